@@ -1,0 +1,95 @@
+"""What can go wrong, and the exit code each failure ends with."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The process exit codes of the contract; printed in `recon --help`."""
+
+    OK = 0
+    DIFFERENCES = 1
+    USAGE = 2
+    DATABASE = 3
+    INCOMPLETE = 4
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class ReconError(Exception):
+    """A failure the user can act on: one line that says what, where and how many, and a next step.
+
+    The one base of every expected failure. `exit_code` is what the process ends with, `code` a stable
+    word for programs (`error.code` in `--json`), `hint` what to do next.
+    """
+
+    exit_code = ExitCode.USAGE
+    code = "usage"
+
+    def __init__(self, message: str, hint: str = "", *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        if code is not None:
+            self.code = code
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.hint}" if self.hint else self.message
+
+
+class UsageError(ReconError):
+    """An argument, option or setting that cannot be right."""
+
+
+class DataFileError(ReconError):
+    """A reference or data file that cannot be read or contradicts itself; names file and line."""
+
+    code = "data_file"
+
+
+class SchemaError(ReconError):
+    """A table, column or type that is missing or unfit; says what was expected."""
+
+    code = "schema"
+
+
+class LedgerError(ReconError):
+    """A ledger that does not fit this version, or a run it does not hold."""
+
+    code = "ledger"
+
+
+class DatabaseError(ReconError):
+    """The server could not be reached, refused, or did not answer in time.
+
+    `sqlstate` is the server's five-character code, or None when the connection itself failed.
+    """
+
+    exit_code = ExitCode.DATABASE
+    code = "database"
+
+    def __init__(
+        self, message: str, hint: str = "", *, code: str | None = None, sqlstate: str | None = None
+    ) -> None:
+        super().__init__(message, hint, code=code)
+        self.sqlstate = sqlstate
+
+
+class ConnectError(DatabaseError):
+    """No connection could be made."""
+
+    code = "connect"
+
+
+class PermissionDenied(DatabaseError):
+    """The role may not do this; the hint is the GRANT it needs."""
+
+    code = "permission"
+
+
+class IncompleteError(ReconError):
+    """Some dates failed, are blocked, or are being worked on by another run."""
+
+    exit_code = ExitCode.INCOMPLETE
+    code = "incomplete"
