@@ -1,0 +1,257 @@
+"""Settings: every option parsed once into a frozen value. The only module that reads the environment."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
+
+from recon.errors import UsageError
+
+EMBEDDED = "embedded"
+URL_VARIABLES = ("RECON_DATABASE_URL", "DATABASE_URL")
+NO_DATABASE_HINT = (
+    "pass --database-url postgresql://user@host/db, or set RECON_DATABASE_URL, DATABASE_URL, PGHOST or PGSERVICE; "
+    "'recon demo' needs none"
+)
+
+CURTAILMENT_COLUMNS = ("settlement_date", "settlement_period", "farm_id", "volume")
+CALCULATION_COLUMNS = (
+    "settlement_date",
+    "settlement_period",
+    "farm_id",
+    "miner_model",
+    "bitcoin_mined",
+    "difficulty",
+)
+
+
+class Fleet(StrEnum):
+    """How energy becomes machines: `fractional` (any share of a machine) or `whole` machines only."""
+
+    FRACTIONAL = "fractional"
+    WHOLE = "whole"
+
+
+class Order(StrEnum):
+    """Which dates are worked on first."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+
+
+class Reader(StrEnum):
+    """Which driver carries large read-only scans."""
+
+    ADBC = "adbc"
+    CONNECTORX = "connectorx"
+
+
+class LogFormat(StrEnum):
+    """How log lines are written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def quote_identifier(name: str) -> str:
+    """A name as an SQL identifier, whatever it holds.
+
+    >>> print(quote_identifier('odd "name"; --'))
+    "odd ""name""; --"
+    """
+    if "\0" in name:
+        raise UsageError("an identifier cannot hold a NUL byte", "check the table and column names")
+    return '"' + name.replace('"', '""') + '"'
+
+
+@dataclass(frozen=True)
+class TableName:
+    """A table, with its schema where one is given (else the server's search_path finds it)."""
+
+    name: str
+    schema: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> TableName:
+        """`table`, `schema.table`, or either part in double quotes when it holds a dot.
+
+        >>> TableName.parse('power."odd.name"')
+        TableName(name='odd.name', schema='power')
+        """
+        if not re.fullmatch(r'("([^"]|"")+"|[^".]+)(\.("([^"]|"")+"|[^".]+))?', text):
+            raise UsageError(f"{text!r} is not a table name", "write table or schema.table")
+        parts = [
+            p[1:-1].replace('""', '"') if p.startswith('"') else p
+            for p in re.findall(r'"(?:[^"]|"")+"|[^".]+', text)
+        ]
+        return cls(parts[-1], parts[0] if len(parts) > 1 else None)
+
+    @property
+    def quoted(self) -> str:
+        """The name as SQL."""
+        return ".".join(quote_identifier(part) for part in (self.schema, self.name) if part is not None)
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}" if self.schema else self.name
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table and what its columns are called there: `columns` maps our names to the table's."""
+
+    name: TableName
+    columns: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def parse(cls, name: str, columns: tuple[str, ...], renames: str) -> Table:
+        """A table whose columns are called as in the contract, but for `ours=theirs,...`."""
+        mapping = dict.fromkeys(columns)
+        for pair in filter(None, (p.strip() for p in renames.split(","))):
+            ours, _, theirs = pair.partition("=")
+            if ours not in mapping or not theirs:
+                raise UsageError(
+                    f"{pair!r} does not rename a column of {name}",
+                    f"write ours=theirs; ours is one of {', '.join(columns)}",
+                )
+            mapping[ours] = theirs  # type: ignore[assignment]
+        return cls(TableName.parse(name), tuple((ours, theirs or ours) for ours, theirs in mapping.items()))
+
+    def column(self, ours: str) -> str:
+        """The table's own name for one of our columns, as SQL."""
+        return quote_identifier(dict(self.columns)[ours])
+
+    @property
+    def relation(self) -> str:
+        """SQL that reads the table under our column names (a plain subquery, which the planner flattens)."""
+        columns = ", ".join(f"{quote_identifier(theirs)} as {ours}" for ours, theirs in self.columns)
+        return f"(select tableoid, ctid, {columns} from {self.name.quoted})"
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """How long each kind of wait may take, in seconds; the server enforces all but `connect_s`.
+
+    None keeps the limit that an administrator gave the role or the database, else recon's default
+    (120 s a statement, 30 s for a lock, 60 s idle in a transaction; see `sql/session.sql`).
+    """
+
+    connect_s: float = 10
+    statement_s: float | None = None
+    lock_s: float | None = None
+    idle_s: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value is not None and not 0 < value <= 86_400:
+                option = name.removesuffix("_s")
+                raise UsageError(f"--{option}-timeout is {value:g}", "give seconds, above 0 and up to 86400")
+
+
+DEFAULT_CURTAILMENT = Table.parse("curtailment_records", CURTAILMENT_COLUMNS, "")
+DEFAULT_CALCULATIONS = Table.parse("historical_bitcoin_calculations", CALCULATION_COLUMNS, "")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every command needs to know about its database, tables, reference data and output."""
+
+    database_url: str = field(default="", repr=False)
+    curtailment: Table = DEFAULT_CURTAILMENT
+    calculations: Table = DEFAULT_CALCULATIONS
+    fleet: Fleet = Fleet.FRACTIONAL
+    miners_file: Path | None = None
+    difficulty_file: Path | None = None
+    subsidy_file: Path | None = None
+    timeouts: Timeouts = Timeouts()
+    reader: Reader = Reader.ADBC
+    synchronous_commit: bool = False
+    home: Path = Path()
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    log_file: Path | None = None
+    log_format: LogFormat = LogFormat.TEXT
+
+
+def default_home(environ: Mapping[str, str]) -> Path:
+    """Where the embedded server and downloaded difficulty live: RECON_HOME, else the user's data directory."""
+    if environ.get("RECON_HOME"):
+        return Path(environ["RECON_HOME"]).expanduser().absolute()
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("recon", appauthor=False))
+
+
+def find_database_url(given: str | None, environ: Mapping[str, str] | None = None) -> str:
+    """The libpq connection string to use: the option, else the environment; UsageError when there is none.
+
+    An empty string means libpq's own PG* variables. `embedded` is passed on as it is.
+    """
+    env = os.environ if environ is None else environ
+    for text in (given, *(env.get(name) for name in URL_VARIABLES)):
+        if text:
+            return normalize_url(text)
+    if env.get("PGHOST") or env.get("PGSERVICE"):
+        return "postgresql://"
+    raise UsageError("no database is named", NO_DATABASE_HINT, code="no_database")
+
+
+def normalize_url(text: str) -> str:
+    """A connection string as libpq takes it; SQLAlchemy's and Heroku's spellings are accepted.
+
+    >>> normalize_url("postgres://u@h/db"), normalize_url("postgresql+psycopg://u@h/db")
+    ('postgresql://u@h/db', 'postgresql://u@h/db')
+    """
+    if text == EMBEDDED or ("=" in text and "://" not in text):
+        return text
+    normal = re.sub(r"^postgres(ql)?(\+[a-z0-9_]+)?://", "postgresql://", text)
+    if not normal.startswith("postgresql://"):
+        scheme = text.split("://", 1)[0] if "://" in text else ""
+        what = f"{scheme}:// is not a PostgreSQL URL" if scheme else "the database URL is not one"
+        raise UsageError(what, "write postgresql://user@host:5432/database, or 'embedded'")
+    return normal
+
+
+def without_password(text: str) -> str:
+    """A connection string fit to be shown: any password is removed.
+
+    >>> without_password("postgresql://ana:s3cret@db:5432/power?sslmode=require&password=x")
+    'postgresql://ana@db:5432/power?sslmode=require'
+    """
+    if "://" not in text:
+        return re.sub(r"(?i)\b(password|sslpassword)\s*=\s*('(?:[^'\\]|\\.)*'|\S*)\s*", "", text).strip()
+    scheme, rest = text.split("://", 1)
+    authority, slash, tail = rest.partition("/")
+    user, at, host = authority.rpartition("@")
+    tail = re.sub(r"(?i)([?&])(?:password|sslpassword)=[^&]*", r"\1", tail)
+    tail = re.sub(r"[?&]+$", "", re.sub(r"([?&])&+", r"\1", tail))
+    return f"{scheme}://{user.split(':', 1)[0]}{at}{host}{slash}{tail}"
+
+
+def secrets_in(text: str) -> set[str]:
+    """The passwords a connection string holds, as written and as decoded: what must never be shown."""
+    found = set(re.findall(r"(?i)\b(?:ssl)?password\s*=\s*'((?:[^'\\]|\\.)*)'", text))
+    found |= set(re.findall(r"(?i)\b(?:ssl)?password\s*=\s*([^'&\s]+)", text))
+    if "://" in text:
+        authority = text.split("://", 1)[1].partition("/")[0]
+        user, at, _ = authority.rpartition("@")
+        if at and ":" in user:
+            found.add(user.split(":", 1)[1])
+    found |= {unquote(secret) for secret in found}
+    return {secret for secret in found if secret}
+
+
+def socket_url(text: str) -> str:
+    """The URL with a `host=/directory` parameter moved into the authority, as ConnectorX needs it."""
+    parts = urlsplit(text)
+    match = re.search(r"(?:^|&)host=([^&]*)", parts.query)
+    if not match or parts.hostname:
+        return text
+    user = parts.netloc.rpartition("@")[0].rstrip(":")
+    host = quote(unquote(match.group(1)), safe="")
+    return f"postgresql://{user}@{host}{parts.path}" if user else f"postgresql://{host}{parts.path}"

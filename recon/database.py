@@ -1,0 +1,278 @@
+"""Sessions on the server: the only module that knows a driver.
+
+Every session is in autocommit and transactions are explicit, so that BEGIN, COMMIT and ROLLBACK are
+statements of ours whose outcome is known. Drivers' exceptions never leave this module: they become
+`DatabaseError` with one line and a next step.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import date
+from functools import cache
+from importlib.resources import files
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import adbc_driver_manager
+import adbc_driver_postgresql.dbapi as adbc
+import polars as pl
+import pyarrow as pa
+
+from recon.config import Settings, TableName, Timeouts, secrets_in, socket_url, without_password
+from recon.errors import ConnectError, DatabaseError, PermissionDenied
+
+TRANSIENT_STATES = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300", "57014", "25P03", "25P04"}
+"""What can pass when tried again: serialization, deadlock, lock wait, shutdown and crash, too many
+connections, statement timeout, and a session ended for idling in its transaction."""
+KEEPALIVES = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
+"""A peer that has gone is noticed after one minute."""
+
+
+@cache
+def _template(name: str) -> str:
+    return files("recon").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+
+
+def sql(name: str, **parts: str) -> str:
+    """The statement in `recon/sql/<name>.sql`, with its `{parts}` (identifiers, our own fragments) filled in."""
+    return _template(name).format(**parts)
+
+
+def date_list(dates: Iterable[date]) -> str:
+    """Dates as an SQL array. A literal, since a bound value keeps ADBC from reading with COPY (1.5x slower)."""
+    return "array[" + ", ".join(f"date '{day.isoformat()}'" for day in dates) + "]::date[]"
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether trying again can help; never for data or permission errors."""
+    if not isinstance(error, DatabaseError) or isinstance(error, PermissionDenied):
+        return False
+    state = error.sqlstate
+    if isinstance(error, ConnectError):
+        return error.code == "connect"
+    return state is None or state in TRANSIENT_STATES or state.startswith("08")
+
+
+def connection_string(settings: Settings, application_name: str) -> str:
+    """The settings' URL with connect timeout, keepalives and application name added where not already given."""
+    extras = {
+        "connect_timeout": str(max(2, round(settings.timeouts.connect_s))),
+        "application_name": application_name,
+        **KEEPALIVES,
+    }
+    text = settings.database_url
+    if "://" not in text:
+        missing = {k: v for k, v in extras.items() if not re.search(rf"\b{k}\s*=", text)}
+        return " ".join([text, *(f"{k}='{v}'" for k, v in missing.items())])
+    query = urlsplit(text).query
+    missing = {k: v for k, v in extras.items() if not re.search(rf"(^|&){k}=", query)}
+    joint = "" if text.endswith(("?", "&")) else "&" if "?" in text else "?"
+    return text + joint + "&".join(f"{k}={quote(v, safe='')}" for k, v in missing.items())
+
+
+class Session:
+    """One connection. Values are bound ($1, $2, ...); frames come back as Polars; not shared between threads,
+    except for `cancel`, which another thread may call.
+    """
+
+    def __init__(self, settings: Settings, application_name: str) -> None:
+        self._secrets = secrets_in(settings.database_url)
+        self._url = without_password(settings.database_url)
+        self._cursor: Any = None
+        self._guard = threading.Lock()
+        with self._translated(connecting=True):
+            self._connection = adbc.connect(connection_string(settings, application_name), autocommit=True)
+        try:
+            self._prepare(settings.timeouts)
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self, timeouts: Timeouts) -> None:
+        limits = (timeouts.statement_s, timeouts.lock_s, timeouts.idle_s)
+        self.execute(sql("session"), *(None if s is None else f"{round(s * 1000)}ms" for s in limits))
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the connection; whatever was not committed is rolled back by the server."""
+        with suppress(Exception):
+            self._connection.close()
+
+    def frame(self, statement: str, *values: object) -> pl.DataFrame:
+        """The rows of one statement, as a frame."""
+        return pl.DataFrame(self._run(statement, values, lambda cursor: pl.from_arrow(cursor.fetch_arrow_table())))
+
+    def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
+        """The rows of one small result, each a dictionary."""
+        return self.frame(statement, *values).to_dicts()
+
+    def execute(self, statement: str, *values: object) -> None:
+        """Runs one statement and ignores its rows."""
+        self._run(statement, values, lambda cursor: cursor.fetch_arrow_table() if cursor.description else None)
+
+    def copy(self, table: TableName, frame: pl.DataFrame, *, temporary: bool = False) -> int:
+        """Appends the frame to the table with binary COPY, inside the current transaction; the rows written.
+
+        Column names and types must be the table's own: binary COPY never casts.
+        """
+        data = frame.to_arrow()
+        return int(
+            self._run(
+                "",
+                (),
+                lambda cursor: cursor.adbc_ingest(
+                    table.name, data, mode="append", db_schema_name=table.schema, temporary=temporary
+                ),
+            )
+        )
+
+    @contextmanager
+    def transaction(self, *, read_only: bool = False, snapshot: bool = False) -> Iterator[None]:
+        """BEGIN ... COMMIT, or ROLLBACK when the block raises.
+
+        READ COMMITTED unless `snapshot` asks for REPEATABLE READ (one view of the data for several reads).
+        """
+        isolation = "repeatable read" if snapshot else "read committed"
+        self.execute(f"begin isolation level {isolation} {'read only' if read_only else 'read write'}")
+        try:
+            yield
+        except BaseException:
+            with suppress(DatabaseError):
+                self.execute("rollback")
+            raise
+        self.commit()
+
+    def commit(self) -> None:
+        """COMMIT. When it fails without a SQLSTATE the outcome is unknown: `code` is then `commit_unknown`."""
+        try:
+            self.execute("commit")
+        except DatabaseError as error:
+            if error.sqlstate is None or error.sqlstate.startswith(("08", "57P")):
+                error.code = "commit_unknown"
+            raise
+
+    def cancel(self) -> None:
+        """Asks the server to stop what this session is doing; for another thread to call."""
+        with self._guard:
+            if self._cursor is not None:
+                with suppress(Exception):
+                    self._cursor.adbc_cancel()
+
+    def _run(self, statement: str, values: Sequence[object], use: Any) -> Any:
+        with self._translated():
+            cursor = self._connection.cursor()
+            self._cursor = cursor
+            try:
+                if statement:
+                    cursor.execute(statement, parameters=_bind(values) if values else None)
+                return use(cursor)
+            finally:
+                with self._guard:
+                    self._cursor = None
+                cursor.close()
+
+    @contextmanager
+    def _translated(self, *, connecting: bool = False) -> Iterator[None]:
+        try:
+            yield
+        except adbc_driver_manager.Error as error:
+            raise translate(error, self._url, self._secrets, connecting=connecting) from None
+
+
+def _bind(values: Sequence[object]) -> pa.RecordBatch:
+    """Values as the one-row batch ADBC binds; an empty list is one of dates, as all our lists are."""
+    arrays = [
+        pa.array([v], pa.list_(pa.date32())) if isinstance(v, list) and not v else pa.array([v]) for v in values
+    ]
+    arrays = [a.cast(pa.string()) if pa.types.is_null(a.type) else a for a in arrays]
+    return pa.RecordBatch.from_arrays(arrays, names=[f"v{i}" for i in range(len(arrays))])
+
+
+def connect(settings: Settings, application_name: str = "recon") -> Session:
+    """A new session; ConnectError when the server does not let us in within the connect timeout."""
+    return Session(settings, application_name)
+
+
+def first_error_line(text: str) -> str:
+    """What the server said, without the driver's wrapping and without the query."""
+    found = re.search(r"(?:ERROR|FATAL|PANIC):\s+(.+)", text)
+    line = found.group(1) if found else text
+    line = re.sub(r"^[A-Z_]+: (\[libpq\] )?", "", line.strip()).split("\n")[0]
+    return re.sub(r"\s*\. SQLSTATE: \w+$", "", line).strip()
+
+
+def translate(error: Any, url: str, secrets: set[str], *, connecting: bool = False) -> DatabaseError:
+    """A driver's exception as ours: one line, no secret, with what to do next."""
+    text = str(error)
+    line = first_error_line(text)
+    for secret in secrets:
+        line = line.replace(secret, "***")
+    state: str | None = error.sqlstate
+    if connecting:
+        return _connect_error(line, text, url)
+    if state == "42501":
+        return PermissionDenied(line, "ask for the missing GRANT; the README lists what a reader and a writer need")
+    if state == "57014":
+        hint = "raise --statement-timeout, or use a smaller batch"
+        return DatabaseError(line, hint, code="timeout", sqlstate=state)
+    if state == "55P03":
+        return DatabaseError(line, "another session holds the lock; try again later", code="lock", sqlstate=state)
+    if state is None or state.startswith(("08", "57P")):
+        return DatabaseError(line, "run 'recon resume' when the server is back", code="lost", sqlstate=state)
+    return DatabaseError(line, sqlstate=state)
+
+
+def _connect_error(line: str, text: str, url: str) -> ConnectError:
+    causes = {
+        "password authentication failed|no password supplied": (
+            "authentication",
+            "check user and password (~/.pgpass and PGPASSWORD are read)",
+        ),
+        r'database "[^"]*" does not exist': ("no_database", "check the database's name in the URL"),
+        r'role "[^"]*" does not exist': ("authentication", "check the user in the URL"),
+        "no pg_hba.conf entry|certificate|SSL|does not support": (
+            "refused",
+            "check sslmode, the certificate and the server's pg_hba.conf",
+        ),
+        "invalid (connection option|URI|sslmode|port|integer)|missing": (
+            "usage",
+            "check the database URL: postgresql://user@host:5432/database",
+        ),
+        "timeout expired": ("connect", "the server did not answer in time; see 'recon diagnose'"),
+        "too many (clients|connections)|remaining connection slots": (
+            "connect",
+            "the server has no free connection; use fewer --workers or try later",
+        ),
+    }
+    for pattern, (code, hint) in causes.items():
+        if re.search(pattern, text):
+            return ConnectError(f"cannot connect to {url}: {line}", hint, code=code)
+    return ConnectError(f"cannot connect to {url}: {line}", "check that the server runs and that the address is right")
+
+
+def scan_with_connectorx(settings: Settings, queries: list[str]) -> pl.DataFrame:
+    """Rows of several read-only queries, read side by side by ConnectorX (they share no snapshot).
+
+    The caller has spoken to the server before: ConnectorX takes 30 s to notice that none is there.
+    """
+    import connectorx  # type: ignore[import-untyped]
+
+    try:
+        table = connectorx.read_sql(socket_url(settings.database_url), queries, return_type="arrow")
+    except BaseException as error:  # its PanicException is no Exception
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            raise
+        line = first_error_line(str(error))
+        for secret in secrets_in(settings.database_url):
+            line = line.replace(secret, "***")
+        raise DatabaseError(f"ConnectorX could not read: {line}", "use --reader adbc", code="reader") from None
+    return pl.DataFrame(pl.from_arrow(table))
