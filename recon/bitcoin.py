@@ -30,7 +30,8 @@ def bitcoin(energy_mwh: pl.Expr) -> pl.Expr:
     """BTC (unrounded) that `energy_mwh` buys at the row's `difficulty` and `subsidy_btc`."""
     joules_per_hash = pl.col("power_w") / (pl.col("hashrate_ths") * H_PER_TH)
     hashes = energy_mwh * J_PER_MWH / joules_per_hash
-    return hashes / (pl.col("difficulty") * HASHES_PER_DIFFICULTY) * pl.col("subsidy_btc")
+    difficulty = pl.col("difficulty").cast(pl.Float64)
+    return hashes / (difficulty * HASHES_PER_DIFFICULTY) * pl.col("subsidy_btc")
 
 
 def whole_machine_share() -> pl.Expr:
@@ -43,7 +44,7 @@ def whole_machine_share() -> pl.Expr:
 
 def satoshi_rounded(btc: pl.Expr) -> pl.Expr:
     """BTC as the Decimal that is stored: rounded once, half-even, to 8 decimals."""
-    satoshi = (btc * SATOSHI_PER_BTC).round(0, mode="half_to_even").cast(pl.Int64)
+    satoshi = (btc * SATOSHI_PER_BTC).round(0, mode="half_to_even").cast(pl.Int128)
     return satoshi.cast(pl.Decimal(38, 0)) * pl.lit("0.00000001").cast(BTC)
 
 
@@ -55,7 +56,4 @@ def price(energy: pl.LazyFrame, miners: pl.LazyFrame, fleet: Fleet = Fleet.FRACT
     miners: one row per miner model (schema.MINERS). No row is dropped: a null difficulty gives a null BTC.
     """
     usable = pl.col("energy_mwh") * (1.0 if fleet is Fleet.FRACTIONAL else whole_machine_share())
-    exact = bitcoin(usable)
-    float_difficulty = energy.with_columns(pl.col("difficulty").cast(pl.Float64).alias("difficulty"))
-    priced = float_difficulty.join(miners, how="cross").with_columns(satoshi_rounded(exact).alias("bitcoin_mined"))
-    return priced
+    return energy.join(miners, how="cross").with_columns(bitcoin_mined=satoshi_rounded(bitcoin(usable)))

@@ -128,8 +128,16 @@ class Table:
     @property
     def relation(self) -> str:
         """SQL that reads the table under our column names (a plain subquery, which the planner flattens)."""
-        columns = ", ".join(f"{quote_identifier(theirs)} as {ours}" for ours, theirs in self.columns)
-        return f"(select tableoid, ctid, {columns} from {self.name.quoted})"
+        return f"(select {self._columns} from {self.name.quoted})"
+
+    @property
+    def stored_rows(self) -> str:
+        """Like `relation`, with what tells one stored row from another: `tableoid`, `ctid` and `xmin`."""
+        return f"(select tableoid, ctid, xmin, {self._columns} from {self.name.quoted})"
+
+    @property
+    def _columns(self) -> str:
+        return ", ".join(f"{quote_identifier(theirs)} as {ours}" for ours, theirs in self.columns)
 
 
 @dataclass(frozen=True)

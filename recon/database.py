@@ -7,8 +7,10 @@ statements of ours whose outcome is known. Drivers' exceptions never leave this 
 
 from __future__ import annotations
 
+import queue
 import re
 import threading
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date
@@ -23,13 +25,31 @@ import polars as pl
 import pyarrow as pa
 
 from recon.config import Settings, TableName, Timeouts, secrets_in, socket_url, without_password
-from recon.errors import ConnectError, DatabaseError, PermissionDenied
+from recon.errors import ConnectError, DatabaseError, ExitCode, Interrupted, PermissionDenied, ReconError
 
 TRANSIENT_STATES = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300", "57014", "25P03", "25P04"}
 """What can pass when tried again: serialization, deadlock, lock wait, shutdown and crash, too many
 connections, statement timeout, and a session ended for idling in its transaction."""
 KEEPALIVES = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
 """A peer that has gone is noticed after one minute."""
+
+
+_open_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+_stopping: list[ExitCode] = []
+"""Signals are the process's, and so is the order to stop: once given, no session starts anything new."""
+
+
+def stop_all(why: ExitCode) -> None:
+    """Cancels what every session is doing; from now on their threads get Interrupted. Safe to call again."""
+    if not _stopping:
+        _stopping.append(why)
+    for session in list(_open_sessions):
+        session.cancel()
+
+
+def stop_requested() -> bool:
+    """Whether `stop_all` has been called."""
+    return bool(_stopping)
 
 
 @cache
@@ -79,13 +99,15 @@ class Session:
     except for `cancel`, which another thread may call.
     """
 
-    def __init__(self, settings: Settings, application_name: str) -> None:
+    def __init__(self, settings: Settings, application_name: str, *, last_words: bool = False) -> None:
+        self._last_words = last_words
         self._secrets = secrets_in(settings.database_url)
         self._url = without_password(settings.database_url)
         self._cursor: Any = None
         self._guard = threading.Lock()
         with self._translated(connecting=True):
             self._connection = adbc.connect(connection_string(settings, application_name), autocommit=True)
+        _open_sessions.add(self)
         try:
             self._prepare(settings.timeouts)
         except BaseException:
@@ -146,7 +168,7 @@ class Session:
         try:
             yield
         except BaseException:
-            with suppress(DatabaseError):
+            with suppress(ReconError):
                 self.execute("rollback")
             raise
         self.commit()
@@ -163,7 +185,7 @@ class Session:
     def cancel(self) -> None:
         """Asks the server to stop what this session is doing; for another thread to call."""
         with self._guard:
-            if self._cursor is not None:
+            if self._cursor is not None and not self._last_words:
                 with suppress(Exception):
                     self._cursor.adbc_cancel()
 
@@ -182,10 +204,16 @@ class Session:
 
     @contextmanager
     def _translated(self, *, connecting: bool = False) -> Iterator[None]:
+        self._check_stop()
         try:
             yield
         except adbc_driver_manager.Error as error:
+            self._check_stop()
             raise translate(error, self._url, self._secrets, connecting=connecting) from None
+
+    def _check_stop(self) -> None:
+        if _stopping and not self._last_words:
+            raise Interrupted(_stopping[0])
 
 
 def _bind(values: Sequence[object]) -> pa.RecordBatch:
@@ -197,9 +225,40 @@ def _bind(values: Sequence[object]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, names=[f"v{i}" for i in range(len(arrays))])
 
 
-def connect(settings: Settings, application_name: str = "recon") -> Session:
-    """A new session; ConnectError when the server does not let us in within the connect timeout."""
-    return Session(settings, application_name)
+def connect(settings: Settings, application_name: str = "recon", *, last_words: bool = False) -> Session:
+    """A new session; ConnectError when the server does not let us in within the connect timeout.
+
+    `last_words`: it may still speak after `stop_all`, to record that a run was interrupted.
+    """
+    return Session(settings, application_name, last_words=last_words)
+
+
+class Pool:
+    """Sessions for worker threads: opened as needed, reused while they work, closed at the first error."""
+
+    def __init__(self, settings: Settings, application_name: str) -> None:
+        self._settings = settings
+        self._name = application_name
+        self._idle: queue.LifoQueue[Session] = queue.LifoQueue()
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A session for this thread alone; after an error it is not used again."""
+        try:
+            session = self._idle.get_nowait()
+        except queue.Empty:
+            session = connect(self._settings, self._name)
+        try:
+            yield session
+        except BaseException:
+            session.close()
+            raise
+        self._idle.put(session)
+
+    def close(self) -> None:
+        """Closes the sessions that are not in use."""
+        while not self._idle.empty():
+            self._idle.get_nowait().close()
 
 
 def first_error_line(text: str) -> str:

@@ -93,3 +93,15 @@ class IncompleteError(ReconError):
 
     exit_code = ExitCode.INCOMPLETE
     code = "incomplete"
+
+
+class Interrupted(ReconError):
+    """A signal stopped the command; whatever was not committed was rolled back."""
+
+    exit_code = ExitCode.INTERRUPTED
+    code = "interrupted"
+
+    def __init__(self, exit_code: ExitCode = ExitCode.INTERRUPTED) -> None:
+        how = "terminated" if exit_code is ExitCode.TERMINATED else "interrupted"
+        super().__init__(how, "what was committed is recorded; run 'recon resume' to finish")
+        self.exit_code = exit_code

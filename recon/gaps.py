@@ -1,0 +1,88 @@
+"""What is there and what is missing: joins between the expected and the stored calculations.
+
+Keys and calculations meet in anti-joins, so that duplicates and orphans can never offset what is missing.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from recon.schema import CALC_KEY, KEY
+
+SIDE = ["settlement_date", "miner_model"]
+"""The grain of the survey: what one date holds for one miner model."""
+
+COUNTS = {
+    "settlement_date": pl.Date,
+    "miner_model": pl.String,
+    "expected": pl.Int64,
+    "matched": pl.Int64,
+    "duplicate": pl.Int64,
+    "orphan": pl.Int64,
+}
+"""One row per settlement date and miner model (configured, or found in the table)."""
+
+
+def expected(keys: pl.LazyFrame, miners: pl.LazyFrame) -> pl.LazyFrame:
+    """Every key with every miner model: what the calculations table should hold exactly once.
+
+    keys: one row per KEY. miners: one row per miner_model. One row per CALC_KEY comes back.
+    """
+    return keys.join(miners, how="cross")
+
+
+def missing(wanted: pl.LazyFrame, done: pl.LazyFrame) -> pl.LazyFrame:
+    """The rows of `wanted` (one per CALC_KEY) that have no stored calculation. done: CALC_KEYs, repeated or not."""
+    return wanted.join(done, on=CALC_KEY, how="anti")
+
+
+def orphans(wanted: pl.LazyFrame, done: pl.LazyFrame) -> pl.LazyFrame:
+    """The stored rows that nothing asks for: no curtailment of that key, or a miner model that is not configured."""
+    return done.join(wanted, on=CALC_KEY, how="anti", nulls_equal=False)
+
+
+def count(keys: pl.LazyFrame, miners: pl.LazyFrame, done: pl.LazyFrame) -> pl.LazyFrame:
+    """COUNTS by comparing every key: one row per settlement date and miner model.
+
+    keys: one row per KEY. miners: one row per miner_model. done: one row per stored calculation.
+    """
+    wanted = expected(keys.select(KEY), miners.select("miner_model"))
+    pairs = done.join(wanted, on=CALC_KEY, how="semi").group_by(CALC_KEY).len("rows")
+    per_pair = pairs.group_by(SIDE).agg(
+        matched=pl.len().cast(pl.Int64), duplicate=(pl.col("rows").cast(pl.Int64) - 1).sum()
+    )
+    per_wanted = wanted.group_by(SIDE).agg(expected=pl.len().cast(pl.Int64))
+    per_orphan = orphans(wanted, done).group_by(SIDE).agg(orphan=pl.len().cast(pl.Int64))
+    both = per_wanted.join(per_pair, on=SIDE, how="left")
+    counted = both.join(per_orphan, on=SIDE, how="full", coalesce=True, nulls_equal=True)
+    return counted.select(
+        *SIDE, *(pl.col(name).fill_null(0) for name in ("expected", "matched", "duplicate", "orphan"))
+    ).cast(COUNTS)  # type: ignore[arg-type]
+
+
+def judge(source: pl.DataFrame, stored: pl.DataFrame, models: list[str]) -> tuple[pl.DataFrame, list[object]]:
+    """What the survey alone proves: COUNTS of the settled dates, and the dates that need their keys compared.
+
+    source: one row per settlement date with `keys` and `checksum`; stored: one row per settlement date and miner
+    model with `rows` and `checksum` (order-independent sums of one 64-bit hash per key). A model of a date is
+    settled when nothing is stored for it, when it is not configured, or when rows and checksum equal the keys'.
+    """
+    configured = pl.DataFrame({"miner_model": models}, schema={"miner_model": pl.String})
+    wanted = source.filter(pl.col("keys") > 0).select("settlement_date", "keys", key_checksum="checksum")
+    sides = wanted.join(configured, how="cross").join(
+        stored.select(*SIDE, "rows", "checksum"), on=SIDE, how="full", coalesce=True, nulls_equal=True
+    )
+    sides = sides.with_columns(pl.col("keys", "rows").fill_null(0))
+    nothing = pl.col("rows") == 0
+    unasked = pl.col("keys") == 0
+    same = (pl.col("rows") == pl.col("keys")) & (pl.col("checksum") == pl.col("key_checksum"))
+    sides = sides.with_columns(settled=(nothing | unasked | same).fill_null(False))
+    disputed = sides.filter(~pl.col("settled")).get_column("settlement_date").unique().sort().to_list()
+    counts = sides.filter(~pl.col("settlement_date").is_in(disputed)).select(
+        *SIDE,
+        expected="keys",
+        matched=pl.when(unasked).then(0).otherwise(pl.col("rows")),
+        duplicate=pl.lit(0),
+        orphan=pl.when(unasked).then(pl.col("rows")).otherwise(0),
+    )
+    return counts.cast(COUNTS), disputed  # type: ignore[arg-type]

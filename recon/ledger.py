@@ -1,0 +1,194 @@
+"""The ledger: schema `recon` in the same database, so that a checkpoint can never disagree with the rows.
+
+A chunk's line is written in the transaction that writes its rows: both are committed, or neither is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from recon.database import Session, sql
+from recon.errors import DatabaseError, LedgerError, PermissionDenied
+from recon.report import DateResult
+
+VERSION = 1
+LOCK = 0x5EC0_0001
+FINISHED = ("done", "skipped")
+
+
+@dataclass(frozen=True)
+class PlannedDate:
+    """One date of a plan: what it should hold in the end, what is missing now, and why it is blocked, if it is."""
+
+    day: date
+    expected: int
+    missing: int
+    blocked: str | None = None
+
+    @property
+    def result(self) -> DateResult:
+        """The date as long as nothing has been done about it."""
+        return DateResult(self.day, "blocked" if self.blocked else "pending", self.missing, error=self.blocked)
+
+
+def ddl() -> str:
+    """The statements that create the ledger, to hand to an administrator."""
+    return sql("ledger")
+
+
+def _statements() -> list[str]:
+    return [part.strip() for part in ddl().split(";\n") if part.strip()]
+
+
+def version(session: Session) -> int | None:
+    """The ledger's version; None where there is none."""
+    if session.rows("select to_regclass('recon.ledger_version') is null as absent")[0]["absent"]:
+        return None
+    return int(session.rows("select max(version) as version from recon.ledger_version")[0]["version"] or 0)
+
+
+def ensure(session: Session) -> bool:
+    """Creates the ledger where there is none; whether it did. LedgerError for one of another version."""
+    if _fits(version(session)):
+        return False
+    try:
+        with session.transaction():
+            session.execute(f"select pg_advisory_xact_lock({LOCK})")
+            for statement in _statements():
+                session.execute(statement)
+    except PermissionDenied as error:
+        raise PermissionDenied(
+            f"the ledger cannot be created: {error.message}", f"ask an administrator to run:\n{ddl()}"
+        ) from None
+    return True
+
+
+def require(session: Session) -> bool:
+    """Whether there is a ledger that this version can read."""
+    return _fits(version(session))
+
+
+def _fits(found: int | None) -> bool:
+    if found is not None and found != VERSION:
+        raise LedgerError(
+            f"the ledger in schema recon is of version {found}, this program needs {VERSION}",
+            "use the version of recon that wrote it, or rename the schema; 'recon init' then makes a new one",
+        )
+    return found is not None
+
+
+def store_plan(
+    session: Session,
+    run_id: str,
+    command: str,
+    code_version: str,
+    ends: tuple[date, date],
+    parameters: dict[str, Any],
+    dates: Sequence[PlannedDate],
+) -> None:
+    """Stores a run with its whole plan, before anything is written."""
+    values = [date.result for date in dates]
+    with session.transaction():
+        session.execute(sql("run_insert"), run_id, command, code_version, *ends, json.dumps(parameters))
+        session.execute(
+            sql("run_dates_insert"),
+            run_id,
+            [v.day for v in values],
+            list(range(len(values))),
+            [v.status for v in values],
+            [date.expected for date in dates],
+            [v.missing for v in values],
+            [v.error or "" for v in values],
+        )
+
+
+def record(session: Session, run_id: str, results: Sequence[DateResult]) -> list[DateResult]:
+    """Writes the results of some dates, inside the caller's transaction; returns what the ledger now says of them."""
+    rows = session.rows(
+        sql("run_dates_record"),
+        run_id,
+        [r.day for r in results],
+        [r.status for r in results],
+        [r.inserted for r in results],
+        [r.attempts for r in results],
+        [r.seconds for r in results],
+        [r.error or "" for r in results],
+        [json.dumps(dict(r.btc)) for r in results],
+    )
+    if len(rows) != len(results):
+        raise LedgerError(
+            f"the ledger holds {len(rows)} of {len(results)} dates of run {run_id}",
+            "someone removed its lines; start anew with 'recon fix'",
+        )
+    return [_result(row) for row in sorted(rows, key=lambda row: row["settlement_date"])]
+
+
+def _result(row: dict[str, Any]) -> DateResult:
+    btc = tuple(sorted(json.loads(row["btc"]).items()))
+    fields = {name: row[name] for name in ("status", "missing", "inserted", "attempts", "seconds")}
+    return DateResult(row["settlement_date"], **fields, error=row["error"] or None, btc=btc)
+
+
+def finish(session: Session, run_id: str, status: str | None = None) -> None:
+    """Closes a run: as `status` (interrupted, failed), else done or incomplete as its dates say."""
+    session.execute(sql("run_finish"), run_id, status)
+
+
+def runs(session: Session, run_id: str | None = None) -> list[dict[str, Any]]:
+    """All runs, newest first, or the one named; each with its dates' totals and its parameters."""
+    if not require(session):
+        return []
+    found = session.rows(sql("runs"), run_id)
+    for row in found:
+        row["parameters"] = _parameters(row)
+    return found
+
+
+def _parameters(row: dict[str, Any]) -> dict[str, Any]:
+    with suppress(json.JSONDecodeError):
+        parameters = json.loads(row["parameters"])
+        if isinstance(parameters, dict):
+            return parameters
+    raise LedgerError(f"the parameters of run {row['run_id']} are damaged", "start anew with 'recon fix'")
+
+
+def find(session: Session, run_id: str) -> dict[str, Any]:
+    """The run of that id; LedgerError when the ledger does not hold it."""
+    found = runs(session, run_id)
+    if not found:
+        raise LedgerError(f"there is no run {run_id}", "see 'recon runs'", code="no_run")
+    return found[0]
+
+
+def dates(session: Session, run_id: str) -> list[DateResult]:
+    """One result per date of a run, in the plan's order."""
+    return [_result(row) for row in session.rows(sql("run_dates"), run_id)]
+
+
+def unfinished(session: Session, run_id: str) -> list[PlannedDate]:
+    """The dates of a run that are neither done nor skipped, in the plan's order."""
+    rows = session.rows(sql("run_dates"), run_id)
+    return [
+        PlannedDate(row["settlement_date"], row["expected"], row["missing"])
+        for row in rows
+        if row["status"] not in FINISHED
+    ]
+
+
+def newest_unfinished(session: Session) -> str | None:
+    """The id of the newest run with unfinished dates."""
+    for row in runs(session):
+        if row["dates_done"] < row["dates"]:
+            return str(row["run_id"])
+    return None
+
+
+def note_failures(session: Session, run_id: str, results: Sequence[DateResult]) -> None:
+    """Records failed dates on their own; a server that is gone cannot be told, and they stay pending."""
+    with suppress(DatabaseError), session.transaction():
+        record(session, run_id, results)

@@ -1,0 +1,127 @@
+"""One chunk: some whole dates, on one connection, in one transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from recon import ledger
+from recon.bitcoin import calculations
+from recon.config import Settings
+from recon.database import Session, date_list, sql
+from recon.errors import DatabaseError
+from recon.gaps import missing
+from recon.reference import Reference
+from recon.report import DateResult
+from recon.schema import BTC, CALC_KEY
+from recon.tables import WHOLES, Layout, keys_query, read_done, read_keys
+from recon.verify import discrepancies, source_sums, written_sums
+
+EPOCH = date(1970, 1, 1)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every chunk of a run needs: plain values, so that any engine can carry them to a worker."""
+
+    run_id: str
+    settings: Settings
+    reference: Reference
+    difficulty_decimals: int
+
+
+def fill(session: Session, layout: Layout, job: Job, dates: Sequence[date], attempt: int = 1) -> list[DateResult]:
+    """Fills every gap of some whole dates: rows, verification and ledger line commit together, or nothing does.
+
+    One result per date comes back, as the ledger records it. A DatabaseError (`code` "changed") says that the
+    source or a rival's rows changed meanwhile, or that the server holds something else than was computed.
+    """
+    started = time.monotonic()
+    with session.transaction():
+        lock(session, layout, dates)
+        if not job.settings.synchronous_commit:
+            session.execute("set local synchronous_commit = off")
+        keys = read_keys(session, layout, dates)
+        done = read_done(session, layout, dates)
+        rows = _missing_rows(keys, done, job)
+        if not rows.is_empty():
+            session.copy(layout.calculations.name, as_stored(rows, layout, job.difficulty_decimals))
+        _check(session, layout, dates, keys, done, rows)
+        share = (time.monotonic() - started) / len(dates)
+        return ledger.record(session, job.run_id, _results(rows, dates, attempt, share))
+
+
+def lock(session: Session, layout: Layout, dates: Sequence[date]) -> None:
+    """Waits until no other run works on these dates (at most the lock timeout), and keeps others away till the end."""
+    days = ", ".join(str((day - EPOCH).days) for day in sorted(dates))
+    session.execute(sql("lock_dates", space=str(layout.lock_space), days=f"array[{days}]::int4[]"))
+
+
+def _missing_rows(keys: pl.DataFrame, done: pl.DataFrame, job: Job) -> pl.DataFrame:
+    """The calculations to write, sorted as the unique index is; dates without difficulty are not in a chunk."""
+    wanted = calculations(keys.lazy(), job.reference, job.settings.fleet)
+    rows = missing(wanted, done.lazy()).sort(CALC_KEY).collect()
+    unpriced = rows.filter(pl.col("bitcoin_mined").is_null()).height
+    if unpriced:
+        raise DatabaseError(f"{unpriced} rows have no difficulty or subsidy", "run 'recon difficulty update'")
+    return rows
+
+
+def as_stored(rows: pl.DataFrame, layout: Layout, difficulty_decimals: int) -> pl.DataFrame:
+    """The calculations with the table's own column names and types: binary COPY never casts."""
+    columns = layout.stored_columns
+    types: dict[str, Any] = {
+        "settlement_date": pl.Date,
+        "settlement_period": WHOLES[columns["settlement_period"].base_type],
+        "farm_id": pl.String,
+        "miner_model": pl.String,
+        "bitcoin_mined": pl.Float64 if columns["bitcoin_mined"].is_float else BTC,
+        "difficulty": pl.Float64 if columns["difficulty"].is_float else pl.Decimal(38, difficulty_decimals),
+    }
+    names = dict(layout.calculations.columns)
+    return rows.select(pl.col(ours).cast(dtype).alias(names[ours]) for ours, dtype in types.items())
+
+
+def _check(
+    session: Session,
+    layout: Layout,
+    dates: Sequence[date],
+    keys: pl.DataFrame,
+    done: pl.DataFrame,
+    rows: pl.DataFrame,
+) -> None:
+    """Reads back what the server now holds, and the source once more; raises when either is not as computed."""
+    after = session.frame(sql("verify_stored", **layout.parts, dates=date_list(dates)))
+    wrong = discrepancies(done, rows, after)
+    now = session.frame(sql("verify_source", keys=keys_query(layout, dates)))
+    was = source_sums(keys)
+    if wrong or not was.sort("settlement_date").equals(now.sort("settlement_date").cast(dict(was.schema))):  # type: ignore[arg-type]
+        message = wrong[0] if wrong else f"curtailment of {_dates(dates)} changed while it was read"
+        raise DatabaseError(message, "run 'recon resume'", code="changed", sqlstate="40001")
+
+
+def _dates(dates: Sequence[date]) -> str:
+    return f"{min(dates)}" if len(dates) == 1 else f"{min(dates)} to {max(dates)}"
+
+
+def _results(rows: pl.DataFrame, dates: Sequence[date], attempt: int, seconds: float) -> list[DateResult]:
+    sums: dict[date, list[tuple[str, int, str]]] = {day: [] for day in dates}
+    for day, model, new, bitcoin in written_sums(rows).sort("settlement_date", "miner_model").iter_rows():
+        sums[day].append((model, new, str(bitcoin)))
+    return [
+        DateResult(
+            day,
+            status="done" if models else "skipped",
+            missing=sum(new for _, new, _ in models),
+            inserted=sum(new for _, new, _ in models),
+            attempts=attempt,
+            seconds=seconds,
+            btc=tuple((model, bitcoin) for model, _, bitcoin in models),
+        )
+        for day, models in sums.items()
+    ]

@@ -1,0 +1,157 @@
+"""One frozen report from which every rendering and the exit code derive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from recon.errors import ExitCode
+from recon.window import Window
+
+SCHEMA_VERSION = 1
+DATE_FIELDS = ("expected", "matched", "missing", "duplicate", "orphan")
+
+
+def percent(matched: int, expected: int) -> float:
+    """Matched over expected in per cent, rounded down to two decimals, so that 100 means all of them.
+
+    >>> percent(1_511_960, 1_511_961), percent(0, 0)
+    (99.99, 100.0)
+    """
+    return matched * 10_000 // expected / 100 if expected else 100.0
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far the two tables agree in a window.
+
+    counts: gaps.COUNTS, one row per settlement date and miner model; source: one row per settlement date with
+    `source_rows`, `invalid` and `keys`. Both as of one moment.
+    """
+
+    window: Window
+    miner_models: tuple[str, ...]
+    source: pl.DataFrame
+    counts: pl.DataFrame
+
+    @property
+    def dates(self) -> pl.DataFrame:
+        """One row per settlement date: expected, matched, missing, duplicate, orphan; in order of date."""
+        return (
+            self.counts.with_columns(missing=pl.col("expected") - pl.col("matched"))
+            .group_by("settlement_date")
+            .agg(pl.col(DATE_FIELDS).sum())
+            .sort("settlement_date")
+        )
+
+    @property
+    def incomplete(self) -> pl.DataFrame:
+        """The dates that do not agree: most missing first, newest first among equals."""
+        off = self.dates.filter(pl.col("missing") + pl.col("duplicate") + pl.col("orphan") > 0)
+        return off.sort(["missing", "settlement_date"], descending=True)
+
+    @property
+    def months(self) -> pl.DataFrame:
+        """One row per month with incomplete dates: `dates` and `missing`, in order."""
+        months = self.incomplete.group_by(month=pl.col("settlement_date").dt.strftime("%Y-%m"))
+        return months.agg(dates=pl.len().cast(pl.Int64), missing=pl.col("missing").sum()).sort("month")
+
+    def total(self, name: str) -> int:
+        """The sum of one of DATE_FIELDS over the window."""
+        return int(self.dates.get_column(name).sum())
+
+    @property
+    def reconciled(self) -> bool:
+        """Nothing missing, nothing twice, nothing that should not be there."""
+        return self.incomplete.is_empty()
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 reconciled, 1 differences."""
+        return ExitCode.OK if self.reconciled else ExitCode.DIFFERENCES
+
+    @property
+    def date_totals(self) -> dict[str, int]:
+        """Dates with curtailment: total, complete (agreeing), empty (nothing matched), partial (the others)."""
+        with_keys = self.dates.filter(pl.col("expected") > 0)
+        off = self.incomplete.filter(pl.col("expected") > 0)
+        empty = with_keys.filter(pl.col("matched") == 0).height
+        complete = with_keys.height - off.height
+        return {"total": with_keys.height, "complete": complete, "partial": off.height - empty, "empty": empty}
+
+    @property
+    def by_model(self) -> dict[str, dict[str, int]]:
+        """Expected, matched and missing of each configured miner model."""
+        sums = self.counts.group_by("miner_model").agg(pl.col("expected", "matched").sum())
+        found = {row["miner_model"]: row for row in sums.to_dicts()}
+        rows = ((model, found.get(model, {"expected": 0, "matched": 0})) for model in self.miner_models)
+        return {
+            model: {
+                "expected": row["expected"],
+                "matched": row["matched"],
+                "missing": row["expected"] - row["matched"],
+            }
+            for model, row in rows
+        }
+
+    def to_dict(self, command: str = "status") -> dict[str, Any]:
+        """The JSON document of `recon status`."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "command": command,
+            "window": self.window.to_dict(),
+            "curtailment_rows": int(self.source.get_column("source_rows").sum()),
+            "invalid": int(self.source.get_column("invalid").sum()),
+            "keys": int(self.source.get_column("keys").sum()),
+            "miner_models": list(self.miner_models),
+            **{name: self.total(name) for name in DATE_FIELDS},
+            "by_model": self.by_model,
+            "percent": percent(self.total("matched"), self.total("expected")),
+            "dates": self.date_totals,
+            "reconciled": self.reconciled,
+        }
+
+
+def date_rows(dates: pl.DataFrame) -> list[dict[str, Any]]:
+    """`worst_dates` of the contract, from rows of Status.dates."""
+    return [
+        {
+            "date": row["settlement_date"].isoformat(),
+            **{name: row[name] for name in DATE_FIELDS},
+            "percent": percent(row["matched"], row["expected"]),
+        }
+        for row in dates.to_dicts()
+    ]
+
+
+@dataclass(frozen=True)
+class DateResult:
+    """What became of one planned settlement date.
+
+    status: done | skipped (nothing was missing when its turn came) | failed | blocked | pending.
+    missing and inserted count rows; btc is what the inserted rows sum to per miner model, as exact decimals.
+    """
+
+    day: date
+    status: str
+    missing: int
+    inserted: int = 0
+    attempts: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+    btc: tuple[tuple[str, str], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """One entry of `dates` in the contract."""
+        return {
+            "date": self.day.isoformat(),
+            "status": self.status,
+            "missing": self.missing,
+            "inserted": self.inserted,
+            "attempts": self.attempts,
+            "seconds": round(self.seconds, 3),
+            "error": self.error,
+        }

@@ -1,0 +1,23 @@
+-- One row per column of the table $1 (an SQL name), with its type and what this role may do; none if there is no such table.
+select
+    c.oid::int8 as table_oid,
+    n.nspname::text as schema_name,
+    c.relname::text as table_name,
+    c.relkind::text as kind,
+    a.attname::text as column_name,
+    format_type(a.atttypid, a.atttypmod) as type_name,
+    coalesce(base.typname, t.typname)::text as base_type,
+    case when t.typtype = 'd' then t.typtypmod else a.atttypmod end as typmod,
+    a.attnotnull and not a.atthasdef and a.attidentity = '' as must_be_given,
+    has_column_privilege(c.oid, a.attnum, 'SELECT') as may_select,
+    has_column_privilege(c.oid, a.attnum, 'INSERT') as may_insert,
+    case when a.atthasdef and a.attidentity = '' then pg_get_serial_sequence($1, a.attname) end as sequence_name,
+    current_user::text as role_name,
+    current_setting('server_version_num')::int4 as server_version
+from pg_class c
+join pg_namespace n on n.oid = c.relnamespace
+join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+join pg_type t on t.oid = a.atttypid
+left join pg_type base on t.typtype = 'd' and base.oid = t.typbasetype
+where c.oid = to_regclass($1)
+order by a.attnum

@@ -1,0 +1,33 @@
+-- recon's ledger: which run did what. Created by 'recon init', or by the first run that has something to write.
+create schema if not exists recon;
+create table if not exists recon.ledger_version (
+    version integer not null
+);
+insert into recon.ledger_version (version)
+    select 1 where not exists (select from recon.ledger_version);
+create table if not exists recon.runs (
+    run_id text primary key,
+    command text not null,
+    code_version text not null,
+    status text not null,
+    started_at timestamptz not null default now(),
+    finished_at timestamptz,
+    first_date date,
+    last_date date,
+    parameters jsonb not null
+);
+create table if not exists recon.run_dates (
+    run_id text not null references recon.runs (run_id) on delete cascade,
+    settlement_date date not null,
+    position integer not null,
+    status text not null,
+    expected bigint not null,
+    missing bigint not null,
+    inserted bigint not null default 0,
+    attempts integer not null default 0,
+    seconds double precision not null default 0,
+    error text,
+    btc jsonb not null default jsonb_build_object(),
+    updated_at timestamptz not null default now(),
+    primary key (run_id, settlement_date)
+);

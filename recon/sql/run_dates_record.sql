@@ -1,0 +1,14 @@
+-- The results of some dates of run $1. A date that was done stays done: after a commit of unknown outcome the
+-- second attempt finds nothing missing, and the first one's numbers are the true ones.
+update recon.run_dates d set
+    status = case when d.status = 'done' and v.status = 'skipped' then d.status else v.status end,
+    inserted = d.inserted + v.inserted,
+    attempts = d.attempts + v.attempts,
+    seconds = d.seconds + v.seconds,
+    error = v.error,
+    btc = case when v.inserted > 0 then v.btc::jsonb else d.btc end,
+    updated_at = now()
+from unnest($2::date[], $3::text[], $4::int8[], $5::int4[], $6::float8[], $7::text[], $8::text[])
+    as v (settlement_date, status, inserted, attempts, seconds, error, btc)
+where d.run_id = $1::text and d.settlement_date = v.settlement_date
+returning d.settlement_date, d.status, d.missing, d.inserted, d.attempts, d.seconds, d.error, d.btc::text as btc

@@ -1,0 +1,10 @@
+-- One row per settlement date and miner model of the calculations: rows and the checksum of their keys.
+select
+    settlement_date,
+    miner_model::text as miner_model,
+    count(*) as rows,
+    coalesce(sum(hashtextextended(farm_id, settlement_period)), 0)::text as checksum
+from {stored} c
+where settlement_date between {first} and {last}
+group by settlement_date, miner_model
+order by settlement_date, miner_model

@@ -1,0 +1,244 @@
+"""What the two tables look like and what they hold: preflight checks and reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+from recon.config import Reader, Settings, Table
+from recon.database import Session, date_list, scan_with_connectorx, sql
+from recon.errors import DatabaseError, PermissionDenied, SchemaError
+from recon.partitions import split_range
+from recon.schema import CALC_KEY, CALC_KEY_SCHEMA, KEY_SCHEMA, SATOSHI_DECIMALS
+from recon.window import Window, clock_changes
+
+OLDEST_SERVER = 140000
+TEXTS = ("text", "varchar")
+FLOATS = ("float8", "float4")
+WHOLES: dict[str, Any] = {"int2": pl.Int16, "int4": pl.Int32, "int8": pl.Int64}
+FITTING = {
+    "settlement_date": (("date",), "date"),
+    "settlement_period": (tuple(WHOLES), "integer"),
+    "farm_id": (TEXTS, "text"),
+    "miner_model": (TEXTS, "text"),
+    "volume": (("numeric", *FLOATS), "numeric or float8"),
+    "bitcoin_mined": (("numeric", "float8"), "numeric with at least 8 decimals, or float8"),
+    "difficulty": (("numeric", "float8"), "numeric or float8"),
+}
+CLOCK_CHANGES = clock_changes(2000, 2099)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a user's table: its type by PostgreSQL's name, and the decimals of a constrained numeric."""
+
+    base_type: str
+    decimals: int | None = None
+
+    @property
+    def is_float(self) -> bool:
+        """Whether it holds binary floating point instead of numeric."""
+        return self.base_type in FLOATS
+
+    def exact(self, name: str) -> str:
+        """SQL for the column's value as numeric, digit by digit (a plain cast of float8 keeps only 15 digits)."""
+        return f"{name}::text::numeric" if self.is_float else name
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The two tables as they are on this server; `parts` fills the `.sql` files in."""
+
+    curtailment: Table
+    calculations: Table
+    source_columns: dict[str, Column]
+    stored_columns: dict[str, Column]
+    calculations_oid: int
+    unique_index: bool
+
+    @cached_property
+    def parts(self) -> dict[str, str]:
+        """Relations and expressions by the names the SQL files use."""
+        long_days = [day for day, periods in CLOCK_CHANGES.items() if periods > 48]
+        short_days = [day for day, periods in CLOCK_CHANGES.items() if periods < 48]
+        return {
+            "source": self.curtailment.relation,
+            "stored": self.calculations.relation,
+            "stored_rows": self.calculations.stored_rows,
+            "volume": self.source_columns["volume"].exact("volume"),
+            "btc": self.stored_columns["bitcoin_mined"].exact("bitcoin_mined"),
+            "priceable": sql("priceable", long_days=date_list(long_days), short_days=date_list(short_days)),
+        }
+
+    @property
+    def lock_space(self) -> int:
+        """The first half of our advisory locks: the calculations table, as a signed 32-bit number."""
+        return (self.calculations_oid ^ 0x5EC04) % 2**32 - 2**31
+
+
+def inspect(session: Session, settings: Settings, *, writing: bool = False) -> Layout:
+    """Both tables' layout; SchemaError or PermissionDenied names the first thing that does not fit."""
+    source = _columns(session, settings.curtailment)
+    stored = _columns(session, settings.calculations)
+    source_columns = _fit(settings.curtailment, source)
+    stored_columns = _fit(settings.calculations, stored)
+    _may(settings.curtailment, source, "SELECT")
+    _may(settings.calculations, stored, "SELECT")
+    if writing:
+        _check_writing(session, settings.calculations, stored)
+    names = [theirs for ours, theirs in settings.calculations.columns if ours in CALC_KEY]
+    oid = stored[0]["table_oid"]
+    return Layout(
+        curtailment=settings.curtailment,
+        calculations=settings.calculations,
+        source_columns=source_columns,
+        stored_columns=stored_columns,
+        calculations_oid=oid,
+        unique_index=bool(session.rows(sql("unique_index"), oid, names)[0]["found"]),
+    )
+
+
+def _columns(session: Session, table: Table) -> list[dict[str, Any]]:
+    rows = session.rows(sql("columns"), table.name.quoted)
+    if not rows:
+        raise SchemaError(
+            f"the database has no table {table.name}",
+            "name it with --curtailment-table or --calculations-table, or check the database in the URL",
+        )
+    if rows[0]["server_version"] < OLDEST_SERVER:
+        raise DatabaseError(f"the server is version {rows[0]['server_version'] // 10000}", "recon needs PostgreSQL 14")
+    return rows
+
+
+def _fit(table: Table, rows: list[dict[str, Any]]) -> dict[str, Column]:
+    found = {row["column_name"]: row for row in rows}
+    fitted = {}
+    for ours, theirs in table.columns:
+        types, wanted = FITTING[ours]
+        if theirs not in found:
+            raise SchemaError(
+                f"{table.name} has no column {theirs} (expected: {wanted})",
+                f"rename it with --{_option(table)}-columns {ours}=NAME; it has {', '.join(found)}",
+            )
+        row = found[theirs]
+        decimals = (row["typmod"] - 4) & 0xFFFF if row["base_type"] == "numeric" and row["typmod"] >= 4 else None
+        short = ours == "bitcoin_mined" and decimals is not None and decimals < SATOSHI_DECIMALS
+        if row["base_type"] not in types or short:
+            raise SchemaError(
+                f"{table.name}.{theirs} is {row['type_name']}, expected {wanted}",
+                "change the column's type, or name another one",
+            )
+        fitted[ours] = Column(row["base_type"], decimals)
+    return fitted
+
+
+def _option(table: Table) -> str:
+    return "calculations" if "miner_model" in dict(table.columns) else "curtailment"
+
+
+def _may(table: Table, rows: list[dict[str, Any]], privilege: str) -> None:
+    names = {theirs for _, theirs in table.columns}
+    refused = [r["column_name"] for r in rows if r["column_name"] in names and not r[f"may_{privilege.lower()}"]]
+    if refused:
+        relation, role = f"{rows[0]['schema_name']}.{rows[0]['table_name']}", rows[0]["role_name"]
+        raise PermissionDenied(
+            f'role "{role}" has no {privilege} privilege on {relation}',
+            f'ask its owner for: GRANT {privilege} ON {relation} TO "{role}"',
+        )
+
+
+def _check_writing(session: Session, table: Table, rows: list[dict[str, Any]]) -> None:
+    _may(table, rows, "INSERT")
+    if rows[0]["kind"] not in ("r", "p"):
+        raise SchemaError(f"{table.name} is not a table that can be written to", "name the table behind it")
+    ours = {theirs for _, theirs in table.columns}
+    extra = [row["column_name"] for row in rows if row["must_be_given"] and row["column_name"] not in ours]
+    if extra:
+        raise SchemaError(
+            f"{table.name} needs a value in {', '.join(extra)}, which recon does not know",
+            "give the column a default",
+        )
+    sequences = [row["sequence_name"] for row in rows if row["sequence_name"] and row["column_name"] not in ours]
+    refused = [row["name"] for row in session.rows(sql("sequences"), sequences)] if sequences else []
+    if refused:
+        role = rows[0]["role_name"]
+        raise PermissionDenied(
+            f'role "{role}" has no USAGE privilege on sequence {refused[0]}',
+            f'ask its owner for: GRANT USAGE ON SEQUENCE {refused[0]} TO "{role}"',
+        )
+
+
+def _literal(day: date) -> str:
+    return f"date '{day.isoformat()}'"
+
+
+def survey(session: Session, layout: Layout, window: Window) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Both tables' aggregates (see the `survey_*.sql` files). A window that takes too long is cut in halves.
+
+    Run it inside a transaction: it uses savepoints, and both sides should be of one moment.
+    """
+    first, last = window.bounds
+    parts = {**layout.parts, "first": _literal(first), "last": _literal(last)}
+    session.execute("savepoint survey")
+    try:
+        source = session.frame(sql("survey_source", **parts))
+        stored = session.frame(sql("survey_stored", **parts))
+    except DatabaseError as error:
+        if error.code != "timeout" or first == last:
+            raise
+        session.execute("rollback to survey")
+        ends = session.rows(sql("date_range", **parts))[0]
+        if ends["first_date"] is None or ends["first_date"] == ends["last_date"] == first:
+            raise
+        sides = [
+            survey(session, layout, Window(*half)) for half in _cut(ends["first_date"], ends["last_date"])
+        ]
+        return pl.concat([s for s, _ in sides]), pl.concat([c for _, c in sides])
+    session.execute("release savepoint survey")
+    return source, stored
+
+
+def _cut(first: date, last: date) -> list[tuple[date, date]]:
+    return list(split_range(first, last)) if first < last else [(first, last)]
+
+
+def keys_query(layout: Layout, dates: Sequence[date]) -> str:
+    """SQL for the keys of some dates."""
+    return sql("keys", **layout.parts, dates=date_list(dates))
+
+
+def done_query(layout: Layout, dates: Sequence[date]) -> str:
+    """SQL for the stored calculations of some dates."""
+    return sql("done", **layout.parts, dates=date_list(dates))
+
+
+def read_keys(session: Session, layout: Layout, dates: Sequence[date]) -> pl.DataFrame:
+    """One row per KEY with energy_mwh and the fingerprint of its energy."""
+    frame = session.frame(keys_query(layout, dates))
+    return frame.cast({**KEY_SCHEMA, "energy_mwh": pl.Float64, "fingerprint": pl.Int64})  # type: ignore[arg-type]
+
+
+def read_done(session: Session, layout: Layout, dates: Sequence[date]) -> pl.DataFrame:
+    """One row per stored calculation. A period beyond 32 bits is no period: it comes back as null, an orphan."""
+    return typed_done(session.frame(done_query(layout, dates)))
+
+
+def typed_done(frame: pl.DataFrame) -> pl.DataFrame:
+    """Stored calculations as CALC_KEYs, whatever integer type the table has."""
+    return frame.cast(CALC_KEY_SCHEMA, strict=False)  # type: ignore[arg-type]
+
+
+def scan(
+    session: Session, settings: Settings, layout: Layout, dates: Sequence[date]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Keys and stored calculations of some dates, read-only, through the reader that the settings name."""
+    if settings.reader is Reader.ADBC:
+        return read_keys(session, layout, dates), read_done(session, layout, dates)
+    queries = [keys_query(layout, dates), done_query(layout, dates)]
+    keys, done = (scan_with_connectorx(settings, [query]) for query in queries)
+    return keys.cast(KEY_SCHEMA), typed_done(done)  # type: ignore[arg-type]
