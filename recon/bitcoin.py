@@ -57,3 +57,14 @@ def price(energy: pl.LazyFrame, miners: pl.LazyFrame, fleet: Fleet = Fleet.FRACT
     """
     usable = pl.col("energy_mwh") * (1.0 if fleet is Fleet.FRACTIONAL else whole_machine_share())
     return energy.join(miners, how="cross").with_columns(bitcoin_mined=satoshi_rounded(bitcoin(usable)))
+
+
+def calculations(
+    keys: pl.LazyFrame, miners: pl.LazyFrame, terms: pl.LazyFrame, fleet: Fleet = Fleet.FRACTIONAL
+) -> pl.LazyFrame:
+    """What the calculations table should hold for whole dates: one priced row per key and miner model.
+
+    keys: one row per KEY with energy_mwh. terms: one row per settlement date with `difficulty` and `subsidy_btc`;
+    the rows of a date without them are there, with a null BTC.
+    """
+    return price(keys.join(terms, on="settlement_date", how="left"), miners, fleet)

@@ -35,21 +35,23 @@ KEEPALIVES = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_
 
 
 _open_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
-_stopping: list[ExitCode] = []
+_stop = threading.Event()
+_stop_code: list[ExitCode] = []
 """Signals are the process's, and so is the order to stop: once given, no session starts anything new."""
 
 
 def stop_all(why: ExitCode) -> None:
     """Cancels what every session is doing; from now on their threads get Interrupted. Safe to call again."""
-    if not _stopping:
-        _stopping.append(why)
+    if not _stop.is_set():
+        _stop_code.append(why)
+        _stop.set()
     for session in list(_open_sessions):
         session.cancel()
 
 
-def stop_requested() -> bool:
-    """Whether `stop_all` has been called."""
-    return bool(_stopping)
+def pause(seconds: float) -> None:
+    """Sleeps, but not longer than until `stop_all`."""
+    _stop.wait(seconds)
 
 
 @cache
@@ -173,6 +175,17 @@ class Session:
             raise
         self.commit()
 
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A part of a transaction that can fail on its own: what follows goes on from before it."""
+        self.execute("savepoint part")
+        try:
+            yield
+        except ReconError:
+            self.execute("rollback to part")
+            raise
+        self.execute("release part")
+
     def commit(self) -> None:
         """COMMIT. When it fails without a SQLSTATE the outcome is unknown: `code` is then `commit_unknown`."""
         try:
@@ -212,8 +225,8 @@ class Session:
             raise translate(error, self._url, self._secrets, connecting=connecting) from None
 
     def _check_stop(self) -> None:
-        if _stopping and not self._last_words:
-            raise Interrupted(_stopping[0])
+        if _stop.is_set() and not self._last_words:
+            raise Interrupted(_stop_code[0])
 
 
 def _bind(values: Sequence[object]) -> pa.RecordBatch:

@@ -5,6 +5,8 @@ Keys and calculations meet in anti-joins, so that duplicates and orphans can nev
 
 from __future__ import annotations
 
+from datetime import date
+
 import polars as pl
 
 from recon.schema import CALC_KEY, KEY
@@ -60,12 +62,15 @@ def count(keys: pl.LazyFrame, miners: pl.LazyFrame, done: pl.LazyFrame) -> pl.La
     ).cast(COUNTS)  # type: ignore[arg-type]
 
 
-def judge(source: pl.DataFrame, stored: pl.DataFrame, models: list[str]) -> tuple[pl.DataFrame, list[object]]:
+def judge(
+    source: pl.DataFrame, stored: pl.DataFrame, models: list[str], *, deep: bool = False
+) -> tuple[pl.DataFrame, list[date]]:
     """What the survey alone proves: COUNTS of the settled dates, and the dates that need their keys compared.
 
     source: one row per settlement date with `keys` and `checksum`; stored: one row per settlement date and miner
     model with `rows` and `checksum` (order-independent sums of one 64-bit hash per key). A model of a date is
     settled when nothing is stored for it, when it is not configured, or when rows and checksum equal the keys'.
+    With `deep` no date is, and every key is compared.
     """
     configured = pl.DataFrame({"miner_model": models}, schema={"miner_model": pl.String})
     wanted = source.filter(pl.col("keys") > 0).select("settlement_date", "keys", key_checksum="checksum")
@@ -76,7 +81,7 @@ def judge(source: pl.DataFrame, stored: pl.DataFrame, models: list[str]) -> tupl
     nothing = pl.col("rows") == 0
     unasked = pl.col("keys") == 0
     same = (pl.col("rows") == pl.col("keys")) & (pl.col("checksum") == pl.col("key_checksum"))
-    sides = sides.with_columns(settled=(nothing | unasked | same).fill_null(False))
+    sides = sides.with_columns(settled=(nothing | unasked | same).fill_null(False) & (not deep))
     disputed = sides.filter(~pl.col("settled")).get_column("settlement_date").unique().sort().to_list()
     counts = sides.filter(~pl.col("settlement_date").is_in(disputed)).select(
         *SIDE,

@@ -8,32 +8,17 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from recon.database import Session, sql
-from recon.errors import DatabaseError, LedgerError, PermissionDenied
+from recon.errors import LedgerError, PermissionDenied
+from recon.plan import PlannedDate
 from recon.report import DateResult
 
 VERSION = 1
 LOCK = 0x5EC0_0001
 FINISHED = ("done", "skipped")
-
-
-@dataclass(frozen=True)
-class PlannedDate:
-    """One date of a plan: what it should hold in the end, what is missing now, and why it is blocked, if it is."""
-
-    day: date
-    expected: int
-    missing: int
-    blocked: str | None = None
-
-    @property
-    def result(self) -> DateResult:
-        """The date as long as nothing has been done about it."""
-        return DateResult(self.day, "blocked" if self.blocked else "pending", self.missing, error=self.blocked)
 
 
 def ddl() -> str:
@@ -92,7 +77,7 @@ def store_plan(
     dates: Sequence[PlannedDate],
 ) -> None:
     """Stores a run with its whole plan, before anything is written."""
-    values = [date.result for date in dates]
+    values = [planned.result for planned in dates]
     with session.transaction():
         session.execute(sql("run_insert"), run_id, command, code_version, *ends, json.dumps(parameters))
         session.execute(
@@ -101,7 +86,7 @@ def store_plan(
             [v.day for v in values],
             list(range(len(values))),
             [v.status for v in values],
-            [date.expected for date in dates],
+            [planned.expected for planned in dates],
             [v.missing for v in values],
             [v.error or "" for v in values],
         )
@@ -188,7 +173,7 @@ def newest_unfinished(session: Session) -> str | None:
     return None
 
 
-def note_failures(session: Session, run_id: str, results: Sequence[DateResult]) -> None:
-    """Records failed dates on their own; a server that is gone cannot be told, and they stay pending."""
-    with suppress(DatabaseError), session.transaction():
-        record(session, run_id, results)
+def note_failures(session: Session, run_id: str, results: Sequence[DateResult]) -> list[DateResult]:
+    """Records failed dates on their own, and returns what the ledger now says of them."""
+    with session.transaction():
+        return record(session, run_id, results)

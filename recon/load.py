@@ -32,7 +32,12 @@ class Job:
     run_id: str
     settings: Settings
     reference: Reference
-    difficulty_decimals: int
+    command: str = "fix"
+
+    @property
+    def application_name(self) -> str:
+        """What the server shows of our sessions."""
+        return f"recon/{self.command}/{self.run_id}"
 
 
 def fill(session: Session, layout: Layout, job: Job, dates: Sequence[date], attempt: int = 1) -> list[DateResult]:
@@ -50,7 +55,7 @@ def fill(session: Session, layout: Layout, job: Job, dates: Sequence[date], atte
         done = read_done(session, layout, dates)
         rows = _missing_rows(keys, done, job)
         if not rows.is_empty():
-            session.copy(layout.calculations.name, as_stored(rows, layout, job.difficulty_decimals))
+            session.copy(layout.calculations.name, as_stored(rows, layout, job.reference.difficulty_decimals))
         _check(session, layout, dates, keys, done, rows)
         share = (time.monotonic() - started) / len(dates)
         return ledger.record(session, job.run_id, _results(rows, dates, attempt, share))
@@ -64,7 +69,8 @@ def lock(session: Session, layout: Layout, dates: Sequence[date]) -> None:
 
 def _missing_rows(keys: pl.DataFrame, done: pl.DataFrame, job: Job) -> pl.DataFrame:
     """The calculations to write, sorted as the unique index is; dates without difficulty are not in a chunk."""
-    wanted = calculations(keys.lazy(), job.reference, job.settings.fleet)
+    terms = job.reference.terms(keys.get_column("settlement_date").unique().to_list())
+    wanted = calculations(keys.lazy(), job.reference.miners.lazy(), terms.lazy(), job.settings.fleet)
     rows = missing(wanted, done.lazy()).sort(CALC_KEY).collect()
     unpriced = rows.filter(pl.col("bitcoin_mined").is_null()).height
     if unpriced:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -154,4 +156,69 @@ class DateResult:
             "attempts": self.attempts,
             "seconds": round(self.seconds, 3),
             "error": self.error,
+        }
+
+
+@dataclass(frozen=True)
+class FixReport:
+    """What a run that writes was to do, did, and left.
+
+    results: one per planned date, in the plan's order. after: the window as it stands at the end (with a dry run:
+    as it stands). run_id is None when nothing was written.
+    """
+
+    command: str
+    run_id: str | None
+    results: tuple[DateResult, ...]
+    after: Status
+    seconds: float
+    dry_run: bool = False
+
+    @property
+    def inserted(self) -> int:
+        """Rows written."""
+        return sum(result.inserted for result in self.results)
+
+    @property
+    def btc(self) -> dict[str, Decimal]:
+        """The exact BTC sum of the rows written, per configured miner model."""
+        sums = dict.fromkeys(self.after.miner_models, Decimal("0.00000000"))
+        for result in self.results:
+            for model, bitcoin in result.btc:
+                sums[model] = sums.get(model, Decimal(0)) + Decimal(bitcoin)
+        return sums
+
+    def dates_with(self, status: str) -> list[DateResult]:
+        """The results of that status."""
+        return [result for result in self.results if result.status == status]
+
+    @property
+    def statuses(self) -> Counter[str]:
+        """How many dates came to what."""
+        return Counter(result.status for result in self.results)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 done and reconciled, 1 differences left (or, with a dry run, found), 4 dates failed or blocked."""
+        done = self.statuses["done"] + self.statuses["skipped"]
+        if not self.dry_run and done < len(self.results):
+            return ExitCode.INCOMPLETE
+        return self.after.exit_code
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document of `fix`, `date`, `range`, `resume`, `daily` and `minimal`."""
+        writable = [result for result in self.results if result.status != "blocked"]
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "command": self.command,
+            "run_id": self.run_id,
+            "window": self.after.window.to_dict(),
+            "planned": {"dates": len(writable), "rows": sum(result.missing for result in writable)},
+            "dates": [result.to_dict() for result in self.results],
+            "inserted": self.inserted,
+            "btc": {model: f"{bitcoin:.8f}" for model, bitcoin in self.btc.items()},
+            "remaining": self.after.total("missing"),
+            "seconds": round(self.seconds, 3),
+            "reconciled": self.after.reconciled,
+            "dry_run": self.dry_run,
         }

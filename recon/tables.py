@@ -13,7 +13,7 @@ import polars as pl
 from recon.config import Reader, Settings, Table
 from recon.database import Session, date_list, scan_with_connectorx, sql
 from recon.errors import DatabaseError, PermissionDenied, SchemaError
-from recon.partitions import split_range
+from recon.partitions import halves, split_range
 from recon.schema import CALC_KEY, CALC_KEY_SCHEMA, KEY_SCHEMA, SATOSHI_DECIMALS
 from recon.window import Window, clock_changes
 
@@ -184,23 +184,16 @@ def survey(session: Session, layout: Layout, window: Window) -> tuple[pl.DataFra
     """
     first, last = window.bounds
     parts = {**layout.parts, "first": _literal(first), "last": _literal(last)}
-    session.execute("savepoint survey")
     try:
-        source = session.frame(sql("survey_source", **parts))
-        stored = session.frame(sql("survey_stored", **parts))
+        with session.savepoint():
+            return session.frame(sql("survey_source", **parts)), session.frame(sql("survey_stored", **parts))
     except DatabaseError as error:
         if error.code != "timeout" or first == last:
             raise
-        session.execute("rollback to survey")
-        ends = session.rows(sql("date_range", **parts))[0]
-        if ends["first_date"] is None or ends["first_date"] == ends["last_date"] == first:
-            raise
-        sides = [
-            survey(session, layout, Window(*half)) for half in _cut(ends["first_date"], ends["last_date"])
-        ]
-        return pl.concat([s for s, _ in sides]), pl.concat([c for _, c in sides])
-    session.execute("release savepoint survey")
-    return source, stored
+    ends = session.rows(sql("date_range", **parts))[0]
+    days = _cut(ends["first_date"] or first, ends["last_date"] or first)
+    sides = [survey(session, layout, Window(*half)) for half in days]
+    return pl.concat([source for source, _ in sides]), pl.concat([stored for _, stored in sides])
 
 
 def _cut(first: date, last: date) -> list[tuple[date, date]]:
@@ -236,9 +229,19 @@ def typed_done(frame: pl.DataFrame) -> pl.DataFrame:
 def scan(
     session: Session, settings: Settings, layout: Layout, dates: Sequence[date]
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Keys and stored calculations of some dates, read-only, through the reader that the settings name."""
-    if settings.reader is Reader.ADBC:
-        return read_keys(session, layout, dates), read_done(session, layout, dates)
-    queries = [keys_query(layout, dates), done_query(layout, dates)]
-    keys, done = (scan_with_connectorx(settings, [query]) for query in queries)
-    return keys.cast(KEY_SCHEMA), typed_done(done)  # type: ignore[arg-type]
+    """Keys and stored calculations of some dates, read-only, through the reader that the settings name.
+
+    Dates that take too long together are read in halves; run it inside a transaction, for its savepoints.
+    """
+    if settings.reader is Reader.CONNECTORX:
+        queries = [keys_query(layout, dates), done_query(layout, dates)]
+        keys, done = (scan_with_connectorx(settings, [query]) for query in queries)
+        return keys.cast(KEY_SCHEMA), typed_done(done)  # type: ignore[arg-type]
+    try:
+        with session.savepoint():
+            return read_keys(session, layout, dates), read_done(session, layout, dates)
+    except DatabaseError as error:
+        if error.code != "timeout" or len(dates) == 1:
+            raise
+    sides = [scan(session, settings, layout, half) for half in halves(dates)]
+    return pl.concat([keys for keys, _ in sides]), pl.concat([done for _, done in sides])

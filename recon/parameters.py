@@ -1,0 +1,61 @@
+"""What a run was asked to do, as plain values: stored with its plan, and what `resume` goes on with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from recon.config import Fleet, Order, Settings, Table, TableName
+from recon.errors import LedgerError
+from recon.reference import Reference
+from recon.window import Window
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast and in which order: whole dates per transaction, connections at work, order of dates."""
+
+    batch_dates: int = 30
+    workers: int = 2
+    order: Order = Order.NEWEST
+
+
+def to_dict(settings: Settings, reference: Reference, pace: Pace, window: Window) -> dict[str, Any]:
+    """Everything that decides what is written, fit for JSON; no connection and no secret."""
+    return {
+        "window": window.to_dict(),
+        "batch_dates": pace.batch_dates,
+        "workers": pace.workers,
+        "order": str(pace.order),
+        "fleet": str(settings.fleet),
+        "curtailment": _table_to_dict(settings.curtailment),
+        "calculations": _table_to_dict(settings.calculations),
+        **reference.parameters(),
+    }
+
+
+def from_dict(
+    parameters: dict[str, Any], settings: Settings, reference: Reference
+) -> tuple[Settings, Reference, Pace, Window]:
+    """The run as it began; how to connect, the timeouts and the difficulty are today's. LedgerError when damaged."""
+    try:
+        as_begun = replace(
+            settings,
+            fleet=Fleet(parameters["fleet"]),
+            curtailment=_table_from_dict(parameters["curtailment"]),
+            calculations=_table_from_dict(parameters["calculations"]),
+        )
+        pace = Pace(int(parameters["batch_dates"]), int(parameters["workers"]), Order(parameters["order"]))
+        window = Window.parse(parameters["window"]["first"], parameters["window"]["last"])
+        return as_begun, reference.with_parameters(parameters), pace, window
+    except (KeyError, TypeError, ValueError) as error:
+        raise LedgerError(f"the run's parameters are damaged: {error!r}", "start anew with 'recon fix'") from None
+
+
+def _table_to_dict(table: Table) -> dict[str, Any]:
+    return {"schema": table.name.schema, "name": table.name.name, "columns": [list(pair) for pair in table.columns]}
+
+
+def _table_from_dict(values: dict[str, Any]) -> Table:
+    columns = tuple((str(ours), str(theirs)) for ours, theirs in values["columns"])
+    return Table(TableName(values["name"], values["schema"]), columns)

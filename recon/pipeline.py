@@ -1,0 +1,223 @@
+"""The main job: survey, plan, fill chunk by chunk, and survey again to prove it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import date
+
+import polars as pl
+import tenacity
+
+from recon import __version__, gaps, ledger, tables
+from recon.config import Settings
+from recon.database import Pool, Session, connect, is_transient, pause
+from recon.errors import ConnectError, DatabaseError, Interrupted, PermissionDenied, ReconError
+from recon.load import Job, fill
+from recon.partitions import chunks, halves
+from recon.parameters import Pace, to_dict
+from recon.plan import PlannedDate, blocked, plan
+from recon.reference import Reference
+from recon.report import DateResult, FixReport, Status
+from recon.tables import Layout, inspect
+from recon.window import Window
+
+MAX_CHUNK_ROWS = 250_000
+"""Rows that a chunk may expect: bounds memory at about 100 MB per worker whatever the batch size."""
+SCAN_ROWS = 1_000_000
+ATTEMPTS = 4
+RECONNECT_S = 60
+"""How long a lost server is waited for: recovery after a crash takes longer than most retries."""
+
+
+class Watcher:
+    """Told how a run goes on, always from one thread; does nothing unless overridden."""
+
+    def planned(self, run_id: str, dates: Sequence[PlannedDate]) -> None:
+        """The plan is stored; work begins."""
+
+    def finished(self, result: DateResult) -> None:
+        """One date came to its end."""
+
+    def retrying(self, dates: Sequence[date], error: ReconError) -> None:
+        """Some dates are tried again (this one call comes from a worker's thread)."""
+
+
+def status(settings: Settings, reference: Reference, window: Window, *, name: str, deep: bool = False) -> Status:
+    """How far the tables agree in a window, exactly and read-only, as of one moment."""
+    with connect(settings, name) as session:
+        return survey(session, settings, inspect(session, settings), reference.models, window, deep=deep)
+
+
+def survey(
+    session: Session, settings: Settings, layout: Layout, models: Sequence[str], window: Window, *, deep: bool = False
+) -> Status:
+    """Status by per-date aggregates; only dates on which they disagree (`deep`: all) are compared key by key."""
+    with session.transaction(read_only=True, snapshot=True):
+        source, stored = tables.survey(session, layout, window)
+        counts, disputed = gaps.judge(source, stored, list(models), deep=deep)
+        compared = [
+            gaps.count(keys.lazy(), _models(models), done.lazy()).collect()
+            for dates in _scans(source, stored, disputed)
+            for keys, done in [tables.scan(session, settings, layout, dates)]
+        ]
+    return Status(window, tuple(models), source, pl.concat([counts, *compared]))
+
+
+def _models(models: Sequence[str]) -> pl.LazyFrame:
+    return pl.LazyFrame({"miner_model": list(models)}, schema={"miner_model": pl.String})
+
+
+def _scans(source: pl.DataFrame, stored: pl.DataFrame, disputed: Sequence[date]) -> Iterator[list[date]]:
+    rows = dict(source.select("settlement_date", "keys").iter_rows())
+    for day, count in stored.select("settlement_date", "rows").iter_rows():
+        rows[day] = rows.get(day, 0) + count
+    return chunks(((day, rows[day]) for day in disputed), max_dates=len(disputed), max_rows=SCAN_ROWS)
+
+
+def fix(
+    settings: Settings,
+    reference: Reference,
+    window: Window,
+    pace: Pace,
+    *,
+    command: str,
+    run_id: str,
+    watcher: Watcher,
+    dry_run: bool = False,
+) -> FixReport:
+    """Fills every gap of the window: plan, chunks, and the status after as proof."""
+    started = time.monotonic()
+    with connect(settings, f"recon/{command}/{run_id}") as session:
+        layout = inspect(session, settings, writing=not dry_run)
+        before = survey(session, settings, layout, reference.models, window)
+        planned = plan(before, reference.terms(before.dates.get_column("settlement_date").to_list()), pace.order)
+        if dry_run or all(date.blocked for date in planned):
+            results = tuple(date.result for date in planned)
+            return FixReport(command, None, results, before, time.monotonic() - started, dry_run)
+        ledger.ensure(session)
+        parameters = to_dict(settings, reference, pace, window)
+        days = [date.day for date in planned]
+        ledger.store_plan(session, run_id, command, __version__, (min(days), max(days)), parameters, planned)
+        results = _execute(Job(run_id, settings, reference, command), layout, planned, pace, watcher)
+        after = survey(session, settings, layout, reference.models, window)
+    return FixReport(command, run_id, results, after, time.monotonic() - started)
+
+
+def resume(
+    settings: Settings, reference: Reference, run_id: str, pace: Pace, window: Window, *, watcher: Watcher
+) -> FixReport:
+    """Goes on with the stored plan of a run: its unfinished dates, in its order, with its parameters."""
+    started = time.monotonic()
+    with connect(settings, f"recon/resume/{run_id}") as session:
+        layout = inspect(session, settings, writing=True)
+        left = ledger.unfinished(session, run_id)
+        planned = blocked(left, reference.terms([date.day for date in left]))
+        results = _execute(Job(run_id, settings, reference, "resume"), layout, planned, pace, watcher)
+        after = survey(session, settings, layout, reference.models, window)
+    return FixReport("resume", run_id, results, after, time.monotonic() - started)
+
+
+def _execute(
+    job: Job, layout: Layout, planned: Sequence[PlannedDate], pace: Pace, watcher: Watcher
+) -> tuple[DateResult, ...]:
+    """Works on the planned dates and closes the run in the ledger, whatever happens."""
+    watcher.planned(job.run_id, planned)
+    results = {date.day: date.result for date in planned}
+    try:
+        for result in _filled(job, layout, planned, pace, watcher):
+            results[result.day] = result
+            watcher.finished(result)
+    except BaseException as error:
+        _close(job, "interrupted" if isinstance(error, Interrupted) else "failed")
+        raise
+    _close(job, None)
+    return tuple(results.values())
+
+
+def _close(job: Job, status: str | None) -> None:
+    try:
+        with connect(job.settings, job.application_name, last_words=True) as session:
+            ledger.finish(session, job.run_id, status)
+    except DatabaseError:
+        if status is None:
+            raise
+
+
+def _filled(
+    job: Job, layout: Layout, planned: Sequence[PlannedDate], pace: Pace, watcher: Watcher
+) -> Iterator[DateResult]:
+    """The results of all dates that are not blocked, as their chunks finish on `pace.workers` threads."""
+    yield from (date.result for date in planned if date.blocked)
+    open_dates = ((date.day, date.expected) for date in planned if not date.blocked)
+    batches = list(chunks(open_dates, max_dates=pace.batch_dates, max_rows=MAX_CHUNK_ROWS))
+    pool = Pool(job.settings, job.application_name)
+    with ThreadPoolExecutor(max(1, pace.workers), thread_name_prefix="chunk") as executor:
+        futures = [executor.submit(work, pool, layout, job, batch, watcher.retrying) for batch in batches]
+        try:
+            for future in as_completed(futures):
+                yield from future.result()
+        finally:
+            executor.shutdown(cancel_futures=True)
+            pool.close()
+
+
+def work(
+    pool: Pool,
+    layout: Layout,
+    job: Job,
+    dates: Sequence[date],
+    retrying: Callable[[Sequence[date], ReconError], None],
+) -> list[DateResult]:
+    """One chunk with all its second chances. A chunk that times out is halved, one that fails is done date by
+    date, and a date that still fails is recorded as failed. Without a server or a privilege the run ends.
+    """
+    try:
+        return _attempted(pool, layout, job, dates, retrying)
+    except (PermissionDenied, ConnectError):
+        raise
+    except DatabaseError as error:
+        if len(dates) == 1:
+            failed = DateResult(dates[0], "failed", 0, attempts=ATTEMPTS, error=str(error))
+            with pool.session() as session:
+                return ledger.note_failures(session, job.run_id, [failed])
+        retrying(dates, error)
+        parts = halves(dates) if error.code == "timeout" else [[day] for day in dates]
+    return [result for part in parts for result in work(pool, layout, job, part, retrying)]
+
+
+def _attempted(
+    pool: Pool,
+    layout: Layout,
+    job: Job,
+    dates: Sequence[date],
+    retrying: Callable[[Sequence[date], ReconError], None],
+) -> list[DateResult]:
+    def can_pass(error: BaseException) -> bool:
+        halve_instead = isinstance(error, DatabaseError) and error.code == "timeout" and len(dates) > 1
+        return is_transient(error) and not halve_instead
+
+    def enough(state: tenacity.RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, ConnectError):
+            return (state.seconds_since_start or 0) > RECONNECT_S
+        return state.attempt_number >= ATTEMPTS
+
+    def say(state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, ReconError):
+            retrying(dates, error)
+
+    retries = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(can_pass),
+        stop=enough,
+        wait=tenacity.wait_exponential_jitter(initial=0.2, max=5),
+        sleep=pause,
+        before_sleep=say,
+        reraise=True,
+    )
+    for attempt in retries:
+        with attempt, pool.session() as session:
+            return fill(session, layout, job, dates, attempt.retry_state.attempt_number)
+    raise AssertionError("tenacity either returns or raises")
