@@ -111,12 +111,13 @@ class Session:
             self._connection = adbc.connect(connection_string(settings, application_name), autocommit=True)
         _open_sessions.add(self)
         try:
-            self._prepare(settings.timeouts)
+            self.limit(settings.timeouts)
         except BaseException:
             self.close()
             raise
 
-    def _prepare(self, timeouts: Timeouts) -> None:
+    def limit(self, timeouts: Timeouts) -> None:
+        """Sets the session's timeouts."""
         limits = (timeouts.statement_s, timeouts.lock_s, timeouts.idle_s)
         self.execute(sql("session"), *(None if s is None else f"{round(s * 1000)}ms" for s in limits))
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import date
+from typing import Any
 
 import polars as pl
 import tenacity
@@ -16,7 +17,7 @@ from recon.database import Pool, Session, connect, is_transient, pause
 from recon.errors import ConnectError, DatabaseError, Interrupted, PermissionDenied, ReconError
 from recon.load import Job, fill
 from recon.partitions import chunks, halves
-from recon.parameters import Pace, to_dict
+from recon.parameters import Pace, from_dict, to_dict
 from recon.plan import PlannedDate, blocked, plan
 from recon.reference import Reference
 from recon.report import DateResult, FixReport, Status
@@ -105,18 +106,35 @@ def fix(
     return FixReport(command, run_id, results, after, time.monotonic() - started)
 
 
-def resume(
-    settings: Settings, reference: Reference, run_id: str, pace: Pace, window: Window, *, watcher: Watcher
-) -> FixReport:
-    """Goes on with the stored plan of a run: its unfinished dates, in its order, with its parameters."""
+def resume(settings: Settings, reference: Reference, run_id: str | None, *, watcher: Watcher) -> FixReport | None:
+    """Goes on with the stored plan of a run (the newest unfinished one): its unfinished dates, in its order, with
+    its parameters. None when nothing is unfinished. A date that was finished meanwhile is found so and skipped.
+    """
     started = time.monotonic()
-    with connect(settings, f"recon/resume/{run_id}") as session:
+    with connect(settings, f"recon/resume/{run_id or 'newest'}") as session:
+        run_id = run_id or (ledger.newest_unfinished(session) if ledger.require(session) else None)
+        if run_id is None:
+            return None
+        parameters = ledger.find(session, run_id)["parameters"]
+        settings, reference, pace, window = from_dict(parameters, settings, reference)
         layout = inspect(session, settings, writing=True)
         left = ledger.unfinished(session, run_id)
         planned = blocked(left, reference.terms([date.day for date in left]))
-        results = _execute(Job(run_id, settings, reference, "resume"), layout, planned, pace, watcher)
+        results: tuple[DateResult, ...] = ()
+        if left:
+            results = _execute(Job(run_id, settings, reference, "resume"), layout, planned, pace, watcher)
         after = survey(session, settings, layout, reference.models, window)
     return FixReport("resume", run_id, results, after, time.monotonic() - started)
+
+
+def history(
+    settings: Settings, run_id: str | None, *, name: str
+) -> tuple[list[dict[str, Any]], list[DateResult]]:
+    """All runs, newest first; or the one named, with its dates. LedgerError when it is not there."""
+    with connect(settings, name) as session:
+        if run_id is None:
+            return ledger.runs(session), []
+        return [ledger.find(session, run_id)], ledger.dates(session, run_id)
 
 
 def _execute(

@@ -59,6 +59,7 @@ class Layout:
     source_columns: dict[str, Column]
     stored_columns: dict[str, Column]
     calculations_oid: int
+    partitioned: bool
     unique_index: bool
 
     @cached_property
@@ -99,6 +100,7 @@ def inspect(session: Session, settings: Settings, *, writing: bool = False) -> L
         source_columns=source_columns,
         stored_columns=stored_columns,
         calculations_oid=oid,
+        partitioned=stored[0]["kind"] == "p",
         unique_index=bool(session.rows(sql("unique_index"), oid, names)[0]["found"]),
     )
 

@@ -1,0 +1,78 @@
+"""The program `recon`: its commands, and the one place where an error becomes a line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from recon import __version__
+from recon.cli import commands, demo, sample
+from recon.cli.call import LOG
+from recon.cli.options import take_common
+from recon.errors import ExitCode, ReconError, UsageError
+
+EXIT_CODES = """Exit codes: 0 done and reconciled; 1 differences found or left; 2 usage or configuration;
+3 database unreachable, timed out or permission denied; 4 some dates failed or are blocked (the others are done);
+130 interrupted; 143 terminated."""
+
+app = typer.Typer(
+    name="recon",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Keeps historical_bitcoin_calculations in exact agreement with curtailment_records, and proves it.",
+    epilog=EXIT_CODES,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"recon {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+@take_common
+def _common(
+    ctx: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Keeps historical_bitcoin_calculations in exact agreement with curtailment_records, and proves it."""
+
+
+commands.add_to(app)
+sample.add_to(app)
+demo.add_to(app)
+
+
+def main(arguments: list[str]) -> int:
+    """Runs one command line; the exit code."""
+    try:
+        return int(app(arguments, prog_name="recon", standalone_mode=False) or ExitCode.OK)
+    except ReconError as error:
+        return _fail(error, arguments)
+    except TyperException as error:
+        shown = getattr(error, "format_message", lambda: str(error))()
+        return _fail(UsageError(shown.replace("\n", " ").rstrip("."), "see 'recon --help'"), arguments)
+    except typer.Abort:
+        return ExitCode.INTERRUPTED
+
+
+def _fail(error: ReconError, arguments: list[str]) -> int:
+    """One line on stderr, or with `--json` one document on stdout; the error's exit code."""
+    import json
+
+    if "--json" in arguments:
+        document = {"code": error.code, "message": error.message, "hint": error.hint}
+        sys.stdout.write(json.dumps({"schema_version": 1, "error": document}, ensure_ascii=False) + "\n")
+    else:
+        sys.stderr.write(f"recon: {error}\n")
+    for handler in LOG.handlers[1:]:
+        handler.handle(LOG.makeRecord(LOG.name, 40, "", 0, "%s", (str(error),), None))
+    return int(error.exit_code)

@@ -1,0 +1,129 @@
+"""One invocation of the program: what was asked for, and where answers and log lines go."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import sys
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TextIO
+
+from recon.config import EMBEDDED, LogFormat, Settings
+from recon.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from recon.reference import Reference
+
+LOG = logging.getLogger("recon")
+
+
+class Call:
+    """A command's settings and streams. Whatever is heavy is loaded when it is first needed."""
+
+    def __init__(self, command: str, settings: Settings) -> None:
+        self.command = command
+        self.run_id = secrets.token_hex(4)
+        self._settings = settings
+        start_logging(settings)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings; with the embedded server started where it is the database."""
+        if self._settings.database_url != EMBEDDED:
+            return self._settings
+        from recon import embedded
+
+        return replace(self._settings, database_url=embedded.start(self._settings.home))
+
+    @property
+    def json(self) -> bool:
+        """Whether stdout is to hold one JSON document."""
+        return self._settings.json
+
+    @property
+    def home(self) -> Any:
+        """The user's data directory."""
+        return self._settings.home
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether stderr is a terminal that may be drawn on."""
+        return sys.stderr.isatty() and not self._settings.quiet and self._settings.log_format is LogFormat.TEXT
+
+    @cached_property
+    def reference(self) -> Reference:
+        """Miner models, difficulty and subsidies."""
+        from recon.reference import load
+
+        s = self._settings
+        return load(s.miners_file, s.difficulty_file, s.subsidy_file, s.home)
+
+    @property
+    def name(self) -> str:
+        """What the server shows of our sessions."""
+        return f"recon/{self.command}/{self.run_id}"
+
+    @cached_property
+    def console(self) -> Console:
+        """Where tables for people go."""
+        from rich.console import Console
+
+        return Console(highlight=False)
+
+    def print_json(self, document: dict[str, Any]) -> None:
+        """The document on stdout, plainly."""
+        sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+    def say(self, line: str) -> None:
+        """A line for people; nothing with `--json`."""
+        if not self.json:
+            self.console.print(line, markup=False, soft_wrap=True)
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object per log line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """time, level, message and whatever fields the line carries."""
+        line = {"time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"), "level": record.levelname.lower()}
+        line |= {"message": record.getMessage()} | getattr(record, "fields", {})
+        return json.dumps(line, ensure_ascii=False)
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Log lines that cannot be written (a full disk, a closed pipe) never stop the work."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Nothing: the work goes on."""
+
+
+def start_logging(settings: Settings) -> None:
+    """Sends the log to stderr (warnings; with -v everything) and to the log file (everything)."""
+    LOG.handlers.clear()
+    LOG.setLevel(logging.DEBUG)
+    LOG.propagate = False
+    on_screen = _Handler(sys.stderr)
+    on_screen.setLevel(logging.ERROR if settings.quiet else logging.DEBUG if settings.verbose else logging.WARNING)
+    text = logging.Formatter("%(levelname)s: %(message)s")
+    in_file = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    as_json = JsonLines() if settings.log_format is LogFormat.JSON else None
+    on_screen.setFormatter(as_json or text)
+    LOG.addHandler(on_screen)
+    if settings.log_file:
+        handler = _Handler(_open_log(settings))
+        handler.setFormatter(as_json or in_file)
+        LOG.addHandler(handler)
+
+
+def _open_log(settings: Settings) -> TextIO:
+    assert settings.log_file
+    try:
+        return settings.log_file.open("a", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"the log file {settings.log_file} cannot be written: {error.strerror}", "name another with --log-file"
+        ) from None

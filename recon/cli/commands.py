@@ -1,0 +1,167 @@
+"""The commands of the main job. What is heavy is imported when a command runs, so that `--help` stays quick."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from recon.cli.call import Call
+from recon.cli.options import (
+    BatchSize,
+    Day,
+    Deep,
+    DryRun,
+    EndDay,
+    Farm,
+    FirstDate,
+    LastDate,
+    Period,
+    Workers,
+    with_common,
+)
+from recon.config import Order
+from recon.window import Window, check_period, parse_date
+
+DEFAULT_BATCH = 30
+DEFAULT_WORKERS = 2
+RunId = Annotated[str | None, typer.Argument(metavar="[RUN_ID]", help="A run's id, as 'recon runs' shows it.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the commands, in the order in which a newcomer meets them."""
+    for command in (status, analyze, fix, date, range_, resume, runs, explain, init):
+        app.command(command.__name__.rstrip("_"))(command)
+
+
+@with_common()
+def status(call: Call, first: FirstDate = None, last: LastDate = None, deep: Deep = False) -> int:
+    """Exact counts, key by key; read-only."""
+    window = Window.parse(first, last)
+    from recon import pipeline
+    from recon.cli import render
+
+    found = pipeline.status(call.settings, call.reference, window, name=call.name, deep=deep)
+    render.status(call, found)
+    return found.exit_code
+
+
+@with_common()
+def analyze(call: Call, first: FirstDate = None, last: LastDate = None, deep: Deep = False) -> int:
+    """Status, every incomplete date, months, and the commands that mend them."""
+    window = Window.parse(first, last)
+    from recon import analysis
+    from recon.cli import render
+
+    found = analysis.analyze(call.settings, call.reference, window, name=call.name, deep=deep)
+    render.analysis(call, found)
+    return found.exit_code
+
+
+def _fix(call: Call, window: Window, batch_size: int, workers: int, order: Order, dry_run: bool) -> int:
+    from recon import pipeline
+    from recon.cli import render
+    from recon.parameters import Pace
+
+    with render.Progress(call) as watcher:
+        report = pipeline.fix(
+            call.settings,
+            call.reference,
+            window,
+            Pace(batch_size, workers, order),
+            command=call.command,
+            run_id=call.run_id,
+            watcher=watcher,
+            dry_run=dry_run,
+        )
+    render.fix(call, report)
+    return report.exit_code
+
+
+@with_common()
+def fix(
+    call: Call,
+    batch_size: BatchSize = DEFAULT_BATCH,
+    workers: Workers = DEFAULT_WORKERS,
+    order: Annotated[Order, typer.Option("--order", help="Which dates first.")] = Order.NEWEST,
+    first: FirstDate = None,
+    last: LastDate = None,
+    dry_run: DryRun = False,
+) -> int:
+    """Fill every gap: survey, plan, price, load, verify, record."""
+    return _fix(call, Window.parse(first, last), batch_size, workers, order, dry_run)
+
+
+@with_common()
+def date(call: Call, day: Day, dry_run: DryRun = False) -> int:
+    """Fill one date."""
+    parsed = parse_date(day)
+    return _fix(call, Window(parsed, parsed), DEFAULT_BATCH, 1, Order.NEWEST, dry_run)
+
+
+@with_common()
+def range_(
+    call: Call,
+    first: Day,
+    last: EndDay,
+    batch_size: BatchSize = DEFAULT_BATCH,
+    workers: Workers = DEFAULT_WORKERS,
+    order: Annotated[Order, typer.Option("--order", help="Which dates first.")] = Order.NEWEST,
+    dry_run: DryRun = False,
+) -> int:
+    """Fill an inclusive range of dates."""
+    return _fix(call, Window.parse(first, last), batch_size, workers, order, dry_run)
+
+
+@with_common()
+def resume(call: Call, run_id: RunId = None) -> int:
+    """Go on with an unfinished run: its stored plan, its parameters (the newest, unless one is named)."""
+    from recon import pipeline
+    from recon.cli import render
+
+    with render.Progress(call) as watcher:
+        report = pipeline.resume(call.settings, call.reference, run_id, watcher=watcher)
+    if report is None:
+        return render.nothing_to_resume(call)
+    render.fix(call, report)
+    return report.exit_code
+
+
+@with_common()
+def runs(call: Call, run_id: RunId = None) -> None:
+    """The history of runs, or one run date by date."""
+    from recon import pipeline
+    from recon.cli import render
+
+    history, dates = pipeline.history(call.settings, run_id, name=call.name)
+    render.runs(call, history, dates)
+
+
+@with_common()
+def explain(call: Call, day: Day, period: Period, farm: Farm) -> int:
+    """The arithmetic of one key, line by line with units, and what is stored."""
+    parsed = parse_date(day)
+    check_period(parsed, period)
+    from recon import explain as story
+    from recon.cli import render
+
+    found = story.explain(call.settings, call.reference, parsed, period, farm, name=call.name)
+    render.explanation(call, found)
+    return found.exit_code
+
+
+@with_common()
+def init(
+    call: Call,
+    unique_index: Annotated[
+        bool, typer.Option("--unique-index", help="Also create the unique index, concurrently.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the statements; run none.")] = False,
+) -> int:
+    """Create the ledger (schema recon); offer the unique index on the calculations' key."""
+    from recon import setup
+    from recon.cli import render
+
+    found = setup.init(call.settings, name=call.name, unique_index=unique_index, dry_run=dry_run)
+    render.init(call, found)
+    return found.exit_code

@@ -1,0 +1,171 @@
+"""Every option, defined once; and how the common ones reach a command from either side of its name."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from recon.cli.call import Call
+from recon.config import (
+    CALCULATION_COLUMNS,
+    CURTAILMENT_COLUMNS,
+    Fleet,
+    LogFormat,
+    Reader,
+    Settings,
+    Table,
+    Timeouts,
+    default_home,
+    find_database_url,
+)
+
+CONNECTION = "Connection (before or after the command)"
+TABLES = "Tables (before or after the command)"
+REFERENCE = "Reference data (before or after the command)"
+OUTPUT = "Output (before or after the command)"
+
+
+def _option(kind: Any, *names: str, panel: str, help: str, **more: Any) -> Any:
+    return Annotated[kind | None, typer.Option(*names, help=help, rich_help_panel=panel, show_default=False, **more)]
+
+
+_COLUMNS = "What its columns are called: ours=theirs,..."
+COMMON: dict[str, Any] = {
+    "database_url": _option(
+        str, "--database-url", "-d", panel=CONNECTION, metavar="URL", help="PostgreSQL URL, or 'embedded'."
+    ),
+    "connect_timeout": _option(float, "--connect-timeout", panel=CONNECTION, help="Seconds to connect (10)."),
+    "statement_timeout": _option(
+        float, "--statement-timeout", panel=CONNECTION, help="Seconds per statement (the role's own, else 120)."
+    ),
+    "lock_timeout": _option(
+        float, "--lock-timeout", panel=CONNECTION, help="Seconds to wait for a lock (the role's own, else 30)."
+    ),
+    "idle_timeout": _option(
+        float, "--idle-timeout", panel=CONNECTION, help="Seconds idle in a transaction (the role's own, else 60)."
+    ),
+    "reader": _option(Reader, "--reader", panel=CONNECTION, help="Driver of large read-only scans (adbc)."),
+    "synchronous_commit": _option(
+        str, "--synchronous-commit", panel=CONNECTION, metavar="on|off", help="Wait for the disk at each chunk (off)."
+    ),
+    "curtailment_table": _option(
+        str, "--curtailment-table", panel=TABLES, metavar="TABLE", help="schema.table (curtailment_records)."
+    ),
+    "curtailment_columns": _option(str, "--curtailment-columns", panel=TABLES, metavar="PAIRS", help=_COLUMNS),
+    "calculations_table": _option(
+        str, "--calculations-table", panel=TABLES, metavar="TABLE", help="As above (historical_bitcoin_calculations)."
+    ),
+    "calculations_columns": _option(str, "--calculations-columns", panel=TABLES, metavar="PAIRS", help=_COLUMNS),
+    "fleet": _option(Fleet, "--fleet", panel=REFERENCE, help="Any share of a machine, or whole ones (fractional)."),
+    "miners": _option(Path, "--miners", panel=REFERENCE, metavar="FILE", help="Miner models, CSV."),
+    "difficulty": _option(Path, "--difficulty", panel=REFERENCE, metavar="FILE", help="Difficulty epochs, CSV."),
+    "subsidy": _option(Path, "--subsidy", panel=REFERENCE, metavar="FILE", help="Block subsidies, CSV."),
+    "json": _option(bool, "--json", panel=OUTPUT, help="One JSON document on stdout."),
+    "quiet": _option(bool, "--quiet", "-q", panel=OUTPUT, help="No progress, no log lines on stderr."),
+    "verbose": _option(bool, "--verbose", "-v", panel=OUTPUT, help="More log lines on stderr."),
+    "log_file": _option(Path, "--log-file", panel=OUTPUT, metavar="FILE", help="Append log lines to a file."),
+    "log_format": _option(LogFormat, "--log-format", panel=OUTPUT, help="How log lines look (text)."),
+}
+"""The options every command takes, by the names of `Settings.parse` below."""
+
+Command = Callable[..., int | None]
+
+
+def with_common(*, database: bool = True) -> Callable[[Command], Command]:
+    """Makes a command take the common options too, and hands it one `Call` made of them.
+
+    database: whether it needs one; then a URL must be known before it begins.
+    """
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def wrapper(ctx: typer.Context, **values: Any) -> int | None:
+            given = {name: values.pop(name) for name in COMMON}
+            inherited = ctx.obj or {}
+            merged = {name: inherited.get(name) if value is None else value for name, value in given.items()}
+            call = Call(ctx.command_path.split(" ", 1)[-1], parse_settings(merged, database=database))
+            return command(call, **values)
+
+        signature = inspect.signature(command, eval_str=True)
+        own = [p for p in signature.parameters.values() if p.name != "call"]
+        wrapper.__signature__ = inspect.Signature([_context(), *own, *_common_parameters()])  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {p.name: p.annotation for p in [_context(), *own, *_common_parameters()]}
+        del wrapper.__wrapped__  # type: ignore[attr-defined]
+        return wrapper
+
+    return decorate
+
+
+def take_common(function: Command) -> Command:
+    """The same options before the command's name: kept in the context for the command."""
+
+    def wrapper(ctx: typer.Context, **values: Any) -> None:
+        ctx.obj = {name: values.pop(name) for name in COMMON}
+        function(ctx, **values)
+
+    own = [p for p in inspect.signature(function, eval_str=True).parameters.values() if p.name != "ctx"]
+    parameters = [_context(), *own, *_common_parameters()]
+    wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
+    wrapper.__doc__ = function.__doc__
+    return wrapper
+
+
+def _context() -> inspect.Parameter:
+    return inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+
+
+def _common_parameters() -> list[inspect.Parameter]:
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return [inspect.Parameter(name, kind, default=None, annotation=option) for name, option in COMMON.items()]
+
+
+def parse_settings(given: dict[str, Any], *, database: bool) -> Settings:
+    """The common options as Settings; UsageError for whatever cannot be right, before any connection."""
+    seconds = {f"{name}_s": given[f"{name}_timeout"] for name in ("connect", "statement", "lock", "idle")}
+    kept = {field.name for field in fields(Settings)} & given.keys() - {"database_url", "synchronous_commit"}
+    return Settings(
+        **{name: given[name] for name in kept if given[name] is not None},
+        database_url=find_database_url(given["database_url"]) if database else "",
+        curtailment=Table.parse(
+            given["curtailment_table"] or "curtailment_records",
+            CURTAILMENT_COLUMNS,
+            given["curtailment_columns"] or "",
+        ),
+        calculations=Table.parse(
+            given["calculations_table"] or "historical_bitcoin_calculations",
+            CALCULATION_COLUMNS,
+            given["calculations_columns"] or "",
+        ),
+        miners_file=given["miners"],
+        difficulty_file=given["difficulty"],
+        subsidy_file=given["subsidy"],
+        timeouts=Timeouts(**{name: value for name, value in seconds.items() if value is not None}),
+        synchronous_commit=_on_or_off("--synchronous-commit", given["synchronous_commit"]),
+        home=default_home(os.environ),
+    )
+
+
+def _on_or_off(option: str, text: str | None) -> bool:
+    if text not in (None, "on", "off"):
+        raise typer.BadParameter(f"{option} is 'on' or 'off'")
+    return text == "on"
+
+
+FirstDate = Annotated[str | None, typer.Option("--from", metavar="DATE", help="First settlement date.")]
+LastDate = Annotated[str | None, typer.Option("--to", metavar="DATE", help="Last settlement date.")]
+Day = Annotated[str, typer.Argument(metavar="DATE", help="A settlement date, YYYY-MM-DD.")]
+EndDay = Annotated[str, typer.Argument(metavar="DATE", help="The last settlement date, inclusive.")]
+Period = Annotated[int, typer.Argument(metavar="PERIOD", help="A half-hour settlement period, 1 to 46, 48 or 50.")]
+Farm = Annotated[str, typer.Argument(metavar="FARM", help="A BM unit id, as in T_VKNGW-1.")]
+BatchSize = Annotated[int, typer.Argument(metavar="[BATCH_SIZE]", min=1, help="Whole dates per transaction.")]
+Workers = Annotated[int, typer.Option("--workers", min=1, max=64, help="Connections at work side by side.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan; write nothing.")]
+Deep = Annotated[bool, typer.Option("--deep", help="Compare every key instead of checksums per date.")]
