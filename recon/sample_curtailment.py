@@ -124,7 +124,7 @@ def farms() -> pl.DataFrame:
     )
     return frame.with_row_index("farm").with_columns(
         most_mwh=8 + pl.col("site") * 37 % 91,
-        appetite=0.3 + (pl.col("site") * 53 % 100) / 100,
+        appetite=0.5 + (pl.col("site") * 53 % 100) / 100,
         price_pence=-(300 + pl.col("site") * 829 % 8_900),
     )
 
@@ -146,11 +146,20 @@ def days(recipe: Recipe, halvings: Sequence[date]) -> pl.DataFrame:
     )
 
 
+def _farm_day() -> pl.Expr:
+    return pl.col("settlement_date").to_physical().cast(pl.Int64) * 256 + pl.col("farm")
+
+
+def key_cell() -> pl.Expr:
+    """The number of a KEY, from its date, `farm` and period: a multiple of four, as up to three rows share it."""
+    return (_farm_day() * 64 + pl.col("settlement_period").cast(pl.Int64)) * 4
+
+
 def keys(recipe: Recipe, halvings: Sequence[date]) -> pl.DataFrame:
     """One row per KEY, with its farm's and day's columns: each chosen farm is curtailed in one stretch of the day."""
     named_date, named_period, named_farm = NAMED_KEY
     named = (pl.col("settlement_date") == named_date) & (pl.col("farm_id") == named_farm)
-    cell = pl.col("day") * 256 + pl.col("farm")
+    cell = _farm_day()
     score = pl.when(named).then(9.0).otherwise(pl.col("appetite") * recipe.noise("farm", cell))
     chosen = (
         days(recipe, halvings)
@@ -173,14 +182,14 @@ def keys(recipe: Recipe, halvings: Sequence[date]) -> pl.DataFrame:
     return (
         reach.with_columns(settlement_period=pl.int_ranges("start", "end", dtype=pl.Int64))
         .explode("settlement_period")
-        .with_columns(cell=(cell * 64 + pl.col("settlement_period")) * 4, named=named)
+        .with_columns(cell=key_cell(), named=named)
     )
 
 
 def curtailment(recipe: Recipe, halvings: Sequence[date]) -> pl.DataFrame:
     """CURTAILMENT rows in order of key: one to three a key, 0.3 % of the keys with no volume.
 
-    payment = -volume x -original_price, rounded to pence; the final price differs now and then.
+    payment = volume x original_price, rounded to pence; the final price differs now and then.
     """
     key = pl.col("cell")
     zero = (recipe.noise("zero", key) < 0.003) & ~pl.col("named")

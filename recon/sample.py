@@ -1,0 +1,124 @@
+"""Sample data: the two tables as they are found in practice, invented from a seed, with every fault counted.
+
+The same recipe gives the same frames on every machine. What is in them and what a status of them must say is in the
+manifest, which is written next to the files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import polars as pl
+
+from recon.errors import UsageError
+from recon.reference import Reference
+from recon.sample_curtailment import Recipe, consecutive, curtailment, farms, key_cell
+from recon.sample_faults import pairs, stored, tally
+from recon.schema import BTC, CALC_KEY, CALC_KEY_SCHEMA, KEY
+
+GENERATOR_VERSION = 1
+"""Raise it when the same recipe gives other frames."""
+
+DEFAULT_SEED = 38
+FIRST_DATE = date(2022, 1, 1)
+"""Where samples of consecutive days begin: 1,200 days are the size of a real installation."""
+
+CURTAILMENT_FILE = "curtailment_records"
+CALCULATIONS_FILE = "historical_bitcoin_calculations"
+
+
+def _range(first: date, last: date) -> tuple[date, ...]:
+    return tuple(first + timedelta(days=n) for n in range((last - first).days + 1))
+
+
+PACKAGED = Recipe(
+    _range(date(2024, 3, 20), date(2024, 4, 30)) + _range(date(2024, 10, 20), date(2024, 11, 5)), DEFAULT_SEED
+)
+"""The sample that comes with recon: both clock changes (46 and 50 periods) and the halving of 2024-04-20."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Both tables as frames (without their ids), and the manifest that tells what is in them."""
+
+    curtailment: pl.DataFrame
+    calculations: pl.DataFrame
+    manifest: dict[str, Any]
+
+
+def recipe_of(days: int, seed: int, reference: Reference) -> Recipe:
+    """`days` consecutive dates from FIRST_DATE; UsageError when difficulty is not known for that many."""
+    return consecutive(days, seed, FIRST_DATE, reference.known_through)
+
+
+def generate(recipe: Recipe, reference: Reference) -> Sample:
+    """The sample of a recipe: UsageError when a date has no difficulty. 1,200 days take a few seconds."""
+    terms = reference.terms(list(recipe.dates))
+    unknown = terms.filter(pl.any_horizontal(pl.col("difficulty", "subsidy_btc").is_null()))
+    if unknown.height:
+        first = unknown.get_column("settlement_date").min()
+        raise UsageError(f"no difficulty for {unknown.height} dates, first {first}", "choose earlier dates")
+    halvings = reference.subsidies.get_column("starts_on").to_list()
+    records = curtailment(recipe, halvings)
+    wanted = pairs(recipe, energy(records), reference.miners, terms)
+    rows = stored(recipe, wanted)
+    manifest = _manifest(recipe, records, wanted, rows)
+    return Sample(records, _table(rows, reference.difficulty_decimals), manifest)
+
+
+def energy(records: pl.DataFrame) -> pl.DataFrame:
+    """One row per KEY with its `cell` and energy_mwh, summed exactly and read as a float once, as the server does."""
+    keys = records.group_by(KEY).agg(energy_mwh=pl.col("volume").abs().sum()).sort(KEY)
+    return keys.join(farms().select("farm_id", "farm"), on="farm_id", maintain_order="left").select(
+        *KEY, pl.col("energy_mwh").cast(pl.String).cast(pl.Float64), cell=key_cell()
+    )
+
+
+def _table(rows: pl.DataFrame, difficulty_decimals: int) -> pl.DataFrame:
+    calculated = pl.col("settlement_date").cast(pl.Datetime("us")) + pl.duration(days=2, hours=6)
+    return rows.select(
+        *CALC_KEY,
+        pl.col("bitcoin_mined").cast(BTC),
+        pl.col("difficulty").cast(pl.Decimal(38, difficulty_decimals)),
+        calculated_at=calculated,
+    ).cast(CALC_KEY_SCHEMA)  # type: ignore[arg-type]
+
+
+def _manifest(recipe: Recipe, records: pl.DataFrame, wanted: pl.DataFrame, rows: pl.DataFrame) -> dict[str, Any]:
+    keys = records.group_by(KEY).agg(mwh=pl.col("volume").sum())
+    faults = tally(wanted, rows)
+    missing, duplicate, orphan = (sum(faults[name].values()) for name in ("missing", "duplicate", "orphan"))
+    return {
+        "generator": "recon sample generate",
+        "generator_version": GENERATOR_VERSION,
+        "seed": recipe.seed,
+        "days": len(recipe.dates),
+        "ranges": [[first.isoformat(), last.isoformat()] for first, last in _ranges(recipe.dates)],
+        "rows": {CURTAILMENT_FILE: records.height, CALCULATIONS_FILE: rows.height},
+        "farms": records.get_column("farm_id").n_unique(),
+        "zero_volume_keys": keys.filter(pl.col("mwh") == 0).height,
+        "miner_models": wanted.get_column("miner_model").unique(maintain_order=True).to_list(),
+        "status": {
+            "curtailment_rows": records.height,
+            "keys": keys.height,
+            "expected": wanted.height,
+            "matched": wanted.height - missing,
+            "missing": missing,
+            "duplicate": duplicate,
+            "orphan": orphan,
+        },
+        **{f"{name}_by_kind": counts for name, counts in faults.items()},
+    }
+
+
+def _ranges(dates: tuple[date, ...]) -> list[tuple[date, date]]:
+    """Sorted dates as inclusive ranges without gaps."""
+    ranges: list[tuple[date, date]] = []
+    for day in dates:
+        if ranges and day - ranges[-1][1] == timedelta(days=1):
+            ranges[-1] = (ranges[-1][0], day)
+        else:
+            ranges.append((day, day))
+    return ranges
