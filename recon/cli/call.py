@@ -6,8 +6,10 @@ import json
 import logging
 import secrets
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from recon.config import EMBEDDED, LogFormat, Settings
@@ -39,13 +41,17 @@ class Call:
 
         return replace(self._settings, database_url=embedded.start(self._settings.home))
 
+    def at(self, database_url: str) -> Call:
+        """The same call on another database."""
+        return Call(self.command, replace(self._settings, database_url=database_url))
+
     @property
     def json(self) -> bool:
         """Whether stdout is to hold one JSON document."""
         return self._settings.json
 
     @property
-    def home(self) -> Any:
+    def home(self) -> Path:
         """The user's data directory."""
         return self._settings.home
 
@@ -77,6 +83,12 @@ class Call:
     def print_json(self, document: dict[str, Any]) -> None:
         """The document on stdout, plainly."""
         sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+    def progress(self, line: str) -> None:
+        """A line on stderr while something long goes on."""
+        if not self._settings.quiet:
+            with suppress(OSError):
+                print(line, file=sys.stderr, flush=True)
 
     def say(self, line: str) -> None:
         """A line for people; nothing with `--json`."""

@@ -1,0 +1,329 @@
+"""Reports for people, as tables within 80 columns; and for programs, as one JSON document."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from recon.cli.call import LOG, Call
+from recon.errors import ExitCode, ReconError
+from recon.pipeline import Watcher
+from recon.report import DateResult, FixReport, Status, percent
+
+if TYPE_CHECKING:
+    from recon.analysis import Analysis
+    from recon.explain import Explanation
+    from recon.plan import PlannedDate
+    from recon.setup import InitReport
+
+TOP = 10
+LINE_EVERY_S = 30
+
+
+def _table(*columns: str) -> Table:
+    """A plain table; every column but the first is a number, flush right."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left", no_wrap=True)
+    return table
+
+
+def status(call: Call, found: Status) -> None:
+    """The answer of `recon status`."""
+    warn_invalid(found)
+    if call.json:
+        return call.print_json(found.to_dict(call.command))
+    _status_lines(call, found)
+
+
+def warn_invalid(found: Status) -> None:
+    """One log line when source rows cannot be priced."""
+    invalid = int(found.source.get_column("invalid").sum())
+    if invalid:
+        example = found.source.filter(found.source.get_column("invalid") > 0).row(0, named=True)
+        LOG.warning(
+            "%s source rows cannot be priced (period outside the day, or no volume), first on %s; "
+            "correct them in the source, recon leaves them alone",
+            f"{invalid:,}",
+            example["settlement_date"],
+        )
+
+
+def _status_lines(call: Call, found: Status) -> None:
+    document = found.to_dict()
+    dates = document["dates"]
+    window = f"{found.window.first or 'the first date'} to {found.window.last or 'the last date'}"
+    call.say(f"{window}: {document['curtailment_rows']:,} curtailment rows, {document['keys']:,} keys")
+    table = _table("miner model", "expected", "matched", "missing", "%")
+    for model, row in found.by_model.items():
+        share = percent(row["matched"], row["expected"])
+        table.add_row(model, *(f"{row[name]:,}" for name in ("expected", "matched", "missing")), f"{share:.2f}")
+    total = [f"{document[name]:,}" for name in ("expected", "matched", "missing")]
+    table.add_row("all", *total, f"{document['percent']:.2f}", style="bold")
+    call.console.print(table)
+    call.say(
+        f"{dates['total']:,} dates: {dates['complete']:,} complete, {dates['partial']:,} partial, "
+        f"{dates['empty']:,} empty"
+    )
+    if found.reconciled:
+        call.console.print(
+            f"[green]reconciled[/]: {document['matched']:,} of {document['expected']:,}, nothing twice, nothing extra"
+        )
+    else:
+        call.console.print(
+            f"[red]not reconciled[/]: {document['missing']:,} missing, {document['duplicate']:,} duplicate, "
+            f"{document['orphan']:,} orphan"
+        )
+
+
+def analysis(call: Call, found: Analysis) -> None:
+    """The answer of `recon analyze`; nothing is cut from the JSON."""
+    warn_invalid(found.status)
+    if call.json:
+        return call.print_json(found.to_dict())
+    _status_lines(call, found.status)
+    worst_dates(call, found.status)
+    if len(found.status.months) > 1:
+        months = _table("month", "dates", "missing")
+        for row in found.status.months.to_dicts():
+            months.add_row(row["month"], f"{row['dates']:,}", f"{row['missing']:,}")
+        call.console.print()
+        call.console.print(months)
+    for finding in found.findings[:TOP]:
+        call.say(f"\n{finding.severity}: {finding.code} ({finding.count:,})\n  {finding.example}\n  -> {finding.advice}")
+    if len(found.findings) > TOP:
+        call.say(f"... and {len(found.findings) - TOP} more findings (--json shows all)")
+    if found.recommendations:
+        call.say("\nto do, most useful first:")
+    for command, why in found.recommendations[:TOP]:
+        call.say(f"  {command}\n      {why}")
+
+
+def worst_dates(call: Call, found: Status) -> None:
+    """The top of the incomplete dates, and how many more there are."""
+    incomplete = found.incomplete
+    if incomplete.is_empty():
+        return
+    table = _table("date", "expected", "matched", "missing", "duplicate", "orphan")
+    for row in incomplete.head(TOP).to_dicts():
+        table.add_row(str(row["settlement_date"]), *(f"{row[n]:,}" for n in list(row)[1:]))
+    call.console.print()
+    call.console.print(table)
+    if incomplete.height > TOP:
+        call.say(f"... and {incomplete.height - TOP:,} more incomplete dates (--json shows all)")
+
+
+def fix(call: Call, report: FixReport) -> None:
+    """The answer of every command that writes."""
+    warn_invalid(report.after)
+    if call.json:
+        return call.print_json(report.to_dict())
+    document = report.to_dict()
+    planned = document["planned"]
+    if report.dry_run:
+        _planned_table(call, report)
+        return call.say(f"dry run: {planned['rows']:,} rows on {planned['dates']:,} dates would be written; none was")
+    if not report.results:
+        call.say("nothing to do: no row is missing")
+    else:
+        table = _table("miner model", "BTC written")
+        for model, bitcoin in document["btc"].items():
+            table.add_row(model, bitcoin)
+        call.console.print(table)
+        run = f"run {report.run_id}: " if report.run_id else ""
+        call.say(
+            f"{run}{report.inserted:,} rows written and verified on {report.statuses['done']:,} dates "
+            f"in {report.seconds:.1f} s"
+        )
+    _unfinished_lines(call, report)
+    if report.after.reconciled:
+        call.console.print("[green]reconciled[/]")
+    else:
+        left = {name: report.after.total(name) for name in ("missing", "duplicate", "orphan")}
+        call.console.print("[red]not reconciled[/]: " + ", ".join(f"{n:,} {name}" for name, n in left.items()))
+
+
+def _planned_table(call: Call, report: FixReport) -> None:
+    table = _table("date", "missing", "status")
+    for result in report.results[:TOP]:
+        table.add_row(str(result.day), f"{result.missing:,}", result.status)
+    if report.results:
+        call.console.print(table)
+    if len(report.results) > TOP:
+        call.say(f"... and {len(report.results) - TOP:,} more dates (--json shows all)")
+
+
+def _unfinished_lines(call: Call, report: FixReport) -> None:
+    """Blocked and failed dates: how many, an example, and what to do."""
+    resume = f"recon resume {report.run_id}" if report.run_id else f"recon {call.command}"
+    blocked = report.dates_with("blocked")
+    if blocked:
+        first = min(blocked, key=lambda result: result.day)
+        cause, _, remedy = (first.error or "").partition("; ")
+        cause = cause.rsplit(" for ", 1)[0]
+        LOG.error("%s for %s dates, first %s; %s and then '%s'", cause, len(blocked), first.day, remedy, resume)
+    failed = report.dates_with("failed")
+    if failed:
+        LOG.error("%s dates failed, first %s: %s; then '%s'", len(failed), failed[0].day, failed[0].error, resume)
+
+
+def nothing_to_resume(call: Call) -> int:
+    """`recon resume` when every run is finished."""
+    if call.json:
+        call.print_json({"schema_version": 1, "command": "resume", "run_id": None, "dates": [], "inserted": 0})
+    call.say("nothing to resume: every run is finished")
+    return ExitCode.OK
+
+
+def runs(call: Call, history: Sequence[dict[str, Any]], dates: Sequence[DateResult]) -> None:
+    """The answer of `recon runs`."""
+    if call.json:
+        document = {"schema_version": 1, "command": "runs", "runs": [_run_dict(row) for row in history]}
+        return call.print_json(document | ({"dates": [d.to_dict() for d in dates]} if dates else {}))
+    if not history:
+        return call.say("no run yet")
+    table = _table("run", "command", "status", "dates done", "rows", "started")
+    for row in history[: None if dates else 2 * TOP]:
+        done = f"{row['dates_done']:,}/{row['dates']:,}"
+        started = row["started_at"][:19]
+        table.add_row(row["run_id"], row["command"], row["status"], done, f"{row['inserted']:,}", started)
+    call.console.print(table)
+    if len(history) > 2 * TOP:
+        call.say(f"... and {len(history) - 2 * TOP} older runs (--json shows all)")
+    if dates:
+        _run_dates(call, dates)
+
+
+def _run_dict(row: dict[str, Any]) -> dict[str, Any]:
+    ends = {name: str(row[name]) for name in ("first_date", "last_date")}
+    return {**row, **ends}
+
+
+def _run_dates(call: Call, dates: Sequence[DateResult]) -> None:
+    table = _table("date", "status", "missing", "inserted", "attempts", "seconds")
+    for d in dates:
+        row = (f"{d.missing:,}", f"{d.inserted:,}", str(d.attempts), f"{d.seconds:.2f}")
+        table.add_row(str(d.day), d.status, *row)
+    call.console.print()
+    call.console.print(table)
+    for d in dates:
+        if d.error:
+            call.say(f"{d.day}: {d.error}")
+
+
+def explanation(call: Call, found: Explanation) -> None:
+    """The answer of `recon explain`."""
+    if call.json:
+        return call.print_json(found.to_dict())
+    call.say(f"{found.day} settlement period {found.period}, {found.farm}, fleet {found.fleet}")
+    for volume, counts in found.source_rows:
+        call.say(f"  volume         {volume} MWh" + ("" if counts else "   (cannot be priced)"))
+    if found.energy_mwh is None:
+        call.say("  no curtailment of this key that can be priced")
+        for day, period, farm in found.nearest:
+            call.say(f"  a key near by: recon explain {day} {period} {farm}")
+    else:
+        call.say(f"  energy         {found.energy_mwh:.10g} MWh = {found.energy_mwh * 3.6e9:.10g} J")
+        call.say(f"  difficulty     {found.difficulty} (in force at 00:00 UTC)")
+        call.say(f"  block subsidy  {found.subsidy_btc} BTC")
+    for line in found.models:
+        _model_lines(call, line)
+    if found.orphans:
+        call.say(f"  stored without being asked for: {', '.join(found.orphans)}")
+
+
+def _model_lines(call: Call, line: Any) -> None:
+    call.say(f"{line.miner_model}: {line.hashrate_ths:g} TH/s at {line.power_w:g} W = {line.joules_per_hash:.6g} J/hash")
+    call.say(f"  hashes         {line.hashes:.10g}")
+    if line.expected_blocks is None:
+        call.say("  blocked        no difficulty for this date; run 'recon difficulty update'")
+        return
+    call.say(f"  blocks         {line.expected_blocks:.10g} expected (difficulty x 2^32 hashes each)")
+    call.say(f"  computed       {line.bitcoin_mined:.8f} BTC")
+    stored = ", ".join(f"{btc} BTC at difficulty {difficulty}" for btc, difficulty in line.stored) or "nothing"
+    call.say(f"  stored         {stored}: {line.verdict}")
+
+
+def init(call: Call, found: InitReport) -> None:
+    """The answer of `recon init`."""
+    if call.json:
+        return call.print_json(found.to_dict())
+    if found.dry_run and not found.ledger_existed:
+        call.say(found.ledger_ddl)
+    else:
+        call.say("the ledger (schema recon) " + ("exists" if found.ledger_existed else "was created"))
+    if found.index_existed:
+        call.say("the unique index exists")
+    elif found.index_created:
+        call.say("the unique index was created")
+    else:
+        call.say(f"no unique index keeps duplicates out; 'recon init --unique-index' runs:\n  {found.index_statement};")
+        if found.duplicates:
+            call.say(f"{found.duplicates:,} duplicate rows stand in its way; 'recon fix --repair duplicate' removes them")
+
+
+class Progress(Watcher):
+    """A bar on a terminal, a line every 30 s elsewhere, and one log line per date."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._bar: Any = None
+        self._task: Any = None
+        self._dates = self._total = self._rows = self._retries = 0
+        self._spoke = self._started = time.monotonic()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def planned(self, run_id: str, dates: Sequence[PlannedDate]) -> None:
+        """The run has an id and a size from now on."""
+        self._total = len(dates)
+        rows = sum(date.missing for date in dates)
+        LOG.info("run %s: %s rows missing on %s dates", run_id, f"{rows:,}", f"{len(dates):,}")
+        if self._call.shows_progress:
+            self._start_bar(rows)
+
+    def _start_bar(self, rows: int) -> None:
+        from rich import progress
+        from rich.console import Console
+
+        self._bar = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(bar_width=20),
+            progress.MofNCompleteColumn(),
+            progress.TextColumn("rows {task.fields[rate]}"),
+            progress.TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._bar.add_task(f"0/{self._total} dates", total=rows, rate="")
+        self._bar.start()
+
+    def finished(self, result: DateResult) -> None:
+        """One date is done, skipped, failed or blocked."""
+        self._dates += 1
+        self._rows += result.inserted
+        fields = result.to_dict() | {"btc": dict(result.btc)}
+        line = f"{result.day} {result.status} inserted={result.inserted} attempts={result.attempts}"
+        LOG.info(line + (f" error={result.error}" if result.error else ""), extra={"fields": fields})
+        if self._bar is not None:
+            described = f"{self._dates}/{self._total} dates" + (f", {self._retries} retries" if self._retries else "")
+            self._bar.update(self._task, advance=result.missing, description=described, rate=self._rate())
+        elif time.monotonic() - self._spoke >= LINE_EVERY_S:
+            self._spoke = time.monotonic()
+            self._call.progress(f"{self._dates}/{self._total} dates, {self._rows:,} rows, {self._rate()}")
+
+    def _rate(self) -> str:
+        return f"{self._rows / max(time.monotonic() - self._started, 0.001):,.0f}/s"
+
+    def retrying(self, dates: Sequence[Any], error: ReconError) -> None:
+        """Counted, and one log line."""
+        self._retries += 1
+        LOG.info("trying %s dates from %s again: %s", len(dates), min(dates), error)
