@@ -48,8 +48,13 @@ class Sample:
     manifest: dict[str, Any]
 
 
-def recipe_of(days: int, seed: int, reference: Reference) -> Recipe:
-    """`days` consecutive dates from FIRST_DATE; UsageError when difficulty is not known for that many."""
+def recipe_of(days: int | None, seed: int, reference: Reference) -> Recipe:
+    """`days` consecutive dates from FIRST_DATE, or those of the packaged sample.
+
+    UsageError when difficulty is not known for that many.
+    """
+    if days is None:
+        return Recipe(PACKAGED.dates, seed)
     return consecutive(days, seed, FIRST_DATE, reference.known_through)
 
 

@@ -60,7 +60,9 @@ def pairs(recipe: Recipe, energy: pl.DataFrame, miners: pl.DataFrame, terms: pl.
     keys = energy.join(date_faults(energy), on="settlement_date").join(terms, on="settlement_date")
     stale = pl.col("fault") == "stale_difficulty"
     keys = keys.with_columns(
-        difficulty=pl.when(stale).then(pl.lit(STALE_DIFFICULTY).cast(terms.schema["difficulty"])).otherwise("difficulty"),
+        difficulty=pl.when(stale)
+        .then(pl.lit(STALE_DIFFICULTY).cast(terms.schema["difficulty"]))
+        .otherwise("difficulty"),
         subsidy_btc=pl.col("subsidy_btc") * pl.when(pl.col("fault") == "double_subsidy").then(2.0).otherwise(1.0),
         differs=stale & (pl.col("difficulty") != STALE_DIFFICULTY)
         | (pl.col("fault") == "double_subsidy") & (pl.col("energy_mwh") > 0),
