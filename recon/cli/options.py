@@ -85,7 +85,6 @@ def with_common(*, database: bool = True) -> Callable[[Command], Command]:
     """
 
     def decorate(command: Command) -> Command:
-        @functools.wraps(command)
         def wrapper(ctx: typer.Context, **values: Any) -> int | None:
             given = {name: values.pop(name) for name in COMMON}
             inherited = ctx.obj or {}
@@ -93,12 +92,7 @@ def with_common(*, database: bool = True) -> Callable[[Command], Command]:
             call = Call(ctx.command_path.split(" ", 1)[-1], parse_settings(merged, database=database))
             return command(call, **values)
 
-        signature = inspect.signature(command, eval_str=True)
-        own = [p for p in signature.parameters.values() if p.name != "call"]
-        wrapper.__signature__ = inspect.Signature([_context(), *own, *_common_parameters()])  # type: ignore[attr-defined]
-        wrapper.__annotations__ = {p.name: p.annotation for p in [_context(), *own, *_common_parameters()]}
-        del wrapper.__wrapped__  # type: ignore[attr-defined]
-        return wrapper
+        return _take(wrapper, command, without="call")
 
     return decorate
 
@@ -110,11 +104,18 @@ def take_common(function: Command) -> Command:
         ctx.obj = {name: values.pop(name) for name in COMMON}
         function(ctx, **values)
 
-    own = [p for p in inspect.signature(function, eval_str=True).parameters.values() if p.name != "ctx"]
-    parameters = [_context(), *own, *_common_parameters()]
+    return _take(wrapper, function, without="ctx")
+
+
+def _take(wrapper: Command, command: Command, *, without: str) -> Command:
+    """Gives the wrapper the command's own parameters and the common ones, which is what Typer reads."""
+    own = inspect.signature(command, eval_str=True).parameters.values()
+    kept = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own if p.name != without]
+    parameters = [_context(), *kept, *_common_parameters()]
+    functools.update_wrapper(wrapper, command)
+    del wrapper.__wrapped__  # type: ignore[attr-defined]
     wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
-    wrapper.__doc__ = function.__doc__
     return wrapper
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -227,12 +228,17 @@ def explanation(call: Call, found: Explanation) -> None:
             call.say(f"  a key near by: recon explain {day} {period} {farm}")
     else:
         call.say(f"  energy         {found.energy_mwh:.10g} MWh = {found.energy_mwh * 3.6e9:.10g} J")
-        call.say(f"  difficulty     {found.difficulty} (in force at 00:00 UTC)")
+        call.say(f"  difficulty     {_plain(found.difficulty)} (in force at 00:00 UTC)")
         call.say(f"  block subsidy  {found.subsidy_btc} BTC")
     for line in found.models:
         _model_lines(call, line)
     if found.orphans:
         call.say(f"  stored without being asked for: {', '.join(found.orphans)}")
+
+
+def _plain(value: Decimal | None) -> str:
+    """A decimal without trailing zeros or an exponent; 'none known' for none."""
+    return "none known" if value is None else f"{value:f}".rstrip("0").rstrip(".") if "." in f"{value:f}" else f"{value}"
 
 
 def _model_lines(call: Call, line: Any) -> None:
