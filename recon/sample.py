@@ -8,25 +8,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from pathlib import Path
 
 import polars as pl
 
+from recon import sample_files
 from recon.errors import UsageError
 from recon.reference import Reference
 from recon.sample_curtailment import Recipe, consecutive, curtailment, farms, key_cell
 from recon.sample_faults import pairs, stored, tally
+from recon.sample_files import Manifest, check_free
 from recon.schema import BTC, CALC_KEY, CALC_KEY_SCHEMA, KEY
 
 GENERATOR_VERSION = 1
 """Raise it when the same recipe gives other frames."""
 
-DEFAULT_SEED = 38
-FIRST_DATE = date(2022, 1, 1)
-"""Where samples of consecutive days begin: 1,200 days are the size of a real installation."""
-
-CURTAILMENT_FILE = "curtailment_records"
-CALCULATIONS_FILE = "historical_bitcoin_calculations"
+PACKAGED_SEED = 38
 
 
 def _range(first: date, last: date) -> tuple[date, ...]:
@@ -34,7 +31,7 @@ def _range(first: date, last: date) -> tuple[date, ...]:
 
 
 PACKAGED = Recipe(
-    _range(date(2024, 3, 20), date(2024, 4, 30)) + _range(date(2024, 10, 20), date(2024, 11, 5)), DEFAULT_SEED
+    _range(date(2024, 3, 20), date(2024, 4, 30)) + _range(date(2024, 10, 20), date(2024, 11, 5)), PACKAGED_SEED
 )
 """The sample that comes with recon: both clock changes (46 and 50 periods) and the halving of 2024-04-20."""
 
@@ -45,17 +42,28 @@ class Sample:
 
     curtailment: pl.DataFrame
     calculations: pl.DataFrame
-    manifest: dict[str, Any]
+    manifest: Manifest
 
 
-def recipe_of(days: int | None, seed: int, reference: Reference) -> Recipe:
-    """`days` consecutive dates from FIRST_DATE, or those of the packaged sample.
+def write(
+    directory: Path, *, first: date, days: int, seed: int, reference: Reference, force: bool = False
+) -> Manifest:
+    """Writes the sample of `days` consecutive dates; its manifest.
 
-    UsageError when difficulty is not known for that many.
+    UsageError when difficulty is not known for all of them, or when the directory holds something else.
     """
-    if days is None:
-        return Recipe(PACKAGED.dates, seed)
-    return consecutive(days, seed, FIRST_DATE, reference.known_through)
+    check_free(directory, force=force)
+    return _write(directory, generate(consecutive(days, seed, first, reference.known_through), reference))
+
+
+def write_packaged(directory: Path, reference: Reference) -> Manifest:
+    """Writes the sample that comes with recon; its manifest."""
+    return _write(directory, generate(PACKAGED, reference))
+
+
+def _write(directory: Path, sample: Sample) -> Manifest:
+    sample_files.write(directory, sample.curtailment, sample.calculations, sample.manifest)
+    return sample.manifest
 
 
 def generate(recipe: Recipe, reference: Reference) -> Sample:
@@ -91,29 +99,27 @@ def _table(rows: pl.DataFrame, difficulty_decimals: int) -> pl.DataFrame:
     ).cast(CALC_KEY_SCHEMA)  # type: ignore[arg-type]
 
 
-def _manifest(recipe: Recipe, records: pl.DataFrame, wanted: pl.DataFrame, rows: pl.DataFrame) -> dict[str, Any]:
+def _manifest(recipe: Recipe, records: pl.DataFrame, wanted: pl.DataFrame, rows: pl.DataFrame) -> Manifest:
     keys = records.group_by(KEY).agg(mwh=pl.col("volume").sum())
     faults = tally(wanted, rows)
     missing, duplicate, orphan = (sum(faults[name].values()) for name in ("missing", "duplicate", "orphan"))
     return {
-        "generator": "recon sample generate",
         "generator_version": GENERATOR_VERSION,
         "seed": recipe.seed,
         "days": len(recipe.dates),
         "ranges": [[first.isoformat(), last.isoformat()] for first, last in _ranges(recipe.dates)],
-        "rows": {CURTAILMENT_FILE: records.height, CALCULATIONS_FILE: rows.height},
         "farms": records.get_column("farm_id").n_unique(),
+        "curtailment_rows": records.height,
+        "calculation_rows": rows.height,
+        "keys": keys.height,
         "zero_volume_keys": keys.filter(pl.col("mwh") == 0).height,
         "miner_models": wanted.get_column("miner_model").unique(maintain_order=True).to_list(),
-        "status": {
-            "curtailment_rows": records.height,
-            "keys": keys.height,
-            "expected": wanted.height,
-            "matched": wanted.height - missing,
-            "missing": missing,
-            "duplicate": duplicate,
-            "orphan": orphan,
-        },
+        "expected": wanted.height,
+        "matched": wanted.height - missing,
+        "missing": missing,
+        "duplicate": duplicate,
+        "orphan": orphan,
+        "wrong": sum(faults["wrong"].values()),
         **{f"{name}_by_kind": counts for name, counts in faults.items()},
     }
 

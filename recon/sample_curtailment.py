@@ -98,12 +98,14 @@ def _mixed(state: pl.Expr) -> pl.Expr:
     return state ^ (state // _u64(2**31))
 
 
-def consecutive(days: int, seed: int, first: date, last: date) -> Recipe:
-    """`days` dates from `first`; UsageError when there is none or when they pass `last`."""
-    most = (last - first).days + 1
+def consecutive(days: int, seed: int, first: date, known_through: date) -> Recipe:
+    """`days` dates from `first`; UsageError when there is none, or when difficulty is not known for all of them."""
+    most = (known_through - first).days + 1
+    if most < 1:
+        raise UsageError(f"--start is {first}", f"difficulty is known through {known_through}: start earlier")
     if not 1 <= days <= most:
         raise UsageError(
-            f"--days is {days}", f"give 1 to {most}: a sample starts on {first}, difficulty is known to {last}"
+            f"--days is {days}", f"give 1 to {most}: the sample starts on {first}, difficulty ends on {known_through}"
         )
     return Recipe(tuple(first + timedelta(days=n) for n in range(days)), seed)
 

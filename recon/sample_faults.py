@@ -81,10 +81,17 @@ def _fate(recipe: Recipe, models: int) -> pl.Expr:
     farm = pl.col("cell") // 256
     luck = recipe.noise("fate", pl.col("cell") + pl.col("model") * 2**48)
     bounds = _cumulative(PAIR_FATES)
-    of_pair = pl.when(luck < bounds["random_pairs"]).then(pl.lit("random_pairs"))
-    of_pair = of_pair.when((luck < bounds["zero_bitcoin"]) & (pl.col("energy_mwh") > 0)).then(pl.lit("zero_bitcoin"))
-    of_pair = of_pair.when(luck < bounds["twice"]).then(pl.lit("twice"))
-    of_pair = of_pair.when(luck < bounds["three_times"]).then(pl.lit("three_times"))
+    of_pair = (
+        pl.when(luck < bounds["random_pairs"])
+        .then(pl.lit("random_pairs"))
+        .when((luck < bounds["zero_bitcoin"]) & (pl.col("energy_mwh") > 0))
+        .then(pl.lit("zero_bitcoin"))
+        .when(luck < bounds["twice"])
+        .then(pl.lit("twice"))
+        .when(luck < bounds["three_times"])
+        .then(pl.lit("three_times"))
+        .otherwise(pl.lit("stored"))
+    )
     missing = (
         (fault == "whole_dates")
         | (fault == "one_model") & (pl.col("model") == crashed_at)
@@ -95,7 +102,7 @@ def _fate(recipe: Recipe, models: int) -> pl.Expr:
         pl.when(missing | pl.col("differs"))
         .then(fault)
         .when(fault == "random_pairs")
-        .then(of_pair.otherwise(pl.lit("stored")))
+        .then(of_pair)
         .otherwise(pl.lit("stored"))
     )
 
