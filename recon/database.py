@@ -7,9 +7,11 @@ statements of ours whose outcome is known. Drivers' exceptions never leave this 
 
 from __future__ import annotations
 
+import math
 import queue
 import re
 import threading
+import time
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -103,6 +105,8 @@ class Session:
 
     def __init__(self, settings: Settings, application_name: str, *, last_words: bool = False) -> None:
         self._last_words = last_words
+        self.opened_at = time.monotonic()
+        self.uses = 0
         self._secrets = secrets_in(settings.database_url)
         self._url = without_password(settings.database_url)
         self._cursor: Any = None
@@ -248,26 +252,40 @@ def connect(settings: Settings, application_name: str = "recon", *, last_words: 
 
 
 class Pool:
-    """Sessions for worker threads: opened as needed, reused while they work, closed at the first error."""
+    """Sessions for worker threads: opened as needed, reused while they work, closed at the first error.
 
-    def __init__(self, settings: Settings, application_name: str) -> None:
+    One thread holds exactly one connection. `max_uses` and `max_age_s` replace a connection by a new one.
+    """
+
+    def __init__(
+        self, settings: Settings, application_name: str, *, max_uses: int = 0, max_age_s: float = math.inf
+    ) -> None:
         self._settings = settings
         self._name = application_name
+        self._max_uses = max_uses
+        self._max_age_s = max_age_s
         self._idle: queue.LifoQueue[Session] = queue.LifoQueue()
 
     @contextmanager
     def session(self) -> Iterator[Session]:
         """A session for this thread alone; after an error it is not used again."""
-        try:
-            session = self._idle.get_nowait()
-        except queue.Empty:
-            session = connect(self._settings, self._name)
+        session = self._reusable() or connect(self._settings, self._name)
         try:
             yield session
         except BaseException:
             session.close()
             raise
+        session.uses += 1
         self._idle.put(session)
+
+    def _reusable(self) -> Session | None:
+        with suppress(queue.Empty):
+            session = self._idle.get_nowait()
+            worn = self._max_uses and session.uses >= self._max_uses
+            if not worn and time.monotonic() - session.opened_at < self._max_age_s:
+                return session
+            session.close()
+        return None
 
     def close(self) -> None:
         """Closes the sessions that are not in use."""

@@ -15,7 +15,7 @@ from recon.database import Session, connect, sql
 from recon.errors import ExitCode
 from recon.reference import Reference
 from recon.report import SCHEMA_VERSION
-from recon.tables import Layout, inspect, read_keys
+from recon.tables import Layout, inspect, read_keys, scope
 
 ATOL_BTC = Decimal("1e-8")
 RTOL = Decimal("1e-6")
@@ -140,7 +140,7 @@ def explain_in(
     source = session.rows(sql("explain_source", **layout.parts), *key)
     stored = session.rows(sql("explain_stored", **layout.parts), *key)
     terms = reference.terms([day])
-    keys = read_keys(session, layout, [day]).filter(pl.col("settlement_period") == period)
+    keys = read_keys(session, layout, scope([day], [period]))
     priced = calculations(keys.lazy(), reference.miners.lazy(), terms.lazy(), settings.fleet)
     rows = priced.filter(pl.col("farm_id") == farm).sort("miner_model").collect().to_dicts()
     nearest = [] if rows else session.rows(sql("nearest_keys", **layout.parts), *key)

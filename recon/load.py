@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -13,13 +13,13 @@ import polars as pl
 from recon import ledger
 from recon.bitcoin import calculations
 from recon.config import Settings
-from recon.database import Session, date_list, sql
+from recon.database import Session, sql
 from recon.errors import DatabaseError
 from recon.gaps import missing
 from recon.reference import Reference
 from recon.report import DateResult
-from recon.schema import BTC, CALC_KEY
-from recon.tables import WHOLES, Layout, keys_query, read_done, read_keys
+from recon.schema import BTC, CALC_KEY, KEY
+from recon.tables import WHOLES, Layout, keys_query, read_done, read_keys, scope, typed_done
 from recon.verify import discrepancies, source_sums, written_sums
 
 EPOCH = date(1970, 1, 1)
@@ -40,25 +40,41 @@ class Job:
         return f"recon/{self.command}/{self.run_id}"
 
 
-def fill(session: Session, layout: Layout, job: Job, dates: Sequence[date], attempt: int = 1) -> list[DateResult]:
+def fill(
+    session: Session,
+    layout: Layout,
+    job: Job,
+    dates: Sequence[date],
+    attempt: int = 1,
+    only: pl.DataFrame | None = None,
+) -> list[DateResult]:
     """Fills every gap of some whole dates: rows, verification and ledger line commit together, or nothing does.
 
-    One result per date comes back, as the ledger records it. A DatabaseError (`code` "changed") says that the
+    One result per date comes back, as the ledger records it. `only` (KEYs) narrows the work to those keys; their
+    dates then stay pending, and every key is read back by itself. A DatabaseError (`code` "changed") says that the
     source or a rival's rows changed meanwhile, or that the server holds something else than was computed.
     """
     started = time.monotonic()
+    where = scope(dates, None if only is None else only.get_column("settlement_period").unique().to_list())
     with session.transaction():
         lock(session, layout, dates)
         if not job.settings.synchronous_commit:
             session.execute("set local synchronous_commit = off")
-        keys = read_keys(session, layout, dates)
-        done = read_done(session, layout, dates)
+        keys = read_keys(session, layout, where)
+        done = read_done(session, layout, where)
         rows = _missing_rows(keys, done, job)
+        if only is not None:
+            rows = rows.join(only, on=KEY, how="semi")
         if not rows.is_empty():
             session.copy(layout.calculations.name, as_stored(rows, layout, job.reference.difficulty_decimals))
-        _check(session, layout, dates, keys, done, rows)
+        _check(session, layout, where, keys, done, rows)
+        if only is not None:
+            _check_keys(session, layout, where, rows)
         share = (time.monotonic() - started) / len(dates)
-        return ledger.record(session, job.run_id, _results(rows, dates, attempt, share))
+        results = _results(rows, dates, attempt, share)
+        if only is not None:
+            results = [replace(result, status="pending", attempts=0) for result in results]
+        return ledger.record(session, job.run_id, results)
 
 
 def lock(session: Session, layout: Layout, dates: Sequence[date]) -> None:
@@ -96,23 +112,34 @@ def as_stored(rows: pl.DataFrame, layout: Layout, difficulty_decimals: int) -> p
 def _check(
     session: Session,
     layout: Layout,
-    dates: Sequence[date],
+    where: dict[str, str],
     keys: pl.DataFrame,
     done: pl.DataFrame,
     rows: pl.DataFrame,
 ) -> None:
     """Reads back what the server now holds, and the source once more; raises when either is not as computed."""
-    after = session.frame(sql("verify_stored", **layout.parts, dates=date_list(dates)))
-    wrong = discrepancies(done, rows, after)
-    now = session.frame(sql("verify_source", keys=keys_query(layout, dates)))
+    after = session.frame(sql("verify_stored", **layout.parts, **where))
+    for line in discrepancies(done, rows, after):
+        raise _changed(line)
     was = source_sums(keys)
-    if wrong or not was.sort("settlement_date").equals(now.sort("settlement_date").cast(dict(was.schema))):  # type: ignore[arg-type]
-        message = wrong[0] if wrong else f"curtailment of {_dates(dates)} changed while it was read"
-        raise DatabaseError(message, "run 'recon resume'", code="changed", sqlstate="40001")
+    now = session.frame(sql("verify_source", keys=keys_query(layout, where))).cast(dict(was.schema))  # type: ignore[arg-type]
+    if not was.sort("settlement_date").equals(now.sort("settlement_date")):
+        raise _changed("the curtailment changed while it was read")
 
 
-def _dates(dates: Sequence[date]) -> str:
-    return f"{min(dates)}" if len(dates) == 1 else f"{min(dates)} to {max(dates)}"
+def _check_keys(session: Session, layout: Layout, where: dict[str, str], rows: pl.DataFrame) -> None:
+    """Every written key on its own: each of its rows is there once, with the value computed."""
+    stored = session.frame(sql("read_back", **layout.parts, **where))
+    found = typed_done(stored).with_columns(pl.col("bitcoin").cast(BTC, strict=False))
+    lost = rows.join(found.unique(keep="none", subset=CALC_KEY), on=CALC_KEY, how="left").filter(
+        ~pl.col("bitcoin_mined").eq_missing(pl.col("bitcoin"))
+    )
+    for row in lost.head(1).to_dicts():
+        raise _changed(f"{row['settlement_date']} {row['settlement_period']} {row['farm_id']} is not as written")
+
+
+def _changed(message: str) -> DatabaseError:
+    return DatabaseError(message, "run 'recon resume'", code="changed", sqlstate="40001")
 
 
 def _results(rows: pl.DataFrame, dates: Sequence[date], attempt: int, seconds: float) -> list[DateResult]:

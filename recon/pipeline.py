@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 import tenacity
@@ -28,6 +28,8 @@ MAX_CHUNK_ROWS = 250_000
 """Rows that a chunk may expect: bounds memory at about 100 MB per worker whatever the batch size."""
 SCAN_ROWS = 1_000_000
 ATTEMPTS = 4
+T = TypeVar("T")
+Retrying = Callable[[Sequence[date], ReconError], None]
 RECONNECT_S = 60
 """How long a lost server is waited for: recovery after a crash takes longer than most retries."""
 
@@ -40,6 +42,9 @@ class Watcher:
 
     def finished(self, result: DateResult) -> None:
         """One date came to its end."""
+
+    def wrote(self, rows: int) -> None:
+        """Some rows of a date that is not finished yet."""
 
     def retrying(self, dates: Sequence[date], error: ReconError) -> None:
         """Some dates are tried again (this one call comes from a worker's thread)."""
@@ -87,12 +92,13 @@ def fix(
     run_id: str,
     watcher: Watcher,
     dry_run: bool = False,
+    deep: bool = False,
 ) -> FixReport:
     """Fills every gap of the window: plan, chunks, and the status after as proof."""
     started = time.monotonic()
     with connect(settings, f"recon/{command}/{run_id}") as session:
         layout = inspect(session, settings, writing=not dry_run)
-        before = survey(session, settings, layout, reference.models, window)
+        before = survey(session, settings, layout, reference.models, window, deep=deep)
         planned = plan(before, reference.terms(before.dates.get_column("settlement_date").to_list()), pace.order)
         if dry_run or all(date.blocked for date in planned):
             results = tuple(date.result for date in planned)
@@ -181,18 +187,17 @@ def _filled(
             pool.close()
 
 
-def work(
-    pool: Pool,
-    layout: Layout,
-    job: Job,
-    dates: Sequence[date],
-    retrying: Callable[[Sequence[date], ReconError], None],
-) -> list[DateResult]:
+def work(pool: Pool, layout: Layout, job: Job, dates: Sequence[date], retrying: Retrying) -> list[DateResult]:
     """One chunk with all its second chances. A chunk that times out is halved, one that fails is done date by
     date, and a date that still fails is recorded as failed. Without a server or a privilege the run ends.
     """
+
+    def attempt(number: int) -> list[DateResult]:
+        with pool.session() as session:
+            return fill(session, layout, job, dates, number)
+
     try:
-        return _attempted(pool, layout, job, dates, retrying)
+        return retried(attempt, dates, retrying)
     except (PermissionDenied, ConnectError):
         raise
     except DatabaseError as error:
@@ -205,13 +210,13 @@ def work(
     return [result for part in parts for result in work(pool, layout, job, part, retrying)]
 
 
-def _attempted(
-    pool: Pool,
-    layout: Layout,
-    job: Job,
-    dates: Sequence[date],
-    retrying: Callable[[Sequence[date], ReconError], None],
-) -> list[DateResult]:
+def retried(operation: Callable[[int], T], dates: Sequence[date], retrying: Retrying) -> T:
+    """What the operation returns; it gets the number of the attempt, and is repeated for errors that can pass.
+
+    Exponential backoff with jitter, ATTEMPTS times, but as long as RECONNECT_S while there is no server. Several
+    dates that time out are not repeated: the caller halves them.
+    """
+
     def can_pass(error: BaseException) -> bool:
         halve_instead = isinstance(error, DatabaseError) and error.code == "timeout" and len(dates) > 1
         return is_transient(error) and not halve_instead
@@ -236,6 +241,6 @@ def _attempted(
         reraise=True,
     )
     for attempt in retries:
-        with attempt, pool.session() as session:
-            return fill(session, layout, job, dates, attempt.retry_state.attempt_number)
+        with attempt:
+            return operation(attempt.retry_state.attempt_number)
     raise AssertionError("tenacity either returns or raises")

@@ -164,7 +164,7 @@ class FixReport:
     """What a run that writes was to do, did, and left.
 
     results: one per planned date, in the plan's order. after: the window as it stands at the end (with a dry run:
-    as it stands). run_id is None when nothing was written.
+    as it stands). run_id is None when nothing was written. failed_keys: (date, period, farm, error) of a key-by-key run.
     """
 
     command: str
@@ -173,6 +173,7 @@ class FixReport:
     after: Status
     seconds: float
     dry_run: bool = False
+    failed_keys: tuple[tuple[date, int, str, str], ...] = ()
 
     @property
     def inserted(self) -> int:
@@ -221,4 +222,8 @@ class FixReport:
             "seconds": round(self.seconds, 3),
             "reconciled": self.after.reconciled,
             "dry_run": self.dry_run,
+            "failed_keys": [
+                {"settlement_date": day.isoformat(), "settlement_period": period, "farm_id": farm, "error": error}
+                for day, period, farm, error in self.failed_keys
+            ],
         }

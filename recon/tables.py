@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -202,25 +202,31 @@ def _cut(first: date, last: date) -> list[tuple[date, date]]:
     return list(split_range(first, last)) if first < last else [(first, last)]
 
 
-def keys_query(layout: Layout, dates: Sequence[date]) -> str:
-    """SQL for the keys of some dates."""
-    return sql("keys", **layout.parts, dates=date_list(dates))
+def scope(dates: Iterable[date], periods: Iterable[int] | None = None) -> dict[str, str]:
+    """The `{dates}` and `{periods}` of the SQL files: whole dates, or some settlement periods of them."""
+    some = "true" if periods is None else f"settlement_period in ({', '.join(str(int(p)) for p in periods)})"
+    return {"dates": date_list(dates), "periods": some}
 
 
-def done_query(layout: Layout, dates: Sequence[date]) -> str:
-    """SQL for the stored calculations of some dates."""
-    return sql("done", **layout.parts, dates=date_list(dates))
+def keys_query(layout: Layout, where: dict[str, str]) -> str:
+    """SQL for the keys within a scope."""
+    return sql("keys", **layout.parts, **where)
 
 
-def read_keys(session: Session, layout: Layout, dates: Sequence[date]) -> pl.DataFrame:
+def done_query(layout: Layout, where: dict[str, str]) -> str:
+    """SQL for the stored calculations within a scope."""
+    return sql("done", **layout.parts, **where)
+
+
+def read_keys(session: Session, layout: Layout, where: dict[str, str]) -> pl.DataFrame:
     """One row per KEY with energy_mwh and the fingerprint of its energy."""
-    frame = session.frame(keys_query(layout, dates))
+    frame = session.frame(keys_query(layout, where))
     return frame.cast({**KEY_SCHEMA, "energy_mwh": pl.Float64, "fingerprint": pl.Int64})  # type: ignore[arg-type]
 
 
-def read_done(session: Session, layout: Layout, dates: Sequence[date]) -> pl.DataFrame:
+def read_done(session: Session, layout: Layout, where: dict[str, str]) -> pl.DataFrame:
     """One row per stored calculation. A period beyond 32 bits is no period: it comes back as null, an orphan."""
-    return typed_done(session.frame(done_query(layout, dates)))
+    return typed_done(session.frame(done_query(layout, where)))
 
 
 def typed_done(frame: pl.DataFrame) -> pl.DataFrame:
@@ -236,12 +242,12 @@ def scan(
     Dates that take too long together are read in halves; run it inside a transaction, for its savepoints.
     """
     if settings.reader is Reader.CONNECTORX:
-        queries = [keys_query(layout, dates), done_query(layout, dates)]
+        queries = [keys_query(layout, scope(dates)), done_query(layout, scope(dates))]
         keys, done = (scan_with_connectorx(settings, [query]) for query in queries)
         return keys.cast(KEY_SCHEMA), typed_done(done)  # type: ignore[arg-type]
     try:
         with session.savepoint():
-            return read_keys(session, layout, dates), read_done(session, layout, dates)
+            return read_keys(session, layout, scope(dates)), read_done(session, layout, scope(dates))
     except DatabaseError as error:
         if error.code != "timeout" or len(dates) == 1:
             raise

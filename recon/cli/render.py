@@ -326,6 +326,12 @@ class Progress(Watcher):
             self._spoke = time.monotonic()
             self._call.progress(f"{self._dates}/{self._total} dates, {self._rows:,} rows, {self._rate()}")
 
+    def wrote(self, rows: int) -> None:
+        """Rows of a date that is still being worked on."""
+        self._rows += rows
+        if self._bar is not None:
+            self._bar.update(self._task, advance=rows, rate=self._rate())
+
     def _rate(self) -> str:
         return f"{self._rows / max(time.monotonic() - self._started, 0.001):,.0f}/s"
 

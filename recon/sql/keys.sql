@@ -7,5 +7,5 @@ select
     sum(abs({volume}))::float8 as energy_mwh,
     hashtextextended(farm_id || '/' || settlement_period || '/' || sum(abs({volume})), 0) as fingerprint
 from {source} s
-where settlement_date = any ({dates}) and {priceable}
+where settlement_date = any ({dates}) and {periods} and {priceable}
 group by settlement_date, settlement_period, farm_id

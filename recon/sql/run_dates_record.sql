@@ -6,7 +6,13 @@ update recon.run_dates d set
     attempts = d.attempts + v.attempts,
     seconds = d.seconds + v.seconds,
     error = v.error,
-    btc = case when v.inserted > 0 then v.btc::jsonb else d.btc end,
+    btc = (
+        select coalesce(jsonb_object_agg(model, bitcoin::text), jsonb_build_object())
+        from (
+            select key as model, sum(value::numeric) as bitcoin
+            from (select * from jsonb_each_text(d.btc) union all select * from jsonb_each_text(v.btc::jsonb)) both_parts
+            group by key
+        ) sums),
     updated_at = now()
 from unnest($2::date[], $3::text[], $4::int8[], $5::int4[], $6::float8[], $7::text[], $8::text[])
     as v (settlement_date, status, inserted, attempts, seconds, error, btc)

@@ -12,7 +12,7 @@ from (
         count(*) filter (where xmin = pg_current_xact_id()::xid) as n_written,
         sum({btc}) filter (where xmin = pg_current_xact_id()::xid) as btc_written
     from {stored_rows} c
-    where settlement_date = any ({dates})
+    where settlement_date = any ({dates}) and {periods}
     group by settlement_date, settlement_period, farm_id, miner_model
 ) pairs
 group by settlement_date, miner_model

@@ -1,0 +1,87 @@
+"""The nightly check: the last few settlement dates, one instance at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from recon import pipeline
+from recon.config import Settings
+from recon.database import connect
+from recon.errors import ExitCode, IncompleteError
+from recon.parameters import Pace
+from recon.reference import Reference
+from recon.report import FixReport
+from recon.tables import inspect
+from recon.window import Window
+
+INSTANCE = -1
+"""The lock that one instance holds, beside those of the dates (which are days since 1970)."""
+
+
+@dataclass(frozen=True)
+class DailyReport:
+    """A nightly run: what `fix` did, and what every date of the window came to."""
+
+    report: FixReport
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit code of the run."""
+        return self.report.exit_code
+
+    @property
+    def outcomes(self) -> dict[date, str]:
+        """Each date of the window: fully_reconciled | fixed | partial | failed (blocked or failed: nothing written)."""
+        window = self.report.after.window
+        first, last = window.bounds
+        off = set(self.report.after.incomplete.get_column("settlement_date").to_list())
+        results = {result.day: result for result in self.report.results}
+        days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+        return {day: _outcome(day in off, results.get(day)) for day in reversed(days)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document of `recon daily`; `outcomes` besides the fields of `fix`."""
+        return {**self.report.to_dict(), "outcomes": {str(day): what for day, what in self.outcomes.items()}}
+
+
+def _outcome(off: bool, result: Any) -> str:
+    if result is not None and result.status in ("failed", "blocked"):
+        return "failed"
+    if off:
+        return "partial"
+    return "fixed" if result is not None and result.inserted else "fully_reconciled"
+
+
+def daily(
+    settings: Settings,
+    reference: Reference,
+    today: date,
+    days: int,
+    *,
+    run_id: str,
+    watcher: pipeline.Watcher,
+    force: bool = False,
+) -> DailyReport:
+    """Checks and fills `today` and the days before it; IncompleteError when another instance is at work.
+
+    today: the settlement date that is running in Europe/London. force: compare every key, not checksums.
+    """
+    window = Window(today - timedelta(days=days - 1), today)
+    with _only_instance(settings, run_id):
+        report = pipeline.fix(
+            settings, reference, window, Pace(), command="daily", run_id=run_id, watcher=watcher, deep=force
+        )
+    return DailyReport(report)
+
+
+@contextmanager
+def _only_instance(settings: Settings, run_id: str) -> Iterator[None]:
+    with connect(settings, f"recon/daily/{run_id}") as session:
+        space = inspect(session, settings).lock_space
+        if not session.rows(f"select pg_try_advisory_lock({space}, {INSTANCE}) as mine")[0]["mine"]:
+            raise IncompleteError("another 'recon daily' is at work on these tables", "let it finish", code="busy")
+        yield
