@@ -6,7 +6,7 @@ The same pricing and the same writing as `fix`: `load.fill`, narrowed to some ke
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -30,6 +30,9 @@ MAX_USES = 100
 MAX_AGE_S = 600.0
 STATEMENT_S = 10.0
 LOCK_S = 5.0
+
+
+Look = Callable[[Session, Layout, Window], Status]
 
 
 class NoCurtailment(ReconError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -21,7 +22,7 @@ from recon.cli.options import (
     with_common,
 )
 from recon.config import Order
-from recon.window import Window, check_period, parse_date
+from recon.window import Window, check_period, parse_date, today_in_london
 
 DEFAULT_BATCH = 30
 DEFAULT_WORKERS = 2
@@ -30,7 +31,7 @@ RunId = Annotated[str | None, typer.Argument(metavar="[RUN_ID]", help="A run's i
 
 def add_to(app: typer.Typer) -> None:
     """Registers the commands, in the order in which a newcomer meets them."""
-    for command in (status, analyze, fix, date, range_, resume, runs, explain, init):
+    for command in (status, analyze, fix, date, range_, resume, runs, explain, daily, init):
         app.command(command.__name__.rstrip("_"))(command)
 
 
@@ -147,6 +148,28 @@ def explain(call: Call, day: Day, period: Period, farm: Farm) -> int:
 
     found = story.explain(call.settings, call.reference, parsed, period, farm, name=call.name)
     render.explanation(call, found)
+    return found.exit_code
+
+
+@with_common()
+def daily(
+    call: Call,
+    days: Annotated[int, typer.Option("--days", min=1, max=366, help="How many dates, today included.")] = 2,
+    force: Annotated[bool, typer.Option("--force", help="Compare every key, not checksums per date.")] = False,
+    today: Annotated[
+        str | None, typer.Option("--today", metavar="DATE", help="Check as if this were today (Europe/London).")
+    ] = None,
+) -> int:
+    """The nightly check: today and the days before it, for cron and systemd."""
+    day = parse_date(today) if today else today_in_london(datetime.now(UTC))
+    from recon import daily as story
+    from recon.cli import render
+
+    with render.Progress(call) as watcher:
+        found = story.daily(
+            call.settings, call.reference, day, days, run_id=call.run_id, watcher=watcher, force=force
+        )
+    render.daily(call, found)
     return found.exit_code
 
 

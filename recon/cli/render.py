@@ -16,6 +16,7 @@ from recon.report import DateResult, FixReport, Status, percent
 
 if TYPE_CHECKING:
     from recon.analysis import Analysis
+    from recon.daily import DailyReport
     from recon.explain import Explanation
     from recon.plan import PlannedDate
     from recon.setup import InitReport
@@ -147,6 +148,17 @@ def fix(call: Call, report: FixReport) -> None:
         call.console.print("[red]not reconciled[/]: " + ", ".join(f"{n:,} {name}" for name, n in left.items()))
 
 
+def daily(call: Call, found: DailyReport) -> None:
+    """The answer of `recon daily`: one line per date, then what `fix` says."""
+    for day, outcome in found.outcomes.items():
+        LOG.info("%s %s", day, outcome)
+        call.say(f"{day} {outcome}")
+    if call.json:
+        warn_invalid(found.report.after)
+        return call.print_json(found.to_dict())
+    fix(call, found.report)
+
+
 def _planned_table(call: Call, report: FixReport) -> None:
     table = _table("date", "missing", "status")
     for result in report.results[:TOP]:
@@ -166,6 +178,8 @@ def _unfinished_lines(call: Call, report: FixReport) -> None:
         cause, _, remedy = (first.error or "").partition("; ")
         cause = cause.rsplit(" for ", 1)[0]
         LOG.error("%s for %s dates, first %s; %s and then '%s'", cause, len(blocked), first.day, remedy, resume)
+    for day, period, farm, error in report.failed_keys[:TOP]:
+        LOG.error("%s settlement period %s, %s: %s", day, period, farm, error)
     failed = report.dates_with("failed")
     if failed:
         LOG.error("%s dates failed, first %s: %s; then '%s'", len(failed), failed[0].day, failed[0].error, resume)
