@@ -73,6 +73,7 @@ class Layout:
             "stored_rows": self.calculations.stored_rows,
             "volume": self.source_columns["volume"].exact("volume"),
             "btc": self.stored_columns["bitcoin_mined"].exact("bitcoin_mined"),
+            "difficulty": self.stored_columns["difficulty"].exact("difficulty"),
             "priceable": sql("priceable", long_days=date_list(long_days), short_days=date_list(short_days)),
         }
 
@@ -175,7 +176,8 @@ def _check_writing(session: Session, table: Table, rows: list[dict[str, Any]]) -
         )
 
 
-def _literal(day: date) -> str:
+def literal(day: date) -> str:
+    """A date as SQL."""
     return f"date '{day.isoformat()}'"
 
 
@@ -185,7 +187,7 @@ def survey(session: Session, layout: Layout, window: Window) -> tuple[pl.DataFra
     Run it inside a transaction: it uses savepoints, and both sides should be of one moment.
     """
     first, last = window.bounds
-    parts = {**layout.parts, "first": _literal(first), "last": _literal(last)}
+    parts = {**layout.parts, "first": literal(first), "last": literal(last)}
     try:
         with session.savepoint():
             return session.frame(sql("survey_source", **parts)), session.frame(sql("survey_stored", **parts))

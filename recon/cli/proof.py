@@ -1,0 +1,89 @@
+"""`recon verify`: the proof as an artefact."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recon.cli.call import Call
+from recon.cli.options import FirstDate, LastDate, with_common
+from recon.errors import ExitCode, UsageError
+from recon.window import Window
+
+if TYPE_CHECKING:
+    from recon.proof import Comparison, Proof
+
+
+class ProofFormat(StrEnum):
+    """How a proof is written."""
+
+    JSON = "json"
+    CSV = "csv"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the command."""
+    app.command("verify")(verify)
+
+
+@with_common()
+def verify(
+    call: Call,
+    first: FirstDate = None,
+    last: LastDate = None,
+    form: Annotated[ProofFormat, typer.Option("--format", help="How the proof is written.")] = ProofFormat.JSON,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it to a file, atomically.")] = None,
+    against: Annotated[
+        Path | None, typer.Option("--against", metavar="FILE", help="Tell which dates changed since that proof.")
+    ] = None,
+) -> int:
+    """The proof: per date rows, keys, exact BTC sums and a checksum; equal data give equal bytes."""
+    window = Window.parse(first, last)
+    from recon import proof
+
+    found = proof.prove(call.settings, window, name=call.name)
+    changes = proof.compare(found, against) if against else None
+    if out:
+        _write(out, _text(found, form))
+    if changes is not None:
+        _tell_changes(call, found, changes)
+        return ExitCode.OK if changes.equal else ExitCode.DIFFERENCES
+    if not out:
+        print(_text(found, form), end="")
+    elif call.json:
+        call.print_json({"schema_version": 1, "command": "verify", "out": str(out), "checksum": found.checksum})
+    else:
+        call.say(f"{len(found.dates):,} dates, checksum {found.checksum}, written to {out}")
+    return ExitCode.OK
+
+
+def _text(found: Proof, form: ProofFormat) -> str:
+    import json
+
+    return found.to_csv() if form is ProofFormat.CSV else json.dumps(found.to_dict(), indent=2) + "\n"
+
+
+def _tell_changes(call: Call, found: Proof, changes: Comparison) -> None:
+    if call.json:
+        document = {"schema_version": 1, "command": "verify", "window": found.window.to_dict()}
+        return call.print_json(document | {"equal": changes.equal, "checksum": found.checksum} | changes.to_dict())
+    for what, days in changes.to_dict().items():
+        for day in days:
+            call.say(f"{day} {what}")
+    call.say("nothing changed" if changes.equal else f"{sum(map(len, changes.to_dict().values())):,} dates differ")
+
+
+def _write(path: Path, text: str) -> None:
+    """All of the file or none of it."""
+    try:
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8", newline="") as file:
+            file.write(text)
+        os.chmod(file.name, 0o644)
+        os.replace(file.name, path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}", "name another file with --out") from None

@@ -1,0 +1,154 @@
+"""`recon verify`: what the tables hold, date by date, as bytes that are equal when the data are."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from recon.config import Settings
+from recon.database import connect, sql
+from recon.errors import DataFileError
+from recon.report import SCHEMA_VERSION
+from recon.tables import inspect, literal
+from recon.window import Window
+
+FIXED = ("date", "curtailment_rows", "keys", "energy_mwh", "rows")
+
+
+@dataclass(frozen=True)
+class DateProof:
+    """One settlement date: counts, the exact energy, the exact BTC sum per model, and a checksum of all of it."""
+
+    day: date
+    curtailment_rows: int
+    keys: int
+    energy_mwh: str
+    rows: int
+    btc: tuple[tuple[str, str], ...]
+    checksum: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """One entry of `dates`."""
+        fixed = (self.day.isoformat(), self.curtailment_rows, self.keys, self.energy_mwh, self.rows)
+        return {**dict(zip(FIXED, fixed, strict=True)), "btc": dict(self.btc), "checksum": self.checksum}
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The tables of a window as of one moment, in order of date; no clock and no address in it."""
+
+    window: Window
+    dates: tuple[DateProof, ...]
+
+    @property
+    def checksum(self) -> str:
+        """One checksum of all dates."""
+        return _sha256(f"{proof.day} {proof.checksum}" for proof in self.dates)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document of `recon verify`."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "command": "verify",
+            "window": self.window.to_dict(),
+            "dates": [proof.to_dict() for proof in self.dates],
+            "checksum": self.checksum,
+        }
+
+    def to_csv(self) -> str:
+        """One line per date, one column per miner model found."""
+        models = sorted({model for proof in self.dates for model, _ in proof.btc})
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow([*FIXED, *(f"btc_{model}" for model in models), "checksum"])
+        for proof in self.dates:
+            row = proof.to_dict()
+            sums = [row["btc"].get(model, "") for model in models]
+            writer.writerow([*(row[name] for name in FIXED), *sums, proof.checksum])
+        return text.getvalue()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What became of a window since an earlier proof: dates by how they differ, each in order."""
+
+    changed: tuple[date, ...]
+    added: tuple[date, ...]
+    removed: tuple[date, ...]
+
+    @property
+    def equal(self) -> bool:
+        """Whether nothing changed."""
+        return not (self.changed or self.added or self.removed)
+
+    def to_dict(self) -> dict[str, list[str]]:
+        """`{"changed": [...], "added": [...], "removed": [...]}`."""
+        return {name: [str(day) for day in days] for name, days in vars(self).items()}
+
+
+def prove(settings: Settings, window: Window, *, name: str) -> Proof:
+    """The proof of a window; both tables as of one moment, read-only."""
+    first, last = window.bounds
+    with connect(settings, name) as session:
+        layout = inspect(session, settings)
+        parts = {**layout.parts, "first": literal(first), "last": literal(last)}
+        with session.transaction(read_only=True, snapshot=True):
+            source = session.rows(sql("proof_source", **parts))
+            stored = session.rows(sql("proof_stored", **parts))
+    return Proof(window, tuple(_dates(source, stored)))
+
+
+def _dates(source: list[dict[str, Any]], stored: list[dict[str, Any]]) -> Iterable[DateProof]:
+    curtailment = {row["settlement_date"]: row for row in source}
+    models: dict[date, list[dict[str, Any]]] = {row["settlement_date"]: [] for row in [*source, *stored]}
+    for row in stored:
+        models[row["settlement_date"]].append(row)
+    nothing = {"curtailment_rows": 0, "keys": 0, "energy_mwh": "0"}
+    for day in sorted(models):
+        side, rows = curtailment.get(day, nothing), models[day]
+        facts = (f"{side['curtailment_rows']} {side['keys']} {side['energy_mwh']}",)
+        lines = (f"{json.dumps(row['miner_model'])} {row['rows']} {row['checksum']}" for row in rows)
+        yield DateProof(
+            day,
+            side["curtailment_rows"],
+            side["keys"],
+            side["energy_mwh"],
+            sum(row["rows"] for row in rows),
+            tuple((row["miner_model"], row["btc"]) for row in rows),
+            _sha256([*facts, *lines]),
+        )
+
+
+def _sha256(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def compare(now: Proof, earlier: Path) -> Comparison:
+    """The dates of the window that differ from an earlier proof (its JSON or CSV file)."""
+    before = {day: checksum for day, checksum in _read(earlier).items() if day in now.window}
+    after = {proof.day: proof.checksum for proof in now.dates}
+    both = before.keys() & after.keys()
+    return Comparison(
+        changed=tuple(sorted(day for day in both if before[day] != after[day])),
+        added=tuple(sorted(after.keys() - before.keys())),
+        removed=tuple(sorted(before.keys() - after.keys())),
+    )
+
+
+def _read(path: Path) -> dict[date, str]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        is_json = text.lstrip().startswith("{")
+        rows = json.loads(text)["dates"] if is_json else list(csv.DictReader(io.StringIO(text)))
+        return {date.fromisoformat(row["date"]): str(row["checksum"]) for row in rows}
+    except OSError as error:
+        raise DataFileError(f"{path} cannot be read: {error.strerror}", "give a file that 'recon verify' wrote") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataFileError(f"{path} is no proof: {error!r}", "give a file that 'recon verify' wrote") from None
