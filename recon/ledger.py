@@ -104,6 +104,8 @@ def record(session: Session, run_id: str, results: Sequence[DateResult]) -> list
         [r.seconds for r in results],
         [r.error or "" for r in results],
         [json.dumps(dict(r.btc)) for r in results],
+        [r.replaced for r in results],
+        [r.removed for r in results],
     )
     if len(rows) != len(results):
         raise LedgerError(
@@ -115,7 +117,7 @@ def record(session: Session, run_id: str, results: Sequence[DateResult]) -> list
 
 def _result(row: dict[str, Any]) -> DateResult:
     btc = tuple(sorted(json.loads(row["btc"]).items()))
-    fields = {name: row[name] for name in ("status", "missing", "inserted", "attempts", "seconds")}
+    fields = {name: row[name] for name in ("status", "missing", "inserted", "replaced", "removed", "attempts", "seconds")}
     return DateResult(row["settlement_date"], **fields, error=row["error"] or None, btc=btc)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import polars as pl
+
 from recon.config import Fleet, Order, Settings, Table, TableName
 from recon.errors import LedgerError
 from recon.reference import Reference
@@ -48,7 +50,7 @@ def from_dict(
         pace = Pace(int(parameters["batch_dates"]), int(parameters["workers"]), Order(parameters["order"]))
         window = Window.parse(parameters["window"]["first"], parameters["window"]["last"])
         return as_begun, reference.with_parameters(parameters), pace, window
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, pl.exceptions.PolarsError) as error:
         raise LedgerError(f"the run's parameters are damaged: {error!r}", "start anew with 'recon fix'") from None
 
 

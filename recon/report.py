@@ -134,13 +134,15 @@ class DateResult:
     """What became of one planned settlement date.
 
     status: done | skipped (nothing was missing when its turn came) | failed | blocked | pending.
-    missing and inserted count rows; btc is what the inserted rows sum to per miner model, as exact decimals.
+    missing, inserted, replaced (stale rows) and removed (duplicates and orphans) count rows; btc is what the inserted rows sum to per miner model, as exact decimals.
     """
 
     day: date
     status: str
     missing: int
     inserted: int = 0
+    replaced: int = 0
+    removed: int = 0
     attempts: int = 0
     seconds: float = 0.0
     error: str | None = None
@@ -153,6 +155,8 @@ class DateResult:
             "status": self.status,
             "missing": self.missing,
             "inserted": self.inserted,
+            "replaced": self.replaced,
+            "removed": self.removed,
             "attempts": self.attempts,
             "seconds": round(self.seconds, 3),
             "error": self.error,

@@ -24,6 +24,8 @@ create table if not exists recon.run_dates (
     expected bigint not null,
     missing bigint not null,
     inserted bigint not null default 0,
+    replaced bigint not null default 0,
+    removed bigint not null default 0,
     attempts integer not null default 0,
     seconds double precision not null default 0,
     error text,
@@ -31,3 +33,18 @@ create table if not exists recon.run_dates (
     updated_at timestamptz not null default now(),
     primary key (run_id, settlement_date)
 );
+create table if not exists recon.quarantine (
+    id bigint generated always as identity primary key,
+    run_id text not null references recon.runs (run_id),
+    quarantined_at timestamptz not null default now(),
+    reason text not null,
+    table_name text not null,
+    settlement_date date not null,
+    settlement_period bigint not null,
+    farm_id text not null,
+    miner_model text not null,
+    whole_row jsonb not null,
+    replacement jsonb,
+    restored_by text references recon.runs (run_id)
+);
+create index if not exists quarantine_run_id on recon.quarantine (run_id);

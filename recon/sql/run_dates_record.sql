@@ -3,6 +3,8 @@
 update recon.run_dates d set
     status = case when d.status = 'done' and v.status = 'skipped' then d.status else v.status end,
     inserted = d.inserted + v.inserted,
+    replaced = d.replaced + v.replaced,
+    removed = d.removed + v.removed,
     attempts = d.attempts + v.attempts,
     seconds = d.seconds + v.seconds,
     error = v.error,
@@ -14,7 +16,8 @@ update recon.run_dates d set
             group by key
         ) sums),
     updated_at = now()
-from unnest($2::date[], $3::text[], $4::int8[], $5::int4[], $6::float8[], $7::text[], $8::text[])
-    as v (settlement_date, status, inserted, attempts, seconds, error, btc)
+from unnest($2::date[], $3::text[], $4::int8[], $5::int4[], $6::float8[], $7::text[], $8::text[], $9::int8[], $10::int8[])
+    as v (settlement_date, status, inserted, attempts, seconds, error, btc, replaced, removed)
 where d.run_id = $1::text and d.settlement_date = v.settlement_date
-returning d.settlement_date, d.status, d.missing, d.inserted, d.attempts, d.seconds, d.error, d.btc::text as btc
+returning d.settlement_date, d.status, d.missing, d.inserted, d.replaced, d.removed, d.attempts,
+    d.seconds, d.error, d.btc::text as btc
