@@ -45,9 +45,7 @@ class Sample:
     manifest: Manifest
 
 
-def write(
-    directory: Path, *, first: date, days: int, seed: int, reference: Reference, force: bool = False
-) -> Manifest:
+def write(directory: Path, *, first: date, days: int, seed: int, reference: Reference, force: bool = False) -> Manifest:
     """Writes the sample of `days` consecutive dates; its manifest.
 
     UsageError when difficulty is not known for all of them, or when the directory holds something else.

@@ -22,7 +22,7 @@ DATE_FAULTS = {
     "stale_difficulty": 0.04,
     "double_subsidy": 0.04,
 }
-"""What is wrong with a date, and the share of all keys that such dates aim at; together 65 % of the pairs are stored."""
+"""What is wrong with a date, and the share of all keys that such dates aim at: 65 % of the pairs are stored."""
 
 MISSING = ("whole_dates", "one_model", "single_farms", "all_but_one_farm", "random_pairs")
 COPIES = {"twice": 2, "three_times": 3}

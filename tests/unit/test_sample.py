@@ -184,9 +184,7 @@ def exact_bitcoin(mwh: Decimal, model: str, difficulty: Decimal, subsidy: Decima
 def test_all_stored_values_are_right_but_for_the_wrong_ones_counted(
     packaged: sample.Sample, reference: Reference
 ) -> None:
-    mwh = {
-        row[:3]: row[3] for row in packaged.curtailment.group_by(KEY).agg(pl.col("volume").abs().sum()).iter_rows()
-    }
+    mwh = {row[:3]: row[3] for row in packaged.curtailment.group_by(KEY).agg(pl.col("volume").abs().sum()).iter_rows()}
     difficulty = {
         row["settlement_date"]: row["difficulty"] for row in reference.terms(list(sample.PACKAGED.dates)).to_dicts()
     }
@@ -318,7 +316,7 @@ def test_the_data_are_small_and_described_by_their_readme(packaged: sample.Sampl
     readme = (DATA / "README.md").read_text()
     counts = {
         name: int(count.replace(",", ""))
-        for name, count in re.findall(r"^\| `(\w+)` +\|.*?\| +([\d,]+) \|$", readme, re.M)
+        for name, count in re.findall(r"^\| `(\w+)` +\|.*?\| +([\d,]+) \|$", readme, re.MULTILINE)
     }
     manifest = packaged.manifest
     by_kind = {kind: n for name, kinds in manifest.items() if name.endswith("_by_kind") for kind, n in kinds.items()}
@@ -335,6 +333,11 @@ def test_the_data_are_small_and_described_by_their_readme(packaged: sample.Sampl
         "wrong",
     )
     assert {name: counts[name] for name in totals} == {name: manifest[name] for name in totals}
+    for name, rows in (
+        ("curtailment_records", "curtailment_rows"),
+        ("historical_bitcoin_calculations", "calculation_rows"),
+    ):
+        assert f"| `sample/{name}.parquet` | {manifest[rows]:,} |" in readme
     for path in DATA.glob("*.csv"):
         lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
         assert re.search(rf"`{path.name}` \| {len(lines) - 1:,} \|", readme), path.name
