@@ -24,10 +24,11 @@ SIGNALS = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINA
 
 def run() -> None:
     """Runs the command line and ends the process with the contract's exit code."""
-    code = _Command(sys.argv[1:]).wait()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)  # a driver's thread that is still waiting must not hold the process
+    command = _Command(sys.argv[1:])
+    code = command.wait()
+    if command.still_running:
+        os._exit(code)  # a driver's thread that is still waiting must not hold the process
+    sys.exit(code)
 
 
 class _Command:
@@ -45,12 +46,17 @@ class _Command:
             signal.signal(number, self._signalled)
         self._thread.start()
         waited = 0.0
-        while self._thread.is_alive() and waited < GRACE_S:
+        while self.still_running and waited < GRACE_S:
             self._thread.join(0.1 if self._stop else 1)
             if self._stop:
                 waited += 0.1
                 self._tell_sessions(self._stop)
-        return int(self._stop) if self._stop and self._thread.is_alive() else self._code
+        return int(self._stop) if self._stop and self.still_running else self._code
+
+    @property
+    def still_running(self) -> bool:
+        """Whether the command did not stop when told to."""
+        return self._thread.is_alive()
 
     def _signalled(self, number: int, _: FrameType | None) -> None:
         if self._stop:
