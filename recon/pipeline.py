@@ -30,6 +30,8 @@ SCAN_ROWS = 1_000_000
 ATTEMPTS = 4
 T = TypeVar("T")
 Retrying = Callable[[Sequence[date], ReconError], None]
+Scanned = Callable[[pl.DataFrame, pl.DataFrame], None]
+"""Told the keys and the stored calculations (both whole dates) of a part of the window that was compared."""
 RECONNECT_S = 60
 """How long a lost server is waited for: recovery after a crash takes longer than most retries."""
 
@@ -57,16 +59,30 @@ def status(settings: Settings, reference: Reference, window: Window, *, name: st
 
 
 def survey(
-    session: Session, settings: Settings, layout: Layout, models: Sequence[str], window: Window, *, deep: bool = False
+    session: Session,
+    settings: Settings,
+    layout: Layout,
+    models: Sequence[str],
+    window: Window,
+    *,
+    deep: bool = False,
+    scanned: Scanned | None = None,
 ) -> Status:
-    """Status by per-date aggregates; only dates on which they disagree (`deep`: all) are compared key by key."""
+    """Status by per-date aggregates; only dates on which they disagree (`deep`: all) are compared key by key.
+
+    scanned: sees what is compared, for whoever wants to know more of it without a second scan.
+    """
+
+    def compare(keys: pl.DataFrame, done: pl.DataFrame) -> pl.DataFrame:
+        if scanned:
+            scanned(keys, done)
+        return gaps.count(keys.lazy(), _models(models), done.lazy()).collect()
+
     with session.transaction(read_only=True, snapshot=True):
         source, stored = tables.survey(session, layout, window)
         counts, disputed = gaps.judge(source, stored, list(models), deep=deep)
         compared = [
-            gaps.count(keys.lazy(), _models(models), done.lazy()).collect()
-            for dates in _scans(source, stored, disputed)
-            for keys, done in [tables.scan(session, settings, layout, dates)]
+            compare(*tables.scan(session, settings, layout, dates)) for dates in _scans(source, stored, disputed)
         ]
     return Status(window, tuple(models), source, pl.concat([counts, *compared]))
 

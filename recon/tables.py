@@ -20,6 +20,7 @@ from recon.window import Window, clock_changes
 OLDEST_SERVER = 140000
 TEXTS = ("text", "varchar")
 FLOATS = ("float8", "float4")
+NUMBERS = ("numeric", "float8", "float4", "int2", "int4", "int8")
 WHOLES: dict[str, Any] = {"int2": pl.Int16, "int4": pl.Int32, "int8": pl.Int64}
 FITTING = {
     "settlement_date": (("date",), "date"),
@@ -30,6 +31,8 @@ FITTING = {
     "bitcoin_mined": (("numeric", "float8"), "numeric with at least 8 decimals, or float8"),
     "difficulty": (("numeric", "float8"), "numeric or float8"),
 }
+PRICES = ("original_price", "final_price")
+"""Columns of the curtailment table that are used where they exist: rows that differ in price are not copies."""
 CLOCK_CHANGES = clock_changes(2000, 2099)
 
 
@@ -61,6 +64,7 @@ class Layout:
     calculations_oid: int
     partitioned: bool
     unique_index: bool
+    price_columns: tuple[str, ...] = ()
 
     @cached_property
     def parts(self) -> dict[str, str]:
@@ -103,6 +107,11 @@ def inspect(session: Session, settings: Settings, *, writing: bool = False) -> L
         calculations_oid=oid,
         partitioned=stored[0]["kind"] == "p",
         unique_index=bool(session.rows(sql("unique_index"), oid, names)[0]["found"]),
+        price_columns=tuple(
+            row["column_name"]
+            for row in source
+            if row["column_name"] in PRICES and row["may_select"] and row["base_type"] in NUMBERS
+        ),
     )
 
 
