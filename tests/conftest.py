@@ -1,0 +1,161 @@
+"""Servers, databases and the program itself, for every test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from tests.databases import Database, make_template, new_database
+from tests.servers import Server, debian_programs, embedded_programs, start_server
+
+REPOSITORY = Path(__file__).parents[1]
+KEPT_VARIABLES = {"HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "USER"}
+
+# The same examples at every run, and no example is slow: the machine may be.
+settings.register_profile("recon", max_examples=50, deadline=None, derandomize=True, database=None)
+settings.register_profile("thorough", max_examples=2000, deadline=None, database=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "recon"))
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """PostgreSQL 18 from the wheel; one for each test process."""
+    yield from _serve(embedded_programs())
+
+
+@pytest.fixture(scope="session")
+def debian_server() -> Iterator[Server]:
+    """The PostgreSQL of Debian's packages, another version of the server."""
+    bindir = debian_programs()
+    if bindir is None:
+        pytest.skip("no PostgreSQL under /usr/lib/postgresql")
+    yield from _serve(bindir)
+
+
+def _serve(bindir: Path) -> Iterator[Server]:
+    server = start_server(bindir)
+    try:
+        make_template(server)
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def own_server() -> Iterator[Server]:
+    """A server that the test may stop, crash and start again."""
+    yield from _serve(embedded_programs())
+
+
+@pytest.fixture
+def database(server: Server) -> Iterator[Database]:
+    """A database of the test's own, with the two tables, empty, without the unique index."""
+    yield from _lend(server, tables=True)
+
+
+@pytest.fixture
+def empty_database(server: Server) -> Iterator[Database]:
+    """A database of the test's own with nothing in it."""
+    yield from _lend(server, tables=False)
+
+
+@pytest.fixture
+def debian_database(debian_server: Server) -> Iterator[Database]:
+    """Like `database`, on the server of Debian's packages."""
+    yield from _lend(debian_server, tables=True)
+
+
+def _lend(server: Server, *, tables: bool) -> Iterator[Database]:
+    database = new_database(server, tables=tables)
+    try:
+        yield database
+    finally:
+        database.drop()
+
+
+@pytest.fixture
+def recon_home() -> Iterator[Path]:
+    """A user's data directory; an embedded server in it is thrown away in the end."""
+    home = Path(tempfile.mkdtemp(prefix="recon-home-"))
+    home.chmod(0o755)  # so that the server of a test run by root can be in it
+    try:
+        yield home
+    finally:
+        if (home / "server").exists():
+            from recon import embedded
+
+            embedded.reset(home)
+        shutil.rmtree(home)
+
+
+@pytest.fixture
+def environment(recon_home: Path) -> dict[str, str]:
+    """The variables of a user who has set nothing but a home for recon."""
+    kept = {name: value for name, value in os.environ.items() if name in KEPT_VARIABLES}
+    return kept | {"PYTHONPATH": str(REPOSITORY), "RECON_HOME": str(recon_home), "COLUMNS": "120"}
+
+
+@pytest.fixture
+def run_recon(environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs the program as its users do: `run_recon("status", "--json", url=database.url)`."""
+
+    def run(
+        *arguments: object,
+        url: str | None = None,
+        env: dict[str, str] | None = None,
+        input: str | None = None,
+        timeout: float = 60,
+        cwd: Path | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        database = {} if url is None else {"RECON_DATABASE_URL": url}
+        return subprocess.run(
+            [sys.executable, "-m", "recon", *map(str, arguments)],
+            env=environment | database | (env or {}),
+            input=input,
+            stdin=subprocess.DEVNULL if input is None else None,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            cwd=cwd or recon_cwd(environment),
+        )
+
+    return run
+
+
+def recon_cwd(environment: dict[str, str]) -> str:
+    """A directory with nothing of recon in it: what the program needs it must bring along."""
+    return environment["RECON_HOME"]
+
+
+@pytest.fixture
+def start_recon(environment: dict[str, str]) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts the program and goes on: for signals, and for two runs at once. What still runs in the end is killed."""
+    running: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: object, url: str | None = None, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
+        database = {} if url is None else {"RECON_DATABASE_URL": url}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "recon", *map(str, arguments)],
+            env=environment | database | (env or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=recon_cwd(environment),
+        )
+        running.append(process)
+        return process
+
+    yield start
+    for process in running:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
