@@ -10,7 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from recon import ledger
+from recon import audit, ledger, repair
+from recon.audit import Tolerance
 from recon.bitcoin import calculations
 from recon.config import Settings
 from recon.database import Session, sql
@@ -18,7 +19,7 @@ from recon.errors import DatabaseError
 from recon.gaps import missing
 from recon.reference import Reference
 from recon.report import DateResult
-from recon.schema import BTC, CALC_KEY, KEY
+from recon.schema import BTC, CALC_KEY, CALC_KEY_SCHEMA, KEY
 from recon.tables import WHOLES, Layout, keys_query, read_done, read_keys, scope, typed_done
 from recon.verify import discrepancies, source_sums, written_sums
 
@@ -33,6 +34,8 @@ class Job:
     settings: Settings
     reference: Reference
     command: str = "fix"
+    repairs: frozenset[str] = repair.MISSING_ONLY
+    tolerance: Tolerance = Tolerance()
 
     @property
     def application_name(self) -> str:
@@ -61,17 +64,23 @@ def fill(
         if not job.settings.synchronous_commit:
             session.execute("set local synchronous_commit = off")
         keys = read_keys(session, layout, where)
+        doomed = _repaired(session, layout, job, keys, where)
         done = read_done(session, layout, where)
         rows = _missing_rows(keys, done, job)
         if only is not None:
             rows = rows.join(only, on=KEY, how="semi")
+        if "missing" not in job.repairs:
+            rows = rows.join(doomed, on=CALC_KEY, how="semi")
         if not rows.is_empty():
             session.copy(layout.calculations.name, as_stored(rows, layout, job.reference.difficulty_decimals))
         _check(session, layout, where, keys, done, rows)
         if only is not None:
             _check_keys(session, layout, where, rows)
+        if not doomed.is_empty():
+            repair.note_replacements(session, job.run_id, doomed, rows)
+            _check_values(session, layout, job, keys, where)
         share = (time.monotonic() - started) / len(dates)
-        results = _results(rows, dates, attempt, share)
+        results = _results(rows, doomed, dates, attempt, share)
         if only is not None:
             results = [replace(result, status="pending", attempts=0) for result in results]
         return ledger.record(session, job.run_id, results)
@@ -81,6 +90,28 @@ def lock(session: Session, layout: Layout, dates: Sequence[date]) -> None:
     """Waits until no other run works on these dates (at most the lock timeout), and keeps others away till the end."""
     days = ", ".join(str((day - EPOCH).days) for day in sorted(dates))
     session.execute(sql("lock_dates", space=str(layout.lock_space), days=f"array[{days}]::int4[]"))
+
+
+def _repaired(
+    session: Session, layout: Layout, job: Job, keys: pl.DataFrame, where: dict[str, str]
+) -> pl.DataFrame:
+    """The rows that the job's repairs took out of the table (audit.doomed); none unless it was asked for."""
+    if job.repairs <= repair.MISSING_ONLY:
+        return pl.DataFrame(schema={**CALC_KEY_SCHEMA, "verdict": pl.String})
+    doomed = _doomed(session, layout, job, keys, where)
+    repair.remove(session, layout, job.run_id, doomed, where)
+    return doomed
+
+
+def _doomed(session: Session, layout: Layout, job: Job, keys: pl.DataFrame, where: dict[str, str]) -> pl.DataFrame:
+    judged = repair.judge(session, layout, job.reference, job.settings.fleet, keys, where, job.tolerance)
+    return audit.doomed(judged, job.repairs).collect()
+
+
+def _check_values(session: Session, layout: Layout, job: Job, keys: pl.DataFrame, where: dict[str, str]) -> None:
+    """The whole dates once more: after the repair nothing is left that it should have repaired."""
+    for row in _doomed(session, layout, job, keys, where).head(1).to_dicts():
+        raise _changed(f"{row['settlement_date']} {row['settlement_period']} {row['farm_id']} is still {row['verdict']}")
 
 
 def _missing_rows(keys: pl.DataFrame, done: pl.DataFrame, job: Job) -> pl.DataFrame:
@@ -142,19 +173,29 @@ def _changed(message: str) -> DatabaseError:
     return DatabaseError(message, "run 'recon resume'", code="changed", sqlstate="40001")
 
 
-def _results(rows: pl.DataFrame, dates: Sequence[date], attempt: int, seconds: float) -> list[DateResult]:
+def _results(
+    rows: pl.DataFrame, doomed: pl.DataFrame, dates: Sequence[date], attempt: int, seconds: float
+) -> list[DateResult]:
     sums: dict[date, list[tuple[str, int, str]]] = {day: [] for day in dates}
     for day, model, new, bitcoin in written_sums(rows).sort("settlement_date", "miner_model").iter_rows():
         sums[day].append((model, new, str(bitcoin)))
+    replaced = _per_date(doomed.filter(pl.col("verdict").is_in(audit.WRONG)))
+    removed = _per_date(doomed.filter(pl.col("verdict").is_in(audit.SURPLUS)))
     return [
         DateResult(
             day,
-            status="done" if models else "skipped",
+            status="done" if models or day in removed else "skipped",
             missing=sum(new for _, new, _ in models),
             inserted=sum(new for _, new, _ in models),
+            replaced=replaced.get(day, 0),
+            removed=removed.get(day, 0),
             attempts=attempt,
             seconds=seconds,
             btc=tuple((model, bitcoin) for model, _, bitcoin in models),
         )
         for day, models in sums.items()
     ]
+
+
+def _per_date(rows: pl.DataFrame) -> dict[date, int]:
+    return dict(rows.group_by("settlement_date").len().iter_rows())

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from recon.audit import STORED
 from recon.config import Reader, Settings, Table
 from recon.database import Session, date_list, scan_with_connectorx, sql
 from recon.errors import DatabaseError, PermissionDenied, SchemaError
@@ -80,6 +81,12 @@ class Layout:
             "difficulty": self.stored_columns["difficulty"].exact("difficulty"),
             "priceable": sql("priceable", long_days=date_list(long_days), short_days=date_list(short_days)),
         }
+
+    @cached_property
+    def raw_columns(self) -> dict[str, str]:
+        """The calculations table and its own column names, for statements that change it."""
+        names = {ours: self.calculations.column(ours) for ours, _ in self.calculations.columns}
+        return {"table": self.calculations.name.quoted, **names}
 
     @property
     def lock_space(self) -> int:
@@ -238,6 +245,16 @@ def read_keys(session: Session, layout: Layout, where: dict[str, str]) -> pl.Dat
 def read_done(session: Session, layout: Layout, where: dict[str, str]) -> pl.DataFrame:
     """One row per stored calculation. A period beyond 32 bits is no period: it comes back as null, an orphan."""
     return typed_done(session.frame(done_query(layout, where)))
+
+
+def read_values(session: Session, layout: Layout, where: dict[str, str]) -> pl.DataFrame:
+    """audit.STORED: one row per stored calculation with its values."""
+    return session.frame(sql("values", **layout.parts, **where)).cast(STORED, strict=False)  # type: ignore[arg-type]
+
+
+def read_unpriceable(session: Session, layout: Layout, where: dict[str, str]) -> pl.DataFrame:
+    """The KEYs that only source rows without a price have."""
+    return session.frame(sql("unpriceable", **layout.parts, **where)).cast(KEY_SCHEMA, strict=False)  # type: ignore[arg-type]
 
 
 def typed_done(frame: pl.DataFrame) -> pl.DataFrame:

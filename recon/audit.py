@@ -1,0 +1,193 @@
+"""Whether every stored calculation has the value it should have.
+
+One verdict per stored row. Of several reasons the first of this list counts:
+
+unknown_model     its miner model is not configured
+orphan            the source has no such key
+unpriceable       the source has the key, but only in rows that cannot be priced
+duplicate         another row of the same key and model is kept (the one that agrees, where one does)
+blocked           the date has no difficulty: not judged
+whole             a date all of whose rows are priced as whole machines (not wrong, reported)
+ok                BTC and difficulty agree
+nan               BTC or difficulty is NaN, infinite or null
+negative          BTC is below zero
+zero              BTC is 0 although the key has energy
+wrong_difficulty  not the date's difficulty; BTC goes with the row's own or with the date's
+stale             BTC agrees with neither
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from recon.schema import CALC_KEY, KEY, KEY_SCHEMA
+
+WRONG = ("stale", "wrong_difficulty", "zero", "negative", "nan")
+"""Verdicts of rows that have to be computed anew."""
+SURPLUS = ("duplicate", "orphan", "unknown_model")
+"""Verdicts of rows that should not be there."""
+
+STORED = {
+    "row_id": pl.String,
+    **KEY_SCHEMA,
+    "miner_model": pl.String,
+    "stored_btc": pl.Float64,
+    "stored_difficulty": pl.Float64,
+}
+"""One row per stored calculation; row_id names it for the server."""
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """Values agree within atol (BTC) + rtol x expected; difficulties within rtol."""
+
+    atol_btc: float = 1e-8
+    rtol: float = 1e-6
+
+    def agrees(self, found: pl.Expr, wanted: pl.Expr, slack: pl.Expr | float = 1.0) -> pl.Expr:
+        """Whether BTC agree; null and NaN never do."""
+        close = (found - wanted).abs() <= self.atol_btc * slack + self.rtol * wanted.abs()
+        return (close & found.is_finite()).fill_null(False)
+
+    def same_difficulty(self, found: pl.Expr, wanted: pl.Expr) -> pl.Expr:
+        """Whether difficulties agree: files round them differently."""
+        close = (found - wanted).abs() <= self.rtol * wanted.abs()
+        return (close & found.is_finite()).fill_null(False)
+
+
+def judge(
+    wanted: pl.LazyFrame,
+    stored: pl.LazyFrame,
+    unpriceable: pl.LazyFrame,
+    miners: pl.LazyFrame,
+    tolerance: Tolerance | None = None,
+) -> pl.LazyFrame:
+    """One row per stored row of some whole dates, with `verdict`, `expected_btc`, `expected_difficulty` and `ratio`.
+
+    wanted: one row per CALC_KEY as bitcoin.calculations gives it (bitcoin_mined, difficulty), and `whole_btc`, what
+    whole machines would have mined. stored: STORED. unpriceable: the KEYs that only rows without a price have.
+    miners: one row per configured miner model.
+    ratio is stored over expected BTC, null where nothing is expected.
+    """
+    near = tolerance or Tolerance()
+    found = stored.join(_expectation(wanted), on=CALC_KEY, how="left")
+    keys = wanted.select(KEY).unique().with_columns(has_key=pl.lit(True))
+    strange = unpriceable.select(KEY).unique().with_columns(unpriced=pl.lit(True))
+    models = miners.select("miner_model").with_columns(known_model=pl.lit(True))
+    found = (
+        found.join(keys, on=KEY, how="left")
+        .join(strange, on=KEY, how="left")
+        .join(models, on="miner_model", how="left")
+        .with_columns(pl.col("has_key", "unpriced", "known_model").fill_null(False))
+        .with_columns(_base_verdict(near).alias("verdict"), agrees_whole=_agrees_whole(near))
+    )
+    found = _keep_one_per_pair(found)
+    found = _recognize_whole_dates(found)
+    ratio = pl.when(pl.col("expected_btc") > 0).then(pl.col("stored_btc") / pl.col("expected_btc"))
+    return found.select(*STORED, "expected_btc", "expected_difficulty", "verdict", ratio=ratio)
+
+
+def _expectation(wanted: pl.LazyFrame) -> pl.LazyFrame:
+    return wanted.select(
+        *CALC_KEY,
+        expected_btc=pl.col("bitcoin_mined").cast(pl.Float64),
+        expected_difficulty=pl.col("difficulty").cast(pl.Float64),
+        whole_btc=pl.col("whole_btc").cast(pl.Float64),
+    )
+
+
+def _base_verdict(near: Tolerance) -> pl.Expr:
+    """The verdict of a row looked at by itself."""
+    btc, wanted = pl.col("stored_btc"), pl.col("expected_btc")
+    own, due = pl.col("stored_difficulty"), pl.col("expected_difficulty")
+    same_difficulty = near.same_difficulty(own, due)
+    right = near.agrees(btc, wanted)
+    slack = pl.max_horizontal(due / own, pl.lit(1.0))
+    right_for_own = near.agrees(btc, wanted * due / own, slack)
+    finite = (btc.is_finite() & own.is_finite()).fill_null(False)
+    return (
+        pl.when(~pl.col("known_model"))
+        .then(pl.lit("unknown_model"))
+        .when(~pl.col("has_key"))
+        .then(pl.when(pl.col("unpriced")).then(pl.lit("unpriceable")).otherwise(pl.lit("orphan")))
+        .when(wanted.is_null())
+        .then(pl.lit("blocked"))
+        .when(right & same_difficulty)
+        .then(pl.lit("ok"))
+        .when(~finite)
+        .then(pl.lit("nan"))
+        .when(btc < 0)
+        .then(pl.lit("negative"))
+        .when((btc == 0) & ~right)
+        .then(pl.lit("zero"))
+        .when(~same_difficulty & (right | right_for_own))
+        .then(pl.lit("wrong_difficulty"))
+        .otherwise(pl.lit("stale"))
+    )
+
+
+def _agrees_whole(near: Tolerance) -> pl.Expr:
+    same_difficulty = near.same_difficulty(pl.col("stored_difficulty"), pl.col("expected_difficulty"))
+    return near.agrees(pl.col("stored_btc"), pl.col("whole_btc")) & same_difficulty
+
+
+def _keep_one_per_pair(found: pl.LazyFrame) -> pl.LazyFrame:
+    """Rows beyond the best of their pair become duplicates: one that agrees is kept, else the first by row_id."""
+    placed = pl.col("known_model") & pl.col("has_key")
+    worse = pl.col("verdict").replace_strict({"ok": 0, "blocked": 0}, default=1, return_dtype=pl.Int8)
+    worse = pl.when(pl.col("agrees_whole")).then(0).otherwise(worse)
+    rank = pl.struct(worse.alias("worse"), "row_id").rank("ordinal").over(CALC_KEY)
+    surplus = placed & (rank > 1)
+    return found.with_columns(verdict=pl.when(surplus).then(pl.lit("duplicate")).otherwise("verdict"))
+
+
+def _recognize_whole_dates(found: pl.LazyFrame) -> pl.LazyFrame:
+    """A date all of whose judged rows agree with whole machines was priced so: its rows are not wrong."""
+    judged = ~pl.col("verdict").is_in([*SURPLUS, "unpriceable", "blocked"])
+    all_whole = (pl.col("agrees_whole") | ~judged).all().over("settlement_date")
+    whole = judged & all_whole & (pl.col("verdict") != "ok")
+    return found.with_columns(verdict=pl.when(whole).then(pl.lit("whole")).otherwise("verdict"))
+
+
+def doomed(judged: pl.LazyFrame, repairs: frozenset[str]) -> pl.LazyFrame:
+    """The stored rows that these repairs remove or replace, each with its verdict as the reason.
+
+    `stale` takes every wrong row, `duplicate` the surplus rows of a pair (and the last of them where none agrees),
+    `orphan` rows without curtailment and of unknown models. Rows of dates without difficulty are left alone.
+    """
+    stale = pl.col("verdict").is_in(WRONG) & ("stale" in repairs)
+    surplus = (pl.col("verdict") == "duplicate") & ("duplicate" in repairs)
+    beyond_rescue = pl.col("verdict").is_in(WRONG) & (pl.col("verdict") == "duplicate").any().over(CALC_KEY)
+    beyond_rescue = beyond_rescue & ("duplicate" in repairs)
+    astray = pl.col("verdict").is_in(["orphan", "unknown_model"]) & ("orphan" in repairs)
+    dated = ~(pl.col("verdict") == "blocked").any().over("settlement_date")
+    return judged.filter((stale | surplus | beyond_rescue | astray) & dated)
+
+
+def summarize(judged: pl.LazyFrame) -> pl.LazyFrame:
+    """One row per settlement date, miner model and verdict: `rows` and one example (period, farm, BTC both ways).
+
+    Summaries of different dates can be put one under the other.
+    """
+    example = pl.col("settlement_period", "farm_id", "stored_btc", "expected_btc").sort_by(
+        "settlement_period", "farm_id", "row_id"
+    )
+    return (
+        judged.group_by("settlement_date", "miner_model", "verdict")
+        .agg(pl.len().cast(pl.Int64).alias("rows"), example.first())
+        .sort("settlement_date", "miner_model", "verdict")
+    )
+
+
+def several_difficulties(judged: pl.LazyFrame) -> pl.LazyFrame:
+    """One row per settlement date whose stored rows have more than one difficulty: how many, in how many rows."""
+    placed = ~pl.col("verdict").is_in(["unknown_model", "orphan", "unpriceable"])
+    return (
+        judged.filter(placed)
+        .group_by("settlement_date")
+        .agg(difficulties=pl.col("stored_difficulty").n_unique().cast(pl.Int64), rows=pl.len().cast(pl.Int64))
+        .filter(pl.col("difficulties") > 1)
+        .sort("settlement_date")
+    )
