@@ -69,8 +69,8 @@ def generate(recipe: Recipe, reference: Reference) -> Sample:
     terms = reference.terms(list(recipe.dates))
     unknown = terms.filter(pl.any_horizontal(pl.col("difficulty", "subsidy_btc").is_null()))
     if unknown.height:
-        first = unknown.get_column("settlement_date").min()
-        raise UsageError(f"no difficulty for {unknown.height} dates, first {first}", "choose earlier dates")
+        first = min(unknown.get_column("settlement_date").to_list())
+        raise UsageError(f"no difficulty for {unknown.height} dates, first {first}", "choose other dates")
     halvings = reference.subsidies.get_column("starts_on").to_list()
     records = curtailment(recipe, halvings)
     wanted = pairs(recipe, energy(records), reference.miners, terms)

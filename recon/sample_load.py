@@ -6,18 +6,16 @@ from pathlib import Path
 
 import polars as pl
 
+from recon import reference
 from recon.config import Settings, Table, TableName, quote_identifier
 from recon.database import Session, connect, sql
 from recon.errors import UsageError
 from recon.sample_files import Manifest, read, read_manifest
 
-BESIDE_THE_CODE = Path(__file__).parent / "data" / "sample"
-IN_THE_REPOSITORY = Path(__file__).parent.parent / "data" / "sample"
-
 
 def packaged() -> Path:
     """The directory of the sample that comes with recon, installed or in its repository."""
-    return BESIDE_THE_CODE if BESIDE_THE_CODE.is_dir() else IN_THE_REPOSITORY
+    return reference.packaged("sample")
 
 
 def load(settings: Settings, directory: Path, *, name: str) -> Manifest:

@@ -13,6 +13,7 @@ from recon.config import CALCULATION_COLUMNS, CURTAILMENT_COLUMNS, Settings, Tab
 from recon.database import connect
 from recon.errors import DataFileError, UsageError
 from recon.reference import load as load_reference
+from tests.databases import Database
 
 COUNT = """
 with keys as (select distinct settlement_date, settlement_period, farm_id from curtailment_records),
@@ -137,6 +138,12 @@ def test_a_damaged_sample_leaves_no_trace(settings: Settings, small: Path) -> No
         sample_load.load(settings, small, name="test")
     with connect(settings) as session:
         assert session.rows("select to_regclass('curtailment_records') is null as absent") == [{"absent": True}]
+
+
+@pytest.fixture
+def settings(empty_database: Database) -> Settings:
+    """A database without the two tables."""
+    return empty_database.settings
 
 
 @pytest.fixture
