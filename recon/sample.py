@@ -15,9 +15,10 @@ import polars as pl
 from recon import sample_files
 from recon.errors import UsageError
 from recon.reference import Reference
-from recon.sample_curtailment import Recipe, consecutive, curtailment, farms, key_cell
+from recon.sample_curtailment import curtailment, farms, key_cell
 from recon.sample_faults import pairs, stored, tally
 from recon.sample_files import Manifest, check_free
+from recon.sample_recipe import Recipe, consecutive
 from recon.schema import BTC, CALC_KEY, CALC_KEY_SCHEMA, KEY
 
 GENERATOR_VERSION = 1

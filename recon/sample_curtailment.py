@@ -1,19 +1,13 @@
-"""Invented curtailment in the shape of real curtailment, the same for the same seed on every machine.
-
-Every number is a hash of (seed, purpose, cell), so that a date does not depend on which other dates are generated,
-and only integers and exactly rounded arithmetic are used, so that no mathematics library can change a digit.
-"""
+"""Invented curtailment in the shape of real curtailment, the same for the same seed on every machine."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
-from hashlib import blake2b
+from datetime import date
 
 import polars as pl
 
-from recon.errors import UsageError
+from recon.sample_recipe import Recipe
 from recon.schema import KEY, KEY_SCHEMA
 from recon.window import periods_in_day
 
@@ -73,43 +67,6 @@ UNITS = (1, 2, 3, 1, 2, 4, 1, 3)
 NAMED_SITES = (("T_", "VKNGW", 4), ("T_", "SGRWO", 6), ("T_", "MOWEO", 3), ("E_", "CLDRW", 1))
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What to generate: these settlement dates, from this seed."""
-
-    dates: tuple[date, ...]
-    seed: int
-
-    def noise(self, purpose: str, cell: pl.Expr) -> pl.Expr:
-        """A number in [0, 1) for each cell (a non-negative integer), another one for each purpose."""
-        salt = int.from_bytes(blake2b(f"{self.seed}/{purpose}".encode(), digest_size=8).digest())
-        mixed = _mixed(_u64(salt) + cell.cast(pl.UInt64) * _u64(0x9E3779B97F4A7C15))
-        return (mixed // _u64(2**11)).cast(pl.Float64) * 2.0**-53
-
-
-def _u64(value: int) -> pl.Expr:
-    return pl.lit(value, dtype=pl.UInt64)
-
-
-def _mixed(state: pl.Expr) -> pl.Expr:
-    """The finalizer of splitmix64 (Steele, Lea and Flood, 2014); unsigned arithmetic wraps."""
-    state = (state ^ (state // _u64(2**30))) * _u64(0xBF58476D1CE4E5B9)
-    state = (state ^ (state // _u64(2**27))) * _u64(0x94D049BB133111EB)
-    return state ^ (state // _u64(2**31))
-
-
-def consecutive(days: int, seed: int, first: date, known_through: date) -> Recipe:
-    """`days` dates from `first`; UsageError when there is none, or when difficulty is not known for all of them."""
-    most = (known_through - first).days + 1
-    if most < 1:
-        raise UsageError(f"--start is {first}", f"difficulty is known through {known_through}: start earlier")
-    if not 1 <= days <= most:
-        raise UsageError(
-            f"--days is {days}", f"give 1 to {most}: the sample starts on {first}, difficulty ends on {known_through}"
-        )
-    return Recipe(tuple(first + timedelta(days=n) for n in range(days)), seed)
-
-
 def farms() -> pl.DataFrame:
     """One row per farm: farm_id, lead_party_name, `farm` (its number), most_mwh per row, appetite and price_pence."""
     sites = [(prefix, code, units, f"{code} Wind Farm Ltd") for prefix, code, units in NAMED_SITES]
@@ -159,33 +116,68 @@ def key_cell() -> pl.Expr:
 
 def keys(recipe: Recipe, halvings: Sequence[date]) -> pl.DataFrame:
     """One row per KEY, with its farm's and day's columns: each chosen farm is curtailed in one stretch of the day."""
-    named_date, named_period, named_farm = NAMED_KEY
-    named = (pl.col("settlement_date") == named_date) & (pl.col("farm_id") == named_farm)
-    cell = _farm_day()
-    score = pl.when(named).then(9.0).otherwise(pl.col("appetite") * recipe.noise("farm", cell))
-    chosen = (
+    return (
+        _stretches(recipe, _farm_days(recipe, halvings))
+        .with_columns(settlement_period=pl.int_ranges("start", "end", dtype=pl.Int64))
+        .explode("settlement_period")
+        .with_columns(cell=key_cell())
+    )
+
+
+def _farm_days(recipe: Recipe, halvings: Sequence[date]) -> pl.DataFrame:
+    """One row per date and farm curtailed on it; NAMED_KEY's farm is always chosen."""
+    day, _, farm = NAMED_KEY
+    score = pl.when("named").then(9.0).otherwise(pl.col("appetite") * recipe.noise("farm", _farm_day()))
+    return (
         days(recipe, halvings)
         .join(farms(), how="cross")
+        .with_columns(named=(pl.col("settlement_date") == day) & (pl.col("farm_id") == farm))
         .with_columns(place=score.rank("ordinal", descending=True).over("settlement_date"))
         .filter(pl.col("place") <= pl.col("farms"))
     )
+
+
+def _stretches(recipe: Recipe, farm_days: pl.DataFrame) -> pl.DataFrame:
+    """With `start` and `end` (exclusive), the periods of the stretch; NAMED_KEY's period is in its farm's one."""
     mean = pl.col("keys") / pl.col("farms")
-    length = (mean * (0.5 + recipe.noise("length", cell))).round().cast(pl.Int64).clip(1, pl.col("periods"))
+    length = (mean * (0.5 + recipe.noise("length", _farm_day()))).round().cast(pl.Int64).clip(1, pl.col("periods"))
     # half of the stretches begin or end at midnight, as wind does not know of settlement days
-    where = (2 * recipe.noise("start", cell) - 0.5).clip(0, 1)
+    where = (2 * recipe.noise("start", _farm_day()) - 0.5).clip(0, 1)
     start = 1 + (where * (pl.col("periods") - pl.col("length"))).floor().cast(pl.Int64)
-    stretches = chosen.with_columns(length=length).with_columns(start=start)
-    reach = stretches.with_columns(
-        start=pl.when(named).then(pl.col("start").clip(upper_bound=named_period)).otherwise("start"),
-        end=pl.when(named)
-        .then(pl.max_horizontal(pl.col("start") + pl.col("length"), named_period + 1))
-        .otherwise(pl.col("start") + pl.col("length")),
+    placed = farm_days.with_columns(length=length).with_columns(start=start)
+    placed = placed.with_columns(end=pl.col("start") + pl.col("length"))
+    _, period, _ = NAMED_KEY
+    return placed.with_columns(
+        start=pl.when("named").then(pl.min_horizontal("start", pl.lit(period))).otherwise("start"),
+        end=pl.when("named").then(pl.max_horizontal("end", pl.lit(period + 1))).otherwise("end"),
     )
+
+
+def _source_rows(recipe: Recipe, keys: pl.DataFrame) -> pl.DataFrame:
+    """One row per source row, in order of key: one to three a key, and a single one where `zero`."""
+    key = pl.col("cell")
+    second = recipe.noise("second row", key) < 0.75 * pl.col("more_rows")
+    third = recipe.noise("third row", key) < 0.25 * pl.col("more_rows")
+    more = pl.when("zero").then(0).otherwise(second.cast(pl.Int64) + third.cast(pl.Int64))
     return (
-        reach.with_columns(settlement_period=pl.int_ranges("start", "end", dtype=pl.Int64))
-        .explode("settlement_period")
-        .with_columns(cell=key_cell(), named=named)
+        keys.with_columns(zero=(recipe.noise("zero", key) < 0.003) & ~pl.col("named"))
+        .with_columns(row=pl.int_ranges(1 + more))
+        .explode("row")
+        .with_columns(cell=pl.col("cell") + pl.col("row"))
+        .sort(*KEY, "row")
     )
+
+
+def _with_figures(recipe: Recipe, rows: pl.DataFrame) -> pl.DataFrame:
+    """With volume in `steps`, `price` and `final` price in pence per MWh: a key's later rows are cheaper."""
+    most_steps = pl.col("most_mwh") * VOLUME_STEPS_PER_MWH
+    steps = 1 + (recipe.noise("volume", pl.col("cell")) * 0.5 * most_steps).floor().cast(pl.Int64)
+    swing = (recipe.noise("price", pl.col("cell")) * 700).floor().cast(pl.Int64)
+    discount = pl.when(recipe.noise("repriced", pl.col("cell")) < 0.04).then(125).otherwise(0)
+    return rows.with_columns(
+        steps=pl.when("zero").then(0).otherwise(steps),
+        price=pl.col("price_pence") - 150 * pl.col("row") + swing,
+    ).with_columns(final=pl.col("price") - discount)
 
 
 def curtailment(recipe: Recipe, halvings: Sequence[date]) -> pl.DataFrame:
@@ -193,28 +185,9 @@ def curtailment(recipe: Recipe, halvings: Sequence[date]) -> pl.DataFrame:
 
     payment = volume x original_price, rounded to pence; the final price differs now and then.
     """
-    key = pl.col("cell")
-    zero = (recipe.noise("zero", key) < 0.003) & ~pl.col("named")
-    more = recipe.noise("second row", key) < 0.75 * pl.col("more_rows")
-    most = recipe.noise("third row", key) < 0.25 * pl.col("more_rows")
-    rows = (
-        keys(recipe, halvings)
-        .with_columns(zero=zero)
-        .with_columns(row=pl.int_ranges(1 + (~pl.col("zero") & more).cast(pl.Int64) + (~pl.col("zero") & most)))
-        .explode("row")
-        .with_columns(cell=pl.col("cell") + pl.col("row"))
-        .sort(*KEY, "row")
-    )
-    most_steps = pl.col("most_mwh") * VOLUME_STEPS_PER_MWH
-    steps = 1 + (recipe.noise("volume", pl.col("cell")) * 0.5 * most_steps).floor().cast(pl.Int64)
-    price = pl.col("price_pence") - 150 * pl.col("row") + (recipe.noise("price", pl.col("cell")) * 700).floor()
-    repriced = recipe.noise("repriced", pl.col("cell"))
-    rows = rows.with_columns(
-        steps=pl.when("zero").then(0).otherwise(steps),
-        price=price.cast(pl.Int64),
-    ).with_columns(final=pl.col("price") - pl.when(repriced < 0.04).then(pl.lit(125)).otherwise(0))
     minutes = 240 + (recipe.noise("created", pl.col("day")) * 90).floor().cast(pl.Int64)
     cadl = recipe.noise("cadl", pl.col("cell"))
+    rows = _with_figures(recipe, _source_rows(recipe, keys(recipe, halvings)))
     return rows.select(
         *KEY,
         "lead_party_name",

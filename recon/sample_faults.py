@@ -9,7 +9,7 @@ from __future__ import annotations
 import polars as pl
 
 from recon.bitcoin import price
-from recon.sample_curtailment import Recipe
+from recon.sample_recipe import Recipe
 from recon.schema import BTC, CALC_KEY
 
 DATE_FAULTS = {
@@ -34,7 +34,7 @@ PAIR_FATES = {"random_pairs": 0.25, "zero_bitcoin": 0.01, "twice": 0.006, "three
 STALE_DIFFICULTY = 108105433845147
 """The difficulty of January 2025, which a tool used for every date when its look-up failed."""
 
-UNKNOWN_MODEL = "S21_PRO"
+UNKNOWN_MODEL = "T17_RETIRED"
 FORMER_SUFFIX = "_OLD"
 """What farm ids end with that the curtailment no longer has."""
 
@@ -79,40 +79,25 @@ def _fate(recipe: Recipe, models: int) -> pl.Expr:
     fault, day = pl.col("fault"), pl.col("settlement_date").to_physical()
     crashed_at = (recipe.noise("crash", day) * models).floor()
     farm = pl.col("cell") // 256
-    luck = recipe.noise("fate", pl.col("cell") + pl.col("model") * 2**48)
-    bounds = _cumulative(PAIR_FATES)
-    of_pair = (
-        pl.when(luck < bounds["random_pairs"])
-        .then(pl.lit("random_pairs"))
-        .when((luck < bounds["zero_bitcoin"]) & (pl.col("energy_mwh") > 0))
-        .then(pl.lit("zero_bitcoin"))
-        .when(luck < bounds["twice"])
-        .then(pl.lit("twice"))
-        .when(luck < bounds["three_times"])
-        .then(pl.lit("three_times"))
-        .otherwise(pl.lit("stored"))
-    )
     missing = (
         (fault == "whole_dates")
         | (fault == "one_model") & (pl.col("model") == crashed_at)
         | (fault == "single_farms") & (recipe.noise("farm missing", farm) < 1 / 3)
         | (fault == "all_but_one_farm") & ~pl.col("lone_farm")
     )
-    return (
-        pl.when(missing | pl.col("differs"))
-        .then(fault)
-        .when(fault == "random_pairs")
-        .then(of_pair)
-        .otherwise(pl.lit("stored"))
-    )
+    single = pl.when(fault == "random_pairs").then(_fate_of_pair(recipe)).otherwise(pl.lit("stored"))
+    return pl.when(missing | pl.col("differs")).then(fault).otherwise(single)
 
 
-def _cumulative(shares: dict[str, float]) -> dict[str, float]:
-    total, bounds = 0.0, {}
-    for name, share in shares.items():
-        total += share
-        bounds[name] = total
-    return bounds
+def _fate_of_pair(recipe: Recipe) -> pl.Expr:
+    """One of PAIR_FATES, or stored; what has no energy cannot wrongly hold 0 BTC."""
+    luck = recipe.noise("fate", pl.col("cell") + pl.col("model") * 2**48)
+    fate, bound = pl.lit("stored"), sum(PAIR_FATES.values())
+    for name, share in reversed(PAIR_FATES.items()):
+        possible = pl.col("energy_mwh") > 0 if name == "zero_bitcoin" else pl.lit(True)
+        fate = pl.when((luck < bound) & possible).then(pl.lit(name)).otherwise(fate)
+        bound -= share
+    return fate
 
 
 def stored(recipe: Recipe, pairs: pl.DataFrame) -> pl.DataFrame:

@@ -17,7 +17,8 @@ from polars.testing import assert_frame_equal
 from recon import sample, sample_files, sample_load
 from recon.errors import DataFileError, UsageError
 from recon.reference import Reference, load
-from recon.sample_curtailment import Recipe, consecutive, curtailment, farms
+from recon.sample_curtailment import curtailment, farms
+from recon.sample_recipe import Recipe, consecutive
 from recon.schema import CALC_KEY, KEY
 
 DATA = Path(__file__).parents[2] / "data"
