@@ -35,13 +35,17 @@ def packaged(name: str) -> Path:
 
 @dataclass(frozen=True)
 class Reference:
-    """Everything that prices energy. Frames as in `schema`; known_through is the last date of known difficulty."""
+    """Everything that prices energy. Frames as in `schema`; known_through is the last date of known difficulty.
+
+    variants: other figures of the same miner models, which price nothing but explain wrong values.
+    """
 
     miners: pl.DataFrame
     subsidies: pl.DataFrame
     epochs: pl.DataFrame
     known_through: date
     difficulty_source: str
+    variants: pl.DataFrame
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -103,6 +107,7 @@ def load(miners: Path | None, epochs: Path | None, subsidies: Path | None, user_
         subsidies=read_subsidies(subsidies or packaged("block_subsidy.csv")),
         epochs=frame,
         known_through=known_through,
+        variants=read_variants(packaged("miner_variants.csv")),
         difficulty_source=source.name if source.parent in (BESIDE_THE_CODE, IN_THE_REPOSITORY) else str(source),
     )
 
@@ -181,17 +186,29 @@ def _positive_float(text: str) -> float:
 
 def read_miners(path: Path) -> pl.DataFrame:
     """schema.MINERS from a CSV file."""
-    lines, _ = read_lines(path, ("miner_model", "hashrate_ths", "power_w"))
+    seen: set[str] = set()
     rows = []
-    for line in lines:
-        model = (line.values["miner_model"] or "").strip()
-        if not model:
-            raise line.wrong("the miner_model is blank", "give it a name")
-        if model in (name for name, _, _ in rows):
-            raise line.wrong(f"miner_model {model} is there twice", "keep one of its lines")
-        hashrate = line.get("hashrate_ths", _positive_float, "a hashrate in TH/s above 0")
-        rows.append((model, hashrate, line.get("power_w", _positive_float, "a power in W above 0")))
+    for line in read_lines(path, ("miner_model", "hashrate_ths", "power_w"))[0]:
+        row = _figures(line)
+        if row[0] in seen:
+            raise line.wrong(f"miner_model {row[0]} is there twice", "keep one of its lines")
+        seen.add(row[0])
+        rows.append(row)
     return pl.DataFrame(rows, schema=MINERS, orient="row")
+
+
+def read_variants(path: Path) -> pl.DataFrame:
+    """schema.MINERS from a CSV file, a model as often as it has other figures."""
+    lines, _ = read_lines(path, ("miner_model", "hashrate_ths", "power_w"))
+    return pl.DataFrame([_figures(line) for line in lines], schema=MINERS, orient="row")
+
+
+def _figures(line: Line) -> tuple[str, float, float]:
+    model = (line.values["miner_model"] or "").strip()
+    if not model:
+        raise line.wrong("the miner_model is blank", "give it a name")
+    hashrate = line.get("hashrate_ths", _positive_float, "a hashrate in TH/s above 0")
+    return model, hashrate, line.get("power_w", _positive_float, "a power in W above 0")
 
 
 def read_subsidies(path: Path) -> pl.DataFrame:

@@ -247,6 +247,13 @@ def read_done(session: Session, layout: Layout, where: dict[str, str]) -> pl.Dat
     return typed_done(session.frame(done_query(layout, where)))
 
 
+def read_source_rows(session: Session, layout: Layout, where: dict[str, str]) -> pl.DataFrame:
+    """One row per KEY with energy_mwh, the number of its source rows and their distinct energies (`row_mwh`)."""
+    frame = session.frame(sql("source_rows", **layout.parts, **where))
+    lists = {"source_rows": pl.Int64, "row_mwh": pl.List(pl.Float64)}
+    return frame.cast({**KEY_SCHEMA, "energy_mwh": pl.Float64, **lists})  # type: ignore[arg-type]
+
+
 def read_values(session: Session, layout: Layout, where: dict[str, str]) -> pl.DataFrame:
     """audit.STORED: one row per stored calculation with its values."""
     return session.frame(sql("values", **layout.parts, **where)).cast(STORED, strict=False)  # type: ignore[arg-type]

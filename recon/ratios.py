@@ -1,0 +1,232 @@
+"""What a wrong value's ratio to the right one points to.
+
+Stored over expected BTC is constant over a date when one input was wrong: the block subsidy, the difficulty, the
+miner's figures or the energy. The causes are derived from the reference data: every other subsidy, every other epoch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+from recon.schema import KEY
+
+CLUSTER = {
+    "settlement_date": pl.Date,
+    "miner_model": pl.String,
+    "code": pl.String,
+    "cause": pl.String,
+    "ratio": pl.Float64,
+    "rows": pl.Int64,
+}
+"""One row per settlement date, miner model and cause; ratio is the median of its rows."""
+
+CLEAR_BTC = 1e-4
+"""From here on the rounding to a satoshi moves a ratio by less than GAP; smaller rows join the clusters of others."""
+GAP = 2e-4
+SPREAD = 1e-3
+SAME = 1e-4
+SAME_EPOCH = 1e-5
+"""250 epochs lie close together: a chance match within this is about one in a thousand."""
+LARGEST_MULTIPLE = 20
+FEWEST_ROWS = 3
+MOST = 0.8
+EPOCH_CODES = ("difficulty", "unknown_difficulty")
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The reference data that can explain a ratio. Frames as in `schema`; variants: other figures of the same models."""
+
+    miners: pl.DataFrame
+    subsidies: pl.DataFrame
+    epochs: pl.DataFrame
+    variants: pl.DataFrame
+
+    def explain(self, day: date, model: str, difficulty: float, ratio: float) -> tuple[str, str] | None:
+        """Code and cause of a constant ratio on a date whose difficulty is given; None when nothing fits."""
+        names = (
+            *self._subsidies(day, ratio),
+            *self._figures(model, ratio),
+            *self._epochs(difficulty / ratio, SAME_EPOCH),
+            *self._multiples(ratio),
+        )
+        return names[0] if names else None
+
+    def name_difficulty(self, difficulty: float) -> tuple[str, str]:
+        """The epoch that a stored difficulty belongs to, if it is one's."""
+        for found in self._epochs(difficulty, 1e-6):
+            return found
+        return "unknown_difficulty", f"difficulty {difficulty:.0f}, which is no epoch's"
+
+    def _subsidies(self, day: date, ratio: float) -> Iterator[tuple[str, str]]:
+        due = [btc for starts_on, btc in self.subsidies.iter_rows() if starts_on <= day]
+        for _, other in self.subsidies.iter_rows():
+            if due and other != due[-1] and _near(ratio, other / due[-1], SAME):
+                yield "subsidy", f"block subsidy {other:g} BTC instead of {due[-1]:g} BTC"
+
+    def _figures(self, model: str, ratio: float) -> Iterator[tuple[str, str]]:
+        own = self._efficiency.get(model)
+        for other, hashrate, power in (*self.variants.iter_rows(), *self.miners.iter_rows()):
+            factor = hashrate / power / own if own else 1.0
+            if own and not _near(factor, 1.0, SAME) and _near(ratio, factor, SAME):
+                whose = "other miner figures" if other == model else f"the figures of {other}"
+                yield "miner_figures", f"{whose}: {hashrate:g} TH/s at {power:g} W"
+
+    def _epochs(self, difficulty: float, within: float) -> Iterator[tuple[str, str]]:
+        best = min(self._known, key=lambda epoch: abs(epoch[1] / difficulty - 1), default=None)
+        if best and _near(best[1], difficulty, within):
+            yield "difficulty", f"difficulty {best[1]:.0f} of the epoch from {best[0]:%Y-%m-%d}"
+
+    def _multiples(self, ratio: float) -> Iterator[tuple[str, str]]:
+        for k in range(2, LARGEST_MULTIPLE + 1):
+            if _near(ratio, k, SAME):
+                yield "energy_multiplied", f"energy counted {k} times"
+            if _near(ratio, 1 / k, SAME):
+                yield "energy_divided", f"only 1/{k} of the energy"
+
+    @cached_property
+    def _efficiency(self) -> dict[str, float]:
+        return {model: hashrate / power for model, hashrate, power in self.miners.iter_rows()}
+
+    @cached_property
+    def _known(self) -> list[tuple[Any, float]]:
+        return [(starts, float(difficulty)) for _, starts, difficulty in self.epochs.iter_rows()]
+
+
+def _near(found: float, wanted: float, within: float) -> bool:
+    return abs(found - wanted) <= within * abs(wanted)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One likely cause over a range of dates: rows, and the median ratio of stored to expected BTC."""
+
+    code: str
+    cause: str
+    models: tuple[str, ...]
+    first: date
+    last: date
+    dates: int
+    rows: int
+    ratio: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """One entry of `causes`."""
+        ends = {"first": str(self.first), "last": str(self.last)}
+        ratio = self.ratio if math.isfinite(self.ratio) else None
+        return {**vars(self), **ends, "models": list(self.models), "ratio": ratio}
+
+
+def clusters(judged: pl.DataFrame, keys: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
+    """CLUSTER: the stale and wrong-difficulty rows of some whole dates by cause.
+
+    judged: audit.judge. keys: one row per KEY with energy_mwh, source_rows and row_mwh (its rows' energies).
+    """
+    rows = _by_difficulty(judged.filter(pl.col("verdict") == "wrong_difficulty"), catalogue)
+    stale = judged.filter((pl.col("verdict") == "stale") & (pl.col("ratio") > 0)).join(keys, on=KEY, how="left")
+    for side in stale.partition_by("settlement_date", "miner_model"):
+        rows += _of_side(side, catalogue)
+    return pl.DataFrame(rows, schema=CLUSTER, orient="row")
+
+
+def _by_difficulty(wrong: pl.DataFrame, catalogue: Catalogue) -> list[tuple[Any, ...]]:
+    sides = wrong.group_by("settlement_date", "miner_model", "stored_difficulty").agg(
+        pl.col("ratio").median(), pl.len().alias("rows")
+    )
+    return [
+        (day, model, *catalogue.name_difficulty(difficulty), ratio, rows)
+        for day, model, difficulty, ratio, rows in sides.sort("settlement_date", "miner_model").iter_rows()
+    ]
+
+
+def _of_side(side: pl.DataFrame, catalogue: Catalogue) -> list[tuple[Any, ...]]:
+    """The causes of one date and model's stale rows."""
+    day, model = side.item(0, "settlement_date"), side.item(0, "miner_model")
+    single = side.filter(_is_single_row())
+    groups = _groups(side)
+    if single.height >= MOST * side.height and groups.height > 1:
+        cause = ("one_source_row", "one source row of several instead of their sum")
+        return [(day, model, *cause, single.get_column("ratio").median(), side.height)]
+    found: list[tuple[Any, ...]] = []
+    for ratio, rows, spread in groups.iter_rows():
+        if spread <= SPREAD:
+            cause = catalogue.explain(day, model, side.item(0, "expected_difficulty"), ratio) or _unknown(ratio, rows)
+            if cause:
+                found.append((day, model, *cause, ratio, rows))
+    return _with_small_rows(side, found, day, model)
+
+
+def _unknown(ratio: float, rows: int) -> tuple[str, str] | None:
+    if rows < FEWEST_ROWS:
+        return None
+    return "constant_factor", f"constant factor {ratio:.4g}, cause unknown (energy restated, or an invented factor)"
+
+
+def _is_single_row() -> pl.Expr:
+    """Whether the stored BTC is what one of the key's several source rows would have given."""
+    shares = pl.col("row_mwh").list.eval(pl.element())
+    energy = pl.col("ratio") * pl.col("energy_mwh")
+    slack = SAME * pl.col("energy_mwh") + 1.5e-8 / pl.col("expected_btc") * pl.col("energy_mwh")
+    nearest = (shares - energy).list.eval(pl.element().abs()).list.min()
+    return (pl.col("source_rows") > 1) & (nearest <= slack)
+
+
+def _groups(side: pl.DataFrame) -> pl.DataFrame:
+    """Rows whose ratios lie within GAP of each other: median ratio, rows and relative spread of each group."""
+    clear = side.filter(pl.col("expected_btc") >= CLEAR_BTC).select("ratio").sort("ratio")
+    apart = pl.col("ratio").log().diff().fill_null(0) > GAP
+    return (
+        clear.with_columns(group=apart.cum_sum())
+        .group_by("group", maintain_order=True)
+        .agg(
+            ratio=pl.col("ratio").median(),
+            rows=pl.len().cast(pl.Int64),
+            spread=pl.col("ratio").max() / pl.col("ratio").min() - 1,
+        )
+        .drop("group")
+    )
+
+
+def _with_small_rows(
+    side: pl.DataFrame, found: list[tuple[Any, ...]], day: date, model: str
+) -> list[tuple[Any, ...]]:
+    """Small rows join the cluster their rounding allows; what is left varies."""
+    small = side.filter(pl.col("expected_btc") < CLEAR_BTC)
+    joined = []
+    for *head, ratio, rows in found:
+        slack = 1.5e-8 * max(1.0, ratio) / pl.col("expected_btc") + SAME * ratio
+        mine = (pl.col("ratio") - ratio).abs() <= slack
+        joined.append((*head, ratio, rows + small.filter(mine).height))
+        small = small.filter(~mine)
+    left = side.height - sum(cluster[-1] for cluster in joined)
+    if left > 0:
+        ratio = side.get_column("ratio").median()
+        joined.append((day, model, "varying", "ratios that differ from key to key", ratio, left))
+    return joined
+
+
+def causes(found: pl.DataFrame) -> list[Cause]:
+    """The clusters of a window put together by cause, most rows first."""
+    rounded = pl.when(pl.col("code") == "varying").then(0.0).otherwise(pl.col("ratio").round_sig_figs(3))
+    keep_ratio = pl.when(pl.col("code").is_in(EPOCH_CODES)).then(0.0).otherwise(rounded)
+    merged = (
+        found.with_columns(group=keep_ratio)
+        .group_by("code", "cause", "group")
+        .agg(
+            models=pl.col("miner_model").unique().sort(),
+            first=pl.col("settlement_date").min(),
+            last=pl.col("settlement_date").max(),
+            dates=pl.col("settlement_date").n_unique(),
+            rows=pl.col("rows").sum(),
+            ratio=pl.col("ratio").median(),
+        )
+        .sort(["rows", "cause", "group"], descending=[True, False, False])
+    )
+    return [Cause(**{**row, "models": tuple(row["models"])}) for row in merged.drop("group").to_dicts()]

@@ -1,0 +1,11 @@
+-- keys.sql with the energies of the key's single rows, to tell "one source row instead of their sum".
+select
+    settlement_date,
+    settlement_period::int4 as settlement_period,
+    farm_id::text as farm_id,
+    sum(abs({volume}))::float8 as energy_mwh,
+    count(*)::int8 as source_rows,
+    array_agg(distinct abs({volume})::float8) as row_mwh
+from {source} s
+where settlement_date = any ({dates}) and {periods} and {priceable}
+group by settlement_date, settlement_period, farm_id

@@ -1,0 +1,235 @@
+"""Every stored value of a window against what it should be: chunk by chunk, side by side, read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+from recon import audit, ratios, repair
+from recon.audit import WRONG, Tolerance
+from recon.config import Settings
+from recon.database import Pool
+from recon.partitions import chunks
+from recon.reference import Reference
+from recon.report import Status
+from recon.tables import Layout, read_source_rows, scope
+
+CHUNK_ROWS = 300_000
+"""Stored rows per chunk: bounds memory to about 150 MB per worker."""
+
+
+@dataclass(frozen=True)
+class Values:
+    """What the stored values of a window are worth.
+
+    summary: audit.summarize of all its dates. mixed: audit.several_difficulties. causes: what constant ratios and
+    foreign difficulties point to.
+    """
+
+    summary: pl.DataFrame
+    mixed: pl.DataFrame
+    causes: tuple[ratios.Cause, ...] = field(default=())
+
+    @cached_property
+    def verdicts(self) -> dict[str, int]:
+        """Rows per verdict, over all dates and models."""
+        totals = self.summary.group_by("verdict").agg(pl.col("rows").sum()).sort("verdict")
+        return dict(totals.iter_rows())
+
+    @property
+    def wrong(self) -> int:
+        """Rows with a value that has to be computed anew."""
+        return sum(rows for verdict, rows in self.verdicts.items() if verdict in WRONG)
+
+    @property
+    def by_model(self) -> dict[str, dict[str, int]]:
+        """Rows per miner model and verdict."""
+        totals = self.summary.group_by("miner_model", "verdict").agg(pl.col("rows").sum())
+        models: dict[str, dict[str, int]] = {}
+        for model, verdict, rows in totals.sort("miner_model", "verdict").iter_rows():
+            models.setdefault(model, {})[verdict] = rows
+        return models
+
+    def to_dict(self) -> dict[str, Any]:
+        """The `values` of `status --values` and `analyze --values`: everything that is not ok, with an example each."""
+        off = self.summary.filter(pl.col("verdict") != "ok")
+        return {
+            "agree": self.wrong == 0,
+            "wrong": self.wrong,
+            "verdicts": self.verdicts,
+            "by_model": self.by_model,
+            "dates": [_date_dict(row) for row in off.to_dicts()],
+            "several_difficulties": [
+                {"date": str(row["settlement_date"]), "difficulties": row["difficulties"], "rows": row["rows"]}
+                for row in self.mixed.to_dicts()
+            ],
+            "causes": [cause.to_dict() for cause in self.causes],
+        }
+
+
+def _date_dict(row: dict[str, Any]) -> dict[str, Any]:
+    example = {
+        "settlement_period": row["settlement_period"],
+        "farm_id": row["farm_id"],
+        "stored_btc": _number(row["stored_btc"]),
+        "expected_btc": _number(row["expected_btc"]),
+    }
+    return {
+        "date": str(row["settlement_date"]),
+        "miner_model": row["miner_model"],
+        "verdict": row["verdict"],
+        "rows": row["rows"],
+        "example": example,
+    }
+
+
+def _number(value: float | None) -> float | str | None:
+    """JSON has no NaN and no infinity: they are written as text."""
+    return value if value is None or abs(value) < float("inf") else str(value)
+
+
+def dates_with_rows(status: Status) -> list[tuple[date, int]]:
+    """The dates of a window on which anything is stored, with their rows."""
+    rows = status.dates.select("settlement_date", pl.sum_horizontal("expected", "duplicate", "orphan").alias("rows"))
+    stored = status.dates.filter(pl.sum_horizontal("matched", "duplicate", "orphan") > 0)
+    return list(rows.join(stored, on="settlement_date", how="semi").sort("settlement_date").iter_rows())
+
+
+def judged(
+    settings: Settings,
+    reference: Reference,
+    layout: Layout,
+    status: Status,
+    fold: Callable[[pl.LazyFrame, pl.DataFrame], Any],
+    *,
+    name: str,
+    workers: int,
+    tolerance: Tolerance,
+    progress: Callable[[int], None],
+) -> Iterator[Any]:
+    """`fold(judged rows, source rows per key)` of every chunk of whole dates, as the chunks finish.
+
+    Each chunk is read as of one moment. progress is told the number of dates done.
+    """
+    pool = Pool(settings, name)
+
+    def chunk(days: list[date]) -> Any:
+        with pool.session() as session, session.transaction(read_only=True, snapshot=True):
+            where = scope(days)
+            keys = read_source_rows(session, layout, where)
+            rows = repair.judge(session, layout, reference, settings.fleet, keys, where, tolerance)
+            return fold(rows, keys)
+
+    batches = list(chunks(dates_with_rows(status), max_dates=10_000, max_rows=CHUNK_ROWS))
+    with ThreadPoolExecutor(workers, thread_name_prefix="values") as executor:
+        futures = {executor.submit(chunk, days): len(days) for days in batches}
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+                progress(futures[future])
+        finally:
+            executor.shutdown(cancel_futures=True)
+            pool.close()
+
+
+def check(
+    settings: Settings,
+    reference: Reference,
+    layout: Layout,
+    status: Status,
+    *,
+    name: str,
+    workers: int = 2,
+    tolerance: Tolerance | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Values:
+    """Judges every stored row of the status's window."""
+
+    def fold(rows: pl.LazyFrame, keys: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+        frame = rows.collect()
+        mixed = audit.several_difficulties(frame.lazy()).collect()
+        return audit.summarize(frame.lazy()).collect(), mixed, ratios.clusters(frame, keys, reference_of(reference))
+
+    parts = list(
+        judged(
+            settings,
+            reference,
+            layout,
+            status,
+            fold,
+            name=name,
+            workers=workers,
+            tolerance=tolerance or Tolerance(),
+            progress=progress,
+        )
+    )
+    summary = _stacked([summary for summary, _, _ in parts], ["settlement_date", "miner_model", "verdict"])
+    mixed = _stacked([mixed for _, mixed, _ in parts], ["settlement_date"])
+    clusters = _stacked([found for _, _, found in parts], ["settlement_date", "miner_model", "cause"])
+    if summary is None or mixed is None or clusters is None:
+        return Values(_NO_SUMMARY, _NO_MIXED)
+    return Values(summary, mixed, tuple(ratios.causes(clusters)))
+
+
+_NO_SUMMARY = pl.DataFrame(
+    schema={
+        "settlement_date": pl.Date,
+        "miner_model": pl.String,
+        "verdict": pl.String,
+        "rows": pl.Int64,
+        "settlement_period": pl.Int32,
+        "farm_id": pl.String,
+        "stored_btc": pl.Float64,
+        "expected_btc": pl.Float64,
+    }
+)
+_NO_MIXED = pl.DataFrame(schema={"settlement_date": pl.Date, "difficulties": pl.Int64, "rows": pl.Int64})
+
+
+def _stacked(frames: Sequence[pl.DataFrame], order: list[str]) -> pl.DataFrame | None:
+    return pl.concat(frames).sort(order) if frames else None
+
+
+def reference_of(reference: Reference) -> ratios.Catalogue:
+    """The reference data that can explain a ratio."""
+    return ratios.Catalogue(reference.miners, reference.subsidies, reference.epochs, reference.variants)
+
+
+def doomed(
+    settings: Settings,
+    reference: Reference,
+    layout: Layout,
+    status: Status,
+    repairs: frozenset[str],
+    *,
+    name: str,
+    workers: int,
+    tolerance: Tolerance,
+) -> pl.DataFrame:
+    """Every stored row that the repairs would replace or remove (audit.doomed), in order of key."""
+
+    def fold(rows: pl.LazyFrame, _: pl.DataFrame) -> pl.DataFrame:
+        return audit.doomed(rows, repairs).collect()
+
+    frames = list(
+        judged(
+            settings,
+            reference,
+            layout,
+            status,
+            fold,
+            name=name,
+            workers=workers,
+            tolerance=tolerance,
+            progress=lambda _: None,
+        )
+    )
+    empty = pl.DataFrame(schema={**audit.STORED, "verdict": pl.String, "expected_btc": pl.Float64})
+    return pl.concat(frames).sort("settlement_date", "settlement_period", "farm_id", "miner_model") if frames else empty
+
