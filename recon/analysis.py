@@ -1,20 +1,24 @@
-"""`recon analyze`: the status, what the gaps have in common, and the commands that mend them."""
+"""`recon analyze`: the status, what gaps have in common, what is odd in the source, and the commands that mend it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from recon import pipeline
+import polars as pl
+
+from recon import gap_shapes, pipeline, source_findings
 from recon.config import Settings
 from recon.database import connect
-from recon.errors import ExitCode
-from recon.findings import Finding, count_findings, index_finding, recommendations
+from recon.errors import ExitCode, UsageError
+from recon.findings import Finding, by_severity, index_finding, recommendations
+from recon.gap_findings import count_findings, shape_findings
 from recon.reference import Reference
 from recon.report import Status, date_rows
 from recon.setup import index_statement
+from recon.source_patterns import MAX_FARM_MW
 from recon.tables import inspect
 from recon.window import Window
 
@@ -44,16 +48,50 @@ class Analysis:
         }
 
 
-def analyze(settings: Settings, reference: Reference, window: Window, *, name: str, deep: bool = False) -> Analysis:
-    """Status, findings and recommendations of a window; read-only."""
+@dataclass
+class _Shapes:
+    """Collects the shapes of the gaps while the survey compares keys: small frames, however many keys pass by."""
+
+    models: Sequence[str]
+    dates: list[pl.DataFrame] = field(default_factory=list)
+    farms: list[pl.DataFrame] = field(default_factory=list)
+
+    def scanned(self, keys: pl.DataFrame, done: pl.DataFrame) -> None:
+        """For `pipeline.survey`."""
+        miners = pl.LazyFrame({"miner_model": list(self.models)}, schema={"miner_model": pl.String})
+        pairs = gap_shapes.marked(keys.lazy(), miners, done.lazy()).collect().lazy()
+        self.dates.append(gap_shapes.shapes(pairs).collect())
+        self.farms.append(gap_shapes.farm_gaps(pairs).collect())
+
+    def findings(self, found: Status) -> list[Finding]:
+        """What the gaps of the compared dates have in common."""
+        dates = pl.concat([pl.DataFrame(schema=gap_shapes.SHAPES), *self.dates]).sort("settlement_date")
+        return shape_findings(found, dates, pl.concat([pl.DataFrame(schema=gap_shapes.FARM_GAPS), *self.farms]))
+
+
+def analyze(
+    settings: Settings,
+    reference: Reference,
+    window: Window,
+    *,
+    name: str,
+    deep: bool = False,
+    max_farm_mw: float = MAX_FARM_MW,
+) -> Analysis:
+    """Status, findings and recommendations of a window; read-only.
+
+    max_farm_mw: a key with more energy than that much power makes in half an hour is reported.
+    """
+    if not 0 < max_farm_mw < float("inf"):
+        raise UsageError(f"--max-farm-mw is {max_farm_mw:g}", "give megawatts, above 0")
+    shapes = _Shapes(reference.models)
     with connect(settings, name) as session:
         layout = inspect(session, settings)
-        found = pipeline.survey(session, settings, layout, reference.models, window, deep=deep)
-    findings = count_findings(found)
-    if not layout.unique_index:
-        findings.append(index_finding(index_statement(layout)))
-    blocked = _blocked(found, reference)
-    return Analysis(found, tuple(findings), tuple(recommendations(found, findings, blocked)))
+        found = pipeline.survey(session, settings, layout, reference.models, window, deep=deep, scanned=shapes.scanned)
+        source = source_findings.find(session, layout, window, max_farm_mw=max_farm_mw)
+    index = [] if layout.unique_index else [index_finding(index_statement(layout))]
+    findings = by_severity([*count_findings(found), *shapes.findings(found), *index, *source])
+    return Analysis(found, tuple(findings), tuple(recommendations(found, findings, _blocked(found, reference))))
 
 
 def _blocked(found: Status, reference: Reference) -> Sequence[date]:

@@ -1,109 +1,99 @@
-"""What gaps have in common: patterns that tell how they came about, each with an advice that can be run."""
+"""Findings: what recon has to say about the tables beyond counts, and the commands that mend them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import polars as pl
 
 from recon.report import Status
 
-CLUSTER_SHARE = 0.5
-"""A month that holds at least this share of all missing rows is worth naming."""
+SEVERITIES = ("error", "warning", "info")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One pattern: a stable code, how severe it is (error | warning | info), how many, one example, what to do."""
+    """One pattern: a stable code, how severe it is (error | warning | info), how many, one example, what to do.
+
+    dates: every settlement date it is about, in order; empty when it is not about dates.
+    """
 
     code: str
     severity: str
     count: int
     example: str
     advice: str
+    dates: tuple[date, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """One entry of `findings`."""
-        return dict(vars(self))
+        return {**vars(self), "dates": [day.isoformat() for day in self.dates]}
 
 
-def count_findings(found: Status) -> list[Finding]:
-    """The patterns that the counts per date and model show."""
-    candidates = (
-        _empty_dates(found),
-        _absent_models(found),
-        _clustered_month(found),
-        _surplus(found, "duplicate", "duplicates", "several rows of one key and model"),
-        _surplus(found, "orphan", "orphans", "rows without curtailment, or of a model that is not configured"),
-        _invalid(found),
-    )
-    return [finding for finding in candidates if finding is not None]
+def by_severity(findings: Iterable[Finding]) -> list[Finding]:
+    """Errors first, then warnings, then what is only worth knowing."""
+    return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
-def _range(days: Sequence[date]) -> str:
-    return f"{min(days)}" if len(days) == 1 else f"{min(days)} to {max(days)}"
+def spans(days: Iterable[date]) -> Iterator[tuple[date, date]]:
+    """Sorted dates as inclusive ranges of adjacent ones.
+
+    >>> [[d.day for d in span] for span in spans([date(2024, 4, 1), date(2024, 4, 2), date(2024, 4, 9)])]
+    [[1, 2], [9, 9]]
+    """
+    first = last = None
+    for day in days:
+        if first is None or last is None or day - last > timedelta(days=1):
+            if first and last:
+                yield first, last
+            first = day
+        last = day
+    if first and last:
+        yield first, last
 
 
-def _fix_command(days: Sequence[date]) -> str:
+def ranges(numbers: Iterable[int]) -> str:
+    """Sorted numbers for people.
+
+    >>> ranges([1, 2, 3, 7, 47, 48])
+    '1-3, 7, 47-48'
+    """
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1][1:] = [number]
+        else:
+            runs.append([number])
+    return ", ".join("-".join(str(end) for end in run) for run in runs)
+
+
+def fix_command(days: Sequence[date]) -> str:
+    """The command that fills some dates."""
     return f"recon date {days[0]}" if len(days) == 1 else f"recon range {min(days)} {max(days)}"
 
 
-def _days(frame: pl.DataFrame) -> list[date]:
+def repair_command(found: Status, days: Sequence[date], what: str) -> str:
+    """The command that shows what a repair of some dates would do: one of duplicate, orphan, stale."""
+    whole = len(days) > 1 and not (found.window.first or found.window.last)
+    return f"{'recon fix' if whole else fix_command(days)} --repair {what} --dry-run"
+
+
+def days_of(frame: pl.DataFrame) -> list[date]:
+    """The settlement dates of a frame, each once, in order."""
     return frame.get_column("settlement_date").unique().sort().to_list()
 
 
-def _empty_dates(found: Status) -> Finding | None:
-    days = _days(found.dates.filter((pl.col("expected") > 0) & (pl.col("matched") == 0)))
-    if not days:
-        return None
-    return Finding("empty_dates", "error", len(days), f"{days[-1]} has no calculation at all", _fix_command(days))
+def dated(code: str, severity: str, count: int, example: str, days: Sequence[date]) -> Finding:
+    """A finding that filling its dates mends."""
+    return Finding(code, severity, count, example, fix_command(days), tuple(days))
 
 
-def _absent_models(found: Status) -> Finding | None:
-    """A model missing for a whole date that the others have: a crash between models."""
-    begun = found.dates.filter(pl.col("matched") > 0).select("settlement_date")
-    sides = found.counts.filter((pl.col("expected") > 0) & (pl.col("matched") == 0))
-    absent = sides.join(begun, on="settlement_date", how="semi").sort("settlement_date", "miner_model")
-    if absent.is_empty():
-        return None
-    days, last = _days(absent), absent.row(-1, named=True)
-    example = f"{last['settlement_date']} has other models but no {last['miner_model']}"
-    return Finding("missing_models", "error", len(days), example, _fix_command(days))
-
-
-def _clustered_month(found: Status) -> Finding | None:
-    months = found.months.filter(pl.col("missing") > 0).sort("missing", descending=True)
-    total = found.total("missing")
-    if months.height < 2 or months.row(0, named=True)["missing"] < CLUSTER_SHARE * total:
-        return None
-    worst = months.row(0, named=True)
-    month = worst["month"]
-    inside = found.incomplete.filter(pl.col("settlement_date").dt.strftime("%Y-%m") == month)
-    example = f"{month} holds {worst['missing']} of the {total} missing rows"
-    return Finding("clustered_by_month", "warning", worst["missing"], example, _fix_command(_days(inside)))
-
-
-def _surplus(found: Status, column: str, code: str, what: str) -> Finding | None:
-    dates = found.dates.filter(pl.col(column) > 0).sort(column, "settlement_date")
-    if dates.is_empty():
-        return None
-    worst = dates.row(-1, named=True)
-    example = f"{worst['settlement_date']} has {worst[column]} {what}"
-    advice = f"{_fix_command(_days(dates))} --repair {column} --dry-run"
-    return Finding(code, "error", found.total(column), example, advice)
-
-
-def _invalid(found: Status) -> Finding | None:
-    dates = found.source.filter(pl.col("invalid") > 0).sort("invalid", "settlement_date")
-    if dates.is_empty():
-        return None
-    worst = dates.row(-1, named=True)
-    example = f"{worst['settlement_date']} has {worst['invalid']} rows that cannot be priced"
-    advice = "correct the settlement period or volume in the source; recon never changes it"
-    return Finding("invalid_source_rows", "warning", int(dates.get_column("invalid").sum()), example, advice)
+def worst_of(dates: pl.DataFrame, column: str) -> dict[str, Any]:
+    """The date with the most; the newest among equals."""
+    return dates.sort(column, "settlement_date").row(-1, named=True)
 
 
 def index_finding(statement: str) -> Finding:
@@ -112,9 +102,12 @@ def index_finding(statement: str) -> Finding:
 
 
 def recommendations(found: Status, findings: Sequence[Finding], blocked: Sequence[date]) -> list[tuple[str, str]]:
-    """Commands to run with the reason for each, most useful first: recent dates first, then the rest."""
+    """Commands to run with the reason for each, most useful first: recent dates first, then the rest.
+
+    blocked: the dates with gaps that have no difficulty.
+    """
     missing = found.dates.filter((pl.col("missing") > 0) & ~pl.col("settlement_date").is_in(list(blocked)))
-    days = _days(missing)
+    days = days_of(missing)
     advice: list[tuple[str, str]] = []
     if days:
         newest = missing.sort("settlement_date").row(-1, named=True)
@@ -122,9 +115,19 @@ def recommendations(found: Status, findings: Sequence[Finding], blocked: Sequenc
     if len(days) > 1:
         rows = int(missing.get_column("missing").sum())
         window = found.window.first or found.window.last
-        whole = f"recon range {min(days)} {max(days)}" if window else "recon fix"
+        whole = fix_command(days) if window else "recon fix"
         advice.append((whole, f"all {rows} missing rows on {len(days)} dates, newest first"))
     if blocked:
-        advice.append(("recon difficulty update --from FILE", f"no difficulty for {len(blocked)} dates"))
-    advice += [(f.advice, f.example) for f in findings if f.code in ("duplicates", "orphans", "no_unique_index")]
+        why = f"no difficulty for {len(blocked)} dates, first {min(blocked)}"
+        advice.append(("recon difficulty update --from FILE", why))
+    for name in ("duplicate", "orphan"):
+        off = days_of(found.dates.filter(pl.col(name) > 0))
+        if off:
+            advice.append(
+                (
+                    repair_command(found, off, name),
+                    f"shows the {found.total(name)} {name} rows; with --yes instead it removes them",
+                )
+            )
+    advice += [(f.advice, "keeps duplicates out for good") for f in findings if f.code == "no_unique_index"]
     return advice

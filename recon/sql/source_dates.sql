@@ -1,7 +1,7 @@
 -- One row per settlement date of the curtailment: what its rows look like, beyond their number. One scan: rows that are
 -- equal in key, volume and price are counted first (`n`), then keys, then dates. `fold` is how often at
 -- least every row of a key (that has a volume) is repeated; the arrays are the dates' keys by fold, and by period.
-with same as materialized (
+with same as (
     select settlement_date, settlement_period, farm_id, volume, count(*) as n, coalesce({priceable}, false) as priced
     from {source} s
     where settlement_date between {first} and {last}
@@ -18,14 +18,14 @@ with same as materialized (
         sum(n) filter (where not priced and farm_id is not null and volume > '-Infinity' and volume < 'Infinity')
             as impossible,
         sum(n) filter (where not priced) as invalid,
-        settlement_period || ' ' || coalesce(farm_id, 'null') as key
+        coalesce(settlement_period::text, 'null') || ' ' || coalesce(farm_id, 'null') as key
     from same
     group by settlement_date, settlement_period, farm_id
 ), dates as (
     select settlement_date,
         count(*) filter (where priced_rows > 0) as keys,
         coalesce(sum(priced_rows), 0)::int8 as priced_rows,
-        coalesce(sum(repeated), 0)::int8 as repeated,
+        coalesce(sum(repeated) filter (where priced_rows <= {most_rows}), 0)::int8 as repeated,
         coalesce(sum(positive), 0)::int8 as positive,
         coalesce(sum(negative), 0)::int8 as negative,
         coalesce(sum(impossible), 0)::int8 as impossible,
@@ -35,7 +35,7 @@ with same as materialized (
         count(*) filter (where energy_mwh > {most_mwh}) as outsize,
         max(priced_rows)::int8 as crowded_most,
         max(energy_mwh)::text as outsize_most,
-        (array_agg(key order by repeated desc, key) filter (where repeated > 0))[1] as repeated_key,
+        (array_agg(key order by repeated desc, key) filter (where repeated > 0 and priced_rows <= {most_rows}))[1] as repeated_key,
         (array_agg(key order by positive desc, key) filter (where positive > 0))[1] as positive_key,
         (array_agg(key order by impossible desc, key) filter (where impossible > 0))[1] as impossible_key,
         (array_agg(key order by invalid desc, key) filter (where invalid > coalesce(impossible, 0)))[1] as unusable_key,
