@@ -15,13 +15,14 @@ PACKAGE = REPOSITORY / "recon"
 LAYERS = {
     1: "schema window errors config",
     2: (
-        "gaps gap_shapes bitcoin difficulty audit ratios partitions plan verify report findings gap_findings source_findings source_patterns source_periods "
+        "gaps bitcoin difficulty audit ratios partitions plan verify report "
+        "findings gap_shapes gap_findings source_patterns source_periods "
         "sample_recipe sample_curtailment sample_faults"
     ),
     3: "database",
     4: (
-        "tables load ledger reference parameters repair quarantine embedded embedded_server sample_files sample_load "
-        "download"
+        "tables load ledger reference parameters repair quarantine source_findings "
+        "embedded embedded_server sample_files sample_load download"
     ),
     5: "pipeline analysis findings_scan values minimal daily diagnose monitor explain proof setup sample",
     6: "cli __main__",
