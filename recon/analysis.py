@@ -77,10 +77,12 @@ def analyze(
     name: str,
     deep: bool = False,
     max_farm_mw: float = MAX_FARM_MW,
+    check: pipeline.ValueCheck | None = None,
 ) -> Analysis:
     """Status, findings and recommendations of a window; read-only.
 
     max_farm_mw: a key with more energy than that much power makes in half an hour is reported.
+    check: compare every stored value too.
     """
     if not 0 < max_farm_mw < float("inf"):
         raise UsageError(f"--max-farm-mw is {max_farm_mw:g}", "give megawatts, above 0")
@@ -89,6 +91,8 @@ def analyze(
         layout = inspect(session, settings)
         found = pipeline.survey(session, settings, layout, reference.models, window, deep=deep, scanned=shapes.scanned)
         source = source_findings.find(session, layout, window, max_farm_mw=max_farm_mw)
+    if check:
+        found = pipeline.with_values(settings, reference, layout, found, check, name=name)
     index = [] if layout.unique_index else [index_finding(index_statement(layout))]
     findings = by_severity([*count_findings(found), *shapes.findings(found), *index, *source])
     return Analysis(found, tuple(findings), tuple(recommendations(found, findings, _blocked(found, reference))))

@@ -140,6 +140,45 @@ class Table:
         return ", ".join(f"{quote_identifier(theirs)} as {ours}" for ours, theirs in self.columns)
 
 
+REPAIRS = ("missing", "stale", "duplicate", "orphan")
+
+
+def parse_repairs(text: str) -> frozenset[str]:
+    """What a run may repair.
+
+    >>> sorted(parse_repairs("missing, stale"))
+    ['missing', 'stale']
+    """
+    kinds = frozenset(part.strip() for part in text.split(",") if part.strip())
+    unknown = sorted(kinds - set(REPAIRS))
+    if unknown or not kinds:
+        raise UsageError(f"--repair {text!r} is none", f"choose from {','.join(REPAIRS)}, separated by commas")
+    return kinds
+
+
+@dataclass(frozen=True)
+class ChangeLimit:
+    """How many stored rows a run may replace or remove: a number, or a share of the rows in the window."""
+
+    rows: int | None = None
+    percent: float | None = 10.0
+
+    @classmethod
+    def parse(cls, text: str) -> ChangeLimit:
+        """`500`, or `10%`."""
+        found = re.fullmatch(r"(\d+)|(\d+(?:\.\d+)?)\s*%", text.strip())
+        if not found:
+            raise UsageError(f"--max-changes is {text!r}", "give a number of rows, or a share as in 10%")
+        return cls(int(found[1]), None) if found[1] else cls(None, float(found[2]))
+
+    def allows(self, changes: int, stored: int) -> bool:
+        """Whether so many of the stored rows may change."""
+        return changes <= (self.rows if self.rows is not None else stored * (self.percent or 0) / 100)
+
+    def __str__(self) -> str:
+        return str(self.rows) if self.rows is not None else f"{self.percent:g}%"
+
+
 @dataclass(frozen=True)
 class Timeouts:
     """How long each kind of wait may take, in seconds; the server enforces all but `connect_s`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -12,7 +12,7 @@ from recon import pipeline
 from recon.config import Settings
 from recon.database import connect
 from recon.errors import ExitCode, IncompleteError
-from recon.parameters import Pace
+from recon.parameters import Mending, Pace
 from recon.reference import Reference
 from recon.report import FixReport
 from recon.tables import inspect
@@ -65,6 +65,8 @@ def daily(
     run_id: str,
     watcher: pipeline.Watcher,
     force: bool = False,
+    mending: Mending | None = None,
+    confirm: Callable[[int], None] = lambda _: None,
 ) -> DailyReport:
     """Checks and fills `today` and the days before it; IncompleteError when another instance is at work.
 
@@ -73,7 +75,16 @@ def daily(
     window = Window(today - timedelta(days=days - 1), today)
     with _only_instance(settings, run_id):
         report = pipeline.fix(
-            settings, reference, window, Pace(), command="daily", run_id=run_id, watcher=watcher, deep=force
+            settings,
+            reference,
+            window,
+            Pace(),
+            command="daily",
+            run_id=run_id,
+            watcher=watcher,
+            deep=force,
+            mending=mending,
+            confirm=confirm,
         )
     return DailyReport(report)
 

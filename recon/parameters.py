@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from recon.config import Fleet, Order, Settings, Table, TableName
+from recon.audit import Tolerance
+from recon.config import ChangeLimit, Fleet, Order, Settings, Table, TableName
 from recon.errors import LedgerError
 from recon.reference import Reference
 from recon.window import Window
@@ -22,10 +23,29 @@ class Pace:
     order: Order = Order.NEWEST
 
 
-def to_dict(settings: Settings, reference: Reference, pace: Pace, window: Window) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Mending:
+    """What is repaired, when values agree, and how many stored rows may be replaced or removed."""
+
+    repairs: frozenset[str] = frozenset({"missing"})
+    tolerance: Tolerance = Tolerance()
+    limit: ChangeLimit = ChangeLimit()
+
+    @property
+    def changes_rows(self) -> bool:
+        """Whether it may touch rows that are there."""
+        return bool(self.repairs - {"missing"})
+
+
+def to_dict(
+    settings: Settings, reference: Reference, pace: Pace, window: Window, mending: Mending | None = None
+) -> dict[str, Any]:
     """Everything that decides what is written, fit for JSON; no connection and no secret."""
+    mending = mending or Mending()
     return {
         "window": window.to_dict(),
+        "repairs": sorted(mending.repairs),
+        "tolerance": vars(mending.tolerance),
         "batch_dates": pace.batch_dates,
         "workers": pace.workers,
         "order": str(pace.order),
@@ -38,7 +58,7 @@ def to_dict(settings: Settings, reference: Reference, pace: Pace, window: Window
 
 def from_dict(
     parameters: dict[str, Any], settings: Settings, reference: Reference
-) -> tuple[Settings, Reference, Pace, Window]:
+) -> tuple[Settings, Reference, Pace, Window, Mending]:
     """The run as it began; how to connect, the timeouts and the difficulty are today's. LedgerError when damaged."""
     try:
         as_begun = replace(
@@ -49,7 +69,8 @@ def from_dict(
         )
         pace = Pace(int(parameters["batch_dates"]), int(parameters["workers"]), Order(parameters["order"]))
         window = Window.parse(parameters["window"]["first"], parameters["window"]["last"])
-        return as_begun, reference.with_parameters(parameters), pace, window
+        mending = Mending(frozenset(parameters["repairs"]), Tolerance(**parameters["tolerance"]))
+        return as_begun, reference.with_parameters(parameters), pace, window, mending
     except (KeyError, TypeError, ValueError, pl.exceptions.PolarsError) as error:
         raise LedgerError(f"the run's parameters are damaged: {error!r}", "start anew with 'recon fix'") from None
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, TypeVar
 
 import polars as pl
 import tenacity
 
-from recon import __version__, gaps, ledger, tables
+from recon import __version__, gaps, ledger, tables, values
+from recon.audit import Tolerance
 from recon.config import Settings
 from recon.database import Pool, Session, connect, is_transient, pause
-from recon.errors import ConnectError, DatabaseError, Interrupted, PermissionDenied, ReconError
+from recon.errors import ConnectError, DatabaseError, Interrupted, PermissionDenied, ReconError, UsageError
 from recon.load import Job, fill
+from recon.parameters import Mending, Pace, from_dict, to_dict
 from recon.partitions import chunks, halves
-from recon.parameters import Pace, from_dict, to_dict
 from recon.plan import PlannedDate, blocked, plan
 from recon.reference import Reference
 from recon.report import DateResult, FixReport, Status
@@ -52,10 +54,38 @@ class Watcher:
         """Some dates are tried again (this one call comes from a worker's thread)."""
 
 
-def status(settings: Settings, reference: Reference, window: Window, *, name: str, deep: bool = False) -> Status:
-    """How far the tables agree in a window, exactly and read-only, as of one moment."""
+def status(
+    settings: Settings,
+    reference: Reference,
+    window: Window,
+    *,
+    name: str,
+    deep: bool = False,
+    check: ValueCheck | None = None,
+) -> Status:
+    """How far the tables agree in a window, exactly and read-only, as of one moment; `check` adds the values."""
     with connect(settings, name) as session:
-        return survey(session, settings, inspect(session, settings), reference.models, window, deep=deep)
+        layout = inspect(session, settings)
+        found = survey(session, settings, layout, reference.models, window, deep=deep)
+    return with_values(settings, reference, layout, found, check, name=name) if check else found
+
+
+@dataclass(frozen=True)
+class ValueCheck:
+    """How stored values are checked: when they agree, on how many connections, and who hears of the dates done."""
+
+    tolerance: Tolerance = Tolerance()
+    workers: int = 2
+    progress: Callable[[int], None] = lambda _: None
+
+
+def with_values(
+    settings: Settings, reference: Reference, layout: Layout, found: Status, check: ValueCheck, *, name: str
+) -> Status:
+    """The status with the verdict on every stored value."""
+    options = {"workers": check.workers, "tolerance": check.tolerance, "progress": check.progress}
+    judged = values.check(settings, reference, layout, found, name=name, **options)  # type: ignore[arg-type]
+    return replace(found, values=judged)
 
 
 def survey(
@@ -109,23 +139,70 @@ def fix(
     watcher: Watcher,
     dry_run: bool = False,
     deep: bool = False,
+    mending: Mending | None = None,
+    confirm: Callable[[int], None] = lambda _: None,
 ) -> FixReport:
-    """Fills every gap of the window: plan, chunks, and the status after as proof."""
+    """Fills every gap of the window: plan, chunks, and the status after as proof.
+
+    mending: which repairs besides; `confirm` is told how many stored rows they would change, and raises to stop.
+    """
+    mending = mending or Mending()
     started = time.monotonic()
     with connect(settings, f"recon/{command}/{run_id}") as session:
         layout = inspect(session, settings, writing=not dry_run)
         before = survey(session, settings, layout, reference.models, window, deep=deep)
-        planned = plan(before, reference.terms(before.dates.get_column("settlement_date").to_list()), pace.order)
+        name = f"recon/{command}/{run_id}"
+        changes = _changes(settings, reference, layout, before, mending, name, pace.workers)
+        terms = reference.terms(before.dates.get_column("settlement_date").to_list())
+        planned = plan(before, terms, pace.order, mending.repairs, _per_date(changes))
         if dry_run or all(date.blocked for date in planned):
             results = tuple(date.result for date in planned)
-            return FixReport(command, None, results, before, time.monotonic() - started, dry_run)
+            return FixReport(command, None, results, before, time.monotonic() - started, dry_run, changes=changes)
+        _allow(changes, before, mending, confirm)
         ledger.ensure(session)
-        parameters = to_dict(settings, reference, pace, window)
+        parameters = to_dict(settings, reference, pace, window, mending)
         days = [date.day for date in planned]
         ledger.store_plan(session, run_id, command, __version__, (min(days), max(days)), parameters, planned)
-        results = _execute(Job(run_id, settings, reference, command), layout, planned, pace, watcher)
+        job = Job(run_id, settings, reference, command, mending.repairs, mending.tolerance)
+        results = _execute(job, layout, planned, pace, watcher)
         after = survey(session, settings, layout, reference.models, window)
-    return FixReport(command, run_id, results, after, time.monotonic() - started)
+    return FixReport(command, run_id, results, after, time.monotonic() - started, changes=changes)
+
+
+def _changes(
+    settings: Settings,
+    reference: Reference,
+    layout: Layout,
+    before: Status,
+    mending: Mending,
+    name: str,
+    workers: int,
+) -> pl.DataFrame | None:
+    """The stored rows that the repairs would replace or remove; None when only gaps are filled."""
+    if not mending.changes_rows:
+        return None
+    tolerance = mending.tolerance
+    return values.doomed(
+        settings, reference, layout, before, mending.repairs, name=name, workers=workers, tolerance=tolerance
+    )
+
+
+def _per_date(changes: pl.DataFrame | None) -> dict[date, int]:
+    return {} if changes is None else dict(changes.group_by("settlement_date").len().iter_rows())
+
+
+def _allow(changes: pl.DataFrame | None, before: Status, mending: Mending, confirm: Callable[[int], None]) -> None:
+    """Stops a run that would rewrite a table, or that nobody has agreed to."""
+    if changes is None or changes.is_empty():
+        return
+    stored = sum(before.total(name) for name in ("matched", "duplicate", "orphan"))
+    if not mending.limit.allows(changes.height, stored):
+        raise UsageError(
+            f"{changes.height:,} of {stored:,} stored rows would change, more than --max-changes {mending.limit}",
+            "look at them with --dry-run, then raise the limit",
+            code="max_changes",
+        )
+    confirm(changes.height)
 
 
 def resume(settings: Settings, reference: Reference, run_id: str | None, *, watcher: Watcher) -> FixReport | None:
@@ -138,13 +215,14 @@ def resume(settings: Settings, reference: Reference, run_id: str | None, *, watc
         if run_id is None:
             return None
         parameters = ledger.find(session, run_id)["parameters"]
-        settings, reference, pace, window = from_dict(parameters, settings, reference)
+        settings, reference, pace, window, mending = from_dict(parameters, settings, reference)
         layout = inspect(session, settings, writing=True)
         left = ledger.unfinished(session, run_id)
         planned = blocked(left, reference.terms([date.day for date in left]))
         results: tuple[DateResult, ...] = ()
         if left:
-            results = _execute(Job(run_id, settings, reference, "resume"), layout, planned, pace, watcher)
+            job = Job(run_id, settings, reference, "resume", mending.repairs, mending.tolerance)
+            results = _execute(job, layout, planned, pace, watcher)
         after = survey(session, settings, layout, reference.models, window)
     return FixReport("resume", run_id, results, after, time.monotonic() - started)
 

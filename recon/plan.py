@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import polars as pl
@@ -16,12 +16,15 @@ UPDATE_DIFFICULTY = "run 'recon difficulty update'"
 
 @dataclass(frozen=True)
 class PlannedDate:
-    """One date of a plan: what it should hold in the end, what is missing now, and why it is blocked, if it is."""
+    """One date of a plan: what it should hold in the end, what is missing now, why it is blocked, if it is,
+    and how many stored rows a repair is to replace or remove.
+    """
 
     day: date
     expected: int
     missing: int
     blocked: str | None = None
+    changes: int = 0
 
     @property
     def result(self) -> DateResult:
@@ -29,22 +32,33 @@ class PlannedDate:
         return DateResult(self.day, "blocked" if self.blocked else "pending", self.missing, error=self.blocked)
 
 
-def plan(before: Status, terms: pl.DataFrame, order: Order) -> list[PlannedDate]:
-    """The dates with missing rows, in the order to work on them.
+def plan(
+    before: Status,
+    terms: pl.DataFrame,
+    order: Order,
+    repairs: frozenset[str] = frozenset({"missing"}),
+    changes: dict[date, int] | None = None,
+) -> list[PlannedDate]:
+    """The dates with something to repair, in the order to work on them.
 
     terms: one row per settlement date with `difficulty` and `subsidy_btc`; a date without either is blocked.
+    changes: per date, the stored rows to replace or remove.
     """
-    dates = before.dates.filter(pl.col("missing") > 0).sort("settlement_date", descending=order is Order.NEWEST)
-    planned = (PlannedDate(r["settlement_date"], r["expected"], r["missing"]) for r in dates.to_dicts())
+    changed = changes or {}
+    missing = pl.col("missing") if "missing" in repairs else pl.lit(0)
+    dates = before.dates.sort("settlement_date", descending=order is Order.NEWEST).with_columns(missing=missing)
+    planned = (
+        PlannedDate(day, expected, absent, changes=changed.get(day, 0))
+        for day, expected, absent in dates.select("settlement_date", "expected", "missing").iter_rows()
+        if absent or day in changed
+    )
     return blocked(planned, terms)
 
 
 def blocked(dates: Iterable[PlannedDate], terms: pl.DataFrame) -> list[PlannedDate]:
     """The same dates, each with the reason why it cannot be priced, if there is one."""
     known = {row["settlement_date"]: row for row in terms.to_dicts()}
-    return [
-        PlannedDate(d.day, d.expected, d.missing, _reason(d.day, known.get(d.day, {}))) for d in dates
-    ]
+    return [replace(d, blocked=_reason(d.day, known.get(d.day, {}))) for d in dates]
 
 
 def _reason(day: date, terms: dict[str, object]) -> str | None:

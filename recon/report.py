@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 import polars as pl
 
+from recon.audit import SURPLUS, WRONG
 from recon.errors import ExitCode
+from recon.ratios import Cause
 from recon.window import Window
 
 SCHEMA_VERSION = 1
@@ -27,6 +30,76 @@ def percent(matched: int, expected: int) -> float:
 
 
 @dataclass(frozen=True)
+class Values:
+    """What the stored values of a window are worth.
+
+    summary: audit.summarize of all its dates. mixed: audit.several_difficulties. causes: what constant ratios and
+    foreign difficulties point to.
+    """
+
+    summary: pl.DataFrame
+    mixed: pl.DataFrame
+    causes: tuple[Cause, ...] = field(default=())
+
+    @cached_property
+    def verdicts(self) -> dict[str, int]:
+        """Rows per verdict, over all dates and models."""
+        totals = self.summary.group_by("verdict").agg(pl.col("rows").sum()).sort("verdict")
+        return dict(totals.iter_rows())
+
+    @property
+    def wrong(self) -> int:
+        """Rows with a value that has to be computed anew."""
+        return sum(rows for verdict, rows in self.verdicts.items() if verdict in WRONG)
+
+    @property
+    def by_model(self) -> dict[str, dict[str, int]]:
+        """Rows per miner model and verdict."""
+        totals = self.summary.group_by("miner_model", "verdict").agg(pl.col("rows").sum())
+        models: dict[str, dict[str, int]] = {}
+        for model, verdict, rows in totals.sort("miner_model", "verdict").iter_rows():
+            models.setdefault(model, {})[verdict] = rows
+        return models
+
+    def to_dict(self) -> dict[str, Any]:
+        """The `values` of `status --values` and `analyze --values`: everything that is not ok, with an example each."""
+        off = self.summary.filter(pl.col("verdict") != "ok")
+        return {
+            "agree": self.wrong == 0,
+            "wrong": self.wrong,
+            "verdicts": self.verdicts,
+            "by_model": self.by_model,
+            "dates": [_date_dict(row) for row in off.to_dicts()],
+            "several_difficulties": [
+                {"date": str(row["settlement_date"]), "difficulties": row["difficulties"], "rows": row["rows"]}
+                for row in self.mixed.to_dicts()
+            ],
+            "causes": [cause.to_dict() for cause in self.causes],
+        }
+
+
+def _date_dict(row: dict[str, Any]) -> dict[str, Any]:
+    example = {
+        "settlement_period": row["settlement_period"],
+        "farm_id": row["farm_id"],
+        "stored_btc": _number(row["stored_btc"]),
+        "expected_btc": _number(row["expected_btc"]),
+    }
+    return {
+        "date": str(row["settlement_date"]),
+        "miner_model": row["miner_model"],
+        "verdict": row["verdict"],
+        "rows": row["rows"],
+        "example": example,
+    }
+
+
+def _number(value: float | None) -> float | str | None:
+    """JSON has no NaN and no infinity: they are written as text."""
+    return value if value is None or abs(value) < float("inf") else str(value)
+
+
+@dataclass(frozen=True)
 class Status:
     """How far the two tables agree in a window.
 
@@ -38,6 +111,7 @@ class Status:
     miner_models: tuple[str, ...]
     source: pl.DataFrame
     counts: pl.DataFrame
+    values: Values | None = None
 
     @property
     def dates(self) -> pl.DataFrame:
@@ -67,8 +141,8 @@ class Status:
 
     @property
     def reconciled(self) -> bool:
-        """Nothing missing, nothing twice, nothing that should not be there."""
-        return self.incomplete.is_empty()
+        """Nothing missing, nothing twice, nothing that should not be there, and no value found wrong."""
+        return self.incomplete.is_empty() and not (self.values and self.values.wrong)
 
     @property
     def exit_code(self) -> ExitCode:
@@ -114,6 +188,7 @@ class Status:
             "percent": percent(self.total("matched"), self.total("expected")),
             "dates": self.date_totals,
             "reconciled": self.reconciled,
+            **({"values": self.values.to_dict()} if self.values else {}),
         }
 
 
@@ -134,7 +209,8 @@ class DateResult:
     """What became of one planned settlement date.
 
     status: done | skipped (nothing was missing when its turn came) | failed | blocked | pending.
-    missing, inserted, replaced (stale rows) and removed (duplicates and orphans) count rows; btc is what the inserted rows sum to per miner model, as exact decimals.
+    missing, inserted, replaced (wrong rows) and removed (duplicates and orphans) count rows; btc is what the inserted
+    rows sum to per miner model, as exact decimals.
     """
 
     day: date
@@ -168,7 +244,8 @@ class FixReport:
     """What a run that writes was to do, did, and left.
 
     results: one per planned date, in the plan's order. after: the window as it stands at the end (with a dry run:
-    as it stands). run_id is None when nothing was written. failed_keys: (date, period, farm, error) of a key-by-key run.
+    as it stands). run_id is None when nothing was written. failed_keys: (date, period, farm, error) of a key-by-key
+    run. changes: the stored rows that a repair replaces or removes, as planned (audit.doomed).
     """
 
     command: str
@@ -178,6 +255,7 @@ class FixReport:
     seconds: float
     dry_run: bool = False
     failed_keys: tuple[tuple[date, int, str, str], ...] = ()
+    changes: pl.DataFrame | None = None
 
     @property
     def inserted(self) -> int:
@@ -221,6 +299,8 @@ class FixReport:
             "planned": {"dates": len(writable), "rows": sum(result.missing for result in writable)},
             "dates": [result.to_dict() for result in self.results],
             "inserted": self.inserted,
+            "replaced": sum(result.replaced for result in self.results),
+            "removed": sum(result.removed for result in self.results),
             "btc": {model: f"{bitcoin:.8f}" for model, bitcoin in self.btc.items()},
             "remaining": self.after.total("missing"),
             "seconds": round(self.seconds, 3),
@@ -230,4 +310,22 @@ class FixReport:
                 {"settlement_date": day.isoformat(), "settlement_period": period, "farm_id": farm, "error": error}
                 for day, period, farm, error in self.failed_keys
             ],
+            **({"changes": change_rows(self.changes)} if self.dry_run and self.changes is not None else {}),
         }
+
+
+def change_rows(changes: pl.DataFrame) -> list[dict[str, Any]]:
+    """`changes` of a dry run: every stored row that would be replaced or removed, why, and what would be there."""
+    return [
+        {
+            "date": str(row["settlement_date"]),
+            "settlement_period": row["settlement_period"],
+            "farm_id": row["farm_id"],
+            "miner_model": row["miner_model"],
+            "reason": row["verdict"],
+            "action": "remove" if row["verdict"] in SURPLUS else "replace",
+            "stored_btc": _number(row["stored_btc"]),
+            "computed_btc": _number(row["expected_btc"]),
+        }
+        for row in changes.to_dicts()
+    ]

@@ -4,94 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
 from typing import Any
 
 import polars as pl
 
 from recon import audit, ratios, repair
-from recon.audit import WRONG, Tolerance
+from recon.audit import Tolerance
 from recon.config import Settings
 from recon.database import Pool
 from recon.partitions import chunks
 from recon.reference import Reference
-from recon.report import Status
+from recon.report import Status, Values
 from recon.tables import Layout, read_source_rows, scope
 
 CHUNK_ROWS = 300_000
 """Stored rows per chunk: bounds memory to about 150 MB per worker."""
-
-
-@dataclass(frozen=True)
-class Values:
-    """What the stored values of a window are worth.
-
-    summary: audit.summarize of all its dates. mixed: audit.several_difficulties. causes: what constant ratios and
-    foreign difficulties point to.
-    """
-
-    summary: pl.DataFrame
-    mixed: pl.DataFrame
-    causes: tuple[ratios.Cause, ...] = field(default=())
-
-    @cached_property
-    def verdicts(self) -> dict[str, int]:
-        """Rows per verdict, over all dates and models."""
-        totals = self.summary.group_by("verdict").agg(pl.col("rows").sum()).sort("verdict")
-        return dict(totals.iter_rows())
-
-    @property
-    def wrong(self) -> int:
-        """Rows with a value that has to be computed anew."""
-        return sum(rows for verdict, rows in self.verdicts.items() if verdict in WRONG)
-
-    @property
-    def by_model(self) -> dict[str, dict[str, int]]:
-        """Rows per miner model and verdict."""
-        totals = self.summary.group_by("miner_model", "verdict").agg(pl.col("rows").sum())
-        models: dict[str, dict[str, int]] = {}
-        for model, verdict, rows in totals.sort("miner_model", "verdict").iter_rows():
-            models.setdefault(model, {})[verdict] = rows
-        return models
-
-    def to_dict(self) -> dict[str, Any]:
-        """The `values` of `status --values` and `analyze --values`: everything that is not ok, with an example each."""
-        off = self.summary.filter(pl.col("verdict") != "ok")
-        return {
-            "agree": self.wrong == 0,
-            "wrong": self.wrong,
-            "verdicts": self.verdicts,
-            "by_model": self.by_model,
-            "dates": [_date_dict(row) for row in off.to_dicts()],
-            "several_difficulties": [
-                {"date": str(row["settlement_date"]), "difficulties": row["difficulties"], "rows": row["rows"]}
-                for row in self.mixed.to_dicts()
-            ],
-            "causes": [cause.to_dict() for cause in self.causes],
-        }
-
-
-def _date_dict(row: dict[str, Any]) -> dict[str, Any]:
-    example = {
-        "settlement_period": row["settlement_period"],
-        "farm_id": row["farm_id"],
-        "stored_btc": _number(row["stored_btc"]),
-        "expected_btc": _number(row["expected_btc"]),
-    }
-    return {
-        "date": str(row["settlement_date"]),
-        "miner_model": row["miner_model"],
-        "verdict": row["verdict"],
-        "rows": row["rows"],
-        "example": example,
-    }
-
-
-def _number(value: float | None) -> float | str | None:
-    """JSON has no NaN and no infinity: they are written as text."""
-    return value if value is None or abs(value) < float("inf") else str(value)
 
 
 def dates_with_rows(status: Status) -> list[tuple[date, int]]:

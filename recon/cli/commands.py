@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -9,7 +10,9 @@ import typer
 
 from recon.cli.call import Call
 from recon.cli.options import (
+    Atol,
     BatchSize,
+    CheckValues,
     Day,
     Deep,
     DryRun,
@@ -17,15 +20,27 @@ from recon.cli.options import (
     Farm,
     FirstDate,
     LastDate,
+    MaxChanges,
     Period,
+    Repair,
+    Rtol,
     Workers,
+    Yes,
     with_common,
 )
-from recon.config import Order
+from recon.config import ChangeLimit, Order, parse_repairs
 from recon.window import Window, check_period, parse_date, today_in_london
 
 DEFAULT_BATCH = 30
 DEFAULT_WORKERS = 2
+DEFAULT_LIMIT = "10%"
+DEFAULT_ATOL = 1e-8
+DEFAULT_RTOL = 1e-6
+DEFAULT_MAX_FARM_MW = 1500.0
+MaxFarm = Annotated[
+    float, typer.Option("--max-farm-mw", help="Report keys with more energy than this power makes in half an hour.")
+]
+WhichFirst = Annotated[Order, typer.Option("--order", help="Which dates first.")]
 RunId = Annotated[str | None, typer.Argument(metavar="[RUN_ID]", help="A run's id, as 'recon runs' shows it.")]
 
 
@@ -36,47 +51,91 @@ def add_to(app: typer.Typer) -> None:
 
 
 @with_common()
-def status(call: Call, first: FirstDate = None, last: LastDate = None, deep: Deep = False) -> int:
+def status(
+    call: Call,
+    first: FirstDate = None,
+    last: LastDate = None,
+    deep: Deep = False,
+    values: CheckValues = False,
+    atol: Atol = DEFAULT_ATOL,
+    rtol: Rtol = DEFAULT_RTOL,
+    workers: Workers = DEFAULT_WORKERS,
+) -> int:
     """Exact counts, key by key; read-only."""
     window = Window.parse(first, last)
     from recon import pipeline
     from recon.cli import render
 
-    found = pipeline.status(call.settings, call.reference, window, name=call.name, deep=deep)
+    with render.checking(call, values, atol, rtol, workers) as check:
+        found = pipeline.status(call.settings, call.reference, window, name=call.name, deep=deep, check=check)
     render.status(call, found)
     return found.exit_code
 
 
 @with_common()
-def analyze(call: Call, first: FirstDate = None, last: LastDate = None, deep: Deep = False) -> int:
+def analyze(
+    call: Call,
+    first: FirstDate = None,
+    last: LastDate = None,
+    deep: Deep = False,
+    values: CheckValues = False,
+    atol: Atol = DEFAULT_ATOL,
+    rtol: Rtol = DEFAULT_RTOL,
+    workers: Workers = DEFAULT_WORKERS,
+    max_farm_mw: MaxFarm = DEFAULT_MAX_FARM_MW,
+) -> int:
     """Status, every incomplete date, months, and the commands that mend them."""
     window = Window.parse(first, last)
     from recon import analysis
     from recon.cli import render
 
-    found = analysis.analyze(call.settings, call.reference, window, name=call.name, deep=deep)
+    with render.checking(call, values, atol, rtol, workers) as check:
+        found = analysis.analyze(
+            call.settings,
+            call.reference,
+            window,
+            name=call.name,
+            deep=deep,
+            max_farm_mw=max_farm_mw,
+            check=check,
+        )
     render.analysis(call, found)
     return found.exit_code
 
 
-def _fix(call: Call, window: Window, batch_size: int, workers: int, order: Order, dry_run: bool) -> int:
-    from recon import pipeline
-    from recon.cli import render
-    from recon.parameters import Pace
+@dataclass(frozen=True)
+class _Fix:
+    """What the commands that fill dates have in common."""
 
-    with render.Progress(call) as watcher:
-        report = pipeline.fix(
-            call.settings,
-            call.reference,
-            window,
-            Pace(batch_size, workers, order),
-            command=call.command,
-            run_id=call.run_id,
-            watcher=watcher,
-            dry_run=dry_run,
-        )
-    render.fix(call, report)
-    return report.exit_code
+    batch_size: int = DEFAULT_BATCH
+    workers: int = DEFAULT_WORKERS
+    order: Order = Order.NEWEST
+    dry_run: bool = False
+    repair: str = "missing"
+    yes: bool = False
+    max_changes: str = DEFAULT_LIMIT
+
+    def run(self, call: Call, window: Window) -> int:
+        repairs, limit = parse_repairs(self.repair), ChangeLimit.parse(self.max_changes)
+        from recon import pipeline
+        from recon.cli import render
+        from recon.parameters import Mending, Pace
+
+        with render.Progress(call) as watcher:
+            report = pipeline.fix(
+                call.settings,
+                call.reference,
+                window,
+                Pace(self.batch_size, self.workers, self.order),
+                command=call.command,
+                run_id=call.run_id,
+                watcher=watcher,
+                dry_run=self.dry_run,
+                mending=Mending(repairs, limit=limit),
+                confirm=render.consent(call, self.yes),
+            )
+        render.fix(call, report)
+        return report.exit_code
 
 
 @with_common()
@@ -84,20 +143,32 @@ def fix(
     call: Call,
     batch_size: BatchSize = DEFAULT_BATCH,
     workers: Workers = DEFAULT_WORKERS,
-    order: Annotated[Order, typer.Option("--order", help="Which dates first.")] = Order.NEWEST,
+    order: WhichFirst = Order.NEWEST,
     first: FirstDate = None,
     last: LastDate = None,
     dry_run: DryRun = False,
+    repair: Repair = "missing",
+    yes: Yes = False,
+    max_changes: MaxChanges = DEFAULT_LIMIT,
 ) -> int:
     """Fill every gap: survey, plan, price, load, verify, record."""
-    return _fix(call, Window.parse(first, last), batch_size, workers, order, dry_run)
+    window = Window.parse(first, last)
+    return _Fix(batch_size, workers, order, dry_run, repair, yes, max_changes).run(call, window)
 
 
 @with_common()
-def date(call: Call, day: Day, dry_run: DryRun = False) -> int:
+def date(
+    call: Call,
+    day: Day,
+    dry_run: DryRun = False,
+    repair: Repair = "missing",
+    yes: Yes = False,
+    max_changes: MaxChanges = DEFAULT_LIMIT,
+) -> int:
     """Fill one date."""
     parsed = parse_date(day)
-    return _fix(call, Window(parsed, parsed), DEFAULT_BATCH, 1, Order.NEWEST, dry_run)
+    plan = _Fix(workers=1, dry_run=dry_run, repair=repair, yes=yes, max_changes=max_changes)
+    return plan.run(call, Window(parsed, parsed))
 
 
 @with_common()
@@ -107,11 +178,15 @@ def range_(
     last: EndDay,
     batch_size: BatchSize = DEFAULT_BATCH,
     workers: Workers = DEFAULT_WORKERS,
-    order: Annotated[Order, typer.Option("--order", help="Which dates first.")] = Order.NEWEST,
+    order: WhichFirst = Order.NEWEST,
     dry_run: DryRun = False,
+    repair: Repair = "missing",
+    yes: Yes = False,
+    max_changes: MaxChanges = DEFAULT_LIMIT,
 ) -> int:
     """Fill an inclusive range of dates."""
-    return _fix(call, Window.parse(first, last), batch_size, workers, order, dry_run)
+    window = Window.parse(first, last)
+    return _Fix(batch_size, workers, order, dry_run, repair, yes, max_changes).run(call, window)
 
 
 @with_common()
@@ -155,19 +230,35 @@ def explain(call: Call, day: Day, period: Period, farm: Farm) -> int:
 def daily(
     call: Call,
     days: Annotated[int, typer.Option("--days", min=1, max=366, help="How many dates, today included.")] = 2,
-    force: Annotated[bool, typer.Option("--force", help="Compare every key, not checksums per date.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Compare every key and compute wrong rows anew (needs --yes).")
+    ] = False,
+    repair: Repair = "missing",
+    yes: Yes = False,
+    max_changes: MaxChanges = DEFAULT_LIMIT,
     today: Annotated[
         str | None, typer.Option("--today", metavar="DATE", help="Check as if this were today (Europe/London).")
     ] = None,
 ) -> int:
     """The nightly check: today and the days before it, for cron and systemd."""
     day = parse_date(today) if today else today_in_london(datetime.now(UTC))
+    repairs = parse_repairs(repair) | ({"stale"} if force else set())
+    limit = ChangeLimit.parse(max_changes)
     from recon import daily as story
     from recon.cli import render
+    from recon.parameters import Mending
 
     with render.Progress(call) as watcher:
         found = story.daily(
-            call.settings, call.reference, day, days, run_id=call.run_id, watcher=watcher, force=force
+            call.settings,
+            call.reference,
+            day,
+            days,
+            run_id=call.run_id,
+            watcher=watcher,
+            force=force,
+            mending=Mending(repairs, limit=limit),
+            confirm=render.consent(call, yes),
         )
     render.daily(call, found)
     return found.exit_code

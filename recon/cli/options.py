@@ -170,3 +170,16 @@ BatchSize = Annotated[int, typer.Argument(metavar="[BATCH_SIZE]", min=1, help="W
 Workers = Annotated[int, typer.Option("--workers", min=1, max=64, help="Connections at work side by side.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan; write nothing.")]
 Deep = Annotated[bool, typer.Option("--deep", help="Compare every key instead of checksums per date.")]
+Repair = Annotated[
+    str,
+    typer.Option(
+        "--repair", metavar="KINDS", help="missing,stale,duplicate,orphan. All but missing change or remove rows."
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Agree to changed and removed rows without being asked.")]
+MaxChanges = Annotated[
+    str, typer.Option("--max-changes", metavar="N|P%", help="Stop before changing more stored rows than this.")
+]
+CheckValues = Annotated[bool, typer.Option("--values", help="Also compare every stored value.")]
+Atol = Annotated[float, typer.Option("--atol", min=0, help="Values agree within this many BTC ...")]
+Rtol = Annotated[float, typer.Option("--rtol", min=0, max=1, help="... plus this share of the right value.")]

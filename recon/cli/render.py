@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from recon.audit import Tolerance
 from recon.cli.call import LOG, Call
-from recon.errors import ExitCode, ReconError
-from recon.pipeline import Watcher
-from recon.report import DateResult, FixReport, Status, percent
+from recon.errors import ExitCode, ReconError, UsageError
+from recon.pipeline import ValueCheck, Watcher
+from recon.report import DateResult, FixReport, Status, Values, change_rows, percent
 
 if TYPE_CHECKING:
     from recon.analysis import Analysis
@@ -39,6 +42,66 @@ def status(call: Call, found: Status) -> None:
     if call.json:
         return call.print_json(found.to_dict(call.command))
     _status_lines(call, found)
+
+
+@contextmanager
+def checking(call: Call, values: bool, atol: float, rtol: float, workers: int) -> Iterator[ValueCheck | None]:
+    """How `--values` is to be done, with progress; None without it."""
+    if not values:
+        yield None
+        return
+    started = spoke = time.monotonic()
+    dates = 0
+    from rich.console import Console
+
+    spinner = Console(stderr=True).status("comparing values") if call.shows_progress else None
+
+    def progress(done: int) -> None:
+        nonlocal dates, spoke
+        dates += done
+        line = f"{dates:,} dates compared in {time.monotonic() - started:.0f} s"
+        if spinner:
+            spinner.update(line)
+        elif time.monotonic() - spoke >= LINE_EVERY_S:
+            spoke = time.monotonic()
+            call.progress(line)
+
+    with spinner or nullcontext():
+        yield ValueCheck(Tolerance(atol, rtol), workers, progress)
+
+
+def consent(call: Call, yes: bool) -> Callable[[int], None]:
+    """Asks on a terminal before rows are changed; elsewhere --yes must have been given."""
+
+    def ask(rows: int) -> None:
+        if yes:
+            return
+        what = f"{rows:,} stored rows would be replaced or removed (each is kept in recon.quarantine)"
+        if call.json or not sys.stdin.isatty():
+            raise UsageError(what, "look at them with --dry-run, then give --yes", code="consent")
+        sys.stderr.write(f"{what}. Go on? [y/N] ")
+        sys.stderr.flush()
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            raise UsageError("nothing was changed", "look at the rows with --dry-run", code="consent")
+
+    return ask
+
+
+def value_lines(call: Call, values: Values) -> None:
+    """What the stored values are worth: rows per verdict and model, and what wrong ones point to."""
+    models = sorted(values.by_model)
+    table = _table("verdict", *models)
+    for verdict in values.verdicts:
+        table.add_row(verdict, *(f"{values.by_model[model].get(verdict, 0):,}" for model in models))
+    call.console.print(table)
+    for row in values.mixed.head(TOP).to_dicts():
+        call.say(f"{row['settlement_date']} has {row['difficulties']} difficulties in {row['rows']:,} rows")
+    for cause in values.causes[:TOP]:
+        call.say(
+            f"{cause.rows:,} rows, {cause.first} to {cause.last}, x{cause.ratio:.6g} ({', '.join(cause.models)}): {cause.cause}"
+        )
+    if len(values.causes) > TOP:
+        call.say(f"... and {len(values.causes) - TOP} more causes (--json shows all)")
 
 
 def warn_invalid(found: Status) -> None:
@@ -70,6 +133,8 @@ def _status_lines(call: Call, found: Status) -> None:
         f"{dates['total']:,} dates: {dates['complete']:,} complete, {dates['partial']:,} partial, "
         f"{dates['empty']:,} empty"
     )
+    if found.values:
+        value_lines(call, found.values)
     if found.reconciled:
         call.console.print(
             f"[green]reconciled[/]: {document['matched']:,} of {document['expected']:,}, nothing twice, nothing extra"
@@ -77,7 +142,7 @@ def _status_lines(call: Call, found: Status) -> None:
     else:
         call.console.print(
             f"[red]not reconciled[/]: {document['missing']:,} missing, {document['duplicate']:,} duplicate, "
-            f"{document['orphan']:,} orphan"
+            f"{document['orphan']:,} orphan" + (f", {found.values.wrong:,} wrong" if found.values else "")
         )
 
 
@@ -127,6 +192,7 @@ def fix(call: Call, report: FixReport) -> None:
     planned = document["planned"]
     if report.dry_run:
         _planned_table(call, report)
+        _change_lines(call, report)
         return call.say(f"dry run: {planned['rows']:,} rows on {planned['dates']:,} dates would be written; none was")
     if not report.results:
         call.say("nothing to do: no row is missing")
@@ -140,6 +206,11 @@ def fix(call: Call, report: FixReport) -> None:
             f"{run}{report.inserted:,} rows written and verified on {report.statuses['done']:,} dates "
             f"in {report.seconds:.1f} s"
         )
+        if document["replaced"] or document["removed"]:
+            call.say(
+                f"{document['replaced']:,} wrong rows replaced, {document['removed']:,} surplus rows removed; "
+                f"all are in the quarantine ('recon quarantine list {report.run_id}')"
+            )
     _unfinished_lines(call, report)
     if report.after.reconciled:
         call.console.print("[green]reconciled[/]")
@@ -167,6 +238,21 @@ def _planned_table(call: Call, report: FixReport) -> None:
         call.console.print(table)
     if len(report.results) > TOP:
         call.say(f"... and {len(report.results) - TOP:,} more dates (--json shows all)")
+
+
+def _change_lines(call: Call, report: FixReport) -> None:
+    """The stored rows that a repair would change: how many by reason, and the first of them."""
+    if report.changes is None or report.changes.is_empty():
+        return
+    reasons = _table("reason", "rows")
+    for verdict, rows in report.changes.group_by("verdict").len().sort("verdict").iter_rows():
+        reasons.add_row(verdict, f"{rows:,}")
+    call.console.print(reasons)
+    for row in change_rows(report.changes.head(TOP)):
+        key = f"{row['date']} {row['settlement_period']} {row['farm_id']} {row['miner_model']}"
+        call.say(f"  {row['action']} {key}: {row['stored_btc']} BTC, {row['reason']}, computed {row['computed_btc']}")
+    if report.changes.height > TOP:
+        call.say(f"  ... and {report.changes.height - TOP:,} more rows (--json shows all)")
 
 
 def _unfinished_lines(call: Call, report: FixReport) -> None:
