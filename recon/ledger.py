@@ -168,9 +168,9 @@ def unfinished(session: Session, run_id: str) -> list[PlannedDate]:
 
 
 def newest_unfinished(session: Session) -> str | None:
-    """The id of the newest run with unfinished dates."""
+    """The id of the newest run with unfinished dates (restoring from the quarantine is begun anew, not resumed)."""
     for row in runs(session):
-        if row["dates_done"] < row["dates"]:
+        if row["dates_done"] < row["dates"] and "window" in row["parameters"]:
             return str(row["run_id"])
     return None
 

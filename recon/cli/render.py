@@ -193,7 +193,11 @@ def fix(call: Call, report: FixReport) -> None:
     if report.dry_run:
         _planned_table(call, report)
         _change_lines(call, report)
-        return call.say(f"dry run: {planned['rows']:,} rows on {planned['dates']:,} dates would be written; none was")
+        changes = 0 if report.changes is None else report.changes.height
+        also = f", {changes:,} stored rows replaced or removed" if changes else ""
+        return call.say(
+            f"dry run: {planned['rows']:,} missing rows on {planned['dates']:,} dates would be written{also}; none was"
+        )
     if not report.results:
         call.say("nothing to do: no row is missing")
     else:
@@ -313,6 +317,19 @@ def _run_dates(call: Call, dates: Sequence[DateResult]) -> None:
     for d in dates:
         if d.error:
             call.say(f"{d.day}: {d.error}")
+
+
+def quarantine(call: Call, rows: Sequence[dict[str, Any]]) -> None:
+    """The answer of `recon quarantine list`."""
+    if not rows:
+        return call.say("the quarantine is empty")
+    table = _table("key", "run", "reason", "restored by")
+    for row in rows[:TOP]:
+        key = f"{row['settlement_date']} {row['settlement_period']} {row['farm_id']} {row['miner_model']}"
+        table.add_row(key, row["run_id"], row["reason"], row["restored_by"] or "")
+    call.console.print(table)
+    if len(rows) > TOP:
+        call.say(f"... and {len(rows) - TOP:,} more rows (--json shows all, each whole)")
 
 
 def explanation(call: Call, found: Explanation) -> None:

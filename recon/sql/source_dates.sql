@@ -1,14 +1,14 @@
 -- One row per settlement date of the curtailment: what its rows look like, beyond their number. One scan: rows that are
--- equal in key, volume and price are counted first (`n`), then keys, then dates. `fold` is how often at
--- least every row of a key (that has a volume) is repeated; the arrays are the dates' keys by fold, and by period.
+-- equal in key, volume and price are counted first (`n`), then keys, then dates. `fold` is how often at least every row
+-- of a key (that has a volume) is repeated; the arrays are the dates' keys by fold, and by period.
+-- `<column>_key` is the key that has most of it: how many, its settlement period, its farm.
 with same as (
-    select settlement_date, settlement_period, farm_id, volume, count(*) as n, coalesce({priceable}, false) as priced
+    select settlement_date, settlement_period, farm_id, volume, count(*)::int4 as n, coalesce({priceable}, false) as priced
     from {source} s
     where settlement_date between {first} and {last}
     group by settlement_date, settlement_period, farm_id, volume{prices}
 ), keys as materialized (
     select settlement_date, settlement_period, farm_id,
-        sum(n) as rows,
         sum(n) filter (where priced) as priced_rows,
         min(n) filter (where priced and volume <> 0) as fold,
         sum(n - 1) filter (where priced and volume <> 0) as repeated,
@@ -17,8 +17,7 @@ with same as (
         sum(n) filter (where priced and volume < 0) as negative,
         sum(n) filter (where not priced and farm_id is not null and volume > '-Infinity' and volume < 'Infinity')
             as impossible,
-        sum(n) filter (where not priced) as invalid,
-        coalesce(settlement_period::text, 'null') || ' ' || coalesce(farm_id, 'null') as key
+        sum(n) filter (where not priced) as invalid
     from same
     group by settlement_date, settlement_period, farm_id
 ), dates as (
@@ -35,13 +34,20 @@ with same as (
         count(*) filter (where energy_mwh > {most_mwh}) as outsize,
         max(priced_rows)::int8 as crowded_most,
         max(energy_mwh)::text as outsize_most,
-        (array_agg(key order by repeated desc, key) filter (where repeated > 0 and priced_rows <= {most_rows}))[1] as repeated_key,
-        (array_agg(key order by positive desc, key) filter (where positive > 0))[1] as positive_key,
-        (array_agg(key order by impossible desc, key) filter (where impossible > 0))[1] as impossible_key,
-        (array_agg(key order by invalid desc, key) filter (where invalid > coalesce(impossible, 0)))[1] as unusable_key,
-        (array_agg(key order by key) filter (where energy_mwh = 0))[1] as zero_key,
-        (array_agg(key order by priced_rows desc, key) filter (where priced_rows > {most_rows}))[1] as crowded_key,
-        (array_agg(key order by energy_mwh desc, key) filter (where energy_mwh > {most_mwh}))[1] as outsize_key
+        max(lpad(repeated::text, 20, '0') || {key})
+            filter (where repeated > 0 and priced_rows <= {most_rows}) as repeated_key,
+        max(lpad(positive::text, 20, '0') || {key})
+            filter (where positive > 0) as positive_key,
+        max(lpad(impossible::text, 20, '0') || {key})
+            filter (where impossible > 0) as impossible_key,
+        max(lpad(invalid::text, 20, '0') || {key})
+            filter (where invalid > coalesce(impossible, 0)) as unusable_key,
+        max(lpad(0::text, 20, '0') || {key})
+            filter (where energy_mwh = 0) as zero_key,
+        max(lpad(priced_rows::text, 20, '0') || {key})
+            filter (where priced_rows > {most_rows}) as crowded_key,
+        max(lpad(trunc(energy_mwh)::text, 20, '0') || {key})
+            filter (where energy_mwh > {most_mwh}) as outsize_key
     from keys
     group by settlement_date
 ), folds as (
