@@ -73,6 +73,7 @@ def _parts(layout: Layout, max_farm_mw: float) -> dict[str, str]:
         **layout.parts,
         "source": f"(select {', '.join(columns + named)} from {layout.curtailment.name.quoted})",
         "prices": "".join(f", price_{number}" for number in range(len(prices))),
+        "key": """ ' ' || coalesce(settlement_period::text, 'null') || ' ' || coalesce(farm_id, 'null') collate "C" """,
         "most_rows": str(MOST_ROWS_PER_KEY),
         "most_mwh": repr(float(max_farm_mw * HOURS_PER_PERIOD)),
     }

@@ -56,13 +56,13 @@ def source_findings(dates: pl.DataFrame, farms: pl.DataFrame, max_farm_mw: float
 
 def _found(dates: pl.DataFrame, column: str, code: str, severity: str, what: str, advice: str) -> Finding | None:
     """A finding that counts a column, with the date that has most. `what` may name fields of that date's row;
-    `{period}`, `{farm}` and `{explain}` are those of its example (`<column>_key`: the period, a space, the farm)."""
+    `{period}`, `{farm}` and `{explain}` are those of its example (`<column>_key`: how many, the period, the farm)."""
     hit = dates.filter(pl.col(column) > 0)
     if hit.is_empty():
         return None
     worst = worst_of(hit, column)
     day = worst["settlement_date"]
-    period, _, farm = worst[f"{column}_key"].partition(" ")
+    _, period, farm = worst[f"{column}_key"].split(" ", 2)
     words = worst | {
         "period": period,
         "farm": farm,
