@@ -106,28 +106,35 @@ def recommendations(found: Status, findings: Sequence[Finding], blocked: Sequenc
 
     blocked: the dates with gaps that have no difficulty.
     """
-    missing = found.dates.filter((pl.col("missing") > 0) & ~pl.col("settlement_date").is_in(list(blocked)))
-    days = days_of(missing)
-    advice: list[tuple[str, str]] = []
-    if days:
-        newest = missing.sort("settlement_date").row(-1, named=True)
-        advice.append((f"recon date {newest['settlement_date']}", f"the newest gap: {newest['missing']} rows"))
-    if len(days) > 1:
-        rows = int(missing.get_column("missing").sum())
-        window = found.window.first or found.window.last
-        whole = fix_command(days) if window else "recon fix"
-        advice.append((whole, f"all {rows} missing rows on {len(days)} dates, newest first"))
+    by_code = {finding.code: finding for finding in findings}
+    advice = _fills(found, blocked)
     if blocked:
         why = f"no difficulty for {len(blocked)} dates, first {min(blocked)}"
         advice.append(("recon difficulty update --from FILE", why))
+    if "wrong_values" in by_code:
+        wrong = by_code["wrong_values"]
+        advice.append((wrong.advice, f"shows how {wrong.count} wrong rows would be replaced; run it without --dry-run"))
     for name in ("duplicate", "orphan"):
         off = days_of(found.dates.filter(pl.col(name) > 0))
         if off:
-            advice.append(
-                (
-                    repair_command(found, off, name),
-                    f"shows the {found.total(name)} {name} rows; with --yes instead it removes them",
-                )
-            )
-    advice += [(f.advice, "keeps duplicates out for good") for f in findings if f.code == "no_unique_index"]
+            why = f"shows which of {found.total(name)} {name} rows would go; run it without --dry-run"
+            advice.append((repair_command(found, off, name), why))
+    if "no_unique_index" in by_code:
+        advice.append((by_code["no_unique_index"].advice, "keeps duplicates out for good"))
+    return advice
+
+
+def _fills(found: Status, blocked: Sequence[date]) -> list[tuple[str, str]]:
+    """The newest date that can be filled, then all of them."""
+    missing = found.dates.filter((pl.col("missing") > 0) & ~pl.col("settlement_date").is_in(list(blocked)))
+    days = days_of(missing)
+    if not days:
+        return []
+    newest = missing.row(-1, named=True)
+    advice = [(f"recon date {newest['settlement_date']}", f"the newest gap: {newest['missing']} rows")]
+    if len(days) > 1:
+        rows = int(missing.get_column("missing").sum())
+        open_window = not (found.window.first or found.window.last)
+        whole = "recon fix" if open_window and not blocked else fix_command(days)
+        advice.append((whole, f"all {rows} missing rows on {len(days)} dates, newest first"))
     return advice

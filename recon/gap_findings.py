@@ -1,9 +1,10 @@
-"""What gaps have in common: patterns that tell how they came about."""
+"""What gaps and faults have in common: patterns that tell how they came about."""
 
 from __future__ import annotations
 
 import polars as pl
 
+from recon.audit import WRONG
 from recon.findings import Finding, dated, days_of, ranges, repair_command, worst_of
 from recon.report import Status
 
@@ -16,7 +17,7 @@ UNEVEN_ROWS, UNEVEN_FACTOR = 10, 2
 
 
 def count_findings(found: Status) -> list[Finding]:
-    """The patterns that the counts per date and model show."""
+    """The patterns that the counts per date and model show; with `--values` what the values are worth, too."""
     candidates = (
         _empty_dates(found),
         _absent_models(found),
@@ -25,6 +26,7 @@ def count_findings(found: Status) -> list[Finding]:
         _duplicates(found),
         _orphans(found),
         _unknown_models(found),
+        _wrong_values(found),
     )
     return [finding for finding in candidates if finding is not None]
 
@@ -148,6 +150,18 @@ def _unknown_models(found: Status) -> Finding | None:
     example = f"rows of models that are not configured: {named}; newest {days[-1]}"
     advice = f"configure the model with --miners FILE, or {repair_command(found, days, 'orphan')}"
     return Finding("unknown_models", "error", int(rows.get_column("orphan").sum()), example, advice, tuple(days))
+
+
+def _wrong_values(found: Status) -> Finding | None:
+    """Stored rows whose values are not what they should be, with the likeliest cause."""
+    if found.values is None or not found.values.wrong:
+        return None
+    days = days_of(found.values.summary.filter(pl.col("verdict").is_in(WRONG)))
+    counts = ", ".join(f"{rows} {name}" for name, rows in found.values.verdicts.items() if name in WRONG)
+    cause = next(iter(found.values.causes), None)
+    likely = f"; {cause.rows} rows from {cause.first} to {cause.last}: {cause.cause}" if cause else ""
+    advice = repair_command(found, days, "stale")
+    return Finding("wrong_values", "error", found.values.wrong, counts + likely, advice, tuple(days))
 
 
 def _few_farms(shapes: pl.DataFrame) -> Finding | None:
