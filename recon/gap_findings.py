@@ -108,8 +108,8 @@ def _clustered_month(found: Status) -> Finding | None:
 
 
 def _stands_out(groups: pl.DataFrame, total: int) -> bool:
-    """Whether the last of several groups holds most of the missing rows, and far more than its share."""
-    if groups.height < 2:
+    """Whether the last of several groups alone holds most of the missing rows, and far more than its share."""
+    if groups.height < 2 or groups.item(-2, "missing") == groups.item(-1, "missing"):
         return False
     last, expected = groups.row(-1, named=True), int(groups.get_column("expected").sum())
     share = last["missing"] / total
