@@ -22,14 +22,14 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from recon.schema import CALC_KEY, KEY, KEY_SCHEMA
+from recon.schema import CALC_KEY, KEY, KEY_SCHEMA, FrameSchema
 
 WRONG = ("stale", "wrong_difficulty", "zero", "negative", "nan")
 """Verdicts of rows that have to be computed anew."""
 SURPLUS = ("duplicate", "orphan", "unknown_model")
 """Verdicts of rows that should not be there."""
 
-STORED = {
+STORED: FrameSchema = {
     "row_id": pl.String,
     **KEY_SCHEMA,
     "miner_model": pl.String,

@@ -86,8 +86,7 @@ class TableName:
         if not re.fullmatch(r'("([^"]|"")+"|[^".]+)(\.("([^"]|"")+"|[^".]+))?', text):
             raise UsageError(f"{text!r} is not a table name", "write table or schema.table")
         parts = [
-            p[1:-1].replace('""', '"') if p.startswith('"') else p
-            for p in re.findall(r'"(?:[^"]|"")+"|[^".]+', text)
+            p[1:-1].replace('""', '"') if p.startswith('"') else p for p in re.findall(r'"(?:[^"]|"")+"|[^".]+', text)
         ]
         return cls(parts[-1], parts[0] if len(parts) > 1 else None)
 
@@ -118,7 +117,7 @@ class Table:
                     f"{pair!r} does not rename a column of {name}",
                     f"write ours=theirs; ours is one of {', '.join(columns)}",
                 )
-            mapping[ours] = theirs  # type: ignore[assignment]
+            mapping[ours] = theirs
         return cls(TableName.parse(name), tuple((ours, theirs or ours) for ours, theirs in mapping.items()))
 
     def column(self, ours: str) -> str:

@@ -22,9 +22,9 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import adbc_driver_manager
-import adbc_driver_postgresql.dbapi as adbc
+import adbc_driver_postgresql.dbapi as adbc  # type: ignore[import-untyped]
 import polars as pl
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 
 from recon.config import Settings, TableName, Timeouts, secrets_in, socket_url, without_password
 from recon.errors import ConnectError, DatabaseError, ExitCode, Interrupted, PermissionDenied, ReconError
@@ -236,9 +236,7 @@ class Session:
 
 def _bind(values: Sequence[object]) -> pa.RecordBatch:
     """Values as the one-row batch ADBC binds; an empty list is one of dates, as all our lists are."""
-    arrays = [
-        pa.array([v], pa.list_(pa.date32())) if isinstance(v, list) and not v else pa.array([v]) for v in values
-    ]
+    arrays = [pa.array([v], pa.list_(pa.date32())) if isinstance(v, list) and not v else pa.array([v]) for v in values]
     arrays = [a.cast(pa.string()) if pa.types.is_null(a.type) else a for a in arrays]
     return pa.RecordBatch.from_arrays(arrays, names=[f"v{i}" for i in range(len(arrays))])
 
@@ -355,7 +353,7 @@ def scan_with_connectorx(settings: Settings, queries: list[str]) -> pl.DataFrame
 
     The caller has spoken to the server before: ConnectorX takes 30 s to notice that none is there.
     """
-    import connectorx  # type: ignore[import-untyped]
+    import connectorx
 
     try:
         table = connectorx.read_sql(socket_url(settings.database_url), queries, return_type="arrow")

@@ -8,8 +8,6 @@ import polars as pl
 
 from recon.schema import EPOCHS, SUBSIDIES
 
-DATES = {"settlement_date": pl.Date}
-
 
 def on_dates(dates: pl.LazyFrame, epochs: pl.LazyFrame, known_through: date) -> pl.LazyFrame:
     """The difficulty in force at 00:00 UTC of each date; null before the first epoch and past `known_through`.

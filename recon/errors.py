@@ -69,9 +69,7 @@ class DatabaseError(ReconError):
     exit_code = ExitCode.DATABASE
     code = "database"
 
-    def __init__(
-        self, message: str, hint: str = "", *, code: str | None = None, sqlstate: str | None = None
-    ) -> None:
+    def __init__(self, message: str, hint: str = "", *, code: str | None = None, sqlstate: str | None = None) -> None:
         super().__init__(message, hint, code=code)
         self.sqlstate = sqlstate
 

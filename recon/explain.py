@@ -122,9 +122,7 @@ class Explanation:
         }
 
 
-def explain(
-    settings: Settings, reference: Reference, day: date, period: int, farm: str, *, name: str
-) -> Explanation:
+def explain(settings: Settings, reference: Reference, day: date, period: int, farm: str, *, name: str) -> Explanation:
     """Everything about one key; read-only."""
     with connect(settings, name) as session:
         layout = inspect(session, settings)

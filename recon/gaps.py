@@ -9,12 +9,12 @@ from datetime import date
 
 import polars as pl
 
-from recon.schema import CALC_KEY, KEY
+from recon.schema import CALC_KEY, KEY, FrameSchema
 
 SIDE = ["settlement_date", "miner_model"]
 """The grain of the survey: what one date holds for one miner model."""
 
-COUNTS = {
+COUNTS: FrameSchema = {
     "settlement_date": pl.Date,
     "miner_model": pl.String,
     "expected": pl.Int64,

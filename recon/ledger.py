@@ -117,7 +117,8 @@ def record(session: Session, run_id: str, results: Sequence[DateResult]) -> list
 
 def _result(row: dict[str, Any]) -> DateResult:
     btc = tuple(sorted(json.loads(row["btc"]).items()))
-    fields = {name: row[name] for name in ("status", "missing", "inserted", "replaced", "removed", "attempts", "seconds")}
+    counts = ("status", "missing", "inserted", "replaced", "removed", "attempts", "seconds")
+    fields = {name: row[name] for name in counts}
     return DateResult(row["settlement_date"], **fields, error=row["error"] or None, btc=btc)
 
 

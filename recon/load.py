@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -35,7 +35,7 @@ class Job:
     reference: Reference
     command: str = "fix"
     repairs: frozenset[str] = repair.MISSING_ONLY
-    tolerance: Tolerance = Tolerance()
+    tolerance: Tolerance = field(default_factory=Tolerance)
 
     @property
     def application_name(self) -> str:
@@ -92,9 +92,7 @@ def lock(session: Session, layout: Layout, dates: Sequence[date]) -> None:
     session.execute(sql("lock_dates", space=str(layout.lock_space), days=f"array[{days}]::int4[]"))
 
 
-def _repaired(
-    session: Session, layout: Layout, job: Job, keys: pl.DataFrame, where: dict[str, str]
-) -> pl.DataFrame:
+def _repaired(session: Session, layout: Layout, job: Job, keys: pl.DataFrame, where: dict[str, str]) -> pl.DataFrame:
     """The rows that the job's repairs took out of the table (audit.doomed); none unless it was asked for."""
     if job.repairs <= repair.MISSING_ONLY:
         return pl.DataFrame(schema={**CALC_KEY_SCHEMA, "verdict": pl.String})
@@ -111,7 +109,8 @@ def _doomed(session: Session, layout: Layout, job: Job, keys: pl.DataFrame, wher
 def _check_values(session: Session, layout: Layout, job: Job, keys: pl.DataFrame, where: dict[str, str]) -> None:
     """The whole dates once more: after the repair nothing is left that it should have repaired."""
     for row in _doomed(session, layout, job, keys, where).head(1).to_dicts():
-        raise _changed(f"{row['settlement_date']} {row['settlement_period']} {row['farm_id']} is still {row['verdict']}")
+        key = f"{row['settlement_date']} {row['settlement_period']} {row['farm_id']}"
+        raise _changed(f"{key} is still {row['verdict']}")
 
 
 def _missing_rows(keys: pl.DataFrame, done: pl.DataFrame, job: Job) -> pl.DataFrame:

@@ -71,7 +71,7 @@ class Minimal:
         self._started = time.monotonic()
         self._pool = Pool(self._settings, self._job.application_name, max_uses=MAX_USES, max_age_s=MAX_AGE_S)
 
-    def date(self, day: date) -> FixReport:
+    def one_date(self, day: date) -> FixReport:
         """Fills one date, `care.keys` keys at a time; a key that fails is reported and the others go on."""
         window = Window(day, day)
         with self._pool.session() as session:
@@ -89,7 +89,7 @@ class Minimal:
         days = found.incomplete.filter(pl.col("missing") > 0).get_column("settlement_date").to_list()
         priced = self._reference.terms(days).drop_nulls().get_column("settlement_date").to_list()
         worst = next((day for day in days if day in set(priced)), None)
-        return self.date(worst) if worst else self._report(None, (), found)
+        return self.one_date(worst) if worst else self._report(None, (), found)
 
     def spot(self, day: date, period: int, farm: str) -> FixReport:
         """Fills one key. NoCurtailment when the source does not have it."""
@@ -127,9 +127,7 @@ class Minimal:
         counts = gaps.count(keys.lazy(), models, done.lazy()).collect()
         return Status(window, self._reference.models, source, counts)
 
-    def _no_curtailment(
-        self, session: Session, layout: Layout, day: date, period: int, farm: str
-    ) -> NoCurtailment:
+    def _no_curtailment(self, session: Session, layout: Layout, day: date, period: int, farm: str) -> NoCurtailment:
         near = session.rows(sql("nearest_keys", **layout.parts), day, period, farm)
         keys = ", ".join(f"{k['settlement_date']} {k['settlement_period']} {k['farm_id']}" for k in near)
         return NoCurtailment(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -28,8 +28,8 @@ class Mending:
     """What is repaired, when values agree, and how many stored rows may be replaced or removed."""
 
     repairs: frozenset[str] = frozenset({"missing"})
-    tolerance: Tolerance = Tolerance()
-    limit: ChangeLimit = ChangeLimit()
+    tolerance: Tolerance = field(default_factory=Tolerance)
+    limit: ChangeLimit = field(default_factory=ChangeLimit)
 
     @property
     def changes_rows(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, TypeVar
 
@@ -74,7 +74,7 @@ def status(
 class ValueCheck:
     """How stored values are checked: when they agree, on how many connections, and who hears of the dates done."""
 
-    tolerance: Tolerance = Tolerance()
+    tolerance: Tolerance = field(default_factory=Tolerance)
     workers: int = 2
     progress: Callable[[int], None] = lambda _: None
 
@@ -227,9 +227,7 @@ def resume(settings: Settings, reference: Reference, run_id: str | None, *, watc
     return FixReport("resume", run_id, results, after, time.monotonic() - started)
 
 
-def history(
-    settings: Settings, run_id: str | None, *, name: str
-) -> tuple[list[dict[str, Any]], list[DateResult]]:
+def history(settings: Settings, run_id: str | None, *, name: str) -> tuple[list[dict[str, Any]], list[DateResult]]:
     """All runs, newest first; or the one named, with its dates. LedgerError when it is not there."""
     with connect(settings, name) as session:
         if run_id is None:

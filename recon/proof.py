@@ -19,6 +19,7 @@ from recon.report import SCHEMA_VERSION
 from recon.tables import inspect, literal
 from recon.window import Window
 
+WANTED = "give a file that 'recon verify' wrote"
 FIXED = ("date", "curtailment_rows", "keys", "energy_mwh", "rows")
 
 
@@ -149,6 +150,6 @@ def _read(path: Path) -> dict[date, str]:
         rows = json.loads(text)["dates"] if is_json else list(csv.DictReader(io.StringIO(text)))
         return {date.fromisoformat(row["date"]): str(row["checksum"]) for row in rows}
     except OSError as error:
-        raise DataFileError(f"{path} cannot be read: {error.strerror}", "give a file that 'recon verify' wrote") from None
+        raise DataFileError(f"{path} cannot be read: {error.strerror}", WANTED) from None
     except (ValueError, KeyError, TypeError) as error:
-        raise DataFileError(f"{path} is no proof: {error!r}", "give a file that 'recon verify' wrote") from None
+        raise DataFileError(f"{path} is no proof: {error!r}", WANTED) from None

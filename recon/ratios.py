@@ -15,9 +15,9 @@ from typing import Any
 
 import polars as pl
 
-from recon.schema import KEY
+from recon.schema import KEY, FrameSchema
 
-CLUSTER = {
+CLUSTER: FrameSchema = {
     "settlement_date": pl.Date,
     "miner_model": pl.String,
     "code": pl.String,
@@ -42,7 +42,10 @@ EPOCH_CODES = ("difficulty", "unknown_difficulty")
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The reference data that can explain a ratio. Frames as in `schema`; variants: other figures of the same models."""
+    """The reference data that can explain a ratio. Frames as in `schema`.
+
+    variants: other figures of the same miner models.
+    """
 
     miners: pl.DataFrame
     subsidies: pl.DataFrame
@@ -157,9 +160,10 @@ def _of_side(side: pl.DataFrame, catalogue: Catalogue) -> list[tuple[Any, ...]]:
     found: list[tuple[Any, ...]] = []
     for ratio, rows, spread in groups.iter_rows():
         if spread <= SPREAD:
-            cause = catalogue.explain(day, model, side.item(0, "expected_difficulty"), ratio) or _unknown(ratio, rows)
-            if cause:
-                found.append((day, model, *cause, ratio, rows))
+            due = side.item(0, "expected_difficulty")
+            named = catalogue.explain(day, model, due, ratio) or _unknown(ratio, rows)
+            if named:
+                found.append((day, model, *named, ratio, rows))
     return _with_small_rows(side, found, day, model)
 
 
@@ -194,9 +198,7 @@ def _groups(side: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _with_small_rows(
-    side: pl.DataFrame, found: list[tuple[Any, ...]], day: date, model: str
-) -> list[tuple[Any, ...]]:
+def _with_small_rows(side: pl.DataFrame, found: list[tuple[Any, ...]], day: date, model: str) -> list[tuple[Any, ...]]:
     """Small rows join the cluster their rounding allows; what is left varies."""
     small = side.filter(pl.col("expected_btc") < CLEAR_BTC)
     joined = []

@@ -68,9 +68,11 @@ class Reference:
         """One row per date: `difficulty` (Decimal) and `subsidy_btc`, null where unknown."""
         days = pl.LazyFrame({"settlement_date": sorted(set(dates))}, schema={"settlement_date": pl.Date})
         known = difficulty.on_dates(days, self.epochs.lazy(), self.known_through)
-        return known.join(
-            difficulty.subsidy_on_dates(days, self.subsidies.lazy()), on="settlement_date", how="left"
-        ).sort("settlement_date").collect()
+        return (
+            known.join(difficulty.subsidy_on_dates(days, self.subsidies.lazy()), on="settlement_date", how="left")
+            .sort("settlement_date")
+            .collect()
+        )
 
     def parameters(self) -> dict[str, Any]:
         """What a run's stored plan keeps of it; miner models and subsidies in full."""

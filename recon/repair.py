@@ -37,9 +37,7 @@ def judge(
     return audit.judge(wanted, stored.lazy(), unpriceable.lazy(), miners, tolerance)
 
 
-def remove(
-    session: Session, layout: Layout, run_id: str, doomed: pl.DataFrame, where: dict[str, str]
-) -> None:
+def remove(session: Session, layout: Layout, run_id: str, doomed: pl.DataFrame, where: dict[str, str]) -> None:
     """Moves the rows of audit.doomed to the quarantine. A row that is no longer as it was read stops the chunk."""
     if doomed.is_empty():
         return

@@ -15,7 +15,7 @@ from recon.config import Reader, Settings, Table
 from recon.database import Session, date_list, scan_with_connectorx, sql
 from recon.errors import DatabaseError, PermissionDenied, SchemaError
 from recon.partitions import halves, split_range
-from recon.schema import CALC_KEY, CALC_KEY_SCHEMA, KEY_SCHEMA, SATOSHI_DECIMALS
+from recon.schema import CALC_KEY, CALC_KEY_SCHEMA, ENERGY, KEY_SCHEMA, SATOSHI_DECIMALS, FrameSchema
 from recon.window import Window, clock_changes
 
 OLDEST_SERVER = 140000
@@ -34,6 +34,8 @@ FITTING = {
 }
 PRICES = ("original_price", "final_price")
 """Columns of the curtailment table that are used where they exist: rows that differ in price are not copies."""
+KEYS: FrameSchema = {**ENERGY, "fingerprint": pl.Int64}
+SOURCE_ROWS: FrameSchema = {**ENERGY, "source_rows": pl.Int64, "row_mwh": pl.List(pl.Float64)}
 CLOCK_CHANGES = clock_changes(2000, 2099)
 
 
@@ -239,7 +241,7 @@ def done_query(layout: Layout, where: dict[str, str]) -> str:
 def read_keys(session: Session, layout: Layout, where: dict[str, str]) -> pl.DataFrame:
     """One row per KEY with energy_mwh and the fingerprint of its energy."""
     frame = session.frame(keys_query(layout, where))
-    return frame.cast({**KEY_SCHEMA, "energy_mwh": pl.Float64, "fingerprint": pl.Int64})  # type: ignore[arg-type]
+    return frame.cast(pl.Schema(KEYS))
 
 
 def read_done(session: Session, layout: Layout, where: dict[str, str]) -> pl.DataFrame:
@@ -250,8 +252,7 @@ def read_done(session: Session, layout: Layout, where: dict[str, str]) -> pl.Dat
 def read_source_rows(session: Session, layout: Layout, where: dict[str, str]) -> pl.DataFrame:
     """One row per KEY with energy_mwh, the number of its source rows and their distinct energies (`row_mwh`)."""
     frame = session.frame(sql("source_rows", **layout.parts, **where))
-    lists = {"source_rows": pl.Int64, "row_mwh": pl.List(pl.Float64)}
-    return frame.cast({**KEY_SCHEMA, "energy_mwh": pl.Float64, **lists})  # type: ignore[arg-type]
+    return frame.cast(pl.Schema(SOURCE_ROWS))
 
 
 def read_values(session: Session, layout: Layout, where: dict[str, str]) -> pl.DataFrame:

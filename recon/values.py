@@ -160,4 +160,3 @@ def doomed(
     )
     empty = pl.DataFrame(schema={**audit.STORED, "verdict": pl.String, "expected_btc": pl.Float64})
     return pl.concat(frames).sort("settlement_date", "settlement_period", "farm_id", "miner_model") if frames else empty
-

@@ -15,9 +15,7 @@ def written_sums(rows: pl.DataFrame) -> pl.DataFrame:
 
 def stored_sums(done: pl.DataFrame) -> pl.DataFrame:
     """One row per settlement date and miner model of the rows that were there: rows and distinct pairs."""
-    return done.group_by(SIDE).agg(
-        rows=pl.len().cast(pl.Int64), pairs=pl.struct(CALC_KEY).n_unique().cast(pl.Int64)
-    )
+    return done.group_by(SIDE).agg(rows=pl.len().cast(pl.Int64), pairs=pl.struct(CALC_KEY).n_unique().cast(pl.Int64))
 
 
 def source_sums(keys: pl.DataFrame) -> pl.DataFrame:

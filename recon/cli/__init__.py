@@ -79,5 +79,5 @@ class _Command:
         except BrokenPipeError:  # the reader of our output has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             self._code = ExitCode.OK
-        except BaseException:
+        except BaseException:  # noqa: BLE001 a bug keeps its traceback, and the process an exit code that says so
             traceback.print_exc()

@@ -61,7 +61,7 @@ def main(arguments: list[str]) -> int:
     except ReconError as error:
         return _fail(error, arguments)
     except TyperException as error:
-        shown = getattr(error, "format_message", lambda: str(error))()
+        shown = getattr(error, "format_message", error.__str__)()
         return _fail(UsageError(shown.replace("\n", " ").rstrip("."), "see 'recon --help'"), arguments)
     except typer.Abort:
         return ExitCode.INTERRUPTED

@@ -109,7 +109,7 @@ class JsonLines(logging.Formatter):
 class _Handler(logging.StreamHandler[TextIO]):
     """Log lines that cannot be written (a full disk, a closed pipe) never stop the work."""
 
-    def handleError(self, record: logging.LogRecord) -> None:
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 logging's own name
         """Nothing: the work goes on."""
 
 

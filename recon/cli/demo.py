@@ -19,7 +19,7 @@ def add_to(app: typer.Typer) -> None:
 
 @with_common(database=False)
 def demo(
-    call: Call, reset: Annotated[bool, typer.Option("--reset", help="Throw the demo's data away and start over.")] = False
+    call: Call, reset: Annotated[bool, typer.Option("--reset", help="Throw its data away and start over.")] = False
 ) -> int:
     """Status, worst dates, fix, and the status after, on a server of its own: nothing to set up."""
     from recon import embedded, pipeline, sample_load

@@ -54,14 +54,14 @@ def _run(call: Call, keys: int, pause_s: float, work: Callable[[Minimal], FixRep
 def sequence(call: Call, day: Day, keys: KeysPerTransaction, pause: Pause = 0.0) -> int:
     """Fill a date, N keys per transaction."""
     parsed = parse_date(day)
-    return _run(call, keys, pause, lambda run: run.date(parsed))
+    return _run(call, keys, pause, lambda run: run.one_date(parsed))
 
 
 @with_common()
 def critical_date(call: Call, day: Day, pause: Pause = 0.0) -> int:
     """Fill a date, one key per transaction."""
     parsed = parse_date(day)
-    return _run(call, 1, pause, lambda run: run.date(parsed))
+    return _run(call, 1, pause, lambda run: run.one_date(parsed))
 
 
 @with_common()

@@ -97,9 +97,8 @@ def value_lines(call: Call, values: Values) -> None:
     for row in values.mixed.head(TOP).to_dicts():
         call.say(f"{row['settlement_date']} has {row['difficulties']} difficulties in {row['rows']:,} rows")
     for cause in values.causes[:TOP]:
-        call.say(
-            f"{cause.rows:,} rows, {cause.first} to {cause.last}, x{cause.ratio:.6g} ({', '.join(cause.models)}): {cause.cause}"
-        )
+        where = f"{cause.first} to {cause.last}, {', '.join(cause.models)}"
+        call.say(f"{cause.rows:,} rows, {where}, x{cause.ratio:.6g}: {cause.cause}")
     if len(values.causes) > TOP:
         call.say(f"... and {len(values.causes) - TOP} more causes (--json shows all)")
 
@@ -160,7 +159,8 @@ def analysis(call: Call, found: Analysis) -> None:
         call.console.print()
         call.console.print(months)
     for finding in found.findings[:TOP]:
-        call.say(f"\n{finding.severity}: {finding.code} ({finding.count:,})\n  {finding.example}\n  -> {finding.advice}")
+        call.say(f"\n{finding.severity}: {finding.code} ({finding.count:,})")
+        call.say(f"  {finding.example}\n  -> {finding.advice}")
     if len(found.findings) > TOP:
         call.say(f"... and {len(found.findings) - TOP} more findings (--json shows all)")
     if found.recommendations:
@@ -355,11 +355,15 @@ def explanation(call: Call, found: Explanation) -> None:
 
 def _plain(value: Decimal | None) -> str:
     """A decimal without trailing zeros or an exponent; 'none known' for none."""
-    return "none known" if value is None else f"{value:f}".rstrip("0").rstrip(".") if "." in f"{value:f}" else f"{value}"
+    if value is None:
+        return "none known"
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _model_lines(call: Call, line: Any) -> None:
-    call.say(f"{line.miner_model}: {line.hashrate_ths:g} TH/s at {line.power_w:g} W = {line.joules_per_hash:.6g} J/hash")
+    figures = f"{line.hashrate_ths:g} TH/s at {line.power_w:g} W"
+    call.say(f"{line.miner_model}: {figures} = {line.joules_per_hash:.6g} J/hash")
     call.say(f"  hashes         {line.hashes:.10g}")
     if line.expected_blocks is None:
         call.say("  blocked        no difficulty for this date; run 'recon difficulty update'")
@@ -385,7 +389,7 @@ def init(call: Call, found: InitReport) -> None:
     else:
         call.say(f"no unique index keeps duplicates out; 'recon init --unique-index' runs:\n  {found.index_statement};")
         if found.duplicates:
-            call.say(f"{found.duplicates:,} duplicate rows stand in its way; 'recon fix --repair duplicate' removes them")
+            call.say(f"{found.duplicates:,} duplicates stand in its way; 'recon fix --repair duplicate' removes them")
 
 
 class Progress(Watcher):
