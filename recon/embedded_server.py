@@ -63,7 +63,7 @@ class Server:
         """One of PostgreSQL's programs, as the server's user and without the caller's PG* variables."""
         user = {"user": self.uid, "group": self.gid, "extra_groups": ()} if os.geteuid() == 0 else {}
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PG")} | {"LC_ALL": "C"}
-        return subprocess.run(
+        done: subprocess.CompletedProcess[str] = subprocess.run(
             [str(self.programs / program), *arguments],
             cwd=self.base,
             env=environment,
@@ -74,6 +74,7 @@ class Server:
             check=False,
             **user,  # type: ignore[call-overload]
         )
+        return done
 
     def own(self, directory: Path) -> None:
         """Makes a directory that only the server's user may enter; DatabaseError when it is somebody else's."""

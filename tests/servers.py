@@ -114,8 +114,12 @@ class Server:
         """Ends the sessions that are still in it, too."""
         self.execute(f'drop database if exists "{name}" with (force)')
 
-    def create_role(self, role: str, password: str, attributes: str = "") -> None:
-        self.execute(f"create role \"{role}\" login password '{password}' {attributes}")
+    def create_role(self, role: str, password: str) -> str:
+        """A role that may log in, unless there is one of the name already; the name."""
+        known = f"select from pg_roles where rolname = '{role}'"
+        create = f"create role \"{role}\" login password '{password}'"
+        self.execute(f"do $$ begin if not exists ({known}) then {create}; end if; end $$")
+        return role
 
     def start(self) -> None:
         """Starts it, again or for the first time; a port that was taken meanwhile is replaced by another."""

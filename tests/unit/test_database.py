@@ -83,7 +83,7 @@ class TestWhatTheServerSaid:
         ("text", "line"),
         [
             (
-                'INVALID_ARGUMENT: [libpq] Failed to prepare query: ERROR:  relation "x" does not exist\nLINE 1: select 1',
+                'INVALID_ARGUMENT: [libpq] Failed to prepare: ERROR:  relation "x" does not exist\nLINE 1: x',
                 'relation "x" does not exist',
             ),
             ('IO: [libpq] Failed to connect: FATAL:  database "x" does not exist\n', 'database "x" does not exist'),
