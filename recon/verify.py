@@ -5,7 +5,10 @@ from __future__ import annotations
 import polars as pl
 
 from recon.gaps import SIDE
-from recon.schema import BTC, CALC_KEY
+from recon.schema import CALC_KEY
+
+FINER_THAN_SATOSHI = pl.Decimal(38, 18)
+"""So that a fraction of a satoshi that someone's trigger added does not vanish in a cast."""
 
 
 def written_sums(rows: pl.DataFrame) -> pl.DataFrame:
@@ -43,7 +46,7 @@ def discrepancies(done: pl.DataFrame, rows: pl.DataFrame, after: pl.DataFrame) -
     sides = sides.with_columns(
         pl.col(counts).fill_null(0),
         bitcoin=pl.col("bitcoin").fill_null(0),
-        bitcoin_after=pl.col("bitcoin_after").cast(BTC, strict=False),
+        bitcoin_after=pl.col("bitcoin_after").cast(FINER_THAN_SATOSHI, strict=False),
     )
     exact = (
         (pl.col("rows") + pl.col("new") == pl.col("rows_after"))
