@@ -1,0 +1,56 @@
+"""Dates cut into chunks, chunks into halves."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recon.partitions import chunks, halves, split_range
+from tests.builders import days
+
+APRIL = days(date(2024, 4, 1), 30)
+
+
+def test_a_chunk_holds_at_most_the_dates_asked_for() -> None:
+    found = list(chunks([(day, 10) for day in APRIL[:5]], max_dates=2, max_rows=1000))
+    assert found == [APRIL[:2], APRIL[2:4], APRIL[4:5]]
+
+
+def test_one_date_larger_than_the_limit_is_a_chunk_of_its_own() -> None:
+    found = list(chunks([(APRIL[0], 10), (APRIL[1], 5000), (APRIL[2], 10)], max_dates=30, max_rows=1000))
+    assert found == [[APRIL[0]], [APRIL[1]], [APRIL[2]]]
+
+
+def test_no_dates_make_no_chunk() -> None:
+    assert list(chunks([], max_dates=3, max_rows=10)) == []
+
+
+@given(st.lists(st.integers(0, 500), max_size=30), st.integers(1, 8), st.integers(1, 600))
+def test_chunks_together_are_all_dates_in_their_order_and_within_the_limits(
+    sizes: list[int], max_dates: int, max_rows: int
+) -> None:
+    dates = list(zip(APRIL, sizes, strict=False))
+    found = list(chunks(dates, max_dates=max_dates, max_rows=max_rows))
+    assert [day for chunk in found for day in chunk] == [day for day, _ in dates]
+    rows = dict(dates)
+    for chunk in found:
+        assert 1 <= len(chunk) <= max_dates
+        assert len(chunk) == 1 or sum(rows[day] for day in chunk) <= max_rows
+
+
+def test_halves_of_an_odd_number_put_more_into_the_first() -> None:
+    assert halves(APRIL[:3]) == (APRIL[:2], APRIL[2:3])
+
+
+@given(st.integers(0, 29), st.integers(0, 29))
+def test_a_split_range_leaves_no_date_out_and_none_twice(one: int, other: int) -> None:
+    first, last = sorted((one, other))
+    if first == last:
+        return
+    (a, b), (c, d) = split_range(APRIL[first], APRIL[last])
+    assert (a, d) == (APRIL[first], APRIL[last])
+    assert (c - b).days == 1
+    assert a <= b
+    assert c <= d
