@@ -271,6 +271,11 @@ class FixReport:
                 sums[model] = sums.get(model, Decimal(0)) + Decimal(bitcoin)
         return sums
 
+    @property
+    def changes_per_date(self) -> dict[date, int]:
+        """How many stored rows of each date a repair replaces or removes."""
+        return {} if self.changes is None else dict(self.changes.group_by("settlement_date").len().iter_rows())
+
     def dates_with(self, status: str) -> list[DateResult]:
         """The results of that status."""
         return [result for result in self.results if result.status == status]

@@ -235,9 +235,11 @@ def daily(call: Call, found: DailyReport) -> None:
 
 
 def _planned_table(call: Call, report: FixReport) -> None:
-    table = _table("date", "missing", "status")
+    changes = report.changes_per_date
+    table = _table("date", "missing", *(["changes"] if changes else []), "status")
     for result in report.results[:TOP]:
-        table.add_row(str(result.day), f"{result.missing:,}", result.status)
+        changed = [f"{changes.get(result.day, 0):,}"] if changes else []
+        table.add_row(str(result.day), f"{result.missing:,}", *changed, result.status)
     if report.results:
         call.console.print(table)
     if len(report.results) > TOP:
@@ -254,7 +256,8 @@ def _change_lines(call: Call, report: FixReport) -> None:
     call.console.print(reasons)
     for row in change_rows(report.changes.head(TOP)):
         key = f"{row['date']} {row['settlement_period']} {row['farm_id']} {row['miner_model']}"
-        call.say(f"  {row['action']} {key}: {row['stored_btc']} BTC, {row['reason']}, computed {row['computed_btc']}")
+        due = "nothing" if row["computed_btc"] is None else f"{row['computed_btc']} BTC"
+        call.say(f"  {row['action']} {key}: {row['reason']}, {row['stored_btc']} BTC stored, {due} expected")
     if report.changes.height > TOP:
         call.say(f"  ... and {report.changes.height - TOP:,} more rows (--json shows all)")
 

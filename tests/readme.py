@@ -1,0 +1,61 @@
+"""The README's console examples: run against the real program, and written anew with `python -m tests.readme`."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+README = Path(__file__).parent.parent / "README.md"
+EXAMPLE = re.compile(r"```console\n\$ (recon [^\n]+)\n(.*?)```", re.DOTALL)
+SHOWN_HOME = "~/.local/share/recon"
+
+
+def examples(text: str) -> list[tuple[str, str]]:
+    """(command, output) of every console block, in order."""
+    return [(match[1], match[2]) for match in EXAMPLE.finditer(text)]
+
+
+def run(command: str, home: Path) -> str:
+    """What the command prints on a terminal's stdout and stderr, with a home of its own."""
+    hidden = ("PG", "RECON_", "DATABASE_URL")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+    program = [sys.executable, "-m", "recon", *shlex.split(command)[1:]]
+    done = subprocess.run(
+        program,
+        env={**environment, "RECON_HOME": str(home), "NO_COLOR": "1", "COLUMNS": "80"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    lines = (line.rstrip() for line in done.stdout.replace(str(home), SHOWN_HOME).splitlines())
+    return "\n".join(lines) + "\n"
+
+
+def timeless(text: str) -> str:
+    """The text without what differs from run to run: seconds, run ids and times."""
+    text = re.sub(r"\d+\.\d s\b", "_ s", text)
+    text = re.sub(r"\b[0-9a-f]{8}\b", "run_id__", text)
+    return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "a time", text)
+
+
+def main() -> None:
+    """Writes the output of every example into the README."""
+    text = README.read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory() as directory:
+        home = Path(directory)
+
+        def rewritten(match: re.Match[str]) -> str:
+            return f"```console\n$ {match[1]}\n{run(match[1], home)}```"
+
+        README.write_text(EXAMPLE.sub(rewritten, text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
