@@ -90,7 +90,9 @@ def analyze(
     with connect(settings, name) as session:
         layout = inspect(session, settings)
         found = pipeline.survey(session, settings, layout, reference.models, window, deep=deep, scanned=shapes.scanned)
-        source = source_findings.find(session, layout, window, max_farm_mw=max_farm_mw)
+        source = source_findings.find(
+            session, layout, found.source.get_column("settlement_date"), max_farm_mw=max_farm_mw
+        )
     if check:
         found = pipeline.with_values(settings, reference, layout, found, check, name=name)
     index = [] if layout.unique_index else [index_finding(index_statement(layout))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 import polars as pl
 
@@ -13,7 +14,6 @@ from recon.findings import Finding
 from recon.partitions import split_range
 from recon.source_patterns import HOURS_PER_PERIOD, MAX_FARM_MW, MOST_ROWS_PER_KEY, source_findings
 from recon.tables import Layout, literal
-from recon.window import Window
 
 
 @dataclass(frozen=True)
@@ -24,23 +24,28 @@ class SourceAggregates:
     farms: pl.DataFrame
 
 
-def find(session: Session, layout: Layout, window: Window, *, max_farm_mw: float = MAX_FARM_MW) -> list[Finding]:
-    """The findings about the curtailment of a window. A server that cannot say is itself a finding, not a failure."""
+def find(session: Session, layout: Layout, days: pl.Series, *, max_farm_mw: float = MAX_FARM_MW) -> list[Finding]:
+    """The findings about the curtailment of these settlement dates and those between them.
+
+    A server that cannot say is itself a finding, not a failure.
+    """
+    if days.is_empty():
+        return []
     try:
         with session.transaction(read_only=True, snapshot=True):
-            found = aggregates(session, layout, window, max_farm_mw=max_farm_mw)
+            found = aggregates(session, layout, (days.min(), days.max()), max_farm_mw=max_farm_mw)  # type: ignore[arg-type]
     except DatabaseError as error:
         advice = error.hint or "see 'recon diagnose'"
         return [Finding("source_not_checked", "warning", 1, f"the source was not looked at: {error.message}", advice)]
     return source_findings(found.dates, found.farms, max_farm_mw)
 
 
-def aggregates(session: Session, layout: Layout, window: Window, *, max_farm_mw: float) -> SourceAggregates:
-    """What the window's source rows add up to. A window that takes too long is cut in halves.
+def aggregates(session: Session, layout: Layout, ends: tuple[date, date], *, max_farm_mw: float) -> SourceAggregates:
+    """What the source rows of an inclusive range of dates add up to. One that takes too long is cut in halves.
 
     Run it inside a transaction: it uses savepoints, and both statements should be of one moment.
     """
-    first, last = window.bounds
+    first, last = ends
     parts = {**_parts(layout, max_farm_mw), "first": literal(first), "last": literal(last)}
     try:
         with session.savepoint():
@@ -50,10 +55,8 @@ def aggregates(session: Session, layout: Layout, window: Window, *, max_farm_mw:
     except DatabaseError as error:
         if error.code != "timeout" or first == last:
             raise
-    ends = session.rows(sql("date_range", **parts))[0]
-    first, last = ends["first_date"] or first, ends["last_date"] or first
-    halves = split_range(first, last) if first < last else ((first, last),)
-    return _joined([aggregates(session, layout, Window(*half), max_farm_mw=max_farm_mw) for half in halves])
+    halves = split_range(first, last)
+    return _joined([aggregates(session, layout, half, max_farm_mw=max_farm_mw) for half in halves])
 
 
 def _joined(sides: list[SourceAggregates]) -> SourceAggregates:

@@ -1,0 +1,400 @@
+"""Findings on a real server: every pattern planted in a known place and number is found, and nothing else is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from recon import sample_load
+from recon.analysis import Analysis, analyze
+from recon.config import CALCULATION_COLUMNS, CURTAILMENT_COLUMNS, Settings, Table, Timeouts
+from recon.errors import ExitCode
+from recon.findings import Finding
+from recon.reference import load as load_reference
+from recon.window import Window
+from tests.databases import Database, new_database
+from tests.servers import Server
+
+REFERENCE = load_reference(None, None, None, Path("/nonexistent"))
+
+# 45 dates with an autumn clock change. A, B and C are curtailed all day on every date, B with two rows per key;
+# D and E come and go. Prices differ between the rows of a key, volumes hardly repeat.
+SOURCE = """
+insert into curtailment_records
+    (settlement_date, settlement_period, farm_id, volume, payment, original_price, final_price)
+select d, p, farm, -(1 + (extract(doy from d)::int * 7 + p * 13 + n * 29 + row * 5) % 601 / 7.0), 0, -10 * row, 0
+from (values ('A', 1, 1), ('B', 2, 2), ('C', 3, 1), ('D', 4, 1), ('E', 5, 2)) as farms (farm, n, most),
+    generate_series(date '2024-09-26', date '2024-11-09', interval '1 day') d,
+    generate_series(1, 50) p, generate_series(1, 2) row
+where row <= most and p <= case d when '2024-10-27' then 50 else 48 end
+    and (n <= 3 or (n = 4 and extract(day from d)::int % 2 = 0 and p between 9 and 31)
+        or (n = 5 and extract(day from d)::int % 3 = 0 and p >= 20))
+"""
+CALCULATE = """
+insert into historical_bitcoin_calculations
+    (settlement_date, settlement_period, farm_id, miner_model, bitcoin_mined, difficulty)
+select distinct settlement_date, settlement_period, farm_id, model, 1, 1
+from curtailment_records, unnest(array['S19J_PRO', 'S9', 'M20S']) as model
+where volume <> 'NaN' and settlement_period between 1 and case settlement_date when '2024-10-27' then 50 else 48 end
+"""
+COPY = """
+insert into curtailment_records
+    (settlement_date, settlement_period, farm_id, volume, payment, original_price, final_price)
+select settlement_date, settlement_period, farm_id, volume, payment, original_price, final_price
+from curtailment_records, generate_series(1, {times}) where {where}
+"""
+ADD = """
+insert into curtailment_records
+    (settlement_date, settlement_period, farm_id, volume, payment, original_price, final_price)
+select date '{day}', {period}, '{farm}', {volume}, 0, n, 0 from generate_series(1, {times}) n
+"""
+DUPLICATE = """
+insert into historical_bitcoin_calculations
+    (settlement_date, settlement_period, farm_id, miner_model, bitcoin_mined, difficulty)
+select settlement_date, settlement_period, {farm}, {model}, 1, 1 from historical_bitcoin_calculations where {where}
+"""
+
+
+def add(day: str, period: str, farm: str, volume: str, times: int = 1) -> str:
+    return ADD.format(day=day, period=period, farm=farm, volume=volume, times=times)
+
+
+def forget(where: str) -> str:
+    """No source row of these."""
+    return f"delete from curtailment_records where {where}"
+
+
+def lose(where: str) -> str:
+    """No calculation of these."""
+    return f"delete from historical_bitcoin_calculations where {where}"
+
+
+@dataclass(frozen=True)
+class Planted:
+    """Statements, and how many of what must be found then."""
+
+    statements: tuple[str, ...]
+    counts: dict[str, int]
+
+
+def plant(*statements: str, **counts: int) -> Planted:
+    return Planted(statements, counts)
+
+
+IN_SOURCE = {
+    "impossible periods": plant(
+        add("2024-10-01", "49", "A", "-5", times=2), add("2024-10-02", "0", "A", "-5"), impossible_periods=3
+    ),
+    "rows without volume": plant(add("2024-10-02", "7", "A", "'NaN'", times=2), unusable_rows=2),
+    "a date nine times over": plant(
+        COPY.format(times=8, where="settlement_date between '2024-10-04' and '2024-10-05'"),
+        # A, B and C: 4 rows in 48 periods; 10-04 has D, too
+        copied_rows=8 * (2 * 4 * 48 + 23),
+    ),
+    "a copy script in a loop": plant(
+        add("2024-10-07", "12", "A", "-1", times=16_747), crowded_keys=1, outsize_energy=1
+    ),
+    "many small rows": plant(add("2024-10-08", "12", "A", "-n / 100.0", times=20), crowded_keys=1),
+    "energy beyond any farm": plant(add("2024-10-09", "12", "C", "-760"), outsize_energy=1),
+    "some positive volumes": plant(
+        "update curtailment_records set volume = -volume "
+        "where settlement_date = '2024-10-11' and farm_id = 'A' and settlement_period < 4",
+        positive_volumes=3,
+        mixed_signs=1,
+    ),
+    "keys of no volume": plant(add("2024-10-12", "n", "Z", "0", times=4), zero_volume_keys=4),
+    "a few rows twice": plant(
+        COPY.format(times=1, where="settlement_date = '2024-10-13' and farm_id = 'C' and settlement_period < 6"),
+        repeated_rows=5,
+    ),
+    "half a date": plant(forget("settlement_date = '2024-10-15' and settlement_period > 24"), short_dates=1),
+    "no periods 49 and 50": plant(
+        forget("settlement_date = '2024-10-27' and settlement_period > 48"), short_clock_changes=1
+    ),
+    "a farm that is gone": plant(forget("settlement_date > '2024-10-29' and farm_id = 'A'"), vanished_farms=1),
+}
+IN_CALCULATIONS = {
+    "two dates without any": plant(lose("settlement_date in ('2024-10-17', '2024-10-18')"), empty_dates=2),
+    "a crash between models": plant(
+        lose("settlement_date in ('2024-10-19', '2024-10-20') and miner_model = 'S9'"),
+        lose("settlement_date = '2024-10-20' and miner_model = 'M20S'"),
+        missing_models=3,
+    ),
+    "a crash within a model": plant(
+        lose("settlement_date = '2024-10-21' and miner_model = 'M20S' and settlement_period > 20"), uneven_models=1
+    ),
+    "single farms": plant(
+        lose("settlement_date = '2024-10-22' and farm_id = 'A'"),
+        lose("settlement_date = '2024-10-23' and farm_id = 'C'"),
+        missing_farms=2,
+    ),
+    "one farm of many": plant(lose("settlement_date = '2024-10-24' and farm_id <> 'B'"), few_farms=1),
+    "the end of a date": plant(lose("settlement_date = '2024-10-25' and settlement_period > 40"), missing_periods=8),
+    "here and there": plant(
+        lose("settlement_date = '2024-10-26' and settlement_period in (3, 9, 30) and farm_id = 'A'"),
+        lose("settlement_date = '2024-10-26' and settlement_period = 14 and farm_id = 'C' and miner_model = 'S9'"),
+        scattered_gaps=10,
+    ),
+    "duplicates": plant(
+        "drop index one_calculation",
+        DUPLICATE.format(
+            farm="farm_id",
+            model="miner_model",
+            where="settlement_date = '2024-10-28' and farm_id = 'A' and settlement_period < 3",
+        ),
+        duplicates=6,
+        no_unique_index=1,
+    ),
+    "orphans": plant(
+        DUPLICATE.format(
+            farm="'GHOST'",
+            model="miner_model",
+            where="settlement_date = '2024-10-29' and farm_id = 'A' and settlement_period < 3",
+        ),
+        orphans=6,
+    ),
+    "rows of an unknown model": plant(
+        DUPLICATE.format(
+            farm="farm_id",
+            model="'S21'",
+            where="settlement_date = '2024-10-29' and farm_id = 'B' and miner_model = 'S9'",
+        ),
+        unknown_models=48,
+    ),
+}
+CLUSTERED = {
+    "one farm again and again": plant(
+        lose("settlement_date between '2024-10-17' and '2024-10-23' and farm_id = 'C' and settlement_period < 11"),
+        scattered_gaps=7 * 10 * 3,
+        clustered_by_farm=7 * 10 * 3,
+    ),
+    "one month": plant(
+        # A, B and C all day, and D on an even date
+        lose("settlement_date = '2024-11-04'"),
+        empty_dates=1,
+        clustered_by_month=3 * (3 * 48 + 23),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def clean_template(server: Server) -> Iterator[str]:
+    """A clean, complete pair of tables with the unique index, to be copied."""
+    database = new_database(server)
+    database.add_unique_index()
+    for statement in (SOURCE, CALCULATE, "vacuum analyze"):
+        database.execute(statement)
+    database.disconnect()
+    yield database.name
+    database.drop()
+
+
+@pytest.fixture
+def clean(server: Server, clean_template: str) -> Iterator[Database]:
+    """A copy of the clean tables, for one test."""
+    name = f"copy_of_{clean_template}"
+    database = Database(server, name, server.create_database(name, clean_template))
+    yield database
+    database.drop()
+
+
+def sow(database: Database, planted: Planted) -> None:
+    for statement in planted.statements:
+        database.execute(statement)
+
+
+def sow_in_source(database: Database, *planted: Planted) -> None:
+    """Afterwards the calculations are as complete as before."""
+    for one in planted:
+        sow(database, one)
+    database.execute("truncate historical_bitcoin_calculations")
+    database.execute(CALCULATE)
+
+
+def look(database: Database, window: Window | None = None, **options: float) -> Analysis:
+    return analyze(database.settings, REFERENCE, window or Window(), name="test", **options)  # type: ignore[arg-type]
+
+
+def counts(found: Analysis) -> dict[str, int]:
+    """How many of each code, all findings of it together."""
+    total: Counter[str] = Counter()
+    for finding in found.findings:
+        total[finding.code] += finding.count
+    return dict(total)
+
+
+def finding(found: Analysis, code: str) -> Finding:
+    (one,) = (finding for finding in found.findings if finding.code == code)
+    return one
+
+
+def test_clean_tables_have_no_finding(clean: Database) -> None:
+    found = look(clean)
+    assert found.findings == () and found.recommendations == ()
+    assert found.exit_code is ExitCode.OK
+
+
+@pytest.mark.parametrize("what", IN_SOURCE)
+def test_what_is_odd_in_the_source_is_found_alone(clean: Database, what: str) -> None:
+    sow_in_source(clean, IN_SOURCE[what])
+    found = look(clean)
+    assert counts(found) == IN_SOURCE[what].counts
+    assert found.exit_code is ExitCode.OK, "the source is the truth: what is odd in it is no difference"
+
+
+@pytest.mark.parametrize("what", IN_CALCULATIONS | CLUSTERED)
+def test_what_gaps_and_surplus_have_in_common_is_found_alone(clean: Database, what: str) -> None:
+    planted = (IN_CALCULATIONS | CLUSTERED)[what]
+    sow(clean, planted)
+    assert counts(look(clean)) == planted.counts
+
+
+def test_everything_at_once_is_found_with_precision_and_recall_of_one(
+    clean: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sow_in_source(clean, *IN_SOURCE.values())
+    for planted in IN_CALCULATIONS.values():
+        sow(clean, planted)
+    wanted: Counter[str] = Counter()
+    for planted in (*IN_SOURCE.values(), *IN_CALCULATIONS.values()):
+        wanted.update(planted.counts)
+    found = Counter(counts(look(clean)))
+    right = sum((found & wanted).values())
+    precision, recall = right / found.total(), right / wanted.total()
+    with capsys.disabled():
+        print(f" {len(wanted)} kinds of findings: precision {precision}, recall {recall} ", end="")
+    assert found == wanted
+
+
+def test_examples_say_where(clean: Database) -> None:
+    sow_in_source(clean, IN_SOURCE["impossible periods"], IN_SOURCE["a copy script in a loop"])
+    sow(clean, IN_CALCULATIONS["rows of an unknown model"])
+    found = look(clean)
+    assert finding(found, "impossible_periods").example.endswith("outside its 48 periods, as period 49, A")
+    assert finding(found, "crowded_keys").example == "2024-10-07 settlement period 12, A has 16748 rows"
+    assert "recon explain 2024-10-07 12 A" in finding(found, "crowded_keys").advice
+    assert "S21 48" in finding(found, "unknown_models").example
+    assert finding(found, "crowded_keys").dates == (date(2024, 10, 7),)
+
+
+def test_a_copied_range_is_one_finding_and_another_multiple_is_another(clean: Database) -> None:
+    for times, where in ((8, "between '2024-10-04' and '2024-10-06'"), (1, "= '2024-10-07'")):
+        clean.execute(COPY.format(times=times, where=f"settlement_date {where}"))
+    copied = [one.example for one in look(clean).findings if one.code == "copied_rows"]
+    assert copied == [
+        "2024-10-07: nearly every row is there 2 times (equal in key, volume and price)",
+        "2024-10-04 to 2024-10-06: nearly every row is there 9 times (equal in key, volume and price)",
+    ]
+
+
+def test_only_the_window_is_looked_at(clean: Database) -> None:
+    sow_in_source(clean, *IN_SOURCE.values())
+    found = look(clean, Window(date(2024, 10, 7), date(2024, 10, 8)))
+    assert counts(found) == {"crowded_keys": 2, "outsize_energy": 1}
+
+
+def test_the_limit_of_a_farm_can_be_set(clean: Database) -> None:
+    sow_in_source(clean, IN_SOURCE["energy beyond any farm"])
+    assert counts(look(clean, max_farm_mw=1800)) == {}
+    assert counts(look(clean, max_farm_mw=1500)) == {"outsize_energy": 1}
+
+
+def test_the_sample_raises_no_false_alarm_about_its_source(database: Database) -> None:
+    sample_load.load(database.settings, sample_load.packaged(), name="test")
+    found = look(database)
+    of_source = {"zero_volume_keys": 76}
+    of_gaps = {"empty_dates", "missing_models", "few_farms", "missing_farms", "scattered_gaps"}
+    of_surplus = {"duplicates", "orphans", "unknown_models", "no_unique_index"}
+    assert {code for code, _ in counts(found).items()} == of_gaps | of_surplus | set(of_source)
+    assert counts(found)["zero_volume_keys"] == 76
+
+
+def test_all_keys_compared_or_only_disputed_dates_is_the_same(clean: Database) -> None:
+    for planted in IN_CALCULATIONS.values():
+        sow(clean, planted)
+    deep = analyze(clean.settings, REFERENCE, Window(), name="test", deep=True)
+    assert deep.findings == look(clean).findings
+
+
+def other_layout(database: Database, volume: str) -> Settings:
+    """The same tables with other names and types, in another schema, without prices; calculations partitioned."""
+    columns = (
+        'settlement_date as "Day", settlement_period::int8 as period, '
+        f'farm_id::varchar(40) as "farm id", volume::{volume} as mwh'
+    )
+    for statement in (
+        'create schema "Odd.schema"',
+        f'create table "Odd.schema".energy as select {columns} from curtailment_records',
+        "create table priced (like historical_bitcoin_calculations) partition by range (settlement_date)",
+        "create table priced_all partition of priced default",
+        "insert into priced select * from historical_bitcoin_calculations",
+    ):
+        database.execute(statement)
+    renames = "settlement_date=Day,settlement_period=period,farm_id=farm id,volume=mwh"
+    return replace(
+        database.settings,
+        curtailment=Table.parse('"Odd.schema".energy', CURTAILMENT_COLUMNS, renames),
+        calculations=Table.parse("priced", CALCULATION_COLUMNS, ""),
+    )
+
+
+@pytest.mark.parametrize("volume", ["numeric", "float8", "real"])
+def test_other_names_and_types_make_no_difference(clean: Database, volume: str) -> None:
+    names = ["impossible periods", "rows without volume", "a date nine times over", "a copy script in a loop"]
+    planted = [IN_SOURCE[name] for name in (*names, "keys of no volume", "some positive volumes", "half a date")]
+    sow_in_source(clean, *planted)
+    found = analyze(other_layout(clean, volume), REFERENCE, Window(), name="test")
+    wanted: Counter[str] = Counter(no_unique_index=1)
+    for one in planted:
+        wanted.update(one.counts)
+    assert counts(found) == wanted
+
+
+def slow_prices(database: Database, per_row: float) -> Settings:
+    """A source that takes its time over every price, which a survey does not ask for."""
+    sleeps = f"$$ begin perform pg_sleep({per_row}); return price; end $$"
+    columns = "settlement_date, settlement_period, farm_id, volume, slow(original_price) as original_price"
+    for statement in (
+        forget("settlement_period > 1"),
+        lose("settlement_period > 1"),
+        f"create function slow(price numeric) returns numeric language plpgsql stable as {sleeps}",
+        f"create view slow_records as select {columns} from curtailment_records",
+    ):
+        database.execute(statement)
+    return replace(database.settings, curtailment=Table.parse("slow_records", CURTAILMENT_COLUMNS, ""))
+
+
+def test_a_window_that_takes_too_long_is_cut_and_the_findings_are_the_same(clean: Database) -> None:
+    sow_in_source(clean, IN_SOURCE["a farm that is gone"], IN_SOURCE["some positive volumes"])
+    settings = slow_prices(clean, per_row=0.004)
+    patient = look(clean)
+    hasty = analyze(replace(settings, timeouts=Timeouts(statement_s=0.3)), REFERENCE, Window(), name="test")
+    assert set(counts(patient)) == {"vanished_farms", "positive_volumes", "mixed_signs"}
+    assert hasty.findings == patient.findings
+
+
+def test_a_source_that_cannot_be_looked_at_is_a_finding_and_not_a_failure(clean: Database) -> None:
+    clean.execute(
+        "create view broken as select id, settlement_date, settlement_period, farm_id, volume, "
+        "1 / (settlement_period - settlement_period) as original_price from curtailment_records"
+    )
+    sow(clean, IN_CALCULATIONS["two dates without any"])
+    settings = replace(clean.settings, curtailment=Table.parse("broken", CURTAILMENT_COLUMNS, ""))
+    found = analyze(settings, REFERENCE, Window(), name="test")
+    assert counts(found) == {"empty_dates": 2, "source_not_checked": 1}
+    assert "division by zero" in finding(found, "source_not_checked").example
+
+
+def test_an_older_server_gives_the_same_answer(debian_database: Database) -> None:
+    debian_database.add_unique_index()
+    debian_database.execute(SOURCE)
+    sow_in_source(debian_database, *IN_SOURCE.values())
+    wanted: Counter[str] = Counter()
+    for planted in IN_SOURCE.values():
+        wanted.update(planted.counts)
+    assert counts(look(debian_database)) == wanted
