@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -136,6 +138,16 @@ def test_nobody_imports_pandas_or_numpy() -> None:
 
 def test_the_package_does_not_need_its_tests() -> None:
     assert not offenders({m: roots(m) & {"tests", "pytest", "hypothesis"} for m in MODULES})
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {re.split(r"[><=;\s]", text)[0].replace("-", "_") for text in project["dependencies"]} - {"tzdata"}
+    optional = {
+        re.split(r"[><=;\[\s]", text)[0] for extra in project["optional-dependencies"].values() for text in extra
+    }
+    foreign = {root for m in MODULES for root in roots(m)} - sys.stdlib_module_names - {"recon"}
+    assert foreign - optional == declared
 
 
 def test_nothing_is_named_utils() -> None:
