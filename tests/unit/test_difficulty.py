@@ -1,0 +1,86 @@
+"""Difficulty and subsidy by date: never invented."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import polars as pl
+import pytest
+
+from recon import difficulty
+from recon.reference import packaged, read_epochs, read_subsidies
+from recon.schema import EPOCHS
+from tests import oracle
+
+KNOWN_THROUGH = date(2024, 5, 9)
+
+
+def epochs(*values: tuple[datetime, str]) -> pl.DataFrame:
+    rows = [(None, start, Decimal(value)) for start, value in values]
+    return pl.DataFrame(rows, schema=EPOCHS, orient="row")
+
+
+APRIL = epochs(
+    (datetime(2024, 4, 10, 15, tzinfo=UTC), "86388558925171"), (datetime(2024, 4, 24, tzinfo=UTC), "88104191118793.5")
+)
+
+
+def on(day: date) -> Decimal | None:
+    dates = pl.LazyFrame({"settlement_date": [day]}, schema={"settlement_date": pl.Date})
+    ((_, value),) = difficulty.on_dates(dates, APRIL.lazy(), KNOWN_THROUGH).collect().iter_rows()
+    return value
+
+
+@pytest.mark.parametrize(
+    ("day", "value"),
+    [
+        (date(2024, 4, 10), None),
+        (date(2024, 4, 11), "86388558925171"),
+        (date(2024, 4, 23), "86388558925171"),
+        (date(2024, 4, 24), "88104191118793.5"),
+        (KNOWN_THROUGH, "88104191118793.5"),
+        (date(2024, 5, 10), None),
+    ],
+    ids=["before the first epoch", "next midnight", "last day", "an epoch at midnight", "last known", "past it"],
+)
+def test_a_date_has_the_difficulty_in_force_at_its_midnight_or_none(day: date, value: str | None) -> None:
+    assert on(day) == (None if value is None else Decimal(value))
+
+
+def test_the_order_of_dates_and_epochs_does_not_matter() -> None:
+    days = [date(2024, 4, 24), date(2024, 4, 11)]
+    dates = pl.LazyFrame({"settlement_date": days}, schema={"settlement_date": pl.Date})
+    found = difficulty.on_dates(dates, APRIL.reverse().lazy(), KNOWN_THROUGH).collect()
+    assert dict(found.iter_rows()) == {days[0]: Decimal("88104191118793.5"), days[1]: Decimal("86388558925171")}
+
+
+def test_every_date_of_the_packaged_file_agrees_with_a_search_by_hand() -> None:
+    frame, known_through = read_epochs(packaged("difficulty.csv"))
+    days = pl.date_range(date(2017, 1, 11), known_through, eager=True)
+    found = difficulty.on_dates(pl.LazyFrame({"settlement_date": days}), frame.lazy(), known_through).collect()
+    assert [value for _, value in found.iter_rows()] == [oracle.difficulty(day) for day in days]
+
+
+@pytest.mark.parametrize(
+    ("day", "btc"),
+    [
+        (date(2016, 7, 8), None),
+        (date(2016, 7, 9), 12.5),
+        (date(2020, 5, 10), 12.5),
+        (date(2020, 5, 11), 6.25),
+        (date(2024, 4, 19), 6.25),
+        (date(2024, 4, 20), 3.125),
+        (date(2030, 1, 1), 3.125),
+    ],
+)
+def test_the_day_of_a_halving_has_the_new_subsidy(day: date, btc: float | None) -> None:
+    subsidies = read_subsidies(packaged("block_subsidy.csv"))
+    dates = pl.LazyFrame({"settlement_date": [day]})
+    assert difficulty.subsidy_on_dates(dates, subsidies.lazy()).collect().row(0) == (day, btc)
+
+
+def test_decimals_are_those_that_the_values_need() -> None:
+    assert difficulty.decimals(APRIL) == 1
+    assert difficulty.decimals(APRIL.head(1)) == 0
+    assert difficulty.decimals(APRIL.clear()) == 0

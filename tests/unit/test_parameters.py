@@ -1,0 +1,74 @@
+"""A run's parameters, there and back through the ledger's JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from recon.audit import Tolerance
+from recon.config import CALCULATION_COLUMNS, Fleet, Order, Settings, Table
+from recon.errors import LedgerError
+from recon.parameters import Mending, Pace, from_dict, to_dict
+from recon.reference import Reference, load
+from recon.window import Window
+from tests.builders import write
+
+ODD = Table.parse('"my schema"."odd.name; --"', CALCULATION_COLUMNS, "bitcoin_mined=btc")
+BEGUN = Settings(database_url="postgresql://ana:s3cret@db/power", calculations=ODD, fleet=Fleet.WHOLE)
+TODAY = Settings(database_url="postgresql://ben:0ther@elsewhere/power")
+PACE, WINDOW = Pace(7, 3, Order.OLDEST), Window(date(2024, 4, 20), None)
+MENDING = Mending(frozenset({"missing", "stale"}), Tolerance(1e-7, 1e-5))
+
+
+@pytest.fixture
+def reference(tmp_path: Path) -> Reference:
+    miners = write(tmp_path / "m.csv", "miner_model,hashrate_ths,power_w\nX1,100,3000")
+    return load(miners, None, None, tmp_path)
+
+
+def test_what_was_begun_comes_back_through_json(reference: Reference, tmp_path: Path) -> None:
+    stored = json.loads(json.dumps(to_dict(BEGUN, reference, PACE, WINDOW, MENDING)))
+    settings, found, pace, window, mending = from_dict(stored, TODAY, load(None, None, None, tmp_path))
+    assert (pace, window, mending) == (PACE, WINDOW, replace(MENDING, limit=mending.limit))
+    assert (settings.fleet, settings.calculations) == (Fleet.WHOLE, ODD)
+    assert settings.database_url == TODAY.database_url
+    assert found.miners.equals(reference.miners)
+    assert found.subsidies.equals(reference.subsidies)
+
+
+def test_no_connection_and_no_secret_is_stored(reference: Reference) -> None:
+    text = json.dumps(to_dict(BEGUN, reference, PACE, WINDOW))
+    assert not [word for word in ("s3cret", "ana", "postgresql://", "database_url") if word in text]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"fleet": "half"},
+        {"batch_dates": None},
+        {"order": 3},
+        {"window": {}},
+        {"window": {"first": "yesterday", "last": None}},
+        {"miners": [{"miner_model": 5}]},
+        {"subsidies": [{"starts_on": "x", "subsidy_btc": 1}]},
+        {"calculations": {"columns": []}},
+        {"tolerance": {"unknown": 1}},
+    ],
+    ids=lambda damage: next(iter(damage)),
+)
+def test_damaged_parameters_are_an_error_and_not_a_guess(reference: Reference, damage: dict) -> None:
+    stored = to_dict(BEGUN, reference, PACE, WINDOW) | damage
+    with pytest.raises(LedgerError, match="damaged"):
+        from_dict(stored, TODAY, reference)
+
+
+def test_a_missing_parameter_is_damage(reference: Reference) -> None:
+    for name in ("window", "batch_dates", "workers", "order", "fleet", "curtailment", "miners", "subsidies"):
+        stored = to_dict(BEGUN, reference, PACE, WINDOW)
+        del stored[name]
+        with pytest.raises(LedgerError):
+            from_dict(stored, TODAY, reference)
