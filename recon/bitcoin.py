@@ -39,7 +39,8 @@ def whole_machine_share() -> pl.Expr:
     period_mwh = pl.col("energy_mwh").sum().over("settlement_date", "settlement_period", "miner_model")
     machine_mwh = pl.col("power_w") / W_PER_MW * HOURS_PER_PERIOD
     machines = (period_mwh / machine_mwh).round(FLOOR_DECIMALS).floor()
-    return pl.when(period_mwh > 0).then(machines * machine_mwh / period_mwh).otherwise(0.0)
+    share = (machines * machine_mwh / period_mwh).clip(upper_bound=1.0)
+    return pl.when(period_mwh > 0).then(share).otherwise(0.0)
 
 
 def satoshi_rounded(btc: pl.Expr) -> pl.Expr:

@@ -9,7 +9,7 @@ import polars as pl
 
 from recon.audit import Tolerance
 from recon.config import ChangeLimit, Fleet, Order, Settings, Table, TableName
-from recon.errors import LedgerError
+from recon.errors import LedgerError, UsageError
 from recon.reference import Reference
 from recon.window import Window
 
@@ -71,7 +71,7 @@ def from_dict(
         window = Window.parse(parameters["window"]["first"], parameters["window"]["last"])
         mending = Mending(frozenset(parameters["repairs"]), Tolerance(**parameters["tolerance"]))
         return as_begun, reference.with_parameters(parameters), pace, window, mending
-    except (KeyError, TypeError, ValueError, pl.exceptions.PolarsError) as error:
+    except (KeyError, TypeError, ValueError, UsageError, pl.exceptions.PolarsError) as error:
         raise LedgerError(f"the run's parameters are damaged: {error!r}", "start anew with 'recon fix'") from None
 
 

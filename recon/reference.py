@@ -88,12 +88,12 @@ class Reference:
 
     def with_parameters(self, parameters: dict[str, Any]) -> Reference:
         """These epochs with a stored plan's miner models and subsidies. KeyError or ValueError when it is damaged."""
-        subsidies = [(date.fromisoformat(r["starts_on"]), r["subsidy_btc"]) for r in parameters["subsidies"]]
-        return replace(
-            self,
-            miners=pl.DataFrame(parameters["miners"], schema=MINERS),
-            subsidies=pl.DataFrame(subsidies, schema=SUBSIDIES, orient="row"),
-        )
+        starts = [(date.fromisoformat(r["starts_on"]), r["subsidy_btc"]) for r in parameters["subsidies"]]
+        miners = pl.DataFrame(parameters["miners"], schema=MINERS)
+        subsidies = pl.DataFrame(starts, schema=SUBSIDIES, orient="row")
+        if any(sum(frame.null_count().row(0)) for frame in (miners, subsidies)):
+            raise ValueError("a figure is missing")
+        return replace(self, miners=miners, subsidies=subsidies)
 
 
 def load(miners: Path | None, epochs: Path | None, subsidies: Path | None, user_data_dir: Path) -> Reference:
