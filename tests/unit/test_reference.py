@@ -105,7 +105,7 @@ class TestFiles:
 
     @readers
     def test_a_file_that_is_not_there_is_named(self, tmp_path: Path, read: Callable[[Path], Any]) -> None:
-        with pytest.raises(DataFileError, match="none.csv cannot be read: No such file"):
+        with pytest.raises(DataFileError, match=r"none\.csv cannot be read: No such file"):
             read(tmp_path / "none.csv")
 
     @readers

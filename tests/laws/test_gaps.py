@@ -1,0 +1,102 @@
+"""Laws of gap counting, on any tables: beside plain Python sets and counters."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date
+
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from recon.gaps import count, expected, judge, missing, orphans
+from tests.builders import CalcKey, Key, done_frame, key_frame, miner_frame
+
+MODELS = ["S9", "M20S"]
+DAYS = st.sampled_from([date(2024, 4, 20), date(2024, 4, 21), date(2024, 10, 27)])
+KEYS = st.tuples(DAYS, st.integers(1, 3), st.sampled_from(["T_A-1", "T_A-2"]))
+CALCS = st.tuples(DAYS, st.integers(1, 4), st.sampled_from(["T_A-1", "T_A-2"]), st.sampled_from([*MODELS, "T17"]))
+SOURCES = st.sets(KEYS, max_size=12)
+STORED = st.lists(CALCS, max_size=25)
+
+
+def wanted(keys: set[Key]) -> set[CalcKey]:
+    return {(*key, model) for key in keys for model in MODELS}
+
+
+def frames(keys: set[Key], done: list[CalcKey]) -> tuple[pl.LazyFrame, pl.LazyFrame]:
+    models = miner_frame(MODELS).lazy().select("miner_model")
+    return expected(key_frame(keys).lazy(), models), done_frame(done).lazy()
+
+
+def totals(counts: pl.DataFrame) -> dict[tuple, tuple]:
+    return {row[:2]: row[2:] for row in counts.iter_rows() if any(row[2:])}
+
+
+def checksum(keys: list[Key]) -> str:
+    return str(sum(hash(key) for key in keys))
+
+
+def surveyed(keys: set[Key], done: list[CalcKey]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Both sides as the server's aggregates describe them."""
+    source = [(d, n, checksum([k for k in keys if k[0] == d])) for d, n in Counter(k[0] for k in keys).items()]
+    stored = [
+        (d, m, n, checksum([c[:3] for c in done if (c[0], c[3]) == (d, m)]))
+        for (d, m), n in Counter((c[0], c[3]) for c in done).items()
+    ]
+    names = {"settlement_date": pl.Date, "keys": pl.Int64, "checksum": pl.String}
+    sides = {"settlement_date": pl.Date, "miner_model": pl.String, "rows": pl.Int64, "checksum": pl.String}
+    return pl.DataFrame(source, schema=names, orient="row"), pl.DataFrame(stored, schema=sides, orient="row")
+
+
+@given(SOURCES, STORED)
+def test_missing_and_matched_are_disjoint_and_cover_what_is_expected(keys: set[Key], done: list[CalcKey]) -> None:
+    left, right = frames(keys, done)
+    absent = set(missing(left, right).collect().iter_rows())
+    assert absent == wanted(keys) - set(done)
+    assert absent | (wanted(keys) & set(done)) == wanted(keys)
+
+
+@given(SOURCES, STORED)
+def test_orphans_are_all_rows_that_nothing_asks_for(keys: set[Key], done: list[CalcKey]) -> None:
+    found = Counter(orphans(*frames(keys, done)).collect().iter_rows())
+    assert found == Counter(row for row in done if row not in wanted(keys))
+
+
+@given(SOURCES, STORED)
+def test_counts_are_those_of_sets_and_counters(keys: set[Key], done: list[CalcKey]) -> None:
+    found = count(key_frame(keys).lazy(), miner_frame(MODELS).lazy(), done_frame(done).lazy()).collect()
+    rows, asked = Counter(done), wanted(keys)
+    for day, model, *counts in found.iter_rows():
+        of_side = [pair for pair in asked | set(done) if (pair[0], pair[3]) == (day, model)]
+        assert counts == [
+            sum(pair in asked for pair in of_side),
+            sum(pair in asked and rows[pair] > 0 for pair in of_side),
+            sum(rows[pair] - 1 for pair in of_side if pair in asked and rows[pair]),
+            sum(rows[pair] for pair in of_side if pair not in asked),
+        ]
+    assert sum(found.get_column("matched") + found.get_column("duplicate") + found.get_column("orphan")) == len(done)
+
+
+@given(SOURCES, STORED, st.randoms())
+def test_the_order_of_rows_does_not_matter(keys: set[Key], done: list[CalcKey], chance) -> None:
+    def counted(rows: list[CalcKey]) -> pl.DataFrame:
+        return count(key_frame(keys).lazy(), miner_frame(MODELS).lazy(), done_frame(rows).lazy()).collect()
+
+    mixed = done.copy()
+    chance.shuffle(mixed)
+    assert_frame_equal(counted(done), counted(mixed), check_row_order=False)
+
+
+@given(SOURCES, STORED, st.booleans())
+def test_the_survey_and_a_comparison_of_all_keys_come_to_the_same(
+    keys: set[Key], done: list[CalcKey], deep: bool
+) -> None:
+    settled, disputed = judge(*surveyed(keys, done), MODELS, deep=deep)
+    assert not set(disputed) & set(settled.get_column("settlement_date"))
+    pulled_keys = key_frame(key for key in keys if key[0] in disputed).lazy()
+    pulled_done = done_frame(row for row in done if row[0] in disputed).lazy()
+    compared = count(pulled_keys, miner_frame(MODELS).lazy(), pulled_done).collect()
+    whole = count(key_frame(keys).lazy(), miner_frame(MODELS).lazy(), done_frame(done).lazy()).collect()
+    assert totals(pl.concat([settled, compared])) == totals(whole)
