@@ -57,9 +57,10 @@ def farm_gaps(pairs: pl.LazyFrame) -> pl.LazyFrame:
 def shapes(pairs: pl.LazyFrame) -> pl.LazyFrame:
     """SHAPES of the pairs (as from `marked`), which hold whole dates.
 
-    A date whose gaps are all in whole periods is explained by those, one whose gaps are all in whole farms by these
-    (by the fewer, where both would do). In a mixture a farm counts only if the periods it has keys in are otherwise
-    complete, and a period only if farms of it have rows elsewhere: what chance can make is left as scattered.
+    A date whose gaps are all in whole periods is explained by those, one whose gaps are all in whole farms by these;
+    where both would do, by periods if they are one stretch of several farms, else by farms. In a mixture a farm counts
+    only if the periods it has keys in are otherwise complete, and a period only if farms of it have rows elsewhere:
+    what chance can make is left as scattered.
     """
     explained = _explained(_cells(pairs))
     by_farm, by_period = pl.col("by_farm"), pl.col("by_period")
@@ -88,13 +89,14 @@ def _cells(pairs: pl.LazyFrame) -> pl.LazyFrame:
 def _explained(cells: pl.LazyFrame) -> pl.LazyFrame:
     """The cells with `by_farm` and `by_period`: what explains that they are missing."""
     farm_gone, period_gone, absent = pl.col("farm_gone"), pl.col("period_gone"), pl.col("absent")
-    fewer_farms = pl.col(FARM).filter(farm_gone).n_unique() < pl.col(PERIOD).filter(period_gone).n_unique()
+    stretches = (pl.col(PERIOD).filter(period_gone).unique().sort().diff().fill_null(2) > 1).sum()
+    one_stretch = (stretches == 1) & (pl.col(FARM).filter(farm_gone).n_unique() > 1)
     beside_farms = absent.filter(~farm_gone).sum().over(DATE) > 0
     beside_periods = absent.filter(~period_gone).sum().over(DATE) > 0
     spoiled = ((absent > 0) & ~farm_gone & ~period_gone).any().over(DATE, PERIOD)
     mixed_farm = farm_gone & (~period_gone).any().over(DATE, FARM) & ~spoiled.any().over(DATE, FARM)
     mixed_period = period_gone & (~farm_gone).any().over(DATE, PERIOD)
-    only_farms = ~beside_farms & (beside_periods | fewer_farms.over(DATE))
+    only_farms = ~beside_farms & (beside_periods | ~one_stretch.over(DATE))
     only_periods = ~beside_periods & ~only_farms
     marked = cells.with_columns(
         by_farm=pl.when(only_farms).then(farm_gone).otherwise(~only_periods & mixed_farm),

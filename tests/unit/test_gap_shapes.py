@@ -99,6 +99,21 @@ def test_a_farm_that_is_alone_at_night_is_one_farm_and_not_many_periods() -> Non
     assert found["farms_missing"] == ["NIGHT"] and found["periods_missing"] == []
 
 
+def test_farms_that_were_alone_at_several_times_are_farms() -> None:
+    alone = [("A", range(1, 4)), ("B", range(10, 12)), ("C", range(47, 49))]
+    held = keys(*((DAY, p, f) for f, times in [*alone, ("D", range(20, 40)), ("E", range(20, 40))] for p in times))
+    found = shape(F.is_in(["A", "B", "C"]), held)
+    assert found["farms_missing"] == ["A", "B", "C"] and found["periods_missing"] == []
+
+
+def test_one_stretch_of_several_farms_that_have_no_other_is_periods() -> None:
+    held = keys(
+        *((DAY, p, f) for f, first in (("A", 1), ("B", 1), ("C", 31), ("D", 31)) for p in range(first, first + 18))
+    )
+    found = shape(P > 30, held)
+    assert found["periods_missing"] == list(range(31, 49)) and found["farms_missing"] == []
+
+
 def test_a_crash_in_the_middle_of_a_date_is_periods_and_not_the_farms_that_begin_later() -> None:
     held = keys(*((DAY, p, f"F{f}") for f in range(1, 9) for p in range(5 * f, 5 * f + 8) if p <= 48))
     found = shape(P > 30, held)
