@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 from tests.databases import Database, make_template, new_database
-from tests.servers import Server, debian_programs, embedded_programs, start_server
+from tests.servers import Server, debian_programs, embedded_programs, start_server, temporary_home
 
 REPOSITORY = Path(__file__).parents[1]
 KEPT_VARIABLES = {"HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "USER"}
@@ -84,16 +82,8 @@ def _lend(server: Server, *, tables: bool) -> Iterator[Database]:
 @pytest.fixture
 def recon_home() -> Iterator[Path]:
     """A user's data directory; an embedded server in it is thrown away in the end."""
-    home = Path(tempfile.mkdtemp(prefix="recon-home-"))
-    home.chmod(0o755)  # so that the server of a test run by root can be in it
-    try:
+    with temporary_home() as home:
         yield home
-    finally:
-        if (home / "server").exists():
-            from recon import embedded
-
-            embedded.reset(home)
-        shutil.rmtree(home)
 
 
 @pytest.fixture

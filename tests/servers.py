@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import adbc_driver_postgresql.dbapi as adbc
 
+from recon import embedded
 from recon.embedded_server import programs
 
 CONFIGURATION = """
@@ -211,6 +215,22 @@ def _server_user() -> tuple[int, int]:
     known = {user.pw_name: user for user in pwd.getpwall()}
     user = next(known[name] for name in ("postgres", "pgserver", "nobody") if name in known)
     return user.pw_uid, user.pw_gid
+
+
+@contextmanager
+def temporary_home() -> Iterator[Path]:
+    """A user's data directory for recon; an embedded server in it is thrown away in the end.
+
+    Everybody may enter it: for root an embedded server's data would else be kept outside (`embedded.location`).
+    """
+    home = Path(tempfile.mkdtemp(prefix="recon-home-"))
+    home.chmod(0o755)
+    try:
+        yield home
+    finally:
+        if (embedded.location(home) / "server").exists():
+            embedded.reset(home)
+        shutil.rmtree(home)
 
 
 def free_port() -> int:
