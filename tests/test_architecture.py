@@ -18,7 +18,7 @@ LAYERS = {
     1: "schema window errors config",
     2: (
         "gaps bitcoin difficulty audit ratios partitions plan verify report "
-        "findings gap_shapes gap_findings source_patterns source_periods "
+        "checks findings gap_shapes gap_findings source_patterns source_periods "
         "sample_recipe sample_curtailment sample_faults"
     ),
     3: "database",
@@ -26,7 +26,10 @@ LAYERS = {
         "tables load ledger reference parameters repair quarantine source_findings "
         "embedded embedded_server sample_files sample_load download"
     ),
-    5: "pipeline analysis findings_scan values minimal daily diagnose monitor explain proof setup sample",
+    5: (
+        "pipeline analysis values minimal daily explain proof setup sample "
+        "diagnose diagnose_network diagnose_queries diagnose_server monitor"
+    ),
     6: "cli __main__",
 }
 LAYER = {name: layer for layer, names in LAYERS.items() for name in names.split()}
