@@ -292,6 +292,23 @@ def secrets_in(text: str) -> set[str]:
     return {secret for secret in found if secret}
 
 
+def server_address(text: str, environ: Mapping[str, str] | None = None) -> tuple[str, int] | None:
+    """Host and port that a connection string leads to; None for a Unix socket, a service, or several hosts.
+
+    >>> server_address("postgresql://u@db.example.com/power?sslmode=require", {})
+    ('db.example.com', 5432)
+    """
+    env = os.environ if environ is None else environ
+    found = dict(re.findall(r"\b(host|port)\s*=\s*'?([^'\s&]+)", text))
+    parts = urlsplit(text) if "://" in text else urlsplit("")
+    try:
+        host = unquote(found.get("host") or parts.hostname or env.get("PGHOST") or "")
+        port = int(found.get("port") or parts.port or env.get("PGPORT") or 5432)
+    except ValueError:
+        return None
+    return (host, port) if host and not host.startswith(("/", "@")) and "," not in host else None
+
+
 def socket_url(text: str) -> str:
     """The URL with a `host=/directory` parameter moved into the authority, as ConnectorX needs it."""
     parts = urlsplit(text)

@@ -68,6 +68,7 @@ class Layout:
     partitioned: bool
     unique_index: bool
     price_columns: tuple[str, ...] = ()
+    curtailment_oid: int = 0
 
     @cached_property
     def parts(self) -> dict[str, str]:
@@ -114,6 +115,7 @@ def inspect(session: Session, settings: Settings, *, writing: bool = False) -> L
         source_columns=source_columns,
         stored_columns=stored_columns,
         calculations_oid=oid,
+        curtailment_oid=source[0]["table_oid"],
         partitioned=stored[0]["kind"] == "p",
         unique_index=bool(session.rows(sql("unique_index"), oid, names)[0]["found"]),
         price_columns=tuple(

@@ -9,7 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from recon import __version__
-from recon.cli import commands, demo, minimal, proof, quarantine, sample
+from recon.cli import commands, demo, diagnose, minimal, proof, quarantine, sample
 from recon.cli.call import LOG
 from recon.cli.options import take_common
 from recon.errors import ExitCode, ReconError, UsageError
@@ -47,6 +47,7 @@ def _common(
 
 
 commands.add_to(app)
+diagnose.add_to(app)
 minimal.add_to(app)
 quarantine.add_to(app)
 proof.add_to(app)

@@ -100,9 +100,11 @@ def with_common(*, database: bool = True) -> Callable[[Command], Command]:
 def take_common(function: Command) -> Command:
     """The same options before the command's name: kept in the context for the command."""
 
-    def wrapper(ctx: typer.Context, **values: Any) -> None:
-        ctx.obj = {name: values.pop(name) for name in COMMON}
-        function(ctx, **values)
+    def wrapper(ctx: typer.Context, **values: Any) -> int | None:
+        inherited = ctx.obj or {}
+        given = {name: values.pop(name) for name in COMMON}
+        ctx.obj = {name: inherited.get(name) if value is None else value for name, value in given.items()}
+        return function(ctx, **values)
 
     return _take(wrapper, function, without="ctx")
 

@@ -1,0 +1,171 @@
+"""`recon diagnose`: what could make a run time out."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from recon.cli.call import Call
+from recon.cli.options import COMMON, take_common, with_common
+from recon.errors import ExitCode, Interrupted, ReconError
+
+if TYPE_CHECKING:
+    from recon.checks import Check, Diagnosis
+
+Nagios = Annotated[bool, typer.Option("--nagios", help="One line with perfdata; exit 0, 1, 2 or 3.")]
+Connections = Annotated[int, typer.Option("--connections", min=1, max=50, help="How many at once.")]
+COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "skip": "dim"}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the group; without a subcommand it analyzes."""
+    group = typer.Typer(help="What could make a run time out, on this server, now.", invoke_without_command=True)
+    group.callback()(_default)
+    group.command("analyze")(analyze)
+    group.command("test")(ladder_only)
+    group.command("monitor")(monitor)
+    app.add_typer(group, name="diagnose")
+
+
+@take_common
+def _default(ctx: typer.Context, nagios: Nagios = False, connections: Connections = 3) -> int | None:
+    """What could make a run time out, on this server, now."""
+    if ctx.invoked_subcommand is not None:
+        return None
+    given = {name: ctx.obj.get(name) for name in COMMON}
+    return analyze(ctx, nagios=nagios, connections=connections, **given)
+
+
+@with_common()
+def analyze(call: Call, nagios: Nagios = False, connections: Connections = 3) -> int:
+    """Every check: connecting, queries, settings, tables, other sessions, writing, memory."""
+    from recon import diagnose as story
+
+    return _answer(call, story.analyze(call.settings, connections=connections), nagios)
+
+
+@with_common()
+def ladder_only(call: Call, nagios: Nagios = False) -> int:
+    """The query ladder only."""
+    from recon import diagnose as story
+
+    return _answer(call, story.ladder_only(call.settings), nagios)
+
+
+def _answer(call: Call, found: Diagnosis, nagios: bool) -> int:
+    if nagios:
+        code, line = found.nagios()
+        print(line)
+        return code
+    if call.json:
+        call.print_json(found.to_dict())
+    else:
+        _table(call, found)
+    return found.exit_code
+
+
+def _table(call: Call, found: Diagnosis) -> None:
+    for check in found.checks:
+        _line(call, check)
+    call.say(f"\nrisk of timeouts: {found.level} ({found.risk} of 14)")
+    for advice in found.recommendations:
+        call.say(f"  {advice}")
+
+
+def _line(call: Call, check: Check) -> None:
+    from rich.text import Text
+
+    value = "" if check.value is None else f"{check.value:,.4g} {check.unit}"
+    line = Text(f"{check.status:4}", style=COLOURS[check.status])
+    line.append(f" {check.name:36} {value:>16}  ", style="default")
+    call.console.print(line, soft_wrap=True)
+    if check.detail:
+        call.say(f"       {check.detail}")
+
+
+@with_common()
+def monitor(
+    call: Call,
+    interval: Annotated[float, typer.Option("--interval", min=0.05, help="Seconds between looks.")] = 60,
+    count: Annotated[int | None, typer.Option("--count", min=1, help="Stop after so many looks.")] = None,
+) -> int:
+    """Look again and again; Ctrl-C prints a summary."""
+    from recon.database import pause
+
+    seen: list[dict[str, Any]] = []
+    try:
+        with _shown(call) as show:
+            while count is None or len(seen) < count:
+                if seen:
+                    pause(interval)
+                seen.append(_look(call))
+                show(seen[-1])
+    except Interrupted:
+        pass
+    _summary(call, seen)
+    return ExitCode.OK
+
+
+def _look(call: Call) -> dict[str, Any]:
+    """One look: how long a connection and a round trip take, and who is in the way."""
+    from recon.database import connect, sql
+
+    look: dict[str, Any] = {"time": datetime.now(UTC).isoformat(timespec="seconds")}
+    started = time.perf_counter()
+    try:
+        with connect(call.settings, "recon/diagnose/monitor") as session:
+            look["connect_ms"] = round((time.perf_counter() - started) * 1000, 2)
+            started = time.perf_counter()
+            session.rows("select 1 as one")
+            look["latency_ms"] = round((time.perf_counter() - started) * 1000, 2)
+            found = session.rows(sql("diagnose_sessions"))
+    except Interrupted:
+        raise
+    except ReconError as error:
+        return look | {"connect_ms": None, "latency_ms": None, "error": error.message}
+    look["sessions"] = len(found)
+    look["waiting"] = sum(bool(row["blocked_by"]) for row in found)
+    look["idle_in_transaction"] = sum("idle in transaction" in row["state"] for row in found)
+    return look | {"error": None}
+
+
+@contextmanager
+def _shown(call: Call) -> Iterator[Any]:
+    """How a look is shown: a JSON object per line, a live table on a terminal, else a line."""
+    if call.json:
+        yield lambda look: print(json.dumps({"schema_version": 1, **look}), flush=True)
+    elif sys.stdout.isatty():
+        from rich.live import Live
+        from rich.table import Table
+
+        table = Table("time", "connect ms", "latency ms", "sessions", "waiting", "idle in tx", "error", box=None)
+        with Live(table, console=call.console, auto_refresh=False) as live:
+
+            def add(look: dict[str, Any]) -> None:
+                table.add_row(*(_cell(value) for value in look.values()))
+                live.refresh()
+
+            yield add
+    else:
+        yield lambda look: print(" ".join(f"{k}={_cell(v)}" for k, v in look.items() if v is not None), flush=True)
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _summary(call: Call, seen: list[dict[str, Any]]) -> None:
+    latencies = [look["latency_ms"] for look in seen if look["latency_ms"] is not None]
+    worst = max(latencies, default=None)
+    failures = len(seen) - len(latencies)
+    if call.json:
+        summary = {"looks": len(seen), "worst_latency_ms": worst, "failures": failures}
+        print(json.dumps({"schema_version": 1, "summary": summary}), flush=True)
+    call.say(f"{len(seen)} looks, worst latency {worst} ms, {failures} failures")
