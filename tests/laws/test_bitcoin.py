@@ -17,6 +17,7 @@ from recon.schema import CALC_KEY
 from tests import oracle
 from tests.builders import DAY, MODELS, energy_frame, miner_frame, terms_frame
 
+Energy = tuple[date, int, str, float]
 MWH = st.floats(0, 3000, allow_nan=False)
 DIFFICULTY = st.integers(10**11, 10**16)
 PERIODS = st.dictionaries(st.tuples(st.integers(1, 3), st.sampled_from(["T_A-1", "T_B-1", "E_C-1"])), MWH, min_size=1)
@@ -30,7 +31,7 @@ def priced(
     return calculations(energy_frame(energy).lazy(), miner_frame().lazy(), terms.lazy(), fleet).sort(CALC_KEY).collect()
 
 
-def rows(periods: dict[tuple[int, str], float]) -> list[tuple[date, int, str, float]]:
+def rows(periods: dict[tuple[int, str], float]) -> list[Energy]:
     return [(DAY, period, farm, mwh) for (period, farm), mwh in periods.items()]
 
 
