@@ -256,6 +256,9 @@ def normalize_url(text: str) -> str:
     if text == EMBEDDED or ("=" in text and "://" not in text):
         return text
     normal = re.sub(r"^postgres(ql)?(\+[a-z0-9_]+)?://", "postgresql://", text)
+    authority = normal.removeprefix("postgresql://").split("?")[0]
+    if authority.count("@") > 1 or "@" in authority.partition("/")[2]:
+        raise UsageError("the database URL has an @ or / in its user or password", "write @ as %40 and / as %2F there")
     if not normal.startswith("postgresql://"):
         scheme = text.split("://", 1)[0] if "://" in text else ""
         what = f"{scheme}:// is not a PostgreSQL URL" if scheme else "the database URL is not one"

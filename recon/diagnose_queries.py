@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -73,9 +72,8 @@ def _slowest(opens: Opens, statements: list[str]) -> str:
         _statement_timeout_s(session)
         for statement in statements:
             try:
-                (row,) = session.rows(f"explain (analyze, buffers, format json) {statement}")
+                nodes += slowest_nodes(session.explain(statement))
             except DatabaseError as error:
                 return f"; its plan could not be had: {error.message}"
-            nodes += slowest_nodes(json.loads(next(iter(row.values())))[0]["Plan"])
     top = sorted(nodes, key=lambda node: -node[1])[:3]
     return "; slowest: " + ", ".join(f"{what} {spent_ms:.0f} ms" for what, spent_ms in top)

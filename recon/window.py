@@ -6,6 +6,7 @@ periods, 46 on the day the clocks go forward, 50 on the day they go back.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
@@ -59,7 +60,7 @@ def parse_date(text: str) -> date:
     datetime.date(2024, 4, 20)
     """
     try:
-        if len(text) != len("2024-04-20"):
+        if not re.fullmatch(r"\d{4}-\d\d-\d\d", text):
             raise ValueError(text)
         return date.fromisoformat(text)
     except ValueError:

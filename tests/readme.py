@@ -7,8 +7,9 @@ import re
 import shlex
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
+
+from tests.servers import temporary_home
 
 README = Path(__file__).parent.parent / "README.md"
 EXAMPLE = re.compile(r"```console\n\$ (recon [^\n]+)\n(.*?)```", re.DOTALL)
@@ -48,8 +49,7 @@ def timeless(text: str) -> str:
 def main() -> None:
     """Writes the output of every example into the README."""
     text = README.read_text(encoding="utf-8")
-    with tempfile.TemporaryDirectory() as directory:
-        home = Path(directory)
+    with temporary_home() as home:
 
         def rewritten(match: re.Match[str]) -> str:
             return f"```console\n$ {match[1]}\n{run(match[1], home)}```"

@@ -31,7 +31,7 @@ def demo(
         raise UsageError("demo is for people and has no --json", "use 'recon -d embedded fix --json'")
     if reset:
         embedded.reset(call.home)
-    call.say(f"1. an embedded PostgreSQL server; its data live in {call.home}")
+    call.say(f"1. an embedded PostgreSQL server; its data live in {embedded.location(call.home)}")
     here = call.at(EMBEDDED)
     loaded = sample_load.ensure(here.settings, sample_load.packaged(), name=here.name)
     call.say("   the sample was loaded" if loaded else "   the sample is there from last time ('--reset' starts over)")

@@ -10,11 +10,11 @@ TEXT = README.read_text(encoding="utf-8")
 CRON_FIELD = r"(\*|\d+(-\d+)?)(/\d+)?(,\d+)*"
 
 
-def test_every_console_example_prints_what_the_readme_shows(tmp_path: Path) -> None:
+def test_every_console_example_prints_what_the_readme_shows(recon_home: Path) -> None:
     found = examples(TEXT)
     assert len(found) >= 8
     for command, output in found:
-        assert timeless(run(command, tmp_path)) == timeless(output), command
+        assert timeless(run(command, recon_home)) == timeless(output), command
 
 
 def blocks(language: str) -> list[str]:
