@@ -327,7 +327,7 @@ def retried(operation: Callable[[int], T], dates: Sequence[date], retrying: Retr
     retries = tenacity.Retrying(
         retry=tenacity.retry_if_exception(can_pass),
         stop=enough,
-        wait=tenacity.wait_exponential_jitter(initial=0.2, max=5),
+        wait=tenacity.wait_exponential(multiplier=0.2, max=5) + tenacity.wait_random(0, 0.5),
         sleep=pause,
         before_sleep=say,
         reraise=True,
