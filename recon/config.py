@@ -220,6 +220,7 @@ class Settings:
     json: bool = False
     quiet: bool = False
     verbose: bool = False
+    profile: bool = False
     log_file: Path | None = None
     log_format: LogFormat = LogFormat.TEXT
 

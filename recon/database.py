@@ -29,6 +29,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 
 from recon.config import Settings, TableName, Timeouts, secrets_in, socket_url, without_password
 from recon.errors import ConnectError, DatabaseError, ExitCode, Interrupted, PermissionDenied, ReconError
+from recon.profile import moved, stage
 
 TRANSIENT_STATES = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300", "57014", "25P03", "25P04"}
 """What can pass when tried again: serialization, deadlock, lock wait, shutdown and crash, too many
@@ -106,6 +107,7 @@ class Session:
 
     def __init__(self, settings: Settings, application_name: str, *, last_words: bool = False) -> None:
         self._last_words = last_words
+        self.name = application_name
         self.opened_at = time.monotonic()
         self.uses = 0
         self._secrets = secrets_in(settings.database_url)
@@ -139,7 +141,9 @@ class Session:
 
     def frame(self, statement: str, *values: object) -> pl.DataFrame:
         """The rows of one statement, as a frame."""
-        return pl.DataFrame(self._run(statement, values, lambda cursor: pl.from_arrow(cursor.fetch_arrow_table())))
+        table = self._run(statement, values, lambda cursor: cursor.fetch_arrow_table())
+        moved(bytes_in=table.nbytes)
+        return pl.DataFrame(pl.from_arrow(table))
 
     def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
         """The rows of one small result, each a dictionary."""
@@ -169,6 +173,7 @@ class Session:
         Column names and types must be the table's own: binary COPY never casts.
         """
         data = frame.to_arrow()
+        moved(bytes_out=data.nbytes)
         return int(
             self._run(
                 "",
@@ -209,7 +214,8 @@ class Session:
     def commit(self) -> None:
         """COMMIT. When it fails without a SQLSTATE the outcome is unknown: `code` is then `commit_unknown`."""
         try:
-            self.execute("commit")
+            with stage("commit"):
+                self.execute("commit")
         except DatabaseError as error:
             if error.sqlstate is None or error.sqlstate.startswith(("08", "57P")):
                 error.code = "commit_unknown"
@@ -261,7 +267,8 @@ def connect(settings: Settings, application_name: str = "recon", *, last_words: 
 
     `last_words`: it may still speak after `stop_all`, to record that a run was interrupted.
     """
-    return Session(settings, application_name, last_words=last_words)
+    with stage("connect"):
+        return Session(settings, application_name, last_words=last_words)
 
 
 class Pool:

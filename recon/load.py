@@ -17,6 +17,7 @@ from recon.config import Settings
 from recon.database import Session, sql
 from recon.errors import DatabaseError
 from recon.gaps import missing
+from recon.profile import stage
 from recon.reference import Reference
 from recon.report import DateResult
 from recon.schema import BTC, CALC_KEY, CALC_KEY_SCHEMA, KEY
@@ -63,27 +64,32 @@ def fill(
         lock(session, layout, dates)
         if not job.settings.synchronous_commit:
             session.execute("set local synchronous_commit = off")
-        keys = read_keys(session, layout, where)
-        doomed = _repaired(session, layout, job, keys, where)
-        done = read_done(session, layout, where)
-        rows = _missing_rows(keys, done, job)
+        with stage("read"):
+            keys = read_keys(session, layout, where)
+            doomed = _repaired(session, layout, job, keys, where)
+            done = read_done(session, layout, where)
+        with stage("price"):
+            rows = _missing_rows(keys, done, job)
         if only is not None:
             rows = rows.join(only, on=KEY, how="semi")
         if "missing" not in job.repairs:
             rows = rows.join(doomed, on=CALC_KEY, how="semi")
         if not rows.is_empty():
-            session.copy(layout.calculations.name, as_stored(rows, layout, job.reference.difficulty_decimals))
-        _check(session, layout, where, keys, done, rows)
-        if only is not None:
-            _check_keys(session, layout, where, rows)
-        if not doomed.is_empty():
-            repair.note_replacements(session, job.run_id, doomed, rows)
-            _check_values(session, layout, job, keys, where)
+            with stage("copy"):
+                session.copy(layout.calculations.name, as_stored(rows, layout, job.reference.difficulty_decimals))
+        with stage("verify"):
+            _check(session, layout, where, keys, done, rows)
+            if only is not None:
+                _check_keys(session, layout, where, rows)
+            if not doomed.is_empty():
+                repair.note_replacements(session, job.run_id, doomed, rows)
+                _check_values(session, layout, job, keys, where)
         share = (time.monotonic() - started) / len(dates)
         results = _results(rows, doomed, dates, attempt, share)
         if only is not None:
             results = [replace(result, status="pending", attempts=0) for result in results]
-        return ledger.record(session, job.run_id, results)
+        with stage("ledger"):
+            return ledger.record(session, job.run_id, results)
 
 
 def lock(session: Session, layout: Layout, dates: Sequence[date]) -> None:

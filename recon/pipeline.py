@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from recon.load import Job, fill
 from recon.parameters import Mending, Pace, from_dict, to_dict
 from recon.partitions import chunks, halves
 from recon.plan import PlannedDate, blocked, plan
+from recon.profile import stage
 from recon.reference import Reference
 from recon.report import DateResult, FixReport, Status
 from recon.tables import Layout, inspect
@@ -29,6 +31,9 @@ from recon.window import Window
 MAX_CHUNK_ROWS = 250_000
 """Rows that a chunk may expect: bounds memory at about 100 MB per worker whatever the batch size."""
 SCAN_ROWS = 1_000_000
+SURVEYS = ("survey_source", "survey_stored")
+ONE_CONNECTION_DAYS = 92
+"""A survey of up to a quarter takes less time than a second connection."""
 ATTEMPTS = 4
 T = TypeVar("T")
 Retrying = Callable[[Sequence[date], ReconError], None]
@@ -97,6 +102,7 @@ def survey(
     *,
     deep: bool = False,
     scanned: Scanned | None = None,
+    connections: int = 2,
 ) -> Status:
     """Status by per-date aggregates; only dates on which they disagree (`deep`: all) are compared key by key.
 
@@ -108,13 +114,36 @@ def survey(
             scanned(keys, done)
         return gaps.count(keys.lazy(), _models(models), done.lazy()).collect()
 
-    with session.transaction(read_only=True, snapshot=True):
-        source, stored = tables.survey(session, layout, window)
+    with stage("survey"), session.transaction(read_only=True, snapshot=True):
+        source, stored = _aggregates(session, settings, layout, window, connections)
         counts, disputed = gaps.judge(source, stored, list(models), deep=deep)
         compared = [
             compare(*tables.scan(session, settings, layout, dates)) for dates in _scans(source, stored, disputed)
         ]
     return Status(window, tuple(models), source, pl.concat([counts, *compared]))
+
+
+def _aggregates(
+    session: Session, settings: Settings, layout: Layout, window: Window, connections: int
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Both tables' aggregates as of the session's snapshot; for a wide window at the same time, on two connections."""
+    first, last = window.bounds
+    beside = None
+    if connections > 1 and (last - first).days > ONE_CONNECTION_DAYS:
+        with suppress(ConnectError):  # a server without a second one to spare
+            beside = connect(settings, session.name)
+    if beside is None:
+        return tuple(tables.aggregate(session, layout, window, name) for name in SURVEYS)  # type: ignore[return-value]
+    snapshot = session.rows("select pg_export_snapshot() as id")[0]["id"]
+    with (
+        beside,
+        beside.transaction(read_only=True, snapshot=True),
+        ThreadPoolExecutor(1, thread_name_prefix="survey") as executor,
+    ):
+        beside.execute(f"set transaction snapshot '{snapshot}'")
+        stored = executor.submit(tables.aggregate, beside, layout, window, SURVEYS[1])
+        source = tables.aggregate(session, layout, window, SURVEYS[0])
+        return source, stored.result()
 
 
 def _models(models: Sequence[str]) -> pl.LazyFrame:

@@ -168,15 +168,21 @@ def _may(table: Table, rows: list[dict[str, Any]], privilege: str) -> None:
     names = {theirs for _, theirs in table.columns}
     refused = [r["column_name"] for r in rows if r["column_name"] in names and not r[f"may_{privilege.lower()}"]]
     if refused:
-        relation, role = f"{rows[0]['schema_name']}.{rows[0]['table_name']}", rows[0]["role_name"]
-        raise PermissionDenied(
-            f'role "{role}" has no {privilege} privilege on {relation}',
-            f'ask its owner for: GRANT {privilege} ON {relation} TO "{role}"',
-        )
+        raise _denied(rows, privilege)
+
+
+def _denied(rows: list[dict[str, Any]], privilege: str, why: str = "") -> PermissionDenied:
+    relation, role = f"{rows[0]['schema_name']}.{rows[0]['table_name']}", rows[0]["role_name"]
+    return PermissionDenied(
+        f'role "{role}" has no {privilege} privilege on {relation}{why}',
+        f'ask its owner for: GRANT {privilege} ON {relation} TO "{role}"',
+    )
 
 
 def _check_writing(session: Session, table: Table, rows: list[dict[str, Any]]) -> None:
     _may(table, rows, "INSERT")
+    if not rows[0]["may_select_whole"]:
+        raise _denied(rows, "SELECT", " as a whole, by which what was written is verified (columns alone do not do)")
     if rows[0]["kind"] not in ("r", "p"):
         raise SchemaError(f"{table.name} is not a table that can be written to", "name the table behind it")
     ours = {theirs for _, theirs in table.columns}
@@ -201,23 +207,22 @@ def literal(day: date) -> str:
     return f"date '{day.isoformat()}'"
 
 
-def survey(session: Session, layout: Layout, window: Window) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Both tables' aggregates (see the `survey_*.sql` files). A window that takes too long is cut in halves.
+def aggregate(session: Session, layout: Layout, window: Window, name: str) -> pl.DataFrame:
+    """One table's aggregates per date (`survey_source` or `survey_stored`). A window that times out is halved.
 
-    Run it inside a transaction: it uses savepoints, and both sides should be of one moment.
+    Run it inside a transaction: it uses savepoints.
     """
     first, last = window.bounds
     parts = {**layout.parts, "first": literal(first), "last": literal(last)}
     try:
         with session.savepoint():
-            return session.frame(sql("survey_source", **parts)), session.frame(sql("survey_stored", **parts))
+            return session.frame(sql(name, **parts))
     except DatabaseError as error:
         if error.code != "timeout" or first == last:
             raise
     ends = session.rows(sql("date_range", **parts))[0]
     days = _cut(ends["first_date"] or first, ends["last_date"] or first)
-    sides = [survey(session, layout, Window(*half)) for half in days]
-    return pl.concat([source for source, _ in sides]), pl.concat([stored for _, stored in sides])
+    return pl.concat([aggregate(session, layout, Window(*half), name) for half in days])
 
 
 def _cut(first: date, last: date) -> list[tuple[date, date]]:

@@ -14,6 +14,7 @@ from recon.audit import Tolerance
 from recon.config import Settings
 from recon.database import Pool
 from recon.partitions import chunks
+from recon.profile import stage
 from recon.reference import Reference
 from recon.report import Status, Values
 from recon.tables import Layout, read_source_rows, scope
@@ -48,7 +49,7 @@ def judged(
     pool = Pool(settings, name)
 
     def chunk(days: list[date]) -> Any:
-        with pool.session() as session, session.transaction(read_only=True, snapshot=True):
+        with pool.session() as session, stage("values"), session.transaction(read_only=True, snapshot=True):
             where = scope(days)
             keys = read_source_rows(session, layout, where)
             rows = repair.judge(session, layout, reference, settings.fleet, keys, where, tolerance)

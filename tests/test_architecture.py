@@ -21,7 +21,7 @@ LAYERS = {
         "checks findings gap_shapes gap_findings source_patterns source_periods "
         "sample_recipe sample_curtailment sample_faults"
     ),
-    3: "database",
+    3: "database profile",
     4: (
         "tables load ledger reference parameters repair quarantine source_findings "
         "embedded embedded_server sample_files sample_load download"

@@ -82,7 +82,24 @@ class Call:
 
     def print_json(self, document: dict[str, Any]) -> None:
         """The document on stdout, plainly."""
+        if self._settings.profile:
+            document = {**document, "profile": self._profile()}
         sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+    @staticmethod
+    def _profile() -> dict[str, dict[str, Any]]:
+        from recon import profile
+
+        return profile.totals()
+
+    def print_profile(self) -> None:
+        """With `--profile`, seconds and bytes per stage, on stderr."""
+        if not self._settings.profile or self.json:
+            return
+        sys.stderr.write(f"{'stage':10} {'seconds':>9} {'bytes in':>14} {'bytes out':>14}\n")
+        for name, total in self._profile().items():
+            figures = f"{total['seconds']:9.3f} {total['bytes_in']:14,} {total['bytes_out']:14,}"
+            sys.stderr.write(f"{name:10} {figures}\n")
 
     def progress(self, line: str) -> None:
         """A line on stderr while something long goes on."""

@@ -70,6 +70,7 @@ COMMON: dict[str, Any] = {
     "json": _option(bool, "--json", panel=OUTPUT, help="One JSON document on stdout."),
     "quiet": _option(bool, "--quiet", "-q", panel=OUTPUT, help="No progress, no log lines on stderr."),
     "verbose": _option(bool, "--verbose", "-v", panel=OUTPUT, help="More log lines on stderr."),
+    "profile": _option(bool, "--profile", panel=OUTPUT, help="Seconds and bytes per stage, at the end."),
     "log_file": _option(Path, "--log-file", panel=OUTPUT, metavar="FILE", help="Append log lines to a file."),
     "log_format": _option(LogFormat, "--log-format", panel=OUTPUT, help="How log lines look (text)."),
 }
@@ -90,7 +91,9 @@ def with_common(*, database: bool = True) -> Callable[[Command], Command]:
             inherited = ctx.obj or {}
             merged = {name: inherited.get(name) if value is None else value for name, value in given.items()}
             call = Call(ctx.command_path.split(" ", 1)[-1], parse_settings(merged, database=database))
-            return command(call, **values)
+            code = command(call, **values)
+            call.print_profile()
+            return code
 
         return _take(wrapper, command, without="call")
 

@@ -11,6 +11,7 @@ select
     a.attnotnull and not a.atthasdef and a.attidentity = '' as must_be_given,
     has_column_privilege(c.oid, a.attnum, 'SELECT') as may_select,
     has_column_privilege(c.oid, a.attnum, 'INSERT') as may_insert,
+    has_table_privilege(c.oid, 'SELECT') as may_select_whole,
     case when a.atthasdef and a.attidentity = '' then pg_get_serial_sequence($1, a.attname) end as sequence_name,
     current_user::text as role_name,
     current_setting('server_version_num')::int4 as server_version
