@@ -22,6 +22,7 @@ app = typer.Typer(
     name="recon",
     no_args_is_help=True,
     add_completion=True,
+    rich_markup_mode=None,  # plain help: loading Rich for it takes longer than all else together
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Keeps historical_bitcoin_calculations in exact agreement with curtailment_records, and proves it.",

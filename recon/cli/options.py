@@ -26,53 +26,42 @@ from recon.config import (
     find_database_url,
 )
 
-CONNECTION = "Connection (before or after the command)"
-TABLES = "Tables (before or after the command)"
-REFERENCE = "Reference data (before or after the command)"
-OUTPUT = "Output (before or after the command)"
 
-
-def _option(kind: Any, *names: str, panel: str, help: str, **more: Any) -> Any:
-    return Annotated[kind | None, typer.Option(*names, help=help, rich_help_panel=panel, show_default=False, **more)]
+def _option(kind: Any, *names: str, help: str, **more: Any) -> Any:
+    return Annotated[kind | None, typer.Option(*names, help=help, show_default=False, **more)]
 
 
 _COLUMNS = "What its columns are called: ours=theirs,..."
 COMMON: dict[str, Any] = {
-    "database_url": _option(
-        str, "--database-url", "-d", panel=CONNECTION, metavar="URL", help="PostgreSQL URL, or 'embedded'."
-    ),
-    "connect_timeout": _option(float, "--connect-timeout", panel=CONNECTION, help="Seconds to connect (10)."),
+    "database_url": _option(str, "--database-url", "-d", metavar="URL", help="PostgreSQL URL, or 'embedded'."),
+    "connect_timeout": _option(float, "--connect-timeout", help="Seconds to connect (10)."),
     "statement_timeout": _option(
-        float, "--statement-timeout", panel=CONNECTION, help="Seconds per statement (the role's own, else 120)."
+        float, "--statement-timeout", help="Seconds per statement (the role's own, else 120)."
     ),
-    "lock_timeout": _option(
-        float, "--lock-timeout", panel=CONNECTION, help="Seconds to wait for a lock (the role's own, else 30)."
-    ),
-    "idle_timeout": _option(
-        float, "--idle-timeout", panel=CONNECTION, help="Seconds idle in a transaction (the role's own, else 60)."
-    ),
-    "reader": _option(Reader, "--reader", panel=CONNECTION, help="Driver of large read-only scans (adbc)."),
+    "lock_timeout": _option(float, "--lock-timeout", help="Seconds to wait for a lock (the role's own, else 30)."),
+    "idle_timeout": _option(float, "--idle-timeout", help="Seconds idle in a transaction (the role's own, else 60)."),
+    "reader": _option(Reader, "--reader", help="Driver of large read-only scans (adbc)."),
     "synchronous_commit": _option(
-        str, "--synchronous-commit", panel=CONNECTION, metavar="on|off", help="Wait for the disk at each chunk (off)."
+        str, "--synchronous-commit", metavar="on|off", help="Wait for the disk at each chunk (off)."
     ),
     "curtailment_table": _option(
-        str, "--curtailment-table", panel=TABLES, metavar="TABLE", help="schema.table (curtailment_records)."
+        str, "--curtailment-table", metavar="TABLE", help="schema.table (curtailment_records)."
     ),
-    "curtailment_columns": _option(str, "--curtailment-columns", panel=TABLES, metavar="PAIRS", help=_COLUMNS),
+    "curtailment_columns": _option(str, "--curtailment-columns", metavar="PAIRS", help=_COLUMNS),
     "calculations_table": _option(
-        str, "--calculations-table", panel=TABLES, metavar="TABLE", help="As above (historical_bitcoin_calculations)."
+        str, "--calculations-table", metavar="TABLE", help="As above (historical_bitcoin_calculations)."
     ),
-    "calculations_columns": _option(str, "--calculations-columns", panel=TABLES, metavar="PAIRS", help=_COLUMNS),
-    "fleet": _option(Fleet, "--fleet", panel=REFERENCE, help="Any share of a machine, or whole ones (fractional)."),
-    "miners": _option(Path, "--miners", panel=REFERENCE, metavar="FILE", help="Miner models, CSV."),
-    "difficulty": _option(Path, "--difficulty", panel=REFERENCE, metavar="FILE", help="Difficulty epochs, CSV."),
-    "subsidy": _option(Path, "--subsidy", panel=REFERENCE, metavar="FILE", help="Block subsidies, CSV."),
-    "json": _option(bool, "--json", panel=OUTPUT, help="One JSON document on stdout."),
-    "quiet": _option(bool, "--quiet", "-q", panel=OUTPUT, help="No progress, no log lines on stderr."),
-    "verbose": _option(bool, "--verbose", "-v", panel=OUTPUT, help="More log lines on stderr."),
-    "profile": _option(bool, "--profile", panel=OUTPUT, help="Seconds and bytes per stage, at the end."),
-    "log_file": _option(Path, "--log-file", panel=OUTPUT, metavar="FILE", help="Append log lines to a file."),
-    "log_format": _option(LogFormat, "--log-format", panel=OUTPUT, help="How log lines look (text)."),
+    "calculations_columns": _option(str, "--calculations-columns", metavar="PAIRS", help=_COLUMNS),
+    "fleet": _option(Fleet, "--fleet", help="Any share of a machine, or whole ones (fractional)."),
+    "miners": _option(Path, "--miners", metavar="FILE", help="Miner models, CSV."),
+    "difficulty": _option(Path, "--difficulty", metavar="FILE", help="Difficulty epochs, CSV."),
+    "subsidy": _option(Path, "--subsidy", metavar="FILE", help="Block subsidies, CSV."),
+    "json": _option(bool, "--json", help="One JSON document on stdout."),
+    "quiet": _option(bool, "--quiet", "-q", help="No progress, no log lines on stderr."),
+    "verbose": _option(bool, "--verbose", "-v", help="More log lines on stderr."),
+    "profile": _option(bool, "--profile", help="Seconds and bytes per stage, at the end."),
+    "log_file": _option(Path, "--log-file", metavar="FILE", help="Append log lines to a file."),
+    "log_format": _option(LogFormat, "--log-format", help="How log lines look (text)."),
 }
 """The options every command takes, by the names of `Settings.parse` below."""
 
