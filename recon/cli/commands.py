@@ -84,7 +84,7 @@ def analyze(
     workers: Workers = DEFAULT_WORKERS,
     max_farm_mw: MaxFarm = DEFAULT_MAX_FARM_MW,
 ) -> int:
-    """Status, every incomplete date, months, and the commands that mend them."""
+    """Status, every incomplete date, patterns, what to run."""
     window = Window.parse(first, last)
     from recon import analysis
     from recon.cli import render
@@ -191,7 +191,10 @@ def range_(
 
 @with_common()
 def resume(call: Call, run_id: RunId = None) -> int:
-    """Go on with an unfinished run: its stored plan, its parameters (the newest, unless one is named)."""
+    """Go on with an unfinished run, as it was planned.
+
+    The newest one, unless another is named; its stored plan and parameters count.
+    """
     from recon import pipeline
     from recon.cli import render
 
@@ -215,7 +218,7 @@ def runs(call: Call, run_id: RunId = None) -> None:
 
 @with_common()
 def explain(call: Call, day: Day, period: Period, farm: Farm) -> int:
-    """The arithmetic of one key, line by line with units, and what is stored."""
+    """The arithmetic of one key, and what is stored."""
     parsed = parse_date(day)
     check_period(parsed, period)
     from recon import explain as story
@@ -240,7 +243,7 @@ def daily(
         str | None, typer.Option("--today", metavar="DATE", help="Check as if this were today (Europe/London).")
     ] = None,
 ) -> int:
-    """The nightly check: today and the days before it, for cron and systemd."""
+    """The nightly check: today and the days before it."""
     day = parse_date(today) if today else today_in_london(datetime.now(UTC))
     repairs = parse_repairs(repair) | ({"stale"} if force else set())
     limit = ChangeLimit.parse(max_changes)
@@ -272,7 +275,7 @@ def init(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the statements; run none.")] = False,
 ) -> int:
-    """Create the ledger (schema recon); offer the unique index on the calculations' key."""
+    """Create the ledger; offer the unique index."""
     from recon import setup
     from recon.cli import render
 

@@ -21,7 +21,10 @@ def add_to(app: typer.Typer) -> None:
 def demo(
     call: Call, reset: Annotated[bool, typer.Option("--reset", help="Throw its data away and start over.")] = False
 ) -> int:
-    """Status, worst dates, fix, and the status after, on a server of its own: nothing to set up."""
+    """The whole job on a server of its own.
+
+    Status, worst dates, fix, and the status after, with sample data: nothing to set up.
+    """
     from recon import embedded, pipeline, sample_load
     from recon.cli import render
     from recon.parameters import Pace

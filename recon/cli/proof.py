@@ -42,7 +42,10 @@ def verify(
         Path | None, typer.Option("--against", metavar="FILE", help="Tell which dates changed since that proof.")
     ] = None,
 ) -> int:
-    """The proof: per date rows, keys, exact BTC sums and a checksum; equal data give equal bytes."""
+    """The proof: exact sums and checksums per date.
+
+    Equal data give equal bytes; --against tells which dates changed.
+    """
     window = Window.parse(first, last)
     from recon import proof
 
