@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +16,7 @@ import polars as pl
 
 from recon import difficulty
 from recon.errors import DataFileError
+from recon.reading import difficulty_number, instant, notes, positive
 from recon.schema import EPOCHS, MINERS, SUBSIDIES
 
 BESIDE_THE_CODE = Path(__file__).parent / "data"
@@ -24,7 +24,6 @@ IN_THE_REPOSITORY = Path(__file__).parent.parent / "data"
 USERS_DIFFICULTY = "difficulty.csv"
 AFTER_LAST_EPOCH = timedelta(days=10)
 """How long the last epoch of a file without `known_through` counts: an epoch takes about 14 days."""
-MAX_DECIMALS = Decimal("1e-8")
 T = TypeVar("T")
 
 
@@ -142,7 +141,7 @@ def read_lines(path: Path, columns: tuple[str, ...]) -> tuple[list[Line], dict[s
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise DataFileError(f"{path} cannot be read: {reason}", "give a CSV file") from None
-    notes = dict(_notes(text))
+    said = notes(text)
     numbered = [(n, line) for n, line in enumerate(text, 1) if line.strip() and not line.lstrip().startswith("#")]
     reader = csv.DictReader((line for _, line in numbered), skipinitialspace=True)
     header = [name.strip() for name in reader.fieldnames or []]
@@ -157,26 +156,7 @@ def read_lines(path: Path, columns: tuple[str, ...]) -> tuple[list[Line], dict[s
     lines = [Line(path, number, row) for (number, _), row in zip(numbered[1:], rows, strict=True)]
     if not lines:
         raise DataFileError(f"{path} holds no data line", f"write one line per entry: {', '.join(columns)}")
-    return lines, notes
-
-
-def _notes(text: list[str]) -> Iterator[tuple[str, str]]:
-    for line in text:
-        found = re.match(r"#\s*(\w+):\s*(\S+)\s*$", line)
-        if found:
-            yield found.group(1), found.group(2)
-
-
-def positive(text: str) -> Decimal:
-    """A number above zero, written 1234, 1234.6, "1,234" or "1234.6".
-
-    >>> positive('"113,757,508,810,853"'), positive("1234.6")
-    (Decimal('113757508810853'), Decimal('1234.6'))
-    """
-    number = Decimal(re.sub(r'[",\s]', "", text) if re.fullmatch(r'[\d,."\s]+([eE][+-]?\d+)?', text) else text)
-    if not number.is_finite() or number <= 0:
-        raise ValueError(text)
-    return number
+    return lines, said
 
 
 def _positive_float(text: str) -> float:
@@ -227,38 +207,24 @@ def read_subsidies(path: Path) -> pl.DataFrame:
 
 def read_epochs(path: Path) -> tuple[pl.DataFrame, date]:
     """schema.EPOCHS from a CSV file, in order of time, and the last date whose difficulty is known."""
-    lines, notes = read_lines(path, ("difficulty",))
+    lines, said = read_lines(path, ("difficulty",))
     column = next((c for c in ("starts_at_utc", "starts_on", "date") if c in lines[0].values), None)
     if column is None:
         raise DataFileError(f"{path} has no column starts_at_utc", "expected starts_at_utc (or date), difficulty")
     rows: list[tuple[int | None, datetime, Decimal]] = []
     for line in lines:
-        starts = line.get(column, _instant, "a date or time, as 2024-04-20 or 2024-04-20T06:10:11Z")
+        starts = line.get(column, instant, "a date or time, as 2024-04-20 or 2024-04-20T06:10:11Z")
         if rows and starts <= rows[-1][1]:
             raise line.wrong(f"{starts:%Y-%m-%d %H:%M} comes after {rows[-1][1]:%Y-%m-%d %H:%M}", "sort, one per epoch")
         height = line.get("height", int, "a block height") if line.values.get("height") else None
-        rows.append((height, starts, line.get("difficulty", _difficulty, "a difficulty above 0")))
-    return pl.DataFrame(rows, schema=EPOCHS, orient="row"), _known_through(path, notes, rows[-1][1])
+        rows.append((height, starts, line.get("difficulty", difficulty_number, "a difficulty above 0")))
+    return pl.DataFrame(rows, schema=EPOCHS, orient="row"), _known_through(path, said, rows[-1][1])
 
 
-def _known_through(path: Path, notes: dict[str, str], last: datetime) -> date:
-    if "known_through" not in notes:
+def _known_through(path: Path, said: dict[str, str], last: datetime) -> date:
+    if "known_through" not in said:
         return (last + AFTER_LAST_EPOCH).date()
     try:
-        return date.fromisoformat(notes["known_through"])
+        return date.fromisoformat(said["known_through"])
     except ValueError:
-        raise DataFileError(f"{path}: known_through is {notes['known_through']!r}", "write YYYY-MM-DD") from None
-
-
-def _instant(text: str) -> datetime:
-    if len(text) == len("2024-04-20"):
-        return datetime.combine(date.fromisoformat(text), time(), UTC)
-    moment = datetime.fromisoformat(text)
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _difficulty(text: str) -> Decimal:
-    number = positive(text)
-    if number >= Decimal("1e28"):
-        raise ValueError(text)
-    return number.quantize(MAX_DECIMALS)
+        raise DataFileError(f"{path}: known_through is {said['known_through']!r}", "write YYYY-MM-DD") from None

@@ -15,9 +15,9 @@ import pytest
 REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "recon"
 LAYERS = {
-    1: "schema window errors config",
+    1: "schema window errors config reading",
     2: (
-        "gaps bitcoin difficulty audit ratios partitions plan verify report "
+        "gaps bitcoin difficulty difficulty_files audit ratios partitions plan verify report "
         "checks findings gap_shapes gap_findings source_patterns source_periods "
         "sample_recipe sample_curtailment sample_faults"
     ),
@@ -28,7 +28,7 @@ LAYERS = {
     ),
     5: (
         "pipeline analysis values minimal daily explain proof setup sample "
-        "diagnose diagnose_network diagnose_queries diagnose_server monitor"
+        "diagnose diagnose_network diagnose_queries diagnose_server difficulty_update"
     ),
     6: "cli __main__",
 }

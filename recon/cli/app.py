@@ -9,7 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from recon import __version__
-from recon.cli import commands, demo, diagnose, minimal, proof, quarantine, sample
+from recon.cli import commands, demo, diagnose, difficulty, minimal, proof, quarantine, sample
 from recon.cli.call import LOG
 from recon.cli.options import take_common
 from recon.errors import ExitCode, ReconError, UsageError
@@ -52,6 +52,7 @@ diagnose.add_to(app)
 minimal.add_to(app)
 quarantine.add_to(app)
 proof.add_to(app)
+difficulty.add_to(app)
 sample.add_to(app)
 demo.add_to(app)
 

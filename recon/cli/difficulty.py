@@ -1,0 +1,78 @@
+"""`recon difficulty`: which difficulty applies, and newer ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recon.cli.call import Call
+from recon.cli.options import with_common
+from recon.errors import ExitCode
+from recon.window import parse_date
+
+TOP = 20
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the group."""
+    group = typer.Typer(no_args_is_help=True, help="Which difficulty applies, and newer ones.")
+    for command in (show, check, update):
+        group.command(command.__name__)(command)
+    app.add_typer(group, name="difficulty")
+
+
+@with_common(database=False)
+def show(
+    call: Call,
+    day: Annotated[str | None, typer.Option("--date", metavar="DATE", help="A settlement date.")] = None,
+) -> int:
+    """The difficulty of a date, its epoch, and what is covered."""
+    parsed = parse_date(day) if day else None
+    from recon import difficulty_update
+
+    found = difficulty_update.show(call.reference, parsed)
+    if call.json:
+        call.print_json(found.to_dict())
+    elif found.difficulty is None:
+        call.say(f"{found.day}: no difficulty is known; run 'recon difficulty update'")
+    else:
+        call.say(f"{found.day}: {found.difficulty.normalize():f}")
+        call.say(f"  epoch     from {found.starts_at_utc}, block {found.height or 'unknown'}")
+    call.say(f"  coverage  {found.first} to {found.known_through}\n  source    {found.source}")
+    return found.exit_code
+
+
+@with_common(database=False)
+def check(call: Call, file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or JSON.")]) -> int:
+    """Whether a file of difficulties can be right."""
+    from recon import difficulty_update
+
+    source, troubles = difficulty_update.check(call.reference, file)
+    if call.json:
+        found = [{"place": trouble.place, "reason": trouble.reason} for trouble in troubles]
+        document = {"schema_version": 1, "command": "difficulty check", "epochs": len(source.epochs)}
+        call.print_json({**document, "known_through": str(source.known_through), "troubles": found})
+    for trouble in troubles[:TOP]:
+        call.say(f"{file}, {trouble}")
+    if len(troubles) > TOP:
+        call.say(f"... and {len(troubles) - TOP} more (--json shows all)")
+    call.say(f"{len(source.epochs)} epochs through {source.known_through}, {len(troubles)} troubles")
+    return ExitCode.DIFFERENCES if troubles else ExitCode.OK
+
+
+@with_common(database=False)
+def update(
+    call: Call,
+    origin: Annotated[str, typer.Option("--from", metavar="FILE|URL", help="CSV or JSON, epochs or days.")],
+    force: Annotated[bool, typer.Option("--force", help="Take its word against known epochs.")] = False,
+) -> None:
+    """Take newer difficulties into the user's file, which then wins over the packaged one."""
+    from recon import difficulty_update
+
+    done = difficulty_update.update(call.reference, origin, call.home, force=force)
+    if call.json:
+        return call.print_json(done.to_dict())
+    changed = f", {done.changed} changed" if done.changed else ""
+    call.say(f"{done.added} epochs added{changed}; difficulty is known through {done.known_through} ({done.path})")
