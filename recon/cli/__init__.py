@@ -6,14 +6,19 @@ the server: the main thread only waits, and tells the sessions to stop when it i
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
 import threading
 import traceback
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from recon.errors import ExitCode
+from recon.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
 
 GRACE_S = 10
 """A session that does not stop within this time is left to the server, which rolls it back."""
@@ -22,13 +27,42 @@ BUG = 70
 SIGNALS = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 
 
+class _Output(io.FileIO):
+    """stdout whose reader may leave (`recon status | head -1`): the work goes on, and the exit code stays true."""
+
+    lost = False
+
+    def write(self, data: Buffer, /) -> int:
+        """As a file does; what nobody can read any more is dropped. UsageError, once, where it cannot be kept."""
+        try:
+            return len(memoryview(data)) if self.lost else super().write(data) or 0
+        except BrokenPipeError:
+            return len(memoryview(data))
+        except OSError as error:
+            self.lost = True
+            raise UsageError(f"the output cannot be written: {error.strerror}", "send it to another place") from None
+
+
 def run() -> None:
     """Runs the command line and ends the process with the contract's exit code."""
+    _open_streams()
     command = _Command(sys.argv[1:])
     code = command.wait()
     if command.still_running:
         os._exit(code)  # a driver's thread that is still waiting must not hold the process
     sys.exit(code)
+
+
+def _open_streams() -> None:
+    """stdout and stderr that can be written to in any case: they may have been closed before we began."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 for as long as the process lives
+    else:
+        raw = io.BufferedWriter(_Output(sys.stdout.fileno(), "w", closefd=False))
+        encoding, errors = sys.stdout.encoding, sys.stdout.errors
+        sys.stdout = io.TextIOWrapper(raw, encoding, errors, line_buffering=sys.stdout.isatty())
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
 
 
 class _Command:
@@ -75,9 +109,5 @@ class _Command:
             from recon.cli.app import main
 
             self._code = main(self._arguments)
-            sys.stdout.flush()
-        except BrokenPipeError:  # the reader of our output has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            self._code = ExitCode.OK
         except BaseException:  # noqa: BLE001 a bug keeps its traceback, and the process an exit code that says so
             traceback.print_exc()

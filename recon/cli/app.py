@@ -60,7 +60,9 @@ demo.add_to(app)
 def main(arguments: list[str]) -> int:
     """Runs one command line; the exit code."""
     try:
-        return int(app(arguments, prog_name="recon", standalone_mode=False) or ExitCode.OK)
+        code = app(arguments, prog_name="recon", standalone_mode=False)
+        sys.stdout.flush()
+        return int(code or ExitCode.OK)
     except ReconError as error:
         return _fail(error, arguments)
     except TyperException as error:

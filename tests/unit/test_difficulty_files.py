@@ -1,0 +1,145 @@
+"""Difficulty from elsewhere: formats, plausibility, merging."""
+
+import json
+import random
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recon.difficulty_files import (
+    Epoch,
+    Source,
+    contradictions,
+    implausible,
+    known_epochs,
+    merged,
+    read,
+    to_csv,
+)
+from recon.errors import DataFileError
+from recon.reference import packaged, read_epochs
+
+KNOWN = known_epochs(read_epochs(packaged("difficulty.csv"))[0])
+LAST = KNOWN[-1]
+
+
+def as_json(epochs: list[Epoch]) -> str:
+    """The public form, newest first."""
+    rows = [[int(e.starts.timestamp()), e.height, float(e.difficulty), 1.0] for e in reversed(epochs)]
+    return json.dumps(rows)
+
+
+def days(first: date, count: int) -> list[tuple[date, Decimal]]:
+    midnights = [datetime(first.year, first.month, first.day, tzinfo=UTC) + timedelta(days=n) for n in range(count)]
+    return [(m.date(), [e for e in KNOWN if e.starts <= m][-1].difficulty) for m in midnights]
+
+
+def test_the_public_json_form_gives_the_epochs_it_lists() -> None:
+    source = read(as_json(KNOWN[-5:]), "x.json")
+    assert [(e.height, e.difficulty) for e in source.epochs] == [(e.height, e.difficulty) for e in KNOWN[-5:]]
+    assert not source.daily
+    assert source.known_through == LAST.starts.date() + timedelta(days=10)
+
+
+@pytest.mark.parametrize("written", ["1234567", "1234567.0", '"1,234,567"', '"1234567.0"', '"1,234,567.0"'])
+def test_numbers_are_read_however_they_are_written(written: str) -> None:
+    csv = read(f"date,difficulty\n2024-04-20,{written}\n", "x.csv")
+    as_list = read(f"[[1713571200, 1, {written}, 1.0]]", "x.json")
+    as_object = read(
+        f'{{"2024-04-20": {written}}}' if "," not in written.strip('"') else '{"2024-04-20": 1234567}', "x"
+    )
+    for source in (csv, as_list, as_object):
+        assert source.epochs[0].difficulty == Decimal(1234567)
+        assert source.epochs[0].starts == datetime(2024, 4, 20, tzinfo=UTC)
+
+
+def test_days_are_folded_into_the_epochs_they_lie_in() -> None:
+    listed = days(date(2024, 1, 1), 60)
+    text = "date,difficulty\n" + "".join(f'{day},"{number:,.0f}"\n' for day, number in listed)
+    source = read(text, "days.csv")
+    assert source.daily
+    assert source.known_through == date(2024, 2, 29)
+    assert [e.difficulty for e in source.epochs] == list(dict.fromkeys(number for _, number in listed))
+    assert contradictions(source, KNOWN) == []
+    assert merged(source, KNOWN) == KNOWN
+
+
+def test_a_wrong_day_is_named_with_its_line() -> None:
+    text = "date,difficulty\n" + "".join(f"{day},{number}\n" for day, number in days(date(2024, 1, 1), 5))
+    (trouble,) = contradictions(read(text + "2024-01-06,77\n", "x"), KNOWN)
+    assert trouble.place == "line 7"
+    assert "77" in trouble.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("", "no columns of that kind"),
+        ("a,b\n1,2\n", "no columns of that kind"),
+        ("date,difficulty\n2024-04-20,\n", "line 2"),
+        ("date,difficulty\n2024-04-20,-5\n", "line 2"),
+        ("date,difficulty\n2024-99-20,5\n", "line 2"),
+        ("[[1713571200, 1, 0, 1.0]]", "entry 1"),
+        ("[[1713571200, 1", "broken JSON"),
+        ('["x"]', "entry 1"),
+        ("date,difficulty\n2024-04-20,5\n2024-04-20,6\n", "line 3"),
+    ],
+)
+def test_what_cannot_be_read_is_named_with_its_place(text: str, named: str) -> None:
+    with pytest.raises(DataFileError) as error:
+        read(text, "file.csv")
+    assert "file.csv" in error.value.message
+    assert named in error.value.message
+
+
+def test_the_known_epochs_are_plausible() -> None:
+    assert implausible(KNOWN) == []
+
+
+def test_a_plateau_and_a_leap_are_implausible() -> None:
+    start = datetime(2030, 1, 1, tzinfo=UTC)
+    epochs = [
+        Epoch(start, Decimal(100), place="line 2"),
+        Epoch(start + timedelta(days=21), Decimal(101), place="line 3"),
+        Epoch(start + timedelta(days=35), Decimal(405), place="line 4"),
+        Epoch(start + timedelta(days=49), Decimal(101), place="line 5"),
+    ]
+    assert [trouble.place for trouble in implausible(epochs)] == ["line 2", "line 4", "line 5"]
+    assert [t.place for t in implausible(epochs[:1], start.date() + timedelta(days=21))] == ["line 2"]
+    assert implausible(epochs[:1], start.date() + timedelta(days=20)) == []
+
+
+@given(st.sets(st.integers(0, len(KNOWN) - 1), min_size=1), st.randoms(use_true_random=False))
+def test_any_part_of_the_known_epochs_changes_nothing(chosen: set[int], shuffled: random.Random) -> None:
+    part = [KNOWN[n] for n in chosen]
+    shuffled.shuffle(part)
+    source = read(as_json(part), "x.json")
+    assert contradictions(source, KNOWN) == []
+    assert merged(source, KNOWN) == KNOWN
+
+
+@given(st.integers(1, 10))
+def test_new_epochs_are_added_once_and_the_file_reads_back(count: int) -> None:
+    new = [
+        Epoch(LAST.starts + timedelta(days=14 * n), LAST.difficulty + n, (LAST.height or 0) + 2016 * n)
+        for n in range(1, count + 1)
+    ]
+    source = read(as_json(new), "x.json")
+    once = merged(source, KNOWN)
+    assert len(once) == len(KNOWN) + count
+    assert merged(source, once) == once
+    back = read(to_csv(once, date(2030, 1, 1)), "x.csv")
+    assert [(e.starts, e.height, e.difficulty) for e in back.epochs] == [
+        (e.starts, e.height, e.difficulty) for e in once
+    ]
+    assert back.known_through == date(2030, 1, 1)
+
+
+def test_forced_a_source_overrules_a_known_epoch_but_keeps_its_time() -> None:
+    wrong = Source((Epoch(LAST.starts + timedelta(hours=1), Decimal(5), LAST.height),), False, date(2026, 7, 1))
+    assert merged(wrong, KNOWN) == KNOWN
+    forced = merged(wrong, KNOWN, force=True)
+    assert (forced[-1].starts, forced[-1].difficulty) == (LAST.starts, Decimal(5))
