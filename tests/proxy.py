@@ -1,0 +1,157 @@
+"""A TCP proxy in front of a server that delays, cuts, resets or stalls what passes through it."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+CHUNK = 65536
+COMMIT = b"COMMIT"
+
+
+@dataclass
+class Proxy:
+    """Passes bytes between clients and 127.0.0.1:`upstream`; what it does to them may be changed at any time."""
+
+    upstream: int
+    port: int = 0
+    delay_s: float = 0.0
+    """Waited before anything passes on, in each direction (so a round trip takes twice that)."""
+    stalled: bool = False
+    """Accepts and keeps connections, but passes nothing on (half-open)."""
+    refuses: bool = False
+    """Closes every new connection at once."""
+    to_server: Callable[[bytes], bytes | None] = staticmethod(lambda data: data)
+    """What a client's bytes become on their way to the server; None cuts the connection."""
+    to_client: Callable[[bytes], bytes | None] = staticmethod(lambda data: data)
+    """What the server's bytes become on their way to the client; None cuts the connection."""
+    bytes_in: int = 0
+    """From the server, over all connections."""
+    bytes_out: int = 0
+    """To the server."""
+    connections: int = 0
+    """Accepted since the start."""
+    _open: list[tuple[socket.socket, socket.socket]] = field(default_factory=list, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def url(self, database: str = "postgres", role: str = "postgres") -> str:
+        return f"postgresql://{role}@127.0.0.1:{self.port}/{database}"
+
+    def cut(self, *, reset: bool = False) -> int:
+        """Closes every connection, politely or with a reset; how many there were."""
+        with self._lock:
+            pairs, self._open = self._open, []
+        for pair in pairs:
+            for end in pair:
+                close(end, reset=reset)
+        return len(pairs)
+
+    def serve(self, listener: socket.socket) -> None:
+        """Accepts clients until the listener is closed."""
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            if self.refuses:
+                close(client, reset=True)
+                continue
+            threading.Thread(target=self._connect, args=(client,), daemon=True).start()
+
+    def _connect(self, client: socket.socket) -> None:
+        try:
+            server = socket.create_connection(("127.0.0.1", self.upstream), timeout=10)
+        except OSError:
+            close(client, reset=True)
+            return
+        server.settimeout(None)
+        for end in (client, server):
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with self._lock:
+            self._open.append((client, server))
+        threading.Thread(target=self._pass, args=(server, client, False), daemon=True).start()
+        self._pass(client, server, True)
+
+    def _pass(self, source: socket.socket, target: socket.socket, outwards: bool) -> None:
+        try:
+            while data := source.recv(CHUNK):
+                time.sleep(self.delay_s)
+                while self.stalled:
+                    time.sleep(0.01)
+                passed = (self.to_server if outwards else self.to_client)(data)
+                if passed is None:
+                    break
+                self._count(len(passed), outwards)
+                target.sendall(passed)
+        except OSError:
+            pass
+        for end in (source, target):
+            close(end)
+
+    def _count(self, size: int, outwards: bool) -> None:
+        with self._lock:
+            if outwards:
+                self.bytes_out += size
+            else:
+                self.bytes_in += size
+
+    def cut_after(self, size: int) -> None:
+        """Cuts the connection, once, with the byte `size` on its way to the server."""
+        left = size
+
+        def limited(data: bytes) -> bytes | None:
+            nonlocal left
+            left -= len(data)
+            if left >= 0 or self.to_server is not limited:
+                return data
+            self.to_server = lambda later: later
+            return None
+
+        self.to_server = limited
+
+    def cut_commit(self, *, reaches_server: bool) -> None:
+        """Cuts the connection, once, at a COMMIT: before the server sees it, or before the client sees its answer."""
+
+        def unanswered(_: bytes) -> bytes | None:
+            self.to_client = lambda later: later
+            return None
+
+        def watched(data: bytes) -> bytes | None:
+            if COMMIT not in data.upper():
+                return data
+            self.to_server = lambda later: later
+            if not reaches_server:
+                return None
+            self.to_client = unanswered
+            return data
+
+        self.to_server = watched
+
+
+def close(end: socket.socket, *, reset: bool = False) -> None:
+    """Ends one side, with what is under way sent first, or with a reset."""
+    with suppress(OSError):
+        if reset:
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        else:
+            end.shutdown(socket.SHUT_RDWR)
+    end.close()
+
+
+@contextmanager
+def proxy(upstream: int, **behaviour: object) -> Iterator[Proxy]:
+    """A proxy in front of the server's port, for as long as the block runs."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        passing = Proxy(upstream, listener.getsockname()[1], **behaviour)  # type: ignore[arg-type]
+        threading.Thread(target=passing.serve, args=(listener,), daemon=True).start()
+        try:
+            yield passing
+        finally:
+            close(listener)
+            passing.cut(reset=True)
