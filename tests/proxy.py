@@ -12,6 +12,12 @@ from dataclasses import dataclass, field
 
 CHUNK = 65536
 COMMIT = b"COMMIT"
+Change = Callable[[bytes], bytes | None]
+
+
+def unchanged(data: bytes) -> bytes:
+    """What passes when nothing is asked for."""
+    return data
 
 
 @dataclass
@@ -26,9 +32,9 @@ class Proxy:
     """Accepts and keeps connections, but passes nothing on (half-open)."""
     refuses: bool = False
     """Closes every new connection at once."""
-    to_server: Callable[[bytes], bytes | None] = staticmethod(lambda data: data)
+    to_server: Change = unchanged
     """What a client's bytes become on their way to the server; None cuts the connection."""
-    to_client: Callable[[bytes], bytes | None] = staticmethod(lambda data: data)
+    to_client: Change = unchanged
     """What the server's bytes become on their way to the client; None cuts the connection."""
     bytes_in: int = 0
     """From the server, over all connections."""
@@ -110,7 +116,7 @@ class Proxy:
             left -= len(data)
             if left >= 0 or self.to_server is not limited:
                 return data
-            self.to_server = lambda later: later
+            self.to_server = unchanged
             return None
 
         self.to_server = limited
@@ -119,13 +125,13 @@ class Proxy:
         """Cuts the connection, once, at a COMMIT: before the server sees it, or before the client sees its answer."""
 
         def unanswered(_: bytes) -> bytes | None:
-            self.to_client = lambda later: later
+            self.to_client = unchanged
             return None
 
         def watched(data: bytes) -> bytes | None:
             if COMMIT not in data.upper():
                 return data
-            self.to_server = lambda later: later
+            self.to_server = unchanged
             if not reaches_server:
                 return None
             self.to_client = unanswered
