@@ -1,0 +1,52 @@
+"""`recon demo` from nothing, again, and started over; then the commands it recommends."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+
+
+@pytest.mark.timeout(300)
+def test_the_demo_does_the_whole_job_twice_and_can_start_over(run_recon: Run) -> None:
+    first = run_recon("demo")
+    assert first.returncode == 0, first.stderr
+    assert "the sample was loaded" in first.stdout
+    for line in (
+        "not reconciled: 26,220 missing, 189 duplicate, 84 orphan",
+        "not reconciled: 0 missing, 189 duplicate, 84 orphan",
+    ):
+        assert line in first.stdout
+    assert re.search(r"run \w{8}: 26,220 rows written and verified on 37 dates", first.stdout)
+    assert first.stdout.index("\n2024-04-20 ") < first.stdout.index("\n2024-11-02 "), "the worst date comes first"
+
+    for command in re.findall(r"^  recon (-d embedded .*?)(?:   |$)", first.stdout, re.MULTILINE):
+        assert run_recon(*shlex.split(command)).returncode in (0, 1), command
+
+    again = run_recon("demo")
+    assert again.returncode == 0
+    assert "the sample is there from last time" in again.stdout
+    assert "nothing to do: no row is missing" in again.stdout
+
+    anew = run_recon("demo", "--reset")
+    assert anew.returncode == 0
+    assert "26,220 rows written and verified" in anew.stdout
+
+
+def test_the_demo_says_where_its_data_live(run_recon: Run) -> None:
+    done = run_recon("demo", "-q")
+    (where,) = re.findall(r"its data live in (.*)", done.stdout)
+    assert (Path(where) / "server").is_dir()
+    assert done.stderr == ""
+
+
+def test_the_demo_has_no_json(run_recon: Run) -> None:
+    done = run_recon("demo", "--json")
+    assert done.returncode == 2
+    assert "recon -d embedded fix --json" in done.stdout
