@@ -8,18 +8,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, closing
+from dataclasses import replace
 
 from recon.checks import FAIL, OK, WARN, Check, Diagnosis, quantile
 from recon.config import Settings, Timeouts
-from recon.database import Session, connect
+from recon.database import Pool, Session, connect
 from recon.diagnose_network import phases
 from recon.diagnose_queries import ladder
 from recon.diagnose_server import locks, memory, sessions, settings_checks, table_checks, write_probe
 from recon.errors import ConnectError, DatabaseError, Interrupted, ReconError
 from recon.tables import Layout, inspect
 
+NAME = "recon/diagnose"
 PROBE_STATEMENT_S = 20.0
 PROBE_LOCK_S = 2.0
 CONNECTS = 10
@@ -29,22 +30,32 @@ SLOW_ROUND_TRIP_MS = 50.0
 SPARE_CONNECTIONS = 2
 
 
-@dataclass(frozen=True)
 class Scene:
     """What probes need: how to connect, how many connections at once, and the tables where they could be read."""
 
-    settings: Settings
-    connections: int = 3
-    layout: Layout | None = None
-
-    @contextmanager
-    def session(self, *, own_limits: bool = False) -> Iterator[Session]:
-        """A session with the probes' short timeouts; with `own_limits` those that a run would have."""
-        given = self.settings.timeouts
+    def __init__(self, settings: Settings, connections: int = 3) -> None:
+        self.settings = settings
+        self.connections = connections
+        self.layout: Layout | None = None
+        given = settings.timeouts
         short = Timeouts(given.connect_s, PROBE_STATEMENT_S, PROBE_LOCK_S, given.idle_s)
-        settings = self.settings if own_limits else replace(self.settings, timeouts=short)
-        with connect(settings, "recon/diagnose") as session:
-            yield session
+        self._probing = replace(settings, timeouts=short)
+        self._probes = Pool(self._probing, NAME)
+
+    def session(self, *, own_limits: bool = False) -> AbstractContextManager[Session]:
+        """A session with the probes' short timeouts; with `own_limits` those that a run would have.
+
+        One that worked for a probe is used for the next: on a slow network, connecting takes longer than asking.
+        """
+        return connect(self.settings, NAME) if own_limits else self._probes.session()
+
+    def new_session(self) -> Session:
+        """A connection that nobody has used before."""
+        return connect(self._probing, NAME)
+
+    def close(self) -> None:
+        """Ends the sessions."""
+        self._probes.close()
 
 
 Probe = Callable[[Scene], Iterator[Check]]
@@ -52,34 +63,31 @@ Probe = Callable[[Scene], Iterator[Check]]
 
 def analyze(settings: Settings, *, connections: int = 3) -> Diagnosis:
     """Every check. `connected` is false when no connection could be made; the phases then say how far it went."""
-    scene = Scene(settings, connections)
-    checks = list(_guarded("connecting", connecting, scene))
-    if not any(check.name == "connect" and check.status != FAIL for check in checks):
-        lost = ("latency", "concurrency", "query_simple", "query_moderate", "query_complex")
-        checks += [Check(name, FAIL, detail="no connection") for name in lost]
-        return Diagnosis("diagnose analyze", tuple(checks), connected=False)
-    for name, probe in (("latency", latency), ("concurrency", concurrency), ("pooler", pooler)):
-        checks += _guarded(name, probe, scene)
-    checks += _guarded("settings", _settings, scene)
-    found, layout = _layout(scene)
-    checks += found
-    scene = replace(scene, layout=layout)
-    checks += _guarded("queries", _ladder, scene)
-    for name, probe in (("sessions", _sessions), ("locks", _locks), ("tables", _tables), ("write_probe", _write)):
-        checks += _guarded(name, probe, scene)
-    checks += memory()
-    return Diagnosis("diagnose analyze", tuple(checks))
+    with closing(Scene(settings, connections)) as scene:
+        checks = list(_guarded("connecting", connecting, scene))
+        if not any(check.name == "connect" and check.status != FAIL for check in checks):
+            lost = ("latency", "concurrency", "query_simple", "query_moderate", "query_complex")
+            checks += [Check(name, FAIL, detail="no connection") for name in lost]
+            return Diagnosis("diagnose analyze", tuple(checks), connected=False)
+        for name, probe in (("latency", latency), ("concurrency", concurrency), ("pooler", pooler)):
+            checks += _guarded(name, probe, scene)
+        checks += _guarded("settings", _settings, scene)
+        checks += _look_at_tables(scene)
+        checks += _guarded("queries", _ladder, scene)
+        for name, probe in (("sessions", _sessions), ("locks", _locks), ("tables", _tables), ("write_probe", _write)):
+            checks += _guarded(name, probe, scene)
+    return Diagnosis("diagnose analyze", (*checks, *memory()))
 
 
 def ladder_only(settings: Settings) -> Diagnosis:
     """The query ladder only."""
-    scene = Scene(settings)
-    try:
-        checks, layout = _layout(scene)
-    except ConnectError as error:
-        failed = Check("connect", FAIL, detail=error.message, advice=error.hint)
-        return Diagnosis("diagnose test", (failed,), connected=False)
-    checks += _guarded("queries", _ladder, replace(scene, layout=layout))
+    with closing(Scene(settings)) as scene:
+        try:
+            checks = _look_at_tables(scene)
+        except ConnectError as error:
+            failed = Check("connect", FAIL, detail=error.message, advice=error.hint)
+            return Diagnosis("diagnose test", (failed,), connected=False)
+        checks += _guarded("queries", _ladder, scene)
     return Diagnosis("diagnose test", tuple(checks))
 
 
@@ -93,38 +101,37 @@ def _guarded(name: str, probe: Probe, scene: Scene) -> Iterator[Check]:
         yield Check(name, FAIL, detail=error.message, advice=error.hint)
 
 
-def _layout(scene: Scene) -> tuple[list[Check], Layout | None]:
-    """The tables as they are; a check only when they are not fit."""
+def _look_at_tables(scene: Scene) -> list[Check]:
+    """Gives the scene the tables as they are; a check only when they are not fit."""
     try:
         with scene.session() as session:
-            return [], inspect(session, scene.settings)
+            scene.layout = inspect(session, scene.settings)
     except (Interrupted, ConnectError):
         raise
     except ReconError as error:
-        return [Check("layout", FAIL, detail=error.message, advice=error.hint)], None
+        return [Check("layout", FAIL, detail=error.message, advice=error.hint)]
+    return []
 
 
 def connecting(scene: Scene) -> Iterator[Check]:
-    """Phase by phase, then whole: ten connections one after the other."""
+    """Phase by phase, then whole: ten connections one after the other, unless nobody can be reached at all."""
     network = list(phases(scene.settings))
     yield from network
     limit_ms = scene.settings.timeouts.connect_s * 1000
-    times, failure = [], None
-    for _ in range(CONNECTS):
-        started = time.perf_counter()
-        try:
-            with scene.session() as session:
-                session.rows("select 1 as one")
-        except ConnectError as error:
-            failure = error
-            break
-        times.append((time.perf_counter() - started) * 1000)
+    lost = next((check for check in network if check.status == FAIL), None)
+    if lost:
+        yield Check("connect", FAIL, None, "ms", limit_ms, f"not tried: {lost.detail}", lost.advice)
+        return
+    times, queries, failure = _connect_often(scene)
     if failure and not times:
         yield Check("connect", FAIL, None, "ms", limit_ms, failure.message, failure.hint)
         return
     p50, p95 = quantile(times, 0.5), quantile(times, 0.95)
-    before = sum(check.value or 0 for check in network)
-    yield Check("authentication", OK, max(0.0, p50 - before), "ms", None, "authentication and first query")
+    before_ms = sum(check.value or 0 for check in network)
+    yield Check(
+        "authentication", OK, max(0.0, p50 - before_ms), "ms", None, "what the phases above leave of connecting"
+    )
+    yield Check("first_query", OK, quantile(queries, 0.5), "ms", None, "the first query of a new connection")
     detail = f"{len(times)} connections: p50 {p50:.1f} ms, p95 {p95:.1f} ms, max {max(times):.1f} ms"
     if failure:
         advice = "use fewer connections: recon fix --workers 1"
@@ -134,6 +141,23 @@ def connecting(scene: Scene) -> Iterator[Check]:
         yield Check("connect", WARN, p95, "ms", limit_ms, detail, advice)
     else:
         yield Check("connect", OK, p95, "ms", limit_ms, detail)
+
+
+def _connect_often(scene: Scene) -> tuple[list[float], list[float], ConnectError | None]:
+    """Milliseconds of each connection and of its first query; with the error that ended the series."""
+    times: list[float] = []
+    queries: list[float] = []
+    for _ in range(CONNECTS):
+        started = time.perf_counter()
+        try:
+            with scene.new_session() as session:
+                opened = time.perf_counter()
+                session.rows("select 1 as one")
+        except ConnectError as error:
+            return times, queries, error
+        times.append((opened - started) * 1000)
+        queries.append((time.perf_counter() - opened) * 1000)
+    return times, queries, None
 
 
 def latency(scene: Scene) -> Iterator[Check]:
@@ -172,7 +196,7 @@ def concurrency(scene: Scene) -> Iterator[Check]:
 
 def _try_to_connect(scene: Scene) -> str | None:
     try:
-        with scene.session() as session:
+        with scene.new_session() as session:
             session.rows("select pg_sleep(0.2)::text as slept")
     except DatabaseError as error:
         return error.message
@@ -183,7 +207,7 @@ def pooler(scene: Scene) -> Iterator[Check]:
     """A pooler gives a new connection an old backend, or a new backend to every transaction."""
     query = "select pg_backend_pid() as pid, extract(epoch from clock_timestamp() - backend_start)::float8 as age_s"
     query += " from pg_stat_activity where pid = pg_backend_pid()"
-    with scene.session() as session:
+    with scene.new_session() as session:
         seen = [session.rows(query)[0] for _ in range(5)]
     changes = len({row["pid"] for row in seen}) > 1
     reused = (seen[0]["age_s"] or 0) > scene.settings.timeouts.connect_s

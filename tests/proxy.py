@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 
 CHUNK = 65536
 COMMIT = b"COMMIT"
@@ -81,22 +82,32 @@ class Proxy:
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with self._lock:
             self._open.append((client, server))
-        threading.Thread(target=self._pass, args=(server, client, False), daemon=True).start()
-        self._pass(client, server, True)
+        for source, target, outwards in ((server, client, False), (client, server, True)):
+            queue: SimpleQueue[tuple[float, bytes]] = SimpleQueue()
+            threading.Thread(target=self._receive, args=(source, queue), daemon=True).start()
+            threading.Thread(target=self._deliver, args=(queue, source, target, outwards), daemon=True).start()
 
-    def _pass(self, source: socket.socket, target: socket.socket, outwards: bool) -> None:
-        try:
+    def _receive(self, source: socket.socket, queue: SimpleQueue[tuple[float, bytes]]) -> None:
+        with suppress(OSError):
             while data := source.recv(CHUNK):
-                time.sleep(self.delay_s)
+                queue.put((time.monotonic() + self.delay_s, data))
+        queue.put((0, b""))
+
+    def _deliver(
+        self, queue: SimpleQueue[tuple[float, bytes]], source: socket.socket, target: socket.socket, outwards: bool
+    ) -> None:
+        """What is under way is late, not slow: the delay of one piece does not add to that of the next."""
+        with suppress(OSError):
+            while True:
+                due, data = queue.get()
+                time.sleep(max(0.0, due - time.monotonic()))
                 while self.stalled:
                     time.sleep(0.01)
-                passed = (self.to_server if outwards else self.to_client)(data)
+                passed = (self.to_server if outwards else self.to_client)(data) if data else None
                 if passed is None:
                     break
                 self._count(len(passed), outwards)
                 target.sendall(passed)
-        except OSError:
-            pass
         for end in (source, target):
             close(end)
 
