@@ -105,7 +105,7 @@ def _base_verdict(near: Tolerance) -> pl.Expr:
     same_difficulty = near.same_difficulty(own, due)
     right = near.agrees(btc, wanted)
     slack = pl.max_horizontal(due / own, pl.lit(1.0))
-    right_for_own = near.agrees(btc, wanted * due / own, slack)
+    right_for_own = near.agrees(btc, wanted * due / own, slack) & (own > 0)  # over 0, any BTC would agree
     finite = (btc.is_finite() & own.is_finite()).fill_null(False)
     return (
         pl.when(~pl.col("known_model"))
