@@ -76,14 +76,15 @@ class Catalogue:
 
     def _figures(self, model: str, ratio: float) -> Iterator[tuple[str, str]]:
         own = self._efficiency.get(model)
-        for other, hashrate, power in (*self.variants.iter_rows(), *self.miners.iter_rows()):
+        figures = (*self.miners.iter_rows(), *self.variants.iter_rows())
+        for other, hashrate, power in sorted(figures, key=lambda row: row[0] != model):
             factor = hashrate / power / own if own else 1.0
             if own and not _near(factor, 1.0, SAME) and _near(ratio, factor, SAME):
                 whose = "other miner figures" if other == model else f"the figures of {other}"
                 yield "miner_figures", f"{whose}: {hashrate:g} TH/s at {power:g} W"
 
     def _epochs(self, difficulty: float, within: float) -> Iterator[tuple[str, str]]:
-        best = min(self._known, key=lambda epoch: abs(epoch[1] / difficulty - 1), default=None)
+        best = min(self._known, key=lambda epoch: abs(epoch[1] - difficulty), default=None)
         if best and _near(best[1], difficulty, within):
             yield "difficulty", f"difficulty {best[1]:.0f} of the epoch from {best[0]:%Y-%m-%d}"
 
