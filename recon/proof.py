@@ -14,7 +14,7 @@ from typing import Any
 
 from recon.config import Settings
 from recon.database import connect, sql
-from recon.errors import DataFileError
+from recon.errors import DataFileError, UsageError
 from recon.report import SCHEMA_VERSION
 from recon.tables import inspect, literal
 from recon.window import Window
@@ -25,7 +25,7 @@ FIXED = ("date", "curtailment_rows", "keys", "energy_mwh", "rows")
 
 @dataclass(frozen=True)
 class DateProof:
-    """One settlement date: counts, the exact energy, the exact BTC sum per model, and a checksum of all of it."""
+    """One settlement date: counts, the exact energy, the exact BTC sum per model, and a checksum of both tables."""
 
     day: date
     curtailment_rows: int
@@ -111,10 +111,10 @@ def _dates(source: list[dict[str, Any]], stored: list[dict[str, Any]]) -> Iterab
     models: dict[date, list[dict[str, Any]]] = {row["settlement_date"]: [] for row in [*source, *stored]}
     for row in stored:
         models[row["settlement_date"]].append(row)
-    nothing = {"curtailment_rows": 0, "keys": 0, "energy_mwh": "0"}
+    nothing = {"curtailment_rows": 0, "keys": 0, "energy_mwh": "0", "checksum": ""}
     for day in sorted(models):
         side, rows = curtailment.get(day, nothing), models[day]
-        facts = (f"{side['curtailment_rows']} {side['keys']} {side['energy_mwh']}",)
+        facts = (f"{side['curtailment_rows']} {side['keys']} {side['energy_mwh']} {side['checksum']}",)
         lines = (f"{json.dumps(row['miner_model'])} {row['rows']} {row['checksum']}" for row in rows)
         yield DateProof(
             day,
@@ -131,10 +131,18 @@ def _sha256(lines: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def compare(now: Proof, earlier: Path) -> Comparison:
-    """The dates of the window that differ from an earlier proof (its JSON or CSV file)."""
-    before = {day: checksum for day, checksum in _read(earlier).items() if day in now.window}
-    after = {proof.day: proof.checksum for proof in now.dates}
+@dataclass(frozen=True)
+class Earlier:
+    """What a proof's file says: its window (a CSV file does not know it: all dates), and one checksum per date."""
+
+    window: Window
+    checksums: dict[date, str]
+
+
+def compare(now: Proof, earlier: Earlier) -> Comparison:
+    """The dates within both windows that differ."""
+    before = {day: checksum for day, checksum in earlier.checksums.items() if day in now.window}
+    after = {proof.day: proof.checksum for proof in now.dates if proof.day in earlier.window}
     both = before.keys() & after.keys()
     return Comparison(
         changed=tuple(sorted(day for day in both if before[day] != after[day])),
@@ -143,13 +151,26 @@ def compare(now: Proof, earlier: Path) -> Comparison:
     )
 
 
-def _read(path: Path) -> dict[date, str]:
+def read(path: Path) -> Earlier:
+    """An earlier proof from its JSON or CSV file; DataFileError when it is none."""
     try:
         text = path.read_text(encoding="utf-8")
-        is_json = text.lstrip().startswith("{")
-        rows = json.loads(text)["dates"] if is_json else list(csv.DictReader(io.StringIO(text)))
-        return {date.fromisoformat(row["date"]): str(row["checksum"]) for row in rows}
+        document = _document(text)
+        checksums = {date.fromisoformat(row["date"]): str(row["checksum"]) for row in document["dates"]}
+        ends = document["window"]
+        return Earlier(Window.parse(ends["first"], ends["last"]), checksums)
     except OSError as error:
         raise DataFileError(f"{path} cannot be read: {error.strerror}", WANTED) from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, UsageError) as error:
         raise DataFileError(f"{path} is no proof: {error!r}", WANTED) from None
+
+
+def _document(text: str) -> dict[str, Any]:
+    """The `dates` and the `window` of a proof, whichever its format."""
+    if text.lstrip().startswith("{"):
+        return dict(json.loads(text))
+    lines = csv.DictReader(io.StringIO(text))
+    absent = {"date", "checksum"} - {*(lines.fieldnames or ())}
+    if absent:
+        raise ValueError(f"no column {min(absent)}")
+    return {"dates": list(lines), "window": Window().to_dict()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from enum import StrEnum
 from pathlib import Path
@@ -39,7 +38,7 @@ def verify(
     form: Annotated[ProofFormat, typer.Option("--format", help="How the proof is written.")] = ProofFormat.JSON,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it to a file, atomically.")] = None,
     against: Annotated[
-        Path | None, typer.Option("--against", metavar="FILE", help="Tell which dates changed since that proof.")
+        Path | None, typer.Option("--against", metavar="FILE", help="Tell which of its dates changed since.")
     ] = None,
 ) -> int:
     """The proof: exact sums and checksums per date.
@@ -47,10 +46,13 @@ def verify(
     Equal data give equal bytes; --against tells which dates changed.
     """
     window = Window.parse(first, last)
+    if call.json and form is ProofFormat.CSV and not (out or against):
+        raise UsageError("--json and --format csv contradict each other", "write the CSV to a file with --out")
     from recon import proof
 
+    earlier = proof.read(against) if against else None
     found = proof.prove(call.settings, window, name=call.name)
-    changes = proof.compare(found, against) if against else None
+    changes = proof.compare(found, earlier) if earlier else None
     if out:
         _write(out, _text(found, form))
     if changes is not None:
@@ -82,11 +84,15 @@ def _tell_changes(call: Call, found: Proof, changes: Comparison) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """All of the file or none of it."""
+    """All of the file or none of it; a link keeps pointing to it, and what is no file stays what it is."""
+    target = path.resolve()
+    hint = "name another file with --out"
+    if target.exists() and not target.is_file():
+        raise UsageError(f"{path} is not a file", hint)
     try:
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8", newline="") as file:
-            file.write(text)
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, path)
+        with tempfile.TemporaryDirectory(prefix=".recon-", dir=target.parent) as folder:
+            part = Path(folder, target.name)
+            part.write_text(text, encoding="utf-8", newline="")
+            part.replace(target)
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}", "name another file with --out") from None
+        raise UsageError(f"{path} cannot be written: {error.strerror}", hint) from None
