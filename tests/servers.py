@@ -71,6 +71,7 @@ class Server:
     uid: int
     gid: int
     port: int = 0
+    configuration: str = field(default=CONFIGURATION, repr=False)
     watcher: subprocess.Popen[bytes] = field(init=False, repr=False)
 
     @property
@@ -169,7 +170,7 @@ class Server:
         if done.returncode:
             raise RuntimeError(done.stderr)
         with (self.data_dir / "postgresql.conf").open("a") as file:
-            file.write(CONFIGURATION)
+            file.write(self.configuration)
         (self.data_dir / "pg_hba.conf").write_text(AUTHENTICATION)
 
     def _watch(self) -> None:
@@ -191,15 +192,15 @@ class Server:
         self.watcher.wait(30)
 
 
-def start_server(bindir: Path) -> Server:
-    """A new server with nothing in it."""
+def start_server(bindir: Path, configuration: str = CONFIGURATION) -> Server:
+    """A new server with nothing in it; `configuration` is added to what initdb wrote."""
     directory = Path(tempfile.mkdtemp(prefix="recon-test-"))
     uid, gid = os.getuid(), os.getgid()
     if os.geteuid() == 0:
         uid, gid = _server_user()
         os.chown(directory, uid, gid)
         directory.chmod(0o755)
-    server = Server(bindir, directory, uid, gid, free_port())
+    server = Server(bindir, directory, uid, gid, free_port(), configuration)
     server._watch()
     try:
         server._initialize()
