@@ -31,9 +31,10 @@ from recon.config import Settings, TableName, Timeouts, secrets_in, socket_url, 
 from recon.errors import ConnectError, DatabaseError, ExitCode, Interrupted, PermissionDenied, ReconError
 from recon.profile import moved, stage
 
-TRANSIENT_STATES = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300", "57014", "25P03", "25P04"}
-"""What can pass when tried again: serialization, deadlock, lock wait, shutdown and crash, too many
-connections, statement timeout, and a session ended for idling in its transaction."""
+TRANSIENT_STATES = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300", "57014", "25P03", "25P04", "23505"}
+"""What can pass when tried again: serialization, deadlock, lock wait, shutdown and crash, too many connections,
+statement timeout, a session ended for idling in its transaction, and a row that a rival wrote first (the next
+attempt sees it)."""
 KEEPALIVES = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
 """A peer that has gone is noticed after one minute."""
 

@@ -13,12 +13,9 @@ import sys
 import threading
 import traceback
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import Any
 
 from recon.errors import ExitCode, UsageError
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer as Buffer
 
 GRACE_S = 10
 """A session that does not stop within this time is left to the server, which rolls it back."""
@@ -32,7 +29,7 @@ class _Output(io.FileIO):
 
     lost = False
 
-    def write(self, data: Buffer, /) -> int:
+    def write(self, data: Any, /) -> int:
         """As a file does; what nobody can read any more is dropped. UsageError, once, where it cannot be kept."""
         try:
             return len(memoryview(data)) if self.lost else super().write(data) or 0
