@@ -19,6 +19,8 @@ from recon.report import DateResult
 VERSION = 1
 LOCK = 0x5EC0_0001
 FINISHED = ("done", "skipped")
+OPEN = ("running", "stopped")
+"""A run that nobody has closed: it is at work, or it died."""
 
 
 def ddl() -> str:
@@ -169,9 +171,12 @@ def unfinished(session: Session, run_id: str) -> list[PlannedDate]:
 
 
 def newest_unfinished(session: Session) -> str | None:
-    """The id of the newest run with unfinished dates (restoring from the quarantine is begun anew, not resumed)."""
+    """The id of the newest run with unfinished dates, or that died before it was closed (restoring from the
+    quarantine is begun anew, not resumed).
+    """
     for row in runs(session):
-        if row["dates_done"] < row["dates"] and "window" in row["parameters"]:
+        unfinished = row["dates_done"] < row["dates"] or row["status"] == "stopped"
+        if unfinished and "window" in row["parameters"]:
             return str(row["run_id"])
     return None
 

@@ -243,8 +243,8 @@ def resume(settings: Settings, reference: Reference, run_id: str | None, *, watc
         run_id = run_id or (ledger.newest_unfinished(session) if ledger.require(session) else None)
         if run_id is None:
             return None
-        parameters = ledger.find(session, run_id)["parameters"]
-        settings, reference, pace, window, mending = from_dict(parameters, settings, reference)
+        run = ledger.find(session, run_id)
+        settings, reference, pace, window, mending = from_dict(run["parameters"], settings, reference)
         layout = inspect(session, settings, writing=True)
         left = ledger.unfinished(session, run_id)
         planned = blocked(left, reference.terms([date.day for date in left]))
@@ -252,6 +252,8 @@ def resume(settings: Settings, reference: Reference, run_id: str | None, *, watc
         if left:
             job = Job(run_id, settings, reference, "resume", mending.repairs, mending.tolerance)
             results = _execute(job, layout, planned, pace, watcher)
+        elif run["status"] in ledger.OPEN:
+            ledger.finish(session, run_id)
         after = survey(session, settings, layout, reference.models, window)
     return FixReport("resume", run_id, results, after, time.monotonic() - started)
 

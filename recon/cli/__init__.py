@@ -47,6 +47,8 @@ def run() -> None:
     code = command.wait()
     if command.still_running:
         os._exit(code)  # a driver's thread that is still waiting must not hold the process
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)  # the work is over: its exit code is not to become a signal's
     sys.exit(code)
 
 
