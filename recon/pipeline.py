@@ -192,9 +192,9 @@ def fix(
         parameters = to_dict(settings, reference, pace, window, mending)
         days = [date.day for date in planned]
         ledger.store_plan(session, run_id, command, __version__, (min(days), max(days)), parameters, planned)
-        job = Job(run_id, settings, reference, command, mending.repairs, mending.tolerance)
-        results = _execute(job, layout, planned, pace, watcher)
-        after = survey(session, settings, layout, reference.models, window)
+    job = Job(run_id, settings, reference, command, mending.repairs, mending.tolerance)
+    results = _execute(job, layout, planned, pace, watcher)
+    after = _proof(job, layout, window, days, watcher)
     return FixReport(command, run_id, results, after, time.monotonic() - started, changes=changes)
 
 
@@ -248,13 +248,11 @@ def resume(settings: Settings, reference: Reference, run_id: str | None, *, watc
         layout = inspect(session, settings, writing=True)
         left = ledger.unfinished(session, run_id)
         planned = blocked(left, reference.terms([date.day for date in left]))
-        results: tuple[DateResult, ...] = ()
-        if left:
-            job = Job(run_id, settings, reference, "resume", mending.repairs, mending.tolerance)
-            results = _execute(job, layout, planned, pace, watcher)
-        elif run["status"] in ledger.OPEN:
+        if not left and run["status"] in ledger.OPEN:
             ledger.finish(session, run_id)
-        after = survey(session, settings, layout, reference.models, window)
+    job = Job(run_id, settings, reference, "resume", mending.repairs, mending.tolerance)
+    results = _execute(job, layout, planned, pace, watcher) if left else ()
+    after = _proof(job, layout, window, [date.day for date in left] or [run["first_date"]], watcher)
     return FixReport("resume", run_id, results, after, time.monotonic() - started)
 
 
@@ -277,19 +275,32 @@ def _execute(
             results[result.day] = result
             watcher.finished(result)
     except BaseException as error:
-        _close(job, "interrupted" if isinstance(error, Interrupted) else "failed")
+        _close(job, "interrupted" if isinstance(error, Interrupted) else "failed", list(results), watcher)
         raise
-    _close(job, None)
+    _close(job, None, list(results), watcher)
     return tuple(results.values())
 
 
-def _close(job: Job, status: str | None) -> None:
-    try:
+def _proof(job: Job, layout: Layout, window: Window, dates: Sequence[date], watcher: Watcher) -> Status:
+    """The status after the run, on a connection of its own: the server may have ended all others meanwhile."""
+
+    def look(_: int) -> Status:
+        with connect(job.settings, job.application_name) as session:
+            return survey(session, job.settings, layout, job.reference.models, window)
+
+    return retried(look, dates, watcher.retrying)
+
+
+def _close(job: Job, status: str | None, dates: Sequence[date], watcher: Watcher) -> None:
+    def finish(_: int) -> None:
         with connect(job.settings, job.application_name, last_words=True) as session:
             ledger.finish(session, job.run_id, status)
-    except DatabaseError:
-        if status is None:
-            raise
+
+    if status is None:
+        retried(finish, dates, watcher.retrying)
+    else:
+        with suppress(DatabaseError):
+            finish(1)
 
 
 def _filled(

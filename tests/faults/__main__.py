@@ -9,13 +9,16 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import adbc_driver_postgresql.dbapi as adbc
+
 from tests.faults import kills, results
 from tests.faults.catalogue import Fault, catalogue, play
 from tests.faults.harness import Stage
 from tests.faults.results import Row
 from tests.servers import temporary_home
 
-SPENT = (OSError, AssertionError, RuntimeError)
+SPENT = (OSError, AssertionError, RuntimeError, adbc.Error)
+"""What a trial that did not go as planned ends with."""
 
 
 def parsed(arguments: list[str] | None = None) -> argparse.Namespace:

@@ -10,7 +10,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -101,8 +101,7 @@ class Stage:
             trial.truth.remember_tables()
             yield trial
         finally:
-            trial.kill_what_runs()
-            database.drop()
+            trial.close()
 
 
 @dataclass
@@ -116,10 +115,15 @@ class Trial:
     seen: list[Outcome] = field(default_factory=list)
     """What the user saw of the runs that met the fault."""
     finished_by: list[str] = field(default_factory=list)
+    note: str = ""
+    """What the table should say of it besides."""
+    afterwards: ExitStack = field(default_factory=ExitStack, repr=False)
+    """What is to be undone once the database is gone."""
     truth: Truth = field(init=False)
     url: str = field(init=False)
     """The address that recon is given; a fault may put another in its place."""
     _running: list[subprocess.Popen[str]] = field(default_factory=list, repr=False)
+    _rivals: list[Database] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
         self.truth = Truth(self.database)
@@ -145,6 +149,11 @@ class Trial:
         """A run that meets the fault, from its start to its end."""
         return self.watch(self.start(*arguments, url=url), timeout)
 
+    def rival(self) -> Database:
+        """Another session in the same database."""
+        self._rivals.append(Database(self.server, self.database.name, self.database.url))
+        return self._rivals[-1]
+
     @contextmanager
     def at(
         self, moment: str | Sequence[bytes], act: Callable[[bytes], bytes | None], *, skip: int = 0
@@ -159,12 +168,13 @@ class Trial:
 
         def acting(piece: bytes) -> bytes | None:
             came.set_running_or_notify_cancel()
+            changed: bytes | None = None
             try:
                 changed = act(piece)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 raised below, where somebody listens
                 came.set_exception(error)
-                raise
-            came.set_result(None)
+            else:
+                came.set_result(None)
             return changed
 
         with proxy(self.server.port) as passing:
@@ -172,7 +182,7 @@ class Trial:
             self.url = passing.url(self.database.name)
             yield passing
             self.url = self.database.url
-        assert came.running() or came.done(), f"the moment {moment} never came"
+        assert came.running() or came.done(), f"the moment {moment} never came: {self.seen}"
         came.result(timeout=10)
 
     def finish(self) -> Verdict:
@@ -194,12 +204,16 @@ class Trial:
         """Waits until the server has noticed that the runs so far are gone."""
         wait_until(lambda: not backend_pids(self.database), what="the end of recon's sessions")
 
-    def kill_what_runs(self) -> None:
-        """Ends the processes that are left over from a fault that did not go as planned."""
+    def close(self) -> None:
+        """Ends whatever is left over, and drops the database."""
         for process in self._running:
             if process.poll() is None:
                 process.kill()
                 process.communicate()
+        for rival in self._rivals:
+            rival.disconnect()
+        with self.afterwards:
+            self.database.drop()
 
 
 def backend_pids(database: Database, working: str = "%") -> list[int]:

@@ -26,11 +26,14 @@ select d.settlement_date, sum(d.inserted)::int8 as inserted, bool_or(d.status in
     sum((select coalesce(sum(value::numeric), 0) from jsonb_each_text(d.btc))) as btc
 from recon.run_dates d group by 1
 """
-UNCLOSED = "select run_id || ' is ' || status from recon.runs where status <> 'done'"
+UNCLOSED = (
+    "select run_id || ' is ' || status from recon.runs where status <> 'done' and jsonb_typeof(parameters) = 'object'"
+)
 UNFINISHED = """
-select r.run_id from recon.runs r where r.status = 'running' or exists (
-    select from recon.run_dates d where d.run_id = r.run_id and d.status not in ('done', 'skipped'))
+select r.run_id from recon.runs r where jsonb_typeof(r.parameters) = 'object' and (r.status = 'running' or exists (
+    select from recon.run_dates d where d.run_id = r.run_id and d.status not in ('done', 'skipped')))
 """
+"""A run whose parameters were damaged cannot be resumed, and is not asked for."""
 
 
 @dataclass(frozen=True)

@@ -38,8 +38,8 @@ class Outcome:
 
     @property
     def sees(self) -> str:
-        """The last line on stderr, with what changes from run to run left out; without one, the last on stdout."""
-        line = (self.lines or self.stdout.splitlines() or [""])[-1]
+        """The first line on stderr, with what changes from run to run left out; without one, the last on stdout."""
+        line = (self.lines[:1] or self.stdout.splitlines()[-1:] or [""])[0]
         for pattern, word in CHANGING:
             line = re.sub(pattern, word, line)
         return line

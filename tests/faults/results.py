@@ -42,6 +42,7 @@ class Row:
         self.sees |= dict.fromkeys(outcome.sees for outcome in trial.seen if outcome.code > 0 or not self.sees)
         self.finished_by |= set(trial.finished_by)
         self.verdict += verdict
+        self.note = self.note or trial.note
 
     def to_line(self) -> Line:
         """For the file."""
