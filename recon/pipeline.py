@@ -271,14 +271,32 @@ def _execute(
     watcher.planned(job.run_id, planned)
     results = {date.day: date.result for date in planned}
     try:
-        for result in _filled(job, layout, planned, pace, watcher):
-            results[result.day] = result
-            watcher.finished(result)
+        left = list(planned)
+        while left:
+            for result in _filled(job, layout, left, pace, watcher):
+                results[result.day] = result
+                watcher.finished(result)
+            left = _settle(job, results, watcher)
     except BaseException as error:
-        _close(job, "interrupted" if isinstance(error, Interrupted) else "failed", list(results), watcher)
+        with suppress(DatabaseError):
+            _close(job, "interrupted" if isinstance(error, Interrupted) else "failed", results)
         raise
-    _close(job, None, list(results), watcher)
     return tuple(results.values())
+
+
+def _settle(job: Job, results: dict[date, DateResult], watcher: Watcher) -> list[PlannedDate]:
+    """Closes the run, unless the server crashed and took back chunks it had committed: their dates are returned."""
+    return retried(lambda _: _close(job, None, results), list(results), watcher.retrying)
+
+
+def _close(job: Job, status: str | None, results: dict[date, DateResult]) -> list[PlannedDate]:
+    with connect(job.settings, job.application_name, last_words=True) as session:
+        done = {result.day for result in results.values() if result.status in ledger.FINISHED}
+        taken_back = [date for date in ledger.unfinished(session, job.run_id) if date.day in done]
+        if status or not taken_back:
+            ledger.finish(session, job.run_id, status)
+            return []
+        return taken_back
 
 
 def _proof(job: Job, layout: Layout, window: Window, dates: Sequence[date], watcher: Watcher) -> Status:
@@ -289,18 +307,6 @@ def _proof(job: Job, layout: Layout, window: Window, dates: Sequence[date], watc
             return survey(session, job.settings, layout, job.reference.models, window)
 
     return retried(look, dates, watcher.retrying)
-
-
-def _close(job: Job, status: str | None, dates: Sequence[date], watcher: Watcher) -> None:
-    def finish(_: int) -> None:
-        with connect(job.settings, job.application_name, last_words=True) as session:
-            ledger.finish(session, job.run_id, status)
-
-    if status is None:
-        retried(finish, dates, watcher.retrying)
-    else:
-        with suppress(DatabaseError):
-            finish(1)
 
 
 def _filled(

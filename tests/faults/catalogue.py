@@ -29,6 +29,8 @@ class Fault:
     """A regular expression for the line that the user sees of the first of these runs."""
     durable: bool
     """Whether it needs the server that may be crashed."""
+    more_lines: bool
+    """Whether what the user needs does not fit into one line."""
     impossible: Callable[[], str]
     """Why it cannot be tried here; empty where it can."""
 
@@ -43,13 +45,14 @@ def fault(
     *codes: int,
     sees: str = RIDDEN_THROUGH,
     durable: bool = False,
+    more_lines: bool = False,
     impossible: Callable[[], str] = lambda: "",
 ) -> Callable[[Play], Play]:
     """Puts a function into the catalogue. Without codes recon rides through: exit 0."""
 
     def enter(play: Play) -> Play:
         assert name not in FAULTS
-        FAULTS[name] = Fault(name, play, frozenset(codes or {0}), sees, durable, impossible)
+        FAULTS[name] = Fault(name, play, frozenset(codes or {0}), sees, durable, more_lines, impossible)
         return play
 
     return enter
@@ -69,7 +72,7 @@ def play(stage: Stage, tried: Fault, seed: object = 0) -> tuple[Trial, Verdict]:
         assert trial.seen, "no run met the fault"
         for outcome in trial.seen:
             assert outcome.code in tried.codes, f"exit code {outcome.code}: {outcome.stderr or outcome.stdout}"
-            assert one_line(outcome), outcome.stderr
+            assert tried.more_lines or one_line(outcome), outcome.stderr
         assert re.search(tried.sees, trial.seen[0].sees), f"the user saw: {trial.seen[0].stderr}{trial.seen[0].stdout}"
         trial.sessions_end()
         return trial, judge(trial.truth, finished=False) + trial.finish()
