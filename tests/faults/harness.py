@@ -73,6 +73,8 @@ class Stage:
     bindir: Path = field(default_factory=embedded_programs)
     long_s: float = 12
     """How long what takes long takes: recovery, above all."""
+    quick: bool = False
+    """Whether the runs after a fault may do without processes of their own."""
     _servers: dict[bool, Server] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -95,7 +97,7 @@ class Stage:
         server = self.server(durable=durable)
         name = f"faults_{next(_numbers)}"
         database = Database(server, name, server.create_database(name, data.TEMPLATE))
-        trial = Trial(self, database, Program(self.home, tampering), random.Random(str(seed)))
+        trial = Trial(self, database, Program(self.home, tampering, self.quick), random.Random(str(seed)))
         try:
             trial.truth.remember_rows()
             trial.truth.remember_tables()

@@ -107,7 +107,8 @@ def _touched(truth: Truth, rows: Sequence[tuple]) -> Verdict:
     now = {row[0]: row[7] for row in rows}
     changed = [text for number, (_, text) in truth.others.items() if now.get(number) != text]
     for name, image in truth.tables.items():
-        changed += image ^ _image(truth.database, name)
+        now_there = _image(truth.database, name)
+        changed += max(image - now_there, now_there - image, key=len)
     return Verdict(touched=len(changed), notes=tuple(f"touched {text}" for text in changed[:1]))
 
 

@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from recon.cli.app import main
+
 REPOSITORY = Path(__file__).parents[2]
 KEPT = {"HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "USER"}
 CHANGING = [
@@ -52,6 +54,8 @@ class Program:
     home: Path
     tampering: str = ""
     """Which part of the program is spoilt (tests.faults.tampering), to see whether the harness notices."""
+    quick: bool = False
+    """Whether a run that meets no fault may do without a process of its own, for tests that have little time."""
 
     def start(self, *arguments: object, url: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
         """Starts it and goes on."""
@@ -69,7 +73,9 @@ class Program:
         )
 
     def run(self, *arguments: object, url: str, timeout: float = 90) -> Outcome:
-        """Runs it to its end."""
+        """Runs it to its end, where no fault is."""
+        if self.quick:
+            return Outcome(main([*map(str, arguments), "--database-url", url, "--json", "--quiet"]), "", "")
         return ended(self.start(*arguments, url=url), timeout)
 
 

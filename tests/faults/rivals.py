@@ -177,6 +177,12 @@ def four_runs(trial: Trial) -> None:
     several(trial, ("fix", 1), ("fix", 2, "--order", "oldest"), ("fix", 5), ("fix", 14, "--workers", 1))
 
 
-@fault("two runs at once on overlapping windows", 0)
-def overlapping(trial: Trial) -> None:
+@fault("two runs at once on overlapping windows")
+def two_overlapping(trial: Trial) -> None:
     several(trial, ("range", DATES[0], DATES[8], 3), ("range", DATES[4], DATES[-1], 2))
+
+
+@fault("four runs at once on overlapping windows")
+def four_overlapping(trial: Trial) -> None:
+    windows = ((0, 6), (3, 9), (6, 13), (0, 13))
+    several(trial, *(("range", DATES[first], DATES[last], 2) for first, last in windows))

@@ -41,9 +41,15 @@ def markdown(facts: dict[str, str], lines: Sequence[Line]) -> str:
 
 def _cells(line: Line) -> tuple[str, ...]:
     if line["note"].startswith("not tried"):
-        return (line["fault"], "0", "", line["note"], "")
+        return (line["fault"].replace("|", "¦"), "0", "", line["note"], "")
     codes = ", ".join("killed" if code == "-9" else code for code in line["exit codes"].split())
-    return (line["fault"], f"{int(line['runs']):,}", codes, _short(line["what the user sees"]), line["lost"])
+    return (
+        line["fault"].replace("|", "¦"),
+        f"{int(line['runs']):,}",
+        codes,
+        _short(line["what the user sees"]),
+        line["lost"],
+    )
 
 
 def _short(text: str) -> str:
