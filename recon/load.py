@@ -10,18 +10,17 @@ from typing import Any
 
 import polars as pl
 
-from recon import audit, ledger, repair
+from recon import audit, gaps, ledger, repair
 from recon.audit import Tolerance
 from recon.bitcoin import calculations
 from recon.config import Settings
 from recon.database import Session, sql
 from recon.errors import DatabaseError
-from recon.gaps import missing
 from recon.profile import stage
 from recon.reference import Reference
 from recon.report import DateResult
 from recon.schema import BTC, CALC_KEY, CALC_KEY_SCHEMA, KEY
-from recon.tables import WHOLES, Layout, keys_query, read_done, read_keys, scope, typed_done
+from recon.tables import WHOLES, Layout, keys_query, pairs_are_unique, read_done, read_keys, scope, typed_done
 from recon.verify import discrepancies, source_sums, written_sums
 
 EPOCH = date(1970, 1, 1)
@@ -44,6 +43,14 @@ class Job:
         return f"recon/{self.command}/{self.run_id}"
 
 
+@dataclass(frozen=True)
+class Filled:
+    """What a chunk came to: one result per date, as the ledger records it, and gaps.COUNTS of its dates as verified."""
+
+    results: list[DateResult]
+    counts: pl.DataFrame
+
+
 def fill(
     session: Session,
     layout: Layout,
@@ -51,12 +58,12 @@ def fill(
     dates: Sequence[date],
     attempt: int = 1,
     only: pl.DataFrame | None = None,
-) -> list[DateResult]:
+) -> Filled:
     """Fills every gap of some whole dates: rows, verification and ledger line commit together, or nothing does.
 
-    One result per date comes back, as the ledger records it. `only` (KEYs) narrows the work to those keys; their
-    dates then stay pending, and every key is read back by itself. A DatabaseError (`code` "changed") says that the
-    source or a rival's rows changed meanwhile, or that the server holds something else than was computed.
+    `only` (KEYs) narrows the work to those keys; their dates then stay pending, and every key is read back by itself.
+    A DatabaseError (`code` "changed") says that the source or a rival's rows changed meanwhile, or that the server
+    holds something else than was computed.
     """
     started = time.monotonic()
     where = scope(dates, None if only is None else only.get_column("settlement_period").unique().to_list())
@@ -88,8 +95,11 @@ def fill(
         results = _results(rows, doomed, dates, attempt, share)
         if only is not None:
             results = [replace(result, status="pending", attempts=0) for result in results]
+        with stage("price"):
+            whole = only is None and "missing" in job.repairs
+            counts = gaps.after(keys, list(job.reference.models), done, rows, all_gaps=whole)
         with stage("ledger"):
-            return ledger.record(session, job.run_id, results)
+            return Filled(ledger.record(session, job.run_id, results), counts)
 
 
 def lock(session: Session, layout: Layout, dates: Sequence[date]) -> None:
@@ -120,10 +130,14 @@ def _check_values(session: Session, layout: Layout, job: Job, keys: pl.DataFrame
 
 
 def _missing_rows(keys: pl.DataFrame, done: pl.DataFrame, job: Job) -> pl.DataFrame:
-    """The calculations to write, sorted as the unique index is; dates without difficulty are not in a chunk."""
+    """The calculations to write, sorted as the unique index is; dates without difficulty are not in a chunk.
+
+    Keys are sorted before each is joined with every model, which keeps their order: a third of the rows to sort.
+    """
     terms = job.reference.terms(keys.get_column("settlement_date").unique().to_list())
-    wanted = calculations(keys.lazy(), job.reference.miners.lazy(), terms.lazy(), job.settings.fleet)
-    rows = missing(wanted, done.lazy()).sort(CALC_KEY).collect()
+    miners = job.reference.miners.lazy().sort("miner_model")
+    wanted = calculations(keys.lazy().sort(KEY), miners, terms.lazy(), job.settings.fleet)
+    rows = gaps.missing(wanted, done.lazy()).collect()
     unpriced = rows.filter(pl.col("bitcoin_mined").is_null()).height
     if unpriced:
         raise DatabaseError(f"{unpriced} rows have no difficulty or subsidy", "run 'recon difficulty update'")
@@ -154,7 +168,8 @@ def _check(
     rows: pl.DataFrame,
 ) -> None:
     """Reads back what the server now holds, and the source once more; raises when either is not as computed."""
-    after = session.frame(sql("verify_stored", **layout.parts, **where))
+    query = "verify_unique" if pairs_are_unique(session, layout) else "verify_stored"
+    after = session.frame(sql(query, **layout.parts, **where))
     for line in discrepancies(done, rows, after):
         raise _changed(line)
     was = source_sums(keys)

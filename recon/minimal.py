@@ -201,7 +201,7 @@ class Minimal:
 
         def attempt(number: int) -> int:
             with self._pool.session() as session:
-                (result,) = fill(session, layout, self._job, [day], number, only=batch)
+                (result,) = fill(session, layout, self._job, [day], number, only=batch).results
                 return result.inserted
 
         try:

@@ -8,17 +8,16 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
-import tenacity
 
 from recon import __version__, gaps, ledger, tables, values
 from recon.audit import Tolerance
 from recon.config import Settings
 from recon.database import Pool, Session, connect, is_transient, pause
 from recon.errors import ConnectError, DatabaseError, Interrupted, PermissionDenied, ReconError, UsageError
-from recon.load import Job, fill
+from recon.load import Filled, Job, fill
 from recon.parameters import Mending, Pace, from_dict, to_dict
 from recon.partitions import chunks, halves
 from recon.plan import PlannedDate, blocked, plan
@@ -28,6 +27,9 @@ from recon.report import DateResult, FixReport, Status
 from recon.tables import Layout, inspect
 from recon.window import Window
 
+if TYPE_CHECKING:
+    import tenacity
+
 MAX_CHUNK_ROWS = 250_000
 """Rows that a chunk may expect: bounds memory at about 100 MB per worker whatever the batch size."""
 SCAN_ROWS = 1_000_000
@@ -35,6 +37,7 @@ SURVEYS = ("survey_source", "survey_stored")
 ONE_CONNECTION_DAYS = 92
 """A survey of up to a quarter takes less time than a second connection."""
 ATTEMPTS = 4
+NOTHING_VERIFIED = pl.DataFrame(schema=gaps.COUNTS)
 T = TypeVar("T")
 Retrying = Callable[[Sequence[date], ReconError], None]
 Scanned = Callable[[pl.DataFrame, pl.DataFrame], None]
@@ -171,7 +174,7 @@ def fix(
     mending: Mending | None = None,
     confirm: Callable[[int], None] = lambda _: None,
 ) -> FixReport:
-    """Fills every gap of the window: plan, chunks, and the status after as proof.
+    """Fills every gap of the window: plan, chunks, and the status after as each chunk verified it.
 
     mending: which repairs besides; `confirm` is told how many stored rows they would change, and raises to stop.
     """
@@ -193,8 +196,7 @@ def fix(
         days = [date.day for date in planned]
         ledger.store_plan(session, run_id, command, __version__, (min(days), max(days)), parameters, planned)
         job = Job(run_id, settings, reference, command, mending.repairs, mending.tolerance)
-        results = _execute(job, layout, planned, pace, watcher)
-        after = survey(session, settings, layout, reference.models, window)
+        results, after = _execute(job, layout, planned, pace, watcher, before)
     return FixReport(command, run_id, results, after, time.monotonic() - started, changes=changes)
 
 
@@ -248,11 +250,11 @@ def resume(settings: Settings, reference: Reference, run_id: str | None, *, watc
         layout = inspect(session, settings, writing=True)
         left = ledger.unfinished(session, run_id)
         planned = blocked(left, reference.terms([date.day for date in left]))
+        after = survey(session, settings, layout, reference.models, window)
         results: tuple[DateResult, ...] = ()
         if left:
             job = Job(run_id, settings, reference, "resume", mending.repairs, mending.tolerance)
-            results = _execute(job, layout, planned, pace, watcher)
-        after = survey(session, settings, layout, reference.models, window)
+            results, after = _execute(job, layout, planned, pace, watcher, after)
     return FixReport("resume", run_id, results, after, time.monotonic() - started)
 
 
@@ -265,20 +267,27 @@ def history(settings: Settings, run_id: str | None, *, name: str) -> tuple[list[
 
 
 def _execute(
-    job: Job, layout: Layout, planned: Sequence[PlannedDate], pace: Pace, watcher: Watcher
-) -> tuple[DateResult, ...]:
-    """Works on the planned dates and closes the run in the ledger, whatever happens."""
+    job: Job, layout: Layout, planned: Sequence[PlannedDate], pace: Pace, watcher: Watcher, before: Status
+) -> tuple[tuple[DateResult, ...], Status]:
+    """Works on the planned dates and closes the run in the ledger, whatever happens.
+
+    The results, one per planned date, and the status `before` with every date that was finished as it was verified.
+    """
     watcher.planned(job.run_id, planned)
     results = {date.day: date.result for date in planned}
+    after = before
     try:
-        for result in _filled(job, layout, planned, pace, watcher):
-            results[result.day] = result
-            watcher.finished(result)
+        for filled in _filled(job, layout, planned, pace, watcher):
+            for result in filled.results:
+                results[result.day] = result
+                watcher.finished(result)
+            verified = [result.day for result in filled.results if result.status in ledger.FINISHED]
+            after = after.with_counts(verified, filled.counts)
     except BaseException as error:
         _close(job, "interrupted" if isinstance(error, Interrupted) else "failed")
         raise
     _close(job, None)
-    return tuple(results.values())
+    return tuple(results.values()), after
 
 
 def _close(job: Job, status: str | None) -> None:
@@ -290,11 +299,9 @@ def _close(job: Job, status: str | None) -> None:
             raise
 
 
-def _filled(
-    job: Job, layout: Layout, planned: Sequence[PlannedDate], pace: Pace, watcher: Watcher
-) -> Iterator[DateResult]:
-    """The results of all dates that are not blocked, as their chunks finish on `pace.workers` threads."""
-    yield from (date.result for date in planned if date.blocked)
+def _filled(job: Job, layout: Layout, planned: Sequence[PlannedDate], pace: Pace, watcher: Watcher) -> Iterator[Filled]:
+    """What all dates came to, as their chunks finish on `pace.workers` threads; those that are blocked come first."""
+    yield Filled([date.result for date in planned if date.blocked], NOTHING_VERIFIED)
     open_dates = ((date.day, date.expected) for date in planned if not date.blocked)
     batches = list(chunks(open_dates, max_dates=pace.batch_dates, max_rows=MAX_CHUNK_ROWS))
     pool = Pool(job.settings, job.application_name)
@@ -308,14 +315,14 @@ def _filled(
             pool.close()
 
 
-def work(pool: Pool, layout: Layout, job: Job, dates: Sequence[date], retrying: Retrying) -> list[DateResult]:
+def work(pool: Pool, layout: Layout, job: Job, dates: Sequence[date], retrying: Retrying) -> list[Filled]:
     """One chunk with all its second chances. A chunk that times out is halved, one that fails is done date by
     date, and a date that still fails is recorded as failed. Without a server or a privilege the run ends.
     """
 
-    def attempt(number: int) -> list[DateResult]:
+    def attempt(number: int) -> list[Filled]:
         with pool.session() as session:
-            return fill(session, layout, job, dates, number)
+            return [fill(session, layout, job, dates, number)]
 
     try:
         return retried(attempt, dates, retrying)
@@ -325,10 +332,10 @@ def work(pool: Pool, layout: Layout, job: Job, dates: Sequence[date], retrying: 
         if len(dates) == 1:
             failed = DateResult(dates[0], "failed", 0, attempts=ATTEMPTS, error=str(error))
             with pool.session() as session:
-                return ledger.note_failures(session, job.run_id, [failed])
+                return [Filled(ledger.note_failures(session, job.run_id, [failed]), NOTHING_VERIFIED)]
         retrying(dates, error)
         parts = halves(dates) if error.code == "timeout" else [[day] for day in dates]
-    return [result for part in parts for result in work(pool, layout, job, part, retrying)]
+    return [filled for part in parts for filled in work(pool, layout, job, part, retrying)]
 
 
 def retried(operation: Callable[[int], T], dates: Sequence[date], retrying: Retrying) -> T:
@@ -337,6 +344,7 @@ def retried(operation: Callable[[int], T], dates: Sequence[date], retrying: Retr
     Exponential backoff with jitter, ATTEMPTS times, but as long as RECONNECT_S while there is no server. Several
     dates that time out are not repeated: the caller halves them.
     """
+    import tenacity  # brings asyncio along: 35 ms that a command which writes nothing need not wait for
 
     def can_pass(error: BaseException) -> bool:
         halve_instead = isinstance(error, DatabaseError) and error.code == "timeout" and len(dates) > 1

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
@@ -104,7 +105,7 @@ class Status:
     """How far the two tables agree in a window.
 
     counts: gaps.COUNTS, one row per settlement date and miner model; source: one row per settlement date with
-    `source_rows`, `invalid` and `keys`. Both as of one moment.
+    `source_rows`, `invalid` and `keys`. Both as of one moment, but for dates that a run has looked at again.
     """
 
     window: Window
@@ -112,6 +113,15 @@ class Status:
     source: pl.DataFrame
     counts: pl.DataFrame
     values: Values | None = None
+
+    def with_counts(self, days: Sequence[date], counts: pl.DataFrame) -> Status:
+        """The same window, in which some dates have been looked at again; counts: gaps.COUNTS of these."""
+        others = self.counts.filter(~pl.col("settlement_date").is_in(days))
+        seen = pl.DataFrame({"settlement_date": days}, schema={"settlement_date": pl.Date})
+        keys = counts.group_by("settlement_date").agg(keys=pl.col("expected").max())
+        keys = seen.join(keys, on="settlement_date", how="left").with_columns(pl.col("keys").fill_null(0))
+        source = self.source.update(keys, on="settlement_date")
+        return replace(self, source=source, counts=pl.concat([others, counts]))
 
     @property
     def dates(self) -> pl.DataFrame:
@@ -244,8 +254,9 @@ class FixReport:
     """What a run that writes was to do, did, and left.
 
     results: one per planned date, in the plan's order. after: the window as it stands at the end (with a dry run:
-    as it stands). run_id is None when nothing was written. failed_keys: (date, period, farm, error) of a key-by-key
-    run. changes: the stored rows that a repair replaces or removes, as planned (audit.doomed).
+    as it stands), each date that was worked on as its chunk verified it before it was committed. run_id is None when
+    nothing was written. failed_keys: (date, period, farm, error) of a key-by-key run. changes: the stored rows that a
+    repair replaces or removes, as planned (audit.doomed).
     """
 
     command: str

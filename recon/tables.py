@@ -83,6 +83,7 @@ class Layout:
             "btc": self.stored_columns["bitcoin_mined"].exact("bitcoin_mined"),
             "difficulty": self.stored_columns["difficulty"].exact("difficulty"),
             "priceable": sql("priceable", long_days=date_list(long_days), short_days=date_list(short_days)),
+            "key_hash": "hashtextextended(farm_id, settlement_period)",
         }
 
     @cached_property
@@ -107,7 +108,6 @@ def inspect(session: Session, settings: Settings, *, writing: bool = False) -> L
     _may(settings.calculations, stored, "SELECT")
     if writing:
         _check_writing(session, settings.calculations, stored)
-    names = [theirs for ours, theirs in settings.calculations.columns if ours in CALC_KEY]
     oid = stored[0]["table_oid"]
     return Layout(
         curtailment=settings.curtailment,
@@ -117,13 +117,26 @@ def inspect(session: Session, settings: Settings, *, writing: bool = False) -> L
         calculations_oid=oid,
         curtailment_oid=source[0]["table_oid"],
         partitioned=stored[0]["kind"] == "p",
-        unique_index=bool(session.rows(sql("unique_index"), oid, names)[0]["found"]),
+        unique_index=_unique_index(session, settings.calculations, oid)["found"],
         price_columns=tuple(
             row["column_name"]
             for row in source
             if row["column_name"] in PRICES and row["may_select"] and row["base_type"] in NUMBERS
         ),
     )
+
+
+def pairs_are_unique(session: Session, layout: Layout) -> bool:
+    """Whether an index proves that no key has two rows of one miner model. After a COPY in the same transaction that
+    stays so until its end: nobody can drop the index meanwhile.
+    """
+    return _unique_index(session, layout.calculations, layout.calculations_oid)["proof"]
+
+
+def _unique_index(session: Session, calculations: Table, oid: int) -> dict[str, bool]:
+    names = [theirs for ours, theirs in calculations.columns if ours in CALC_KEY]
+    (found,) = session.rows(sql("unique_index"), oid, names)
+    return found
 
 
 def _columns(session: Session, table: Table) -> list[dict[str, Any]]:
