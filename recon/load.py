@@ -20,8 +20,17 @@ from recon.profile import stage
 from recon.reference import Reference
 from recon.report import DateResult
 from recon.schema import BTC, CALC_KEY, CALC_KEY_SCHEMA, KEY
-from recon.tables import WHOLES, Layout, keys_query, pairs_are_unique, read_done, read_keys, scope, typed_done
-from recon.verify import discrepancies, source_sums, written_sums
+from recon.tables import (
+    WHOLES,
+    Layout,
+    pairs_are_unique,
+    read_done,
+    read_keys_and_state,
+    read_state,
+    scope,
+    typed_done,
+)
+from recon.verify import discrepancies, written_sums
 
 EPOCH = date(1970, 1, 1)
 
@@ -72,7 +81,7 @@ def fill(
         if not job.settings.synchronous_commit:
             session.execute("set local synchronous_commit = off")
         with stage("read"):
-            keys = read_keys(session, layout, where)
+            keys, state = read_keys_and_state(session, layout, where)
             doomed = _repaired(session, layout, job, keys, where)
             done = read_done(session, layout, where)
         with stage("price"):
@@ -85,14 +94,15 @@ def fill(
             with stage("copy"):
                 session.copy(layout.calculations.name, as_stored(rows, layout, job.reference.difficulty_decimals))
         with stage("verify"):
-            _check(session, layout, where, keys, done, rows)
+            written = written_sums(rows)
+            _check(session, layout, where, done, written, state)
             if only is not None:
                 _check_keys(session, layout, where, rows)
             if not doomed.is_empty():
                 repair.note_replacements(session, job.run_id, doomed, rows)
                 _check_values(session, layout, job, keys, where)
         share = (time.monotonic() - started) / len(dates)
-        results = _results(rows, doomed, dates, attempt, share)
+        results = _results(written, doomed, dates, attempt, share)
         if only is not None:
             results = [replace(result, status="pending", attempts=0) for result in results]
         with stage("price"):
@@ -163,18 +173,16 @@ def _check(
     session: Session,
     layout: Layout,
     where: dict[str, str],
-    keys: pl.DataFrame,
     done: pl.DataFrame,
-    rows: pl.DataFrame,
+    written: pl.DataFrame,
+    state: pl.DataFrame,
 ) -> None:
     """Reads back what the server now holds, and the source once more; raises when either is not as computed."""
     query = "verify_unique" if pairs_are_unique(session, layout) else "verify_stored"
     after = session.frame(sql(query, **layout.parts, **where))
-    for line in discrepancies(done, rows, after):
+    for line in discrepancies(done, written, after):
         raise _changed(line)
-    was = source_sums(keys)
-    now = session.frame(sql("verify_source", keys=keys_query(layout, where))).cast(dict(was.schema))  # type: ignore[arg-type]
-    if not was.sort("settlement_date").equals(now.sort("settlement_date")):
+    if not state.equals(read_state(session, layout, where)):
         raise _changed("the curtailment changed while it was read")
 
 
@@ -194,10 +202,10 @@ def _changed(message: str) -> DatabaseError:
 
 
 def _results(
-    rows: pl.DataFrame, doomed: pl.DataFrame, dates: Sequence[date], attempt: int, seconds: float
+    written: pl.DataFrame, doomed: pl.DataFrame, dates: Sequence[date], attempt: int, seconds: float
 ) -> list[DateResult]:
     sums: dict[date, list[tuple[str, int, str]]] = {day: [] for day in dates}
-    for day, model, new, bitcoin in written_sums(rows).sort("settlement_date", "miner_model").iter_rows():
+    for day, model, new, bitcoin in written.sort("settlement_date", "miner_model").iter_rows():
         sums[day].append((model, new, str(bitcoin)))
     replaced = _per_date(doomed.filter(pl.col("verdict").is_in(audit.WRONG)))
     removed = _per_date(doomed.filter(pl.col("verdict").is_in(audit.SURPLUS)))

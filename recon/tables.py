@@ -34,7 +34,8 @@ FITTING = {
 }
 PRICES = ("original_price", "final_price")
 """Columns of the curtailment table that are used where they exist: rows that differ in price are not copies."""
-KEYS: FrameSchema = {**ENERGY, "fingerprint": pl.Int64}
+SOURCE_STATE: FrameSchema = {"settlement_date": pl.Date, "source_rows": pl.Int64, "checksum": pl.String}
+"""One row per settlement date of the curtailment; two that are equal mean that no row has changed."""
 SOURCE_ROWS: FrameSchema = {**ENERGY, "source_rows": pl.Int64, "row_mwh": pl.List(pl.Float64)}
 CLOCK_CHANGES = clock_changes(2000, 2099)
 
@@ -259,9 +260,25 @@ def done_query(layout: Layout, where: dict[str, str]) -> str:
 
 
 def read_keys(session: Session, layout: Layout, where: dict[str, str]) -> pl.DataFrame:
-    """One row per KEY with energy_mwh and the fingerprint of its energy."""
-    frame = session.frame(keys_query(layout, where))
-    return frame.cast(pl.Schema(KEYS))
+    """schema.ENERGY: one row per KEY."""
+    return session.frame(keys_query(layout, where)).cast(pl.Schema(ENERGY))
+
+
+def read_keys_and_state(session: Session, layout: Layout, where: dict[str, str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """schema.ENERGY and, as of the same moment, SOURCE_STATE."""
+    queries = {"keys": keys_query(layout, where), "state": sql("source_state", **layout.parts, **where)}
+    frame = session.frame(sql("keys_and_state", **queries))
+    keys, states = frame.filter(pl.col("farm_id").is_not_null()), frame.filter(pl.col("farm_id").is_null())
+    return keys.select(ENERGY.keys()).cast(pl.Schema(ENERGY)), _state(states)
+
+
+def read_state(session: Session, layout: Layout, where: dict[str, str]) -> pl.DataFrame:
+    """SOURCE_STATE as of now."""
+    return _state(session.frame(sql("source_state", **layout.parts, **where)))
+
+
+def _state(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.select(SOURCE_STATE.keys()).cast(pl.Schema(SOURCE_STATE)).sort("settlement_date")
 
 
 def read_done(session: Session, layout: Layout, where: dict[str, str]) -> pl.DataFrame:
@@ -300,7 +317,7 @@ def scan(
     if settings.reader is Reader.CONNECTORX:
         queries = [keys_query(layout, scope(dates)), done_query(layout, scope(dates))]
         keys, done = (scan_with_connectorx(settings, [query]) for query in queries)
-        return keys.cast(KEY_SCHEMA), typed_done(done)  # type: ignore[arg-type]
+        return keys.cast(pl.Schema(ENERGY)), typed_done(done)
     try:
         with session.savepoint():
             return read_keys(session, layout, scope(dates)), read_done(session, layout, scope(dates))

@@ -4,8 +4,8 @@ select
     miner_model::text as miner_model,
     count(*) as rows,
     count(*) as pairs,
-    count(*) filter (where xmin = pg_current_xact_id()::xid) as written,
-    coalesce(sum({btc}) filter (where xmin = pg_current_xact_id()::xid), 0)::text as bitcoin
+    count(*) filter (where xmin = (select pg_current_xact_id()::xid)) as written,
+    coalesce(sum({btc}) filter (where xmin = (select pg_current_xact_id()::xid)), 0)::text as bitcoin
 from {stored_rows} c
 where settlement_date = any ({dates}) and {periods}
 group by settlement_date, miner_model
