@@ -17,7 +17,7 @@ TOP = 20
 
 def add_to(app: typer.Typer) -> None:
     """Registers the group."""
-    group = typer.Typer(no_args_is_help=True, help="Which difficulty applies, and newer ones.")
+    group = typer.Typer(help="Which difficulty applies, and newer ones.")
     for command in (show, check, update):
         group.command(command.__name__)(command)
     app.add_typer(group, name="difficulty")

@@ -207,3 +207,11 @@ class TestSecrets:
         observer.disconnect()
         gaps.execute("rollback")
         process.communicate(timeout=30)
+
+
+def test_without_a_command_the_help_is_shown_and_a_group_says_what_is_missing(run_recon: Run) -> None:
+    alone = run_recon()
+    assert (alone.returncode, alone.stdout, alone.stderr) == (0, run_recon("--help").stdout, "")
+    group = run_recon("minimal")
+    assert (group.returncode, group.stdout) == (2, "")
+    assert group.stderr == "recon: Missing command; see 'recon --help'\n"
