@@ -55,7 +55,7 @@ class Watcher:
     def finished(self, result: DateResult) -> None:
         """One date came to its end."""
 
-    def wrote(self, rows: int) -> None:
+    def wrote(self, day: date, rows: int) -> None:
         """Some rows of a date that is not finished yet."""
 
     def retrying(self, dates: Sequence[date], error: ReconError) -> None:
