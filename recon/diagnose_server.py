@@ -42,7 +42,7 @@ def settings_checks(session: Session, connect_s: float) -> Iterator[Check]:
             continue
         least, enough, advice = NEEDS_MS[name]
         state = OK if not value or value >= enough else FAIL if value < least else WARN
-        detail = f"set for the {row['level']}" if value else "no limit"
+        detail = f"{value:,.0f} {unit}, set for the {row['level']}" if value else "no limit"
         advice = advice.format(role=row["role_name"]) if state != OK else ""
         yield Check(name, state, value or None, "ms", enough, detail, advice)
     slow = connect_s < 2

@@ -187,7 +187,7 @@ def test_a_role_with_a_tiny_statement_timeout_is_told_so(server: Server, indexed
     found = checks(run_recon("diagnose", "--json", url=url), 1)
     setting = found["statement_timeout"]
     assert (setting["status"], setting["value"]) == ("fail", 100.0)
-    assert setting["detail"] == "set for the role hurried"
+    assert setting["detail"] == "100 ms, set for the role hurried"
     assert found["query_complex"]["status"] == "fail"
     assert found["query_complex"]["threshold"] == 0.1
     indexed.execute('grant create on database "' + indexed.name + '" to hurried')
