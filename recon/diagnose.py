@@ -22,7 +22,7 @@ from recon.tables import Layout, inspect
 
 NAME = "recon/diagnose"
 PROBE_STATEMENT_S = 20.0
-PROBE_LOCK_S = 2.0
+PROBE_LOCK_S = 1.0
 CONNECTS, CONNECTING_S = 10, 10.0
 """So many connections are timed one after the other; fewer where that takes longer than CONNECTING_S in all."""
 ROUND_TRIPS = 10

@@ -107,6 +107,7 @@ def _figure(value: float | None, unit: str) -> str:
         return ""
     if unit == "B":
         return f"{value / 2**20:,.0f} MiB"
+    unit = unit.removesuffix("s") if value == 1 and unit not in ("s", "ms", "rows/s") else unit
     digits = 0 if float(value).is_integer() else {"ms": 1, "s": 3}.get(unit, 0)
     return f"{value:,.{digits}f} {unit}".rstrip()
 
