@@ -163,8 +163,7 @@ class Session:
 
     def execute(self, statement: str, *values: object) -> None:
         """Runs one statement and ignores its rows."""
-        read = lambda cursor: cursor.fetch_arrow_table() if cursor.description else None  # noqa: E731
-        self._run(statement, values, read, copy=False)
+        self._run(statement, values, _ignored, copy=False)
 
     def copy(self, table: TableName, frame: pl.DataFrame, *, temporary: bool = False) -> int:
         """Appends the frame to the table with binary COPY, inside the current transaction; the rows written.
@@ -255,6 +254,12 @@ class Session:
     def _check_stop(self) -> None:
         if _stop.is_set() and not self._last_words:
             raise Interrupted(_stop_code[0])
+
+
+def _ignored(cursor: Any) -> None:
+    """Takes what a statement returns from the driver, which else keeps the connection busy with it."""
+    if cursor.description:
+        cursor.fetch_arrow_table()
 
 
 def _bind(values: Sequence[object]) -> pa.RecordBatch:

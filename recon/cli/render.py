@@ -435,13 +435,13 @@ class Progress(Watcher):
 
         self._bar = progress.Progress(
             progress.TextColumn("{task.description}"),
-            progress.BarColumn(bar_width=20),
-            progress.TextColumn("{task.completed:,}/{task.total:,} rows, {task.fields[rate]}"),
+            progress.BarColumn(bar_width=12),
+            progress.TextColumn("{task.fields[written]}"),
             progress.TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
         )
-        self._task = self._bar.add_task(f"0/{self._total:,} dates", total=self._all_work, rate="")
+        self._task = self._bar.add_task(f"0/{self._total:,} dates", total=self._all_work, written="")
         self._bar.start()
 
     def finished(self, result: DateResult) -> None:
@@ -471,10 +471,10 @@ class Progress(Watcher):
         seconds = max(time.monotonic() - self._started, 0.001)
         dates = f"{self._dates:,}/{self._total:,} dates"
         retries = f", {counted(self._retries, 'retry', 'retries')}" if self._retries else ""
-        rate = f"{self._rows / seconds:,.0f} rows/s"
+        written = f"{self._rows:,} rows, {self._rows / seconds:,.0f} rows/s"
         if self._bar is not None:
-            self._bar.update(self._task, completed=self._done, description=dates + retries, rate=rate)
+            self._bar.update(self._task, completed=self._done, description=dates + retries, written=written)
         elif time.monotonic() - self._spoke >= LINE_EVERY_S:
             self._spoke = time.monotonic()
             left = f", about {seconds * (self._all_work / self._done - 1):,.0f} s left" if self._done else ""
-            self._call.progress(f"{dates}, {self._rows:,} rows, {rate}{left}{retries}")
+            self._call.progress(f"{dates}, {written}{left}{retries}")
