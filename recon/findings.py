@@ -113,11 +113,13 @@ def recommendations(found: Status, findings: Sequence[Finding], blocked: Sequenc
         advice.append(("recon difficulty update --from FILE", why))
     if "wrong_values" in by_code:
         wrong = by_code["wrong_values"]
-        advice.append((wrong.advice, f"shows how {wrong.count} wrong rows would be replaced; run it without --dry-run"))
+        advice.append(
+            (wrong.advice, f"shows how {wrong.count:,} wrong rows would be replaced; run it without --dry-run")
+        )
     for name in ("duplicate", "orphan"):
         off = days_of(found.dates.filter(pl.col(name) > 0))
         if off:
-            why = f"shows which of {found.total(name)} {name} rows would go; run it without --dry-run"
+            why = f"shows which of {found.total(name):,} {name} rows would go; run it without --dry-run"
             advice.append((repair_command(found, off, name), why))
     if "no_unique_index" in by_code:
         advice.append((by_code["no_unique_index"].advice, "keeps duplicates out for good"))
@@ -131,10 +133,10 @@ def _fills(found: Status, blocked: Sequence[date]) -> list[tuple[str, str]]:
     if not days:
         return []
     newest = missing.row(-1, named=True)
-    advice = [(f"recon date {newest['settlement_date']}", f"the newest gap: {newest['missing']} rows")]
+    advice = [(f"recon date {newest['settlement_date']}", f"the newest gap: {newest['missing']:,} rows")]
     if len(days) > 1:
         rows = int(missing.get_column("missing").sum())
         open_window = not (found.window.first or found.window.last)
         whole = "recon fix" if open_window and not blocked else fix_command(days)
-        advice.append((whole, f"all {rows} missing rows on {len(days)} dates, newest first"))
+        advice.append((whole, f"all {rows:,} missing rows on {len(days):,} dates, newest first"))
     return advice

@@ -55,7 +55,7 @@ class Watcher:
     def finished(self, result: DateResult) -> None:
         """One date came to its end."""
 
-    def wrote(self, rows: int) -> None:
+    def wrote(self, day: date, rows: int) -> None:
         """Some rows of a date that is not finished yet."""
 
     def retrying(self, dates: Sequence[date], error: ReconError) -> None:
@@ -320,7 +320,11 @@ def work(pool: Pool, layout: Layout, job: Job, dates: Sequence[date], retrying: 
     date, and a date that still fails is recorded as failed. Without a server or a privilege the run ends.
     """
 
+    attempts = 0
+
     def attempt(number: int) -> list[Filled]:
+        nonlocal attempts
+        attempts = number
         with pool.session() as session:
             return [fill(session, layout, job, dates, number)]
 
@@ -330,7 +334,7 @@ def work(pool: Pool, layout: Layout, job: Job, dates: Sequence[date], retrying: 
         raise
     except DatabaseError as error:
         if len(dates) == 1:
-            failed = DateResult(dates[0], "failed", 0, attempts=ATTEMPTS, error=str(error))
+            failed = DateResult(dates[0], "failed", 0, attempts=attempts, error=str(error))
             with pool.session() as session:
                 return [Filled(ledger.note_failures(session, job.run_id, [failed]), NOTHING_VERIFIED)]
         retrying(dates, error)
