@@ -45,11 +45,15 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Source:
-    """What a file said: epochs in order of time, whether it went day by day, and the last date it knows."""
+    """What a file said: epochs in order of time, whether it went day by day, and the last date it knows.
+
+    jumbled: the first row that is out of order in a file that goes neither forwards nor backwards.
+    """
 
     epochs: tuple[Epoch, ...]
     daily: bool
     known_through: date
+    jumbled: Epoch | None = None
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,10 @@ class Trouble:
 
 def read(text: str, name: str) -> Source:
     """The epochs of a file's text; DataFileError names the file, the line and what is wrong."""
+    text = text.removeprefix("\ufeff")
     is_json = text.lstrip().startswith(("[", "{"))
-    rows = sorted(_from_json(text, name) if is_json else _from_csv(text, name), key=lambda epoch: epoch.starts)
+    listed = list(_from_json(text, name) if is_json else _from_csv(text, name))
+    rows = sorted(listed, key=lambda epoch: epoch.starts)
     if not rows:
         raise DataFileError(f"{name} holds no difficulty", WANTED)
     for one, other in pairwise(rows):
@@ -77,7 +83,16 @@ def read(text: str, name: str) -> Source:
     daily = len(gaps) > 1 and sorted(gaps)[len(gaps) // 2] < DAILY
     last = rows[-1].starts.date() if daily else (rows[-1].starts + AFTER_LAST_EPOCH).date()
     said = notes(text.splitlines()).get("known_through")
-    return Source(tuple(_folded(rows)), daily, date.fromisoformat(said) if said else last)
+    return Source(tuple(_folded(rows)), daily, date.fromisoformat(said) if said else last, _jumbled(listed))
+
+
+def _jumbled(rows: Sequence[Epoch]) -> Epoch | None:
+    """The first row that breaks the order which the first two rows set."""
+    backwards = len(rows) > 1 and rows[0].starts > rows[1].starts
+    for one, other in pairwise(rows):
+        if one.starts != other.starts and (one.starts > other.starts) is not backwards:
+            return other
+    return None
 
 
 def _folded(rows: Iterable[Epoch]) -> Iterator[Epoch]:
@@ -90,7 +105,7 @@ def _folded(rows: Iterable[Epoch]) -> Iterator[Epoch]:
 
 
 def _from_csv(text: str, name: str) -> Iterator[Epoch]:
-    lines = text.removeprefix("\ufeff").splitlines()
+    lines = text.splitlines()
     data = [(n, line) for n, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")]
     reader = csv.DictReader(io.StringIO("\n".join(line for _, line in data)), skipinitialspace=True)
     header = {field.strip().lower(): field for field in reader.fieldnames or []}
@@ -133,6 +148,12 @@ def _epoch(name: str, place: str, moment: Any, difficulty: Any, height: Any) -> 
 def _is_unix(moment: Any) -> bool:
     text = str(moment).strip()
     return text.isdigit() and len(text) >= 9
+
+
+def disorder(source: Source) -> list[Trouble]:
+    """Where a file's rows go neither forwards nor backwards in time."""
+    row = source.jumbled
+    return [Trouble(row.place, f"{row.starts:%Y-%m-%d} is out of order")] if row else []
 
 
 def implausible(epochs: Sequence[Epoch], known_through: date | None = None) -> list[Trouble]:

@@ -79,6 +79,7 @@ def check(
     progress: Callable[[int], None] = lambda _: None,
 ) -> Values:
     """Judges every stored row of the status's window."""
+    near = tolerance or Tolerance()
 
     def fold(rows: pl.LazyFrame, keys: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
         frame = rows.collect()
@@ -94,16 +95,16 @@ def check(
             fold,
             name=name,
             workers=workers,
-            tolerance=tolerance or Tolerance(),
+            tolerance=near,
             progress=progress,
         )
     )
     summary = _stacked([summary for summary, _, _ in parts], ["settlement_date", "miner_model", "verdict"])
-    mixed = _stacked([mixed for _, mixed, _ in parts], ["settlement_date"])
+    mixed = _stacked([mixed for _, mixed, _ in parts], ["settlement_date", "miner_model"])
     clusters = _stacked([found for _, _, found in parts], ["settlement_date", "miner_model", "cause"])
     if summary is None or mixed is None or clusters is None:
-        return Values(_NO_SUMMARY, _NO_MIXED)
-    return Values(summary, mixed, tuple(ratios.causes(clusters)))
+        return Values(_NO_SUMMARY, pl.DataFrame(schema=audit.MIXED), tolerance=near)
+    return Values(summary, mixed, tuple(ratios.causes(clusters)), near)
 
 
 _NO_SUMMARY = pl.DataFrame(
@@ -118,7 +119,6 @@ _NO_SUMMARY = pl.DataFrame(
         "expected_btc": pl.Float64,
     }
 )
-_NO_MIXED = pl.DataFrame(schema={"settlement_date": pl.Date, "difficulties": pl.Int64, "rows": pl.Int64})
 
 
 def _stacked(frames: Sequence[pl.DataFrame], order: list[str]) -> pl.DataFrame | None:
@@ -140,6 +140,7 @@ def doomed(
     name: str,
     workers: int,
     tolerance: Tolerance,
+    progress: Callable[[int], None],
 ) -> pl.DataFrame:
     """Every stored row that the repairs would replace or remove (audit.doomed), in order of key."""
 
@@ -156,7 +157,7 @@ def doomed(
             name=name,
             workers=workers,
             tolerance=tolerance,
-            progress=lambda _: None,
+            progress=progress,
         )
     )
     empty = pl.DataFrame(schema={**audit.STORED, "verdict": pl.String, "expected_btc": pl.Float64})

@@ -9,10 +9,11 @@ import typer
 
 from recon.cli.call import Call
 from recon.cli.options import with_common
-from recon.errors import ExitCode
+from recon.errors import ExitCode, UsageError
 from recon.window import parse_date
 
 TOP = 20
+PUBLIC = "https://mempool.space/api/v1/mining/difficulty-adjustments"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -65,13 +66,18 @@ def check(call: Call, file: Annotated[Path, typer.Argument(metavar="FILE", help=
 @with_common(database=False)
 def update(
     call: Call,
-    origin: Annotated[str, typer.Option("--from", metavar="FILE|URL", help="CSV or JSON, epochs or days.")],
+    origin: Annotated[
+        str | None, typer.Option("--from", metavar="FILE|URL", help="CSV or JSON, epochs or days.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Take its word against known epochs.")] = False,
 ) -> None:
     """Take newer difficulties into the user's file, which then wins over the packaged one."""
+    if not origin:
+        raise UsageError("no source of difficulties is named", f"give --from FILE, or --from {PUBLIC}")
     from recon import difficulty_update
 
-    done = difficulty_update.update(call.reference, origin, call.home, force=force)
+    patience = call.timeouts.connect_s
+    done = difficulty_update.update(call.reference, origin, call.home, force=force, timeout_s=patience)
     if call.json:
         return call.print_json(done.to_dict())
     changed = f", {done.changed} changed" if done.changed else ""

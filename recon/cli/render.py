@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,15 @@ def checking(call: Call, values: bool, atol: float, rtol: float, workers: int) -
     if not values:
         yield None
         return
+    with comparing(call) as progress:
+        yield ValueCheck(Tolerance(atol, rtol), workers, progress)
+
+
+@contextmanager
+def comparing(call: Call) -> Iterator[Callable[[int], None]]:
+    """While values are compared: what it gives is told the dates done. A spinner on a terminal, else a line now and
+    then.
+    """
     started = spoke = time.monotonic()
     dates = 0
     from rich.console import Console
@@ -67,7 +76,7 @@ def checking(call: Call, values: bool, atol: float, rtol: float, workers: int) -
             call.progress(line)
 
     with spinner or nullcontext():
-        yield ValueCheck(Tolerance(atol, rtol), workers, progress)
+        yield progress
 
 
 def consent(call: Call, yes: bool) -> Callable[[int], None]:
@@ -94,8 +103,13 @@ def value_lines(call: Call, values: Values) -> None:
     for verdict in values.verdicts:
         table.add_row(verdict, *(f"{values.by_model[model].get(verdict, 0):,}" for model in models))
     call.console.print(table)
-    for row in values.mixed.head(TOP).to_dicts():
-        call.say(f"{row['settlement_date']} has {row['difficulties']} difficulties in {row['rows']:,} rows")
+    if values.whole_dates:
+        days = values.whole_dates
+        call.say(f"{len(days):,} dates are priced as whole machines, first {days[0]}: right with --fleet whole")
+    for row in values.several_difficulties[:TOP]:
+        call.say(f"{row['date']} has {row['difficulties']} difficulties in {row['rows']:,} rows")
+    if len(values.several_difficulties) > TOP:
+        call.say(f"... and {len(values.several_difficulties) - TOP:,} more dates with several (--json shows all)")
     for cause in values.causes[:TOP]:
         where = f"{cause.first} to {cause.last}, {', '.join(cause.models)}"
         call.say(f"{cause.rows:,} rows, {where}, x{cause.ratio:.6g}: {cause.cause}")
@@ -199,7 +213,7 @@ def fix(call: Call, report: FixReport) -> None:
             f"dry run: {planned['rows']:,} missing rows on {planned['dates']:,} dates would be written{also}; none was"
         )
     if not report.results:
-        call.say("nothing to do: no row is missing")
+        call.say("nothing to do: " + ("--repair leaves out" if report.after.total("missing") else "no row is missing"))
     else:
         table = _table("miner model", "BTC written")
         for model, bitcoin in document["btc"].items():
@@ -411,6 +425,10 @@ class Progress(Watcher):
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+    def comparing(self) -> AbstractContextManager[Callable[[int], None]]:
+        """Before a repair is planned."""
+        return comparing(self._call)
 
     def planned(self, run_id: str, dates: Sequence[PlannedDate]) -> None:
         """The run has an id and a size from now on."""

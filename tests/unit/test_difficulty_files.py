@@ -13,6 +13,7 @@ from recon.difficulty_files import (
     Epoch,
     Source,
     contradictions,
+    disorder,
     implausible,
     known_epochs,
     merged,
@@ -110,6 +111,18 @@ def test_a_plateau_and_a_leap_are_implausible() -> None:
     assert [trouble.place for trouble in implausible(epochs)] == ["line 2", "line 4", "line 5"]
     assert [t.place for t in implausible(epochs[:1], start.date() + timedelta(days=21))] == ["line 2"]
     assert implausible(epochs[:1], start.date() + timedelta(days=20)) == []
+
+
+def test_a_file_may_go_backwards_but_not_to_and_fro() -> None:
+    lines = [f"{day},{number}" for day, number in days(date(2024, 1, 1), 6)]
+
+    def troubles(*order: int) -> list[tuple[str, str]]:
+        source = read("\n".join(["date,difficulty", *(lines[n] for n in order)]), "x.csv")
+        return [(trouble.place, trouble.reason) for trouble in disorder(source)]
+
+    assert troubles(0, 1, 2, 3, 4, 5) == troubles(5, 4, 3, 2, 1, 0) == troubles(2) == []
+    assert troubles(0, 1, 3, 2, 5, 4) == [("line 5", "2024-01-03 is out of order")]
+    assert troubles(5, 4, 2, 3, 1, 0) == [("line 5", "2024-01-04 is out of order")]
 
 
 @given(st.sets(st.integers(0, len(KNOWN) - 1), min_size=1), st.randoms(use_true_random=False))
