@@ -135,7 +135,7 @@ def _check_values(session: Session, layout: Layout, job: Job, keys: pl.DataFrame
     left = audit.doomed(after.lazy(), job.repairs).collect()
     if "missing" in job.repairs and left.is_empty():
         left = _missing_rows(keys, after.select(CALC_KEY), job).with_columns(verdict=pl.lit("missing"))
-    for row in left.head(1).to_dicts():
+    for row in left.sort(CALC_KEY).head(1).to_dicts():
         key = f"{row['settlement_date']} {row['settlement_period']} {row['farm_id']} {row['miner_model']}"
         raise _changed(f"{key} is still {row['verdict']}")
 
