@@ -30,6 +30,8 @@ SAME = Decimal("1e-6")
 CLOSE_IN_TIME = timedelta(hours=3)
 AFTER_LAST_EPOCH = timedelta(days=10)
 DAILY = timedelta(days=2)
+MOST_SHOWN = 80
+"""Characters of a file that an error shows."""
 WANTED = "expected CSV or JSON with a date or time and a difficulty"
 
 
@@ -69,7 +71,13 @@ class Trouble:
 
 def read(text: str, name: str) -> Source:
     """The epochs of a file's text; DataFileError names the file, the line and what is wrong."""
-    text = text.removeprefix("\ufeff")
+    try:
+        return _source(text.removeprefix("\ufeff"), name)
+    except (csv.Error, ArithmeticError, RecursionError, ValueError) as error:
+        raise DataFileError(f"{name} cannot be read: {error}", WANTED) from None
+
+
+def _source(text: str, name: str) -> Source:
     is_json = text.lstrip().startswith(("[", "{"))
     listed = list(_from_json(text, name) if is_json else _from_csv(text, name))
     rows = sorted(listed, key=lambda epoch: epoch.starts)
@@ -111,7 +119,7 @@ def _from_csv(text: str, name: str) -> Iterator[Epoch]:
     header = {field.strip().lower(): field for field in reader.fieldnames or []}
     column = next((header[t] for t in TIMES if t in header), None)
     if column is None or "difficulty" not in header:
-        raise DataFileError(f"{name} has no columns of that kind: {', '.join(header) or 'nothing'}", WANTED)
+        raise DataFileError(f"{name} has no columns of that kind: {_shown(', '.join(header)) or 'nothing'}", WANTED)
     for (number, _), row in zip(data[1:], reader, strict=False):
         height = row.get(header.get("height", ""))
         yield _epoch(name, f"line {number}", row[column], row[header["difficulty"]], height)
@@ -141,8 +149,15 @@ def _epoch(name: str, place: str, moment: Any, difficulty: Any, height: Any) -> 
         number = difficulty_number(str(difficulty))
         block = int(Decimal(str(height))) if height not in (None, "") else None
     except (ValueError, InvalidOperation, OverflowError, OSError):
-        raise DataFileError(f"{name}, {place}: {moment!s}, {difficulty!s} is no time and difficulty", WANTED) from None
+        found = _shown(f"{moment}, {difficulty}")
+        raise DataFileError(f"{name}, {place}: {found} is no time and difficulty", WANTED) from None
     return Epoch(starts, number, block, place)
+
+
+def _shown(text: str) -> str:
+    """What a file says, fit for one line of a terminal."""
+    printable = "".join(c if c.isprintable() else "?" for c in text[: MOST_SHOWN + 1])
+    return printable if len(printable) <= MOST_SHOWN else printable[:MOST_SHOWN] + "..."
 
 
 def _is_unix(moment: Any) -> bool:

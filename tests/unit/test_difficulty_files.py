@@ -86,6 +86,11 @@ def test_a_wrong_day_is_named_with_its_line() -> None:
         ("[[1713571200, 1, 0, 1.0]]", "entry 1"),
         ("[[1713571200, 1", "broken JSON"),
         ('["x"]', "entry 1"),
+        ("[" * 100_000, "cannot be read"),
+        ("[[1713571200, 1, 1e9999999999999999999, 1.0]]", "cannot be read"),
+        ("x" * 200_000, "cannot be read"),
+        ("# known_through: soon\ndate,difficulty\n2024-04-20,5\n", "cannot be read"),
+        ("date,difficulty\n9999-12-30,5\n", "cannot be read"),
         ("date,difficulty\n2024-04-20,5\n2024-04-20,6\n", "line 3"),
     ],
 )
@@ -94,6 +99,25 @@ def test_what_cannot_be_read_is_named_with_its_place(text: str, named: str) -> N
         read(text, "file.csv")
     assert "file.csv" in error.value.message
     assert named in error.value.message
+
+
+WRITTEN = [
+    to_csv(KNOWN[:3], date(2017, 3, 1)),
+    json.dumps([[int(e.starts.timestamp()), e.height, float(e.difficulty), 1.0] for e in KNOWN[:3]]),
+    json.dumps({"2024-04-20": "1,234", "2024-04-21": 1234.6}),
+    json.dumps([{"time": 1713571200, "height": 1, "difficulty": 5}]),
+]
+
+
+@given(st.sampled_from(WRITTEN), st.integers(0, 200), st.integers(0, 9), st.text(max_size=4))
+def test_a_damaged_file_is_read_or_refused_in_one_line(text: str, start: int, length: int, other: str) -> None:
+    damaged = text[:start] + other + text[start + length :]
+    said = ""
+    try:
+        assert read(damaged, "x").epochs
+    except DataFileError as error:
+        said = str(error)
+    assert said.isprintable() and len(said) < 250
 
 
 def test_the_known_epochs_are_plausible() -> None:
