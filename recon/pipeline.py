@@ -187,7 +187,7 @@ def fix(
         layout = inspect(session, settings, writing=not dry_run)
         before = survey(session, settings, layout, reference.models, window, deep=deep)
         name = f"recon/{command}/{run_id}"
-        changes = _changes(settings, reference, layout, before, mending, name, pace.workers, watcher)
+        changes = _changes(settings, reference, layout, before, mending, name, pace.workers, watcher, dry_run)
         terms = reference.terms(before.dates.get_column("settlement_date").to_list())
         planned = plan(before, terms, pace.order, mending.repairs, _per_date(changes))
         changes = _possible(changes, planned)
@@ -213,13 +213,18 @@ def _changes(
     name: str,
     workers: int,
     watcher: Watcher,
+    listed: bool,
 ) -> pl.DataFrame | None:
-    """The stored rows that the repairs would replace or remove; None when only gaps are filled."""
+    """The stored rows that the repairs would replace or remove; None when only gaps are filled.
+
+    listed: with all that is to be shown of them (values.DOOMED), instead of the dates alone.
+    """
     if not mending.changes_rows:
         return None
     with watcher.comparing() as compared:
         check = ValueCheck(mending.tolerance, workers, compared)
-        return values.doomed(settings, reference, layout, before, mending.repairs, name=name, **vars(check))
+        options = vars(check) | {"columns": list(values.DOOMED) if listed else ["settlement_date"]}
+        return values.doomed(settings, reference, layout, before, mending.repairs, name=name, **options)
 
 
 def _possible(changes: pl.DataFrame | None, planned: Sequence[PlannedDate]) -> pl.DataFrame | None:

@@ -17,10 +17,18 @@ from recon.partitions import chunks
 from recon.profile import stage
 from recon.reference import Reference
 from recon.report import Status, Values
+from recon.schema import CALC_KEY, CALC_KEY_SCHEMA, FrameSchema
 from recon.tables import Layout, read_source_rows, scope
 
 CHUNK_ROWS = 300_000
 """Stored rows per chunk: bounds memory to about 150 MB per worker."""
+DOOMED: FrameSchema = {
+    **CALC_KEY_SCHEMA,
+    "stored_btc": pl.Float64,
+    "expected_btc": pl.Float64,
+    "verdict": pl.String,
+}
+"""One row per stored row to replace or remove."""
 
 
 def dates_with_rows(status: Status) -> list[tuple[date, int]]:
@@ -141,11 +149,15 @@ def doomed(
     workers: int,
     tolerance: Tolerance,
     progress: Callable[[int], None],
+    columns: Sequence[str],
 ) -> pl.DataFrame:
-    """Every stored row that the repairs would replace or remove (audit.doomed), in order of key."""
+    """Every stored row that the repairs would replace or remove (audit.doomed), in order of key.
+
+    columns: those of DOOMED that are wanted; whoever only counts rows asks for one, to hold a table's worth of them.
+    """
 
     def fold(rows: pl.LazyFrame, _: pl.DataFrame) -> pl.DataFrame:
-        return audit.doomed(rows, repairs).collect()
+        return audit.doomed(rows, repairs).select(columns).collect()
 
     frames = list(
         judged(
@@ -160,5 +172,5 @@ def doomed(
             progress=progress,
         )
     )
-    empty = pl.DataFrame(schema={**audit.STORED, "verdict": pl.String, "expected_btc": pl.Float64})
-    return pl.concat(frames).sort("settlement_date", "settlement_period", "farm_id", "miner_model") if frames else empty
+    found: pl.DataFrame = pl.concat([pl.DataFrame(schema=DOOMED).select(columns), *frames])
+    return found.sort([name for name in CALC_KEY if name in columns])

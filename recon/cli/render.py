@@ -215,10 +215,11 @@ def fix(call: Call, report: FixReport) -> None:
     if not report.results:
         call.say("nothing to do: " + ("--repair leaves out" if report.after.total("missing") else "no row is missing"))
     else:
-        table = _table("miner model", "BTC written")
-        for model, bitcoin in document["btc"].items():
-            table.add_row(model, bitcoin)
-        call.console.print(table)
+        if report.inserted:
+            table = _table("miner model", "BTC written")
+            for model, bitcoin in document["btc"].items():
+                table.add_row(model, bitcoin)
+            call.console.print(table)
         run = f"run {report.run_id}: " if report.run_id else ""
         call.say(
             f"{run}{report.inserted:,} rows written and verified on {report.statuses['done']:,} dates "
@@ -270,10 +271,15 @@ def _change_lines(call: Call, report: FixReport) -> None:
     call.console.print(reasons)
     for row in change_rows(report.changes.head(TOP)):
         key = f"{row['date']} {row['settlement_period']} {row['farm_id']} {row['miner_model']}"
-        due = "nothing" if row["computed_btc"] is None else f"{row['computed_btc']} BTC"
-        call.say(f"  {row['action']} {key}: {row['reason']}, {row['stored_btc']} BTC stored, {due} expected")
+        due = "nothing" if row["computed_btc"] is None else f"{_amount(row['computed_btc'])} BTC"
+        call.say(f"  {row['action']} {key}: {row['reason']}, {_amount(row['stored_btc'])} BTC stored, {due} expected")
     if report.changes.height > TOP:
         call.say(f"  ... and {report.changes.height - TOP:,} more rows (--json shows all)")
+
+
+def _amount(btc: float | str) -> str:
+    """BTC without an exponent."""
+    return f"{btc:.10f}".rstrip("0") if "e-" in str(btc) else str(btc)
 
 
 def _unfinished_lines(call: Call, report: FixReport) -> None:
