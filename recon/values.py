@@ -13,7 +13,8 @@ from recon import audit, ratios, repair
 from recon.audit import Tolerance
 from recon.config import Settings
 from recon.database import Pool
-from recon.partitions import chunks
+from recon.errors import DatabaseError
+from recon.partitions import chunks, halves
 from recon.profile import stage
 from recon.reference import Reference
 from recon.report import Status, Values
@@ -52,23 +53,31 @@ def judged(
 ) -> Iterator[Any]:
     """`fold(judged rows, source rows per key)` of every chunk of whole dates, as the chunks finish.
 
-    Each chunk is read as of one moment. progress is told the number of dates done.
+    Each chunk is read as of one moment; one that times out is halved. progress is told the number of dates done.
     """
     pool = Pool(settings, name)
 
-    def chunk(days: list[date]) -> Any:
+    def read(days: Sequence[date]) -> Any:
         with pool.session() as session, stage("values"), session.transaction(read_only=True, snapshot=True):
             where = scope(days)
             keys = read_source_rows(session, layout, where)
             rows = repair.judge(session, layout, reference, settings.fleet, keys, where, tolerance)
             return fold(rows, keys)
 
+    def chunk(days: Sequence[date]) -> list[Any]:
+        try:
+            return [read(days)]
+        except DatabaseError as error:
+            if error.code != "timeout" or len(days) == 1:
+                raise
+        return [folded for half in halves(days) for folded in chunk(half)]
+
     batches = list(chunks(dates_with_rows(status), max_dates=10_000, max_rows=CHUNK_ROWS))
     with ThreadPoolExecutor(workers, thread_name_prefix="values") as executor:
         futures = {executor.submit(chunk, days): len(days) for days in batches}
         try:
             for future in as_completed(futures):
-                yield future.result()
+                yield from future.result()
                 progress(futures[future])
         finally:
             executor.shutdown(cancel_futures=True)
