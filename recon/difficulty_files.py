@@ -205,9 +205,9 @@ def _same_epoch(epoch: Epoch, daily: bool, known: Sequence[Epoch]) -> Epoch | No
     if epoch.height is not None and any(k.height == epoch.height for k in known):
         return next(k for k in known if k.height == epoch.height)
     if daily:
-        in_force = [k for k in known if k.starts <= epoch.starts]
-        beyond = known and epoch.starts >= known[-1].starts + LONGEST_PLATEAU
-        return in_force[-1] if in_force and not beyond and in_force[-1] is not known[-1] else None
+        in_force = next((k for k in reversed(known) if k.starts <= epoch.starts), None)
+        may_be_next = known and epoch.starts >= known[-1].starts + AFTER_LAST_EPOCH
+        return None if may_be_next else in_force
     return next((k for k in known if abs(k.starts - epoch.starts) <= CLOSE_IN_TIME), None)
 
 
@@ -215,13 +215,12 @@ def merged(source: Source, known: Sequence[Epoch], *, force: bool = False) -> li
     """The known epochs and the source's new ones, in order of time; with `force` the source's word counts."""
     kept = list(known)
     for epoch in source.epochs:
-        match = _same_epoch(epoch, source.daily, kept)
+        match = _same_epoch(epoch, source.daily, known)
         if match is None:
             kept.append(epoch)
         elif force and abs(epoch.difficulty - match.difficulty) > SAME * match.difficulty:
             kept[kept.index(match)] = Epoch(match.starts, epoch.difficulty, match.height, epoch.place)
-        kept.sort(key=lambda k: k.starts)
-    return list(_folded(kept))
+    return list(_folded(sorted(kept, key=lambda k: k.starts)))
 
 
 def known_epochs(frame: pl.DataFrame) -> list[Epoch]:

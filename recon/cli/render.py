@@ -213,7 +213,8 @@ def fix(call: Call, report: FixReport) -> None:
             f"dry run: {planned['rows']:,} missing rows on {planned['dates']:,} dates would be written{also}; none was"
         )
     if not report.results:
-        call.say("nothing to do: " + ("--repair leaves out" if report.after.total("missing") else "no row is missing"))
+        why = "what --repair names is in order" if report.after.total("missing") else "no row is missing"
+        call.say(f"nothing to do: {why}")
     else:
         if report.inserted:
             table = _table("miner model", "BTC written")

@@ -115,7 +115,9 @@ def plant() -> Scene:
     before = energies(scene.source)
     spoil_source(scene)
     scene.stored = {row[:4]: [row] for row in oracle.calculations(scene.source)}
-    spoil_values(scene, before)
+    spoil_difficulty(scene, before)
+    spoil_factors(scene)
+    spoil_signs(scene)
     spoil_energy(scene, before)
     lose_rows(scene)
     scene.finding(14, "no_unique_index", 1)
@@ -146,29 +148,15 @@ def spoil_source(scene: Scene) -> None:
     scene.finding(18, "impossible_periods", 1)
 
 
-def spoil_values(scene: Scene, energy: dict[Key, Fraction]) -> None:
-    """5 to 12: a wrong value in the right place."""
+def spoil_difficulty(scene: Scene, energy: dict[Key, Fraction]) -> None:
+    """5 and 8: BTC of another difficulty, with the row's own or without."""
 
     def at(difficulty: Decimal) -> Callable[[Calculation], Decimal]:
         return lambda row: btc(energy[row[:3]], row[3], row[0], difficulty)
 
-    def times(factor: str | Fraction) -> Callable[[Calculation], tuple]:
-        return lambda row: (satoshis(Fraction(row[4]) * Fraction(factor)), row[5])
-
     day = october(10)
     scene.corrupt(5, "stale", scene.of(day), lambda row: (at(OTHER_EPOCH)(row), row[5]))
     scene.cause(5, [day], MODELS, f"difficulty {OTHER_EPOCH} of the epoch from 2024-04-10", rows=432)
-
-    day = october(11)
-    scene.corrupt(6, "stale", scene.of(day), times("0.982"))
-    unknown = "constant factor {}, cause unknown (energy restated, or an invented factor)"
-    scene.cause(6, [day], MODELS, unknown.format(0.982), rows=432)
-
-    for day in (october(12), october(13)):
-        scene.corrupt(7, "stale", scene.of(day), times("2"))
-    scene.cause(7, [october(12), october(13)], MODELS, "block subsidy 6.25 BTC instead of 3.125 BTC", rows=864)
-    scene.corrupt(7, "stale", scene.of(HALF), times("0.5"))
-    scene.cause(7, [HALF], MODELS, "block subsidy 3.125 BTC instead of 6.25 BTC", rows=432)
 
     day = october(14)
     scene.corrupt(
@@ -177,8 +165,25 @@ def spoil_values(scene: Scene, energy: dict[Key, Fraction]) -> None:
     scene.cause(8, [day], MODELS, f"difficulty {SILENT_DEFAULT} of the epoch from 2025-01-27", rows=144)
     scene.expect(8, "difficulties", day, rows=2)
 
-    day = october(16)
-    factor = Fraction(104, 3068) / Fraction(100, 3050)
+
+def times(factor: str | Fraction) -> Callable[[Calculation], tuple]:
+    return lambda row: (satoshis(Fraction(row[4]) * Fraction(factor)), row[5])
+
+
+def spoil_factors(scene: Scene) -> None:
+    """6, 7, 9 and 10: constant factors, over a date, a range, a farm's model."""
+    unknown = "constant factor {}, cause unknown (energy restated, or an invented factor)"
+    day = october(11)
+    scene.corrupt(6, "stale", scene.of(day), times("0.982"))
+    scene.cause(6, [day], MODELS, unknown.format("0.982"), rows=432)
+
+    for day in (october(12), october(13)):
+        scene.corrupt(7, "stale", scene.of(day), times("2"))
+    scene.cause(7, [october(12), october(13)], MODELS, "block subsidy 6.25 BTC instead of 3.125 BTC", rows=864)
+    scene.corrupt(7, "stale", scene.of(HALF), times("0.5"))
+    scene.cause(7, [HALF], MODELS, "block subsidy 3.125 BTC instead of 6.25 BTC", rows=432)
+
+    day, factor = october(16), Fraction(104, 3068) / Fraction(100, 3050)
     assert round(float(factor), 4) == 1.0339
     scene.corrupt(9, "stale", scene.of(day, "T_FARM-2", ["S19J_PRO"]), times(factor))
     scene.cause(9, [day], ["S19J_PRO"], "other miner figures: 104 TH/s at 3068 W", rows=48)
@@ -188,6 +193,9 @@ def spoil_values(scene: Scene, energy: dict[Key, Fraction]) -> None:
         scene.corrupt(10, "stale", scene.of(day, models=[model]), times(invented))
         scene.cause(10, [day], [model], unknown.format(invented), rows=144)
 
+
+def spoil_signs(scene: Scene) -> None:
+    """11 and 12: nothing, and less."""
     scene.corrupt(11, "zero", scene.of(october(19), "T_FARM-1", ["S9", "M20S"]), lambda row: (0, row[5]))
     scene.corrupt(12, "negative", scene.of(october(20), "T_FARM-3")[:60], lambda row: (-row[4], row[5]))
 

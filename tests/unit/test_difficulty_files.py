@@ -75,6 +75,17 @@ def test_a_wrong_day_is_named_with_its_line() -> None:
     assert "77" in trouble.reason
 
 
+@pytest.mark.parametrize(("after", "contradicts"), [(1, True), (10, True), (11, False), (14, False)])
+def test_days_of_the_last_known_epoch_are_known_as_long_as_it_surely_lasts(after: int, contradicts: bool) -> None:
+    first = LAST.starts.date() + timedelta(days=1)
+    numbers = [LAST.difficulty if n < after else LAST.difficulty + 10**12 for n in range(1, 20)]
+    lines = [f"{first + timedelta(days=n)},{number:.0f}" for n, number in enumerate(numbers)]
+    source = read("\n".join(["date,difficulty", *lines]), "x.csv")
+    assert bool(contradictions(source, KNOWN)) is contradicts
+    assert (merged(source, KNOWN) == KNOWN) is contradicts
+    assert merged(source, KNOWN, force=True)[-1].difficulty == LAST.difficulty + 10**12
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
