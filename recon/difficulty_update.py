@@ -105,9 +105,9 @@ def _first_day(reference: Reference) -> date:
     return day if instant(day.isoformat()) >= starts else date.fromordinal(day.toordinal() + 1)
 
 
-def check(reference: Reference, path: Path) -> tuple[Source, list[Trouble]]:
-    """What a file holds, and everything in it that cannot be right, in the order of the file's dates."""
-    source = _read(str(path))
+def check(reference: Reference, origin: str, *, timeout_s: float = TIMEOUT_S) -> tuple[Source, list[Trouble]]:
+    """What a file or URL holds, and everything in it that cannot be right, in the order of the file's dates."""
+    source = _read(origin, timeout_s)
     known = known_epochs(reference.epochs)
     unlikely = [*disorder(source), *implausible(source.epochs, source.known_through)]
     return source, [*unlikely, *contradictions(source, known)]
@@ -139,7 +139,7 @@ def _shown(origin: str) -> str:
     return without_password(origin) if is_url(origin) else origin
 
 
-def _read(origin: str, timeout_s: float = TIMEOUT_S) -> Source:
+def _read(origin: str, timeout_s: float) -> Source:
     if is_url(origin):
         return read(fetch(origin, timeout_s=timeout_s), _shown(origin))
     try:

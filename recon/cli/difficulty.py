@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from recon.cli.call import Call
 from recon.cli.options import with_common
+from recon.config import without_password
 from recon.errors import ExitCode, UsageError
 from recon.window import parse_date
 
@@ -46,17 +46,18 @@ def show(
 
 
 @with_common(database=False)
-def check(call: Call, file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or JSON.")]) -> int:
+def check(call: Call, origin: Annotated[str, typer.Argument(metavar="FILE|URL", help="CSV or JSON.")]) -> int:
     """Whether a file of difficulties can be right."""
     from recon import difficulty_update
 
-    source, troubles = difficulty_update.check(call.reference, file)
+    source, troubles = difficulty_update.check(call.reference, origin, timeout_s=call.timeouts.connect_s)
+    shown = without_password(origin) if "://" in origin else origin
     if call.json:
         found = [{"place": trouble.place, "reason": trouble.reason} for trouble in troubles]
         document = {"schema_version": 1, "command": "difficulty check", "epochs": len(source.epochs)}
         call.print_json({**document, "known_through": str(source.known_through), "troubles": found})
     for trouble in troubles[:TOP]:
-        call.say(f"{file}, {trouble}")
+        call.say(f"{shown}, {trouble}")
     if len(troubles) > TOP:
         call.say(f"... and {len(troubles) - TOP} more (--json shows all)")
     call.say(f"{len(source.epochs)} epochs through {source.known_through}, {len(troubles)} troubles")

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from recon import download
 from recon.cli.app import main
 from recon.difficulty_files import known_epochs
 from recon.download import LARGEST_BYTES, DownloadError, fetch
@@ -125,7 +126,6 @@ def test_a_redirect_is_followed_and_gzip_is_undone(address: str) -> None:
     [
         ("/nowhere", "404"),
         ("/slow", "did not answer within 0.1 s"),
-        ("/drip", "sends its answer too slowly"),
         ("/circle", "answered 302"),
         ("/elsewhere", "answered 302"),
         ("/cut", "failed: IncompleteRead"),
@@ -137,9 +137,16 @@ def test_a_redirect_is_followed_and_gzip_is_undone(address: str) -> None:
 )
 def test_a_failed_download_says_why(address: str, path: str, said: str) -> None:
     with pytest.raises(DownloadError, match=said) as error:
-        fetch(f"{address}{path}", timeout_s=0.1 if path in ("/slow", "/drip") else 5, largest=2**21)
+        fetch(f"{address}{path}", timeout_s=0.1 if path == "/slow" else 5, largest=2**21)
     assert error.value.exit_code is ExitCode.DATABASE
     assert "\n" not in str(error.value)
+
+
+def test_an_answer_that_never_ends_is_given_up(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every part of it comes in time."""
+    monkeypatch.setattr(download, "PATIENCE", 0.1)
+    with pytest.raises(DownloadError, match="sends its answer too slowly"):
+        fetch(f"{address}/drip", timeout_s=3)
 
 
 def test_a_password_in_an_address_is_not_shown() -> None:
@@ -194,6 +201,14 @@ def test_a_failed_update_changes_nothing(
     assert said in done.err
     assert (recon_home / "difficulty.csv").read_bytes() == kept
     assert [file.name for file in recon_home.iterdir()] == ["difficulty.csv"]
+
+
+def test_what_an_address_holds_can_be_checked_before_it_is_taken(
+    recon: Program, address: str, recon_home: Path
+) -> None:
+    done = recon("difficulty", "check", f"{address}/new")
+    assert (done.code, done.out) == (0, "2 epochs through 2026-07-09, 0 troubles\n")
+    assert list(recon_home.iterdir()) == []
 
 
 def test_nobody_there_is_exit_3_and_no_password_is_shown(recon: Program, recon_home: Path) -> None:
