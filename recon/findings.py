@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from recon.audit import Tolerance
 from recon.report import Status
 
 SEVERITIES = ("error", "warning", "info")
@@ -78,7 +79,15 @@ def fix_command(days: Sequence[date]) -> str:
 def repair_command(found: Status, days: Sequence[date], what: str) -> str:
     """The command that shows what a repair of some dates would do: one of duplicate, orphan, stale."""
     whole = len(days) > 1 and not (found.window.first or found.window.last)
-    return f"{'recon fix' if whole else fix_command(days)} --repair {what} --dry-run"
+    return f"{'recon fix' if whole else fix_command(days)} --repair {what}{_within(found)} --dry-run"
+
+
+def _within(found: Status) -> str:
+    """The options that repeat the tolerance by which values were found wrong, if it was not the usual one."""
+    near, usual = found.values.tolerance if found.values else Tolerance(), Tolerance()
+    atol = "" if near.atol_btc == usual.atol_btc else f" --atol {near.atol_btc!r}"
+    rtol = "" if near.rtol == usual.rtol else f" --rtol {near.rtol!r}"
+    return atol + rtol
 
 
 def days_of(frame: pl.DataFrame) -> list[date]:

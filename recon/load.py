@@ -47,6 +47,11 @@ class Job:
     tolerance: Tolerance = field(default_factory=Tolerance)
 
     @property
+    def changes_rows(self) -> bool:
+        """Whether it may touch rows that are there."""
+        return not self.repairs <= repair.MISSING_ONLY
+
+    @property
     def application_name(self) -> str:
         """What the server shows of our sessions."""
         return f"recon/{self.command}/{self.run_id}"
@@ -98,7 +103,7 @@ def fill(
             _check(session, layout, where, done, written, state)
             if only is not None:
                 _check_keys(session, layout, where, rows)
-            if not doomed.is_empty():
+            if job.changes_rows:
                 repair.note_replacements(session, job.run_id, doomed, rows)
                 _check_values(session, layout, job, keys, where)
         share = (time.monotonic() - started) / len(dates)
@@ -120,22 +125,28 @@ def lock(session: Session, layout: Layout, dates: Sequence[date]) -> None:
 
 def _repaired(session: Session, layout: Layout, job: Job, keys: pl.DataFrame, where: dict[str, str]) -> pl.DataFrame:
     """The rows that the job's repairs took out of the table (audit.doomed); none unless it was asked for."""
-    if job.repairs <= repair.MISSING_ONLY:
+    if not job.changes_rows:
         return pl.DataFrame(schema={**CALC_KEY_SCHEMA, "verdict": pl.String})
-    doomed = _doomed(session, layout, job, keys, where)
+    doomed = audit.doomed(_judged(session, layout, job, keys, where), job.repairs).collect()
     repair.remove(session, layout, job.run_id, doomed, where)
     return doomed
 
 
-def _doomed(session: Session, layout: Layout, job: Job, keys: pl.DataFrame, where: dict[str, str]) -> pl.DataFrame:
-    judged = repair.judge(session, layout, job.reference, job.settings.fleet, keys, where, job.tolerance)
-    return audit.doomed(judged, job.repairs).collect()
+def _judged(session: Session, layout: Layout, job: Job, keys: pl.DataFrame, where: dict[str, str]) -> pl.LazyFrame:
+    return repair.judge(session, layout, job.reference, job.settings.fleet, keys, where, job.tolerance)
 
 
 def _check_values(session: Session, layout: Layout, job: Job, keys: pl.DataFrame, where: dict[str, str]) -> None:
-    """The whole dates once more: after the repair nothing is left that it should have repaired."""
-    for row in _doomed(session, layout, job, keys, where).head(1).to_dicts():
-        key = f"{row['settlement_date']} {row['settlement_period']} {row['farm_id']}"
+    """The whole dates read back row by row: of what the repairs are for, nothing is left.
+
+    With all of them that is: exactly the pairs that should be there, each once, each with the right value.
+    """
+    after = _judged(session, layout, job, keys, where).collect()
+    left = audit.doomed(after.lazy(), job.repairs).collect()
+    if "missing" in job.repairs and left.is_empty():
+        left = _missing_rows(keys, after.select(CALC_KEY), job).with_columns(verdict=pl.lit("missing"))
+    for row in left.sort(CALC_KEY).head(1).to_dicts():
+        key = f"{row['settlement_date']} {row['settlement_period']} {row['farm_id']} {row['miner_model']}"
         raise _changed(f"{key} is still {row['verdict']}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -49,6 +49,10 @@ RECONNECT_S = 60
 class Watcher:
     """Told how a run goes on, always from one thread; does nothing unless overridden."""
 
+    def comparing(self) -> AbstractContextManager[Callable[[int], None]]:
+        """Entered while stored values are compared; what it gives is told the dates done."""
+        return nullcontext(lambda _: None)
+
     def planned(self, run_id: str, dates: Sequence[PlannedDate]) -> None:
         """The plan is stored; work begins."""
 
@@ -91,8 +95,7 @@ def with_values(
     settings: Settings, reference: Reference, layout: Layout, found: Status, check: ValueCheck, *, name: str
 ) -> Status:
     """The status with the verdict on every stored value."""
-    options = {"workers": check.workers, "tolerance": check.tolerance, "progress": check.progress}
-    judged = values.check(settings, reference, layout, found, name=name, **options)  # type: ignore[arg-type]
+    judged = values.check(settings, reference, layout, found, name=name, **vars(check))
     return replace(found, values=judged)
 
 
@@ -184,9 +187,10 @@ def fix(
         layout = inspect(session, settings, writing=not dry_run)
         before = survey(session, settings, layout, reference.models, window, deep=deep)
         name = f"recon/{command}/{run_id}"
-        changes = _changes(settings, reference, layout, before, mending, name, pace.workers)
+        changes = _changes(settings, reference, layout, before, mending, name, pace.workers, watcher, dry_run)
         terms = reference.terms(before.dates.get_column("settlement_date").to_list())
         planned = plan(before, terms, pace.order, mending.repairs, _per_date(changes))
+        changes = _possible(changes, planned)
         if dry_run or all(date.blocked for date in planned):
             results = tuple(date.result for date in planned)
             return FixReport(command, None, results, before, time.monotonic() - started, dry_run, changes=changes)
@@ -208,14 +212,25 @@ def _changes(
     mending: Mending,
     name: str,
     workers: int,
+    watcher: Watcher,
+    listed: bool,
 ) -> pl.DataFrame | None:
-    """The stored rows that the repairs would replace or remove; None when only gaps are filled."""
+    """The stored rows that the repairs would replace or remove; None when only gaps are filled.
+
+    listed: with all that is to be shown of them (values.DOOMED), instead of the dates alone.
+    """
     if not mending.changes_rows:
         return None
-    tolerance = mending.tolerance
-    return values.doomed(
-        settings, reference, layout, before, mending.repairs, name=name, workers=workers, tolerance=tolerance
-    )
+    with watcher.comparing() as compared:
+        check = ValueCheck(mending.tolerance, workers, compared)
+        options = vars(check) | {"columns": list(values.DOOMED) if listed else ["settlement_date"]}
+        return values.doomed(settings, reference, layout, before, mending.repairs, name=name, **options)
+
+
+def _possible(changes: pl.DataFrame | None, planned: Sequence[PlannedDate]) -> pl.DataFrame | None:
+    """The changes of dates that are not blocked."""
+    blocked_days = [date.day for date in planned if date.blocked]
+    return None if changes is None else changes.filter(~pl.col("settlement_date").is_in(blocked_days))
 
 
 def _per_date(changes: pl.DataFrame | None) -> dict[date, int]:

@@ -15,8 +15,13 @@ import termios
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-def on_a_terminal(environment: dict[str, str], *arguments: object, interrupt_at: str = "") -> tuple[int, str]:
-    """Exit code, and what a terminal that is both stdout and stderr is sent; SIGINT when it shows `interrupt_at`."""
+def on_a_terminal(
+    environment: dict[str, str], *arguments: object, typed: str = "", interrupt_at: str = ""
+) -> tuple[int, str]:
+    """Exit code, and what a terminal is sent that is stdin, stdout and stderr.
+
+    typed: what its user types; SIGINT comes when it shows `interrupt_at`.
+    """
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     process = subprocess.Popen(
@@ -27,6 +32,7 @@ def on_a_terminal(environment: dict[str, str], *arguments: object, interrupt_at:
         stderr=slave,
     )
     os.close(slave)
+    os.write(master, typed.encode())
     shown = b""
     try:
         while part := os.read(master, 4096):

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from recon.config import EMBEDDED, LogFormat, Settings
+from recon.config import EMBEDDED, LogFormat, Settings, Timeouts
 from recon.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,6 +54,11 @@ class Call:
     def home(self) -> Path:
         """The user's data directory."""
         return self._settings.home
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """How long to wait; no database is needed to know."""
+        return self._settings.timeouts
 
     @property
     def shows_progress(self) -> bool:

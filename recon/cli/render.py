@@ -6,7 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -52,6 +52,15 @@ def checking(call: Call, values: bool, atol: float, rtol: float, workers: int) -
     if not values:
         yield None
         return
+    with comparing(call) as progress:
+        yield ValueCheck(Tolerance(atol, rtol), workers, progress)
+
+
+@contextmanager
+def comparing(call: Call) -> Iterator[Callable[[int], None]]:
+    """While values are compared: what it gives is told the dates done. A spinner on a terminal, else a line now and
+    then.
+    """
     started = spoke = time.monotonic()
     dates = 0
     from rich.console import Console
@@ -69,7 +78,7 @@ def checking(call: Call, values: bool, atol: float, rtol: float, workers: int) -
             call.progress(line)
 
     with spinner or nullcontext():
-        yield ValueCheck(Tolerance(atol, rtol), workers, progress)
+        yield progress
 
 
 def consent(call: Call, yes: bool) -> Callable[[int], None]:
@@ -96,8 +105,13 @@ def value_lines(call: Call, values: Values) -> None:
     for verdict in values.verdicts:
         table.add_row(verdict, *(f"{values.by_model[model].get(verdict, 0):,}" for model in models))
     call.console.print(table)
-    for row in values.mixed.head(TOP).to_dicts():
-        call.say(f"{row['settlement_date']} has {row['difficulties']} difficulties in {row['rows']:,} rows")
+    if values.whole_dates:
+        days = values.whole_dates
+        call.say(f"{len(days):,} dates are priced as whole machines, first {days[0]}: right with --fleet whole")
+    for row in values.several_difficulties[:TOP]:
+        call.say(f"{row['date']} has {row['difficulties']} difficulties in {row['rows']:,} rows")
+    if len(values.several_difficulties) > TOP:
+        call.say(f"... and {len(values.several_difficulties) - TOP:,} more dates with several (--json shows all)")
     for cause in values.causes[:TOP]:
         where = f"{cause.first} to {cause.last}, {', '.join(cause.models)}"
         call.say(f"{cause.rows:,} rows, {where}, x{cause.ratio:.6g}: {cause.cause}")
@@ -200,12 +214,14 @@ def fix(call: Call, report: FixReport) -> None:
         rows, dates = counted(planned["rows"], "missing row"), counted(planned["dates"], "date")
         return call.say(f"dry run: {rows} on {dates} would be written{also}; none was")
     if not report.results:
-        call.say("nothing to do: no row is missing")
+        why = "what --repair names is in order" if report.after.total("missing") else "no row is missing"
+        call.say(f"nothing to do: {why}")
     else:
-        table = _table("miner model", "BTC written")
-        for model, bitcoin in document["btc"].items():
-            table.add_row(model, bitcoin)
-        call.console.print(table)
+        if report.inserted:
+            table = _table("miner model", "BTC written")
+            for model, bitcoin in document["btc"].items():
+                table.add_row(model, bitcoin)
+            call.console.print(table)
         run = f"run {report.run_id}: " if report.run_id else ""
         call.say(
             f"{run}{counted(report.inserted, 'row')} written and verified on "
@@ -257,10 +273,15 @@ def _change_lines(call: Call, report: FixReport) -> None:
     call.console.print(reasons)
     for row in change_rows(report.changes.head(TOP)):
         key = f"{row['date']} {row['settlement_period']} {row['farm_id']} {row['miner_model']}"
-        due = "nothing" if row["computed_btc"] is None else f"{row['computed_btc']} BTC"
-        call.say(f"  {row['action']} {key}: {row['reason']}, {row['stored_btc']} BTC stored, {due} expected")
+        due = "nothing" if row["computed_btc"] is None else f"{_amount(row['computed_btc'])} BTC"
+        call.say(f"  {row['action']} {key}: {row['reason']}, {_amount(row['stored_btc'])} BTC stored, {due} expected")
     if report.changes.height > TOP:
         call.say(f"  ... and {report.changes.height - TOP:,} more rows (--json shows all)")
+
+
+def _amount(btc: float | str) -> str:
+    """BTC without an exponent."""
+    return f"{btc:.10f}".rstrip("0") if "e-" in str(btc) else str(btc)
 
 
 def _unfinished_lines(call: Call, report: FixReport) -> None:
@@ -417,6 +438,10 @@ class Progress(Watcher):
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+    def comparing(self) -> AbstractContextManager[Callable[[int], None]]:
+        """Before a repair is planned."""
+        return comparing(self._call)
 
     def planned(self, run_id: str, dates: Sequence[PlannedDate]) -> None:
         """The run has an id and a size from now on."""
