@@ -38,6 +38,22 @@ STORED: FrameSchema = {
 }
 """One row per stored calculation; row_id names it for the server."""
 
+MIXED: FrameSchema = {
+    "settlement_date": pl.Date,
+    "miner_model": pl.String,
+    "of_date": pl.Int64,
+    "difficulties": pl.Int64,
+    "rows": pl.Int64,
+    "found": pl.List(pl.Float64),
+    "settlement_period": pl.Int32,
+    "farm_id": pl.String,
+    "stored_difficulty": pl.Float64,
+    "expected_difficulty": pl.Float64,
+}
+"""One row per settlement date and miner model: how many difficulties the date has and the model, the lowest of them,
+and one row as example."""
+MOST_SHOWN = 10
+
 
 @dataclass(frozen=True)
 class Tolerance:
@@ -154,16 +170,16 @@ def _recognize_whole_dates(found: pl.LazyFrame) -> pl.LazyFrame:
 def doomed(judged: pl.LazyFrame, repairs: frozenset[str]) -> pl.LazyFrame:
     """The stored rows that these repairs remove or replace, each with its verdict as the reason.
 
-    `stale` takes every wrong row, `duplicate` the surplus rows of a pair (and the last of them where none agrees),
-    `orphan` rows without curtailment and of unknown models. Rows of dates without difficulty are left alone.
+    `stale` takes every row of a pair none of which agrees, `duplicate` the surplus rows of a pair (and the last of
+    them where none agrees), `orphan` rows without curtailment and of unknown models. Rows of dates without difficulty
+    are left alone.
     """
-    stale = pl.col("verdict").is_in(WRONG) & ("stale" in repairs)
-    surplus = (pl.col("verdict") == "duplicate") & ("duplicate" in repairs)
-    beyond_rescue = pl.col("verdict").is_in(WRONG) & (pl.col("verdict") == "duplicate").any().over(CALC_KEY)
-    beyond_rescue = beyond_rescue & ("duplicate" in repairs)
+    wrong, twice = pl.col("verdict").is_in(WRONG), pl.col("verdict") == "duplicate"
+    stale = (wrong | twice) & wrong.any().over(CALC_KEY) & ("stale" in repairs)
+    surplus = (wrong | twice) & twice.any().over(CALC_KEY) & ("duplicate" in repairs)
     astray = pl.col("verdict").is_in(["orphan", "unknown_model"]) & ("orphan" in repairs)
     dated = ~(pl.col("verdict") == "blocked").any().over("settlement_date")
-    return judged.filter((stale | surplus | beyond_rescue | astray) & dated)
+    return judged.filter((stale | surplus | astray) & dated)
 
 
 def summarize(judged: pl.LazyFrame) -> pl.LazyFrame:
@@ -182,12 +198,26 @@ def summarize(judged: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def several_difficulties(judged: pl.LazyFrame) -> pl.LazyFrame:
-    """One row per settlement date whose stored rows have more than one difficulty: how many, in how many rows."""
-    placed = ~pl.col("verdict").is_in(["unknown_model", "orphan", "unpriceable"])
+    """MIXED: the settlement dates whose stored rows have more than one difficulty.
+
+    The example is the first row that has not the date's own.
+    """
+    placed = judged.filter(~pl.col("verdict").is_in(["unknown_model", "orphan", "unpriceable"]))
+    of_date = pl.col("stored_difficulty").n_unique().over("settlement_date").cast(pl.Int64)
+    mixed = placed.with_columns(of_date=of_date).filter(pl.col("of_date") > 1)
+    other = pl.col("stored_difficulty").eq_missing(pl.col("expected_difficulty"))
+    example = pl.col("settlement_period", "farm_id", "stored_difficulty", "expected_difficulty").sort_by(
+        other, "settlement_period", "farm_id", "row_id"
+    )
     return (
-        judged.filter(placed)
-        .group_by("settlement_date")
-        .agg(difficulties=pl.col("stored_difficulty").n_unique().cast(pl.Int64), rows=pl.len().cast(pl.Int64))
-        .filter(pl.col("difficulties") > 1)
-        .sort("settlement_date")
+        mixed.group_by("settlement_date", "miner_model")
+        .agg(
+            pl.col("of_date").first(),
+            difficulties=pl.col("stored_difficulty").n_unique().cast(pl.Int64),
+            rows=pl.len().cast(pl.Int64),
+            found=pl.col("stored_difficulty").unique().sort().head(MOST_SHOWN),
+            example=pl.struct(example.first()),
+        )
+        .unnest("example")
+        .sort("settlement_date", "miner_model")
     )

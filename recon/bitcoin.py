@@ -26,11 +26,10 @@ FLOOR_DECIMALS = 9
 binary floating point may put at 999.9999999999999."""
 
 
-def bitcoin(energy_mwh: pl.Expr) -> pl.Expr:
-    """BTC (unrounded) that `energy_mwh` buys at the row's `difficulty` and `subsidy_btc`."""
+def bitcoin(energy_mwh: pl.Expr, difficulty: pl.Expr) -> pl.Expr:
+    """BTC (unrounded) that `energy_mwh` buys at a difficulty (Float64) and the row's `subsidy_btc`."""
     joules_per_hash = pl.col("power_w") / (pl.col("hashrate_ths") * H_PER_TH)
     hashes = energy_mwh * J_PER_MWH / joules_per_hash
-    difficulty = pl.col("difficulty").cast(pl.Float64)
     return hashes / (difficulty * HASHES_PER_DIFFICULTY) * pl.col("subsidy_btc")
 
 
@@ -54,10 +53,15 @@ def price(energy: pl.LazyFrame, miners: pl.LazyFrame, fleet: Fleet = Fleet.FRACT
 
     energy: one row per KEY with energy_mwh, difficulty (dimensionless, Float64 or Decimal) and subsidy_btc;
     with a whole fleet it must hold every key of its periods, since machines are floored per period.
-    miners: one row per miner model (schema.MINERS). No row is dropped: a null difficulty gives a null BTC.
+    miners: one row per miner model (schema.MINERS). Both orders are kept, models within keys. No row is dropped: a
+    null difficulty gives a null BTC.
     """
     usable = pl.col("energy_mwh") * (1.0 if fleet is Fleet.FRACTIONAL else whole_machine_share())
-    return energy.join(miners, how="cross").with_columns(bitcoin_mined=satoshi_rounded(bitcoin(usable)))
+    btc = satoshi_rounded(bitcoin(usable, pl.col("_difficulty")))
+    pairs = energy.with_columns(_difficulty=pl.col("difficulty").cast(pl.Float64)).join(
+        miners, how="cross", maintain_order="left_right"
+    )
+    return pairs.with_columns(bitcoin_mined=btc).drop("_difficulty")
 
 
 def calculations(
@@ -68,4 +72,4 @@ def calculations(
     keys: one row per KEY with energy_mwh. terms: one row per settlement date with `difficulty` and `subsidy_btc`;
     the rows of a date without them are there, with a null BTC.
     """
-    return price(keys.join(terms, on="settlement_date", how="left"), miners, fleet)
+    return price(keys.join(terms, on="settlement_date", how="left", maintain_order="left"), miners, fleet)

@@ -21,6 +21,11 @@ RISKS = {
     "long_queries": 1,
 }
 """Points that each trouble adds; 14 in all."""
+AT_LEAST = {
+    *("concurrency", "headroom", "write_probe", "memory", "connect_timeout", "statement_timeout", "lock_timeout"),
+    *("idle_in_transaction_session_timeout", "transaction_timeout"),
+}
+"""Checks whose value should not be below their threshold; that of the others should not be above it."""
 HIGH, MODERATE = 8, 4
 HIGH_LATENCY_MS = 1000.0
 NAGIOS = {OK: (0, "OK"), WARN: (1, "WARNING"), FAIL: (2, "CRITICAL"), SKIP: (3, "UNKNOWN")}
@@ -73,6 +78,11 @@ class Diagnosis:
         return check is not None and check.status in worst
 
     @property
+    def most_risk(self) -> int:
+        """The points of everything at once."""
+        return sum(RISKS.values())
+
+    @property
     def level(self) -> str:
         """high from 8 points on, moderate from 4 on, else low."""
         return "high" if self.risk >= HIGH else "moderate" if self.risk >= MODERATE else "low"
@@ -97,7 +107,7 @@ class Diagnosis:
             "command": self.command,
             "connected": self.connected,
             "checks": [check.to_dict() for check in self.checks],
-            "risk": {"score": self.risk, "max": sum(RISKS.values()), "level": self.level},
+            "risk": {"score": self.risk, "max": self.most_risk, "level": self.level},
             "recommendations": self.recommendations,
         }
 
@@ -106,20 +116,20 @@ class Diagnosis:
         state = SKIP if not self.connected else next((s for s in (FAIL, WARN) if self.with_status(s)), OK)
         code, word = NAGIOS[state]
         troubles = self.with_status(FAIL) or self.with_status(WARN)
-        said = "; ".join(f"{c.name}: {c.detail}" for c in troubles) or f"risk {self.risk} of {sum(RISKS.values())}"
+        said = "; ".join(f"{c.name}: {c.detail}" for c in troubles) or f"risk {self.risk} of {self.most_risk}"
         return code, f"RECON {word} - {said.replace('|', '/')} | {perfdata(self.checks)}".replace("\n", " ")
 
 
 def perfdata(checks: Iterable[Check]) -> str:
-    """`'name'=value[unit];threshold` of every check that has a value.
+    """`'name'=value[unit];range` of every check that has a value; a range `5:` asks for 5 or more.
 
-    >>> perfdata([Check("latency", "ok", 1.25, "ms", 100)])
-    "'latency'=1.25ms;100"
+    >>> perfdata([Check("latency", "ok", 1.25, "ms", 100), Check("headroom", "ok", 96, "", 5)])
+    "'latency'=1.25ms;100 'headroom'=96;5:"
     """
     units = {"ms": "ms", "s": "s", "%": "%", "B": "B"}
     return " ".join(
         f"'{check.name}'={check.value:.6g}{units.get(check.unit, '')}"
-        + ("" if check.threshold is None else f";{check.threshold:.6g}")
+        + ("" if check.threshold is None else f";{check.threshold:.6g}{':' if check.name in AT_LEAST else ''}")
         for check in checks
         if check.value is not None
     )

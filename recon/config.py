@@ -151,7 +151,8 @@ def parse_repairs(text: str) -> frozenset[str]:
     kinds = frozenset(part.strip() for part in text.split(",") if part.strip())
     unknown = sorted(kinds - set(REPAIRS))
     if unknown or not kinds:
-        raise UsageError(f"--repair {text!r} is none", f"choose from {','.join(REPAIRS)}, separated by commas")
+        named = f"{unknown[0]!r}, which is no repair" if unknown else "nothing"
+        raise UsageError(f"--repair names {named}", f"choose from {','.join(REPAIRS)}, separated by commas")
     return kinds
 
 

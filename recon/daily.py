@@ -53,7 +53,7 @@ def _outcome(off: bool, result: Any) -> str:
         return "failed"
     if off:
         return "partial"
-    return "fixed" if result is not None and result.inserted else "fully_reconciled"
+    return "fixed" if result is not None and (result.inserted or result.removed) else "fully_reconciled"
 
 
 def daily(

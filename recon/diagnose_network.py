@@ -53,7 +53,7 @@ def _resolve(host: str, port: int) -> Check:
 def _timed(name: str, started: float, detail: str) -> Check:
     spent_ms = (time.perf_counter() - started) * 1000
     slow = spent_ms > SLOW_MS
-    advice = "the network is slow: use large batches, recon fix 60, or run recon nearer to the server" if slow else ""
+    advice = "recon fix 60  # the network is slow: large batches; or run recon nearer to the server" if slow else ""
     return Check(name, WARN if slow else OK, spent_ms, "ms", SLOW_MS, detail, advice)
 
 

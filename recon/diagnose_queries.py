@@ -18,14 +18,16 @@ CLOSE = 0.5
 """A query that takes half of its timeout will not stay below it for long."""
 LONGEST_S = 60.0
 ADVICE = {
-    "timeout": "recon fix 5 --statement-timeout 600, or recon minimal critical-date DATE",
-    "lock": "wait for the lock (see table_locks), or recon minimal critical-date DATE",
+    "timeout": "recon fix 5 --statement-timeout 600  # or key by key: recon minimal most-critical",
+    "lock": "recon fix --lock-timeout 600  # waits for who holds the lock, see table_locks",
 }
 
 
 def ladder(opens: Opens, layout: Layout | None) -> Iterator[Check]:
     """query_simple, query_moderate, query_complex (the survey itself), and where the survey spends its time."""
-    yield _timed(opens, "query_simple", ["select 1 as one"])
+    with opens() as session:
+        limit_s = _statement_timeout_s(session)
+    yield _timed(opens, limit_s, "query_simple", ["select 1 as one"])
     if layout is None:
         for name in ("query_moderate", "query_complex"):
             yield Check(name, SKIP, detail="the tables could not be read")
@@ -33,16 +35,19 @@ def ladder(opens: Opens, layout: Layout | None) -> Iterator[Check]:
     first, last = Window().bounds
     parts = {**layout.parts, "first": literal(first), "last": literal(last)}
     survey = [sql("survey_source", **parts), sql("survey_stored", **parts)]
-    yield _timed(opens, "query_moderate", [sql("diagnose_moderate", **parts)])
-    complex_query = _timed(opens, "query_complex", survey)
-    slow = "" if complex_query.status == FAIL else _slowest(opens, survey)
-    yield replace(complex_query, detail=f"{complex_query.detail}{slow}")
+    yield _timed(opens, limit_s, "query_moderate", [sql("diagnose_moderate", **parts)])
+    complex_query = _timed(opens, limit_s, "query_complex", survey)
+    if complex_query.status == FAIL:
+        yield complex_query
+        return
+    told = filter(None, (complex_query.detail, _slowest(opens, survey)))
+    yield replace(complex_query, detail="; ".join(told))
 
 
-def _timed(opens: Opens, name: str, statements: list[str]) -> Check:
-    """One rung: its time against the statement timeout of this role."""
+def _timed(opens: Opens, limit_s: float, name: str, statements: list[str]) -> Check:
+    """One rung: its time against the statement timeout of this role, and stopped at LONGEST_S in any case."""
     with opens() as session:
-        limit_s = _statement_timeout_s(session)
+        session.execute(f"select set_config('statement_timeout', '{min(limit_s, LONGEST_S) * 1000:.0f}ms', false)")
         started = time.perf_counter()
         try:
             for statement in statements:
@@ -50,30 +55,26 @@ def _timed(opens: Opens, name: str, statements: list[str]) -> Check:
         except DatabaseError as error:
             spent = time.perf_counter() - started
             advice = ADVICE.get(error.code, error.hint)
-            return Check(name, FAIL, spent, "s", limit_s, f"{error.message} after {spent:.2f} s", advice)
+            return Check(name, FAIL, spent, "s", limit_s, error.message, advice)
     spent = time.perf_counter() - started
     near = spent > CLOSE * limit_s
-    advice = f"it needs more than half of its timeout: {ADVICE['timeout']}" if near else ""
-    return Check(name, WARN if near else OK, spent, "s", limit_s, f"{spent:.3f} s of {limit_s:g} s", advice)
+    detail = "more than half of its timeout" if near else ""
+    return Check(name, WARN if near else OK, spent, "s", limit_s, detail, ADVICE["timeout"] if near else "")
 
 
 def _statement_timeout_s(session: Session) -> float:
     query = "select setting::float8 / 1000 as seconds from pg_settings where name = 'statement_timeout'"
-    seconds = float(session.rows(query)[0]["seconds"])
-    if not 0 < seconds <= LONGEST_S:
-        session.execute(f"select set_config('statement_timeout', '{LONGEST_S:.0f}s', false)")
-    return seconds or LONGEST_S
+    return float(session.rows(query)[0]["seconds"]) or LONGEST_S
 
 
 def _slowest(opens: Opens, statements: list[str]) -> str:
     """The nodes of the survey's plans that take longest."""
     nodes: list[tuple[str, float]] = []
     with opens() as session:
-        _statement_timeout_s(session)
         for statement in statements:
             try:
                 nodes += slowest_nodes(session.explain(statement))
             except DatabaseError as error:
-                return f"; its plan could not be had: {error.message}"
+                return f"its plan could not be had: {error.message}"
     top = sorted(nodes, key=lambda node: -node[1])[:3]
-    return "; slowest: " + ", ".join(f"{what} {spent_ms:.0f} ms" for what, spent_ms in top)
+    return "slowest: " + ", ".join(f"{what} {spent_ms:.0f} ms" for what, spent_ms in top)

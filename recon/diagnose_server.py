@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from recon.checks import FAIL, OK, SKIP, WARN, Check
-from recon.config import TableName
+from recon.config import Table, TableName, quote_identifier
 from recon.database import Session, sql
 from recon.errors import DatabaseError
 from recon.schema import CALC_KEY
@@ -18,10 +18,10 @@ from recon.setup import index_statement
 from recon.tables import Layout
 
 NEEDS_MS = {
-    "statement_timeout": (1_000, 5_000, "recon fix 5 --statement-timeout 60"),
+    "statement_timeout": (1_000, 5_000, "recon fix 5 --statement-timeout 120"),
     "lock_timeout": (100, 1_000, "recon fix --lock-timeout 30"),
     "idle_in_transaction_session_timeout": (1_000, 10_000, "recon fix --idle-timeout 60"),
-    "transaction_timeout": (5_000, 30_000, "recon fix 5, or ask for: ALTER ROLE ... SET transaction_timeout = 0"),
+    "transaction_timeout": (5_000, 30_000, "ALTER ROLE {role} SET transaction_timeout = 0;  -- or: recon fix 1"),
 }
 """Per setting: fails below, warns below (a chunk needs seconds), and what to do. 0 means no limit."""
 LONG_S = 30.0
@@ -36,44 +36,55 @@ def settings_checks(session: Session, connect_s: float) -> Iterator[Check]:
     """Settings that end work early, against what a chunk needs; the level says who set them."""
     for row in session.rows(sql("diagnose_settings")):
         name, value, unit = row["name"], float(row["value"]), row["unit"]
-        shown = f"{row['value']} {unit}".strip() if value else "no limit"
-        detail = f"{row['level']}: {name}, {shown}"
         if name not in NEEDS_MS:
-            yield Check(name, OK, value, unit, None, detail.replace("no limit", "the system's own"))
+            detail = f"set for the {row['level']}" if value else "the operating system's own; recon sets its own"
+            yield Check(name, OK, value or None, unit, None, detail)
             continue
         least, enough, advice = NEEDS_MS[name]
         state = OK if not value or value >= enough else FAIL if value < least else WARN
-        yield Check(name, state, value, "ms", enough, detail, advice if state != OK else "")
+        detail = f"{value:,.0f} {unit}, set for the {row['level']}" if value else "no limit"
+        advice = advice.format(role=row["role_name"]) if state != OK else ""
+        yield Check(name, state, value or None, "ms", enough, detail, advice)
     slow = connect_s < 2
-    advice = "recon --connect-timeout 10 ..." if slow else ""
-    yield Check("connect_timeout", WARN if slow else OK, connect_s, "s", 2, f"client: {connect_s:g} s", advice)
+    advice = "recon fix --connect-timeout 10" if slow else ""
+    yield Check("connect_timeout", WARN if slow else OK, connect_s, "s", 2, "of this program", advice)
 
 
 def table_checks(session: Session, layout: Layout) -> Iterator[Check]:
     """Rows, size and upkeep of both tables, and the indexes that a run uses."""
     for table, oid in ((layout.curtailment, layout.curtailment_oid), (layout.calculations, layout.calculations_oid)):
-        (found,) = session.rows(sql("diagnose_table"), oid)
-        yield _upkeep(str(table.name), table.name.quoted, found)
-        column = dict(table.columns)["settlement_date"]
-        indexed = session.rows(sql("diagnose_index"), oid, column)[0]["found"]
-        statement = f"CREATE INDEX CONCURRENTLY ON {table.name.quoted} ({table.column('settlement_date')});"
-        detail = "" if indexed else f"no index of {table.name} begins with {column}: every chunk reads the whole table"
-        yield _index(f"index_{table.name.name}", bool(indexed), detail, statement)
-    missing = f"no unique index on {', '.join(CALC_KEY)}"
-    yield _index("unique_index", layout.unique_index, missing, index_statement(layout) + ";")
+        try:
+            yield _upkeep(str(table.name), table.name.quoted, session.rows(sql("diagnose_table"), oid)[0])
+        except DatabaseError as error:  # its size needs a lock that whoever rewrites the table does not give
+            yield Check(f"table_{table.name}", SKIP, detail=error.message)
+        yield _date_index(table, session.rows(sql("diagnose_index"), oid, dict(table.columns)["settlement_date"])[0])
+    if layout.unique_index:
+        yield Check("unique_index", OK)
+    else:
+        detail = f"no unique index on {', '.join(CALC_KEY)}"
+        yield Check("unique_index", WARN, detail=detail, advice=index_statement(layout) + ";")
 
 
-def _index(name: str, there: bool, detail: str, statement: str) -> Check:
-    return Check(name, OK, detail="there") if there else Check(name, WARN, detail=detail, advice=statement)
+def _date_index(table: Table, found: dict[str, Any]) -> Check:
+    """Whether chunks can find their dates. A partitioned table takes no index concurrently."""
+    name, column = f"index_{table.name.name}", dict(table.columns)["settlement_date"]
+    if found["kind"] not in ("r", "p"):
+        return Check(name, SKIP, detail=f"{table.name} is a view: the indexes of its tables count")
+    if found["found"]:
+        return Check(name, OK)
+    detail = f"no index of {table.name} begins with {column}: every chunk reads the whole table"
+    how = "" if found["kind"] == "p" else " CONCURRENTLY"
+    statement = f"CREATE INDEX{how} ON {table.name.quoted} ({table.column('settlement_date')});"
+    return Check(name, WARN, detail=detail, advice=statement)
 
 
 def _upkeep(name: str, quoted: str, found: dict[str, Any]) -> Check:
     rows, dead = found["rows"], found["dead"]
-    times = f"vacuumed {_when(found['vacuumed'])}, analyzed {_when(found['analyzed'])}"
-    detail = f"about {rows:,} rows, {found['bytes'] / 2**20:,.1f} MiB, {dead:,} dead rows, {times}"
+    times = f"last vacuum {_when(found['vacuumed'])}, last analyze {_when(found['analyzed'])}"
+    detail = f"about {rows:,} rows, {found['bytes'] / 2**20:,.1f} MiB, {dead:,} dead rows; {times}"
     bloated = dead > MANY_DEAD and dead > DEAD_SHARE * max(rows, 1)
     advice = f"VACUUM (ANALYZE) {quoted};" if bloated else ""
-    return Check(f"table_{name}", WARN if bloated else OK, dead, "rows", MANY_DEAD, detail, advice)
+    return Check(f"table_{name}", WARN if bloated else OK, dead, "dead rows", MANY_DEAD, detail, advice)
 
 
 def _when(text: str | None) -> str:
@@ -86,20 +97,26 @@ def sessions(session: Session) -> Iterator[Check]:
     long = [row for row in found if row["state"] == "active" and (row["query_s"] or 0) > LONG_S]
     idle = [row for row in found if "idle in transaction" in row["state"] and (row["state_s"] or 0) > IDLE_S]
     waiting = [row for row in found if row["blocked_by"]]
-    yield _others("long_queries", long, "query_s", f"queries run for over {LONG_S:.0f} s", "wait for it to end")
-    advice = "ask its owner to commit; ALTER ROLE ... SET idle_in_transaction_session_timeout = '60s' prevents it"
-    yield _others("idle_in_transaction", idle, "state_s", "sessions sit idle in a transaction", advice)
-    detail = "; ".join(f"{_who(row)} waits for {row['blocked_by']}" for row in waiting[:3])
-    advice = "let the blocking session finish; recon --lock-timeout 120 fix waits longer" if waiting else ""
-    yield Check("lock_waits", WARN if waiting else OK, len(waiting), "sessions", 0, detail or "none", advice)
+    advice = "recon fix 5 --statement-timeout 600  # the server is busy; better when pid {pid} is done"
+    yield _others("long_queries", long, "query_s", f"queries over {LONG_S:.0f} s", advice)
+    advice = (
+        "ALTER ROLE {role} SET idle_in_transaction_session_timeout = '60s';"
+        "  -- for its next session; have pid {pid} commit"
+    )
+    yield _others("idle_in_transaction", idle, "state_s", "idle in a transaction", advice)
+    detail = "; ".join(f"{_who(row)} waits for pid {row['blocked_by']}" for row in waiting[:3])
+    blockers = waiting[0]["blocked_by"] if waiting else ""
+    advice = f"recon fix --lock-timeout 600  # waits until pid {blockers} is done" if waiting else ""
+    yield Check("lock_waits", WARN if waiting else OK, len(waiting), "sessions", 0, detail, advice)
 
 
 def _others(name: str, rows: list[dict[str, Any]], age: str, what: str, advice: str) -> Check:
     if not rows:
-        return Check(name, OK, 0, "sessions", 0, "none")
+        return Check(name, OK, 0, "sessions", 0)
     worst = max(rows, key=lambda row: row[age] or 0)
-    detail = f"{len(rows)} {what}; longest {_who(worst)}, {worst[age]:.0f} s"
-    return Check(name, WARN, len(rows), "sessions", 0, detail, advice)
+    detail = f"{what}, longest {worst[age]:.0f} s: {_who(worst)}"
+    role = quote_identifier(worst["role_name"])
+    return Check(name, WARN, len(rows), "sessions", 0, detail, advice.format(pid=worst["pid"], role=role))
 
 
 def _who(row: dict[str, Any]) -> str:
@@ -113,8 +130,8 @@ def locks(session: Session, layout: Layout) -> Iterator[Check]:
         f"{_who(row)} holds {row['mode']} on {row['table_name']} for {row['transaction_s'] or 0:.0f} s"
         for row in found[:3]
     )
-    advice = "wait until that session commits; recon fix --lock-timeout 120 waits longer" if found else ""
-    yield Check("table_locks", FAIL if found else OK, len(found), "locks", 0, detail or "none", advice)
+    advice = f"recon fix --lock-timeout 600  # waits until pid {found[0]['pid']} is done" if found else ""
+    yield Check("table_locks", FAIL if found else OK, len(found), "locks", 0, detail, advice)
 
 
 def write_probe(session: Session) -> Iterator[Check]:
@@ -131,8 +148,8 @@ def write_probe(session: Session) -> Iterator[Check]:
     session.copy(TableName("recon_probe"), rows, temporary=True)
     rate = PROBE_ROWS / (time.perf_counter() - started)
     slow = rate < SLOW_ROWS_PER_S
-    advice = "writing is slow: recon fix 5 keeps transactions short" if slow else ""
-    detail = f"{PROBE_ROWS:,} rows copied into a temporary table, {rate:,.0f} rows/s"
+    advice = "recon fix 5  # writing is slow: keeps transactions short" if slow else ""
+    detail = f"{PROBE_ROWS:,} rows copied into a temporary table"
     yield Check("write_probe", WARN if slow else OK, rate, "rows/s", SLOW_ROWS_PER_S, detail, advice)
 
 
@@ -147,5 +164,5 @@ def memory() -> Iterator[Check]:
     free = kib.get("MemAvailable", 0) * 1024
     detail = f"recon uses {used / 2**20:,.0f} MiB; the host has {free / 2**20:,.0f} MiB to spare"
     tight = free < LEAST_FREE_BYTES
-    advice = "recon fix 5 --workers 1 needs the least" if tight else ""
+    advice = "recon fix 5 --workers 1  # needs the least memory" if tight else ""
     yield Check("memory", WARN if tight else OK, free, "B", LEAST_FREE_BYTES, detail, advice)

@@ -30,6 +30,8 @@ SAME = Decimal("1e-6")
 CLOSE_IN_TIME = timedelta(hours=3)
 AFTER_LAST_EPOCH = timedelta(days=10)
 DAILY = timedelta(days=2)
+MOST_SHOWN = 80
+"""Characters of a file that an error shows."""
 WANTED = "expected CSV or JSON with a date or time and a difficulty"
 
 
@@ -45,11 +47,15 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Source:
-    """What a file said: epochs in order of time, whether it went day by day, and the last date it knows."""
+    """What a file said: epochs in order of time, whether it went day by day, and the last date it knows.
+
+    jumbled: the first row that is out of order in a file that goes neither forwards nor backwards.
+    """
 
     epochs: tuple[Epoch, ...]
     daily: bool
     known_through: date
+    jumbled: Epoch | None = None
 
 
 @dataclass(frozen=True)
@@ -65,8 +71,16 @@ class Trouble:
 
 def read(text: str, name: str) -> Source:
     """The epochs of a file's text; DataFileError names the file, the line and what is wrong."""
+    try:
+        return _source(text.removeprefix("\ufeff"), name)
+    except (csv.Error, ArithmeticError, RecursionError, ValueError) as error:
+        raise DataFileError(f"{name} cannot be read: {error}", WANTED) from None
+
+
+def _source(text: str, name: str) -> Source:
     is_json = text.lstrip().startswith(("[", "{"))
-    rows = sorted(_from_json(text, name) if is_json else _from_csv(text, name), key=lambda epoch: epoch.starts)
+    listed = list(_from_json(text, name) if is_json else _from_csv(text, name))
+    rows = sorted(listed, key=lambda epoch: epoch.starts)
     if not rows:
         raise DataFileError(f"{name} holds no difficulty", WANTED)
     for one, other in pairwise(rows):
@@ -77,7 +91,16 @@ def read(text: str, name: str) -> Source:
     daily = len(gaps) > 1 and sorted(gaps)[len(gaps) // 2] < DAILY
     last = rows[-1].starts.date() if daily else (rows[-1].starts + AFTER_LAST_EPOCH).date()
     said = notes(text.splitlines()).get("known_through")
-    return Source(tuple(_folded(rows)), daily, date.fromisoformat(said) if said else last)
+    return Source(tuple(_folded(rows)), daily, date.fromisoformat(said) if said else last, _jumbled(listed))
+
+
+def _jumbled(rows: Sequence[Epoch]) -> Epoch | None:
+    """The first row that breaks the order which the first two rows set."""
+    backwards = len(rows) > 1 and rows[0].starts > rows[1].starts
+    for one, other in pairwise(rows):
+        if one.starts != other.starts and (one.starts > other.starts) is not backwards:
+            return other
+    return None
 
 
 def _folded(rows: Iterable[Epoch]) -> Iterator[Epoch]:
@@ -90,13 +113,13 @@ def _folded(rows: Iterable[Epoch]) -> Iterator[Epoch]:
 
 
 def _from_csv(text: str, name: str) -> Iterator[Epoch]:
-    lines = text.removeprefix("\ufeff").splitlines()
+    lines = text.splitlines()
     data = [(n, line) for n, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")]
     reader = csv.DictReader(io.StringIO("\n".join(line for _, line in data)), skipinitialspace=True)
     header = {field.strip().lower(): field for field in reader.fieldnames or []}
     column = next((header[t] for t in TIMES if t in header), None)
     if column is None or "difficulty" not in header:
-        raise DataFileError(f"{name} has no columns of that kind: {', '.join(header) or 'nothing'}", WANTED)
+        raise DataFileError(f"{name} has no columns of that kind: {_shown(', '.join(header)) or 'nothing'}", WANTED)
     for (number, _), row in zip(data[1:], reader, strict=False):
         height = row.get(header.get("height", ""))
         yield _epoch(name, f"line {number}", row[column], row[header["difficulty"]], height)
@@ -126,13 +149,26 @@ def _epoch(name: str, place: str, moment: Any, difficulty: Any, height: Any) -> 
         number = difficulty_number(str(difficulty))
         block = int(Decimal(str(height))) if height not in (None, "") else None
     except (ValueError, InvalidOperation, OverflowError, OSError):
-        raise DataFileError(f"{name}, {place}: {moment!s}, {difficulty!s} is no time and difficulty", WANTED) from None
+        found = _shown(f"{moment}, {difficulty}")
+        raise DataFileError(f"{name}, {place}: {found} is no time and difficulty", WANTED) from None
     return Epoch(starts, number, block, place)
+
+
+def _shown(text: str) -> str:
+    """What a file says, fit for one line of a terminal."""
+    printable = "".join(c if c.isprintable() else "?" for c in text[: MOST_SHOWN + 1])
+    return printable if len(printable) <= MOST_SHOWN else printable[:MOST_SHOWN] + "..."
 
 
 def _is_unix(moment: Any) -> bool:
     text = str(moment).strip()
     return text.isdigit() and len(text) >= 9
+
+
+def disorder(source: Source) -> list[Trouble]:
+    """Where a file's rows go neither forwards nor backwards in time."""
+    row = source.jumbled
+    return [Trouble(row.place, f"{row.starts:%Y-%m-%d} is out of order")] if row else []
 
 
 def implausible(epochs: Sequence[Epoch], known_through: date | None = None) -> list[Trouble]:
@@ -169,9 +205,9 @@ def _same_epoch(epoch: Epoch, daily: bool, known: Sequence[Epoch]) -> Epoch | No
     if epoch.height is not None and any(k.height == epoch.height for k in known):
         return next(k for k in known if k.height == epoch.height)
     if daily:
-        in_force = [k for k in known if k.starts <= epoch.starts]
-        beyond = known and epoch.starts >= known[-1].starts + LONGEST_PLATEAU
-        return in_force[-1] if in_force and not beyond and in_force[-1] is not known[-1] else None
+        in_force = next((k for k in reversed(known) if k.starts <= epoch.starts), None)
+        may_be_next = known and epoch.starts >= known[-1].starts + AFTER_LAST_EPOCH
+        return None if may_be_next else in_force
     return next((k for k in known if abs(k.starts - epoch.starts) <= CLOSE_IN_TIME), None)
 
 
@@ -179,13 +215,12 @@ def merged(source: Source, known: Sequence[Epoch], *, force: bool = False) -> li
     """The known epochs and the source's new ones, in order of time; with `force` the source's word counts."""
     kept = list(known)
     for epoch in source.epochs:
-        match = _same_epoch(epoch, source.daily, kept)
+        match = _same_epoch(epoch, source.daily, known)
         if match is None:
             kept.append(epoch)
         elif force and abs(epoch.difficulty - match.difficulty) > SAME * match.difficulty:
             kept[kept.index(match)] = Epoch(match.starts, epoch.difficulty, match.height, epoch.place)
-        kept.sort(key=lambda k: k.starts)
-    return list(_folded(kept))
+    return list(_folded(sorted(kept, key=lambda k: k.starts)))
 
 
 def known_epochs(frame: pl.DataFrame) -> list[Epoch]:

@@ -15,13 +15,14 @@ from recon.difficulty_files import (
     Source,
     Trouble,
     contradictions,
+    disorder,
     implausible,
     known_epochs,
     merged,
     read,
     to_csv,
 )
-from recon.download import fetch, is_url
+from recon.download import TIMEOUT_S, fetch, is_url
 from recon.errors import DataFileError, ExitCode, UsageError
 from recon.reading import instant
 from recon.reference import USERS_DIFFICULTY, Reference
@@ -104,21 +105,22 @@ def _first_day(reference: Reference) -> date:
     return day if instant(day.isoformat()) >= starts else date.fromordinal(day.toordinal() + 1)
 
 
-def check(reference: Reference, path: Path) -> tuple[Source, list[Trouble]]:
-    """What a file holds, and everything in it that cannot be right, in the order of the file's dates."""
-    source = _read(str(path))
+def check(reference: Reference, origin: str, *, timeout_s: float = TIMEOUT_S) -> tuple[Source, list[Trouble]]:
+    """What a file or URL holds, and everything in it that cannot be right, in the order of the file's dates."""
+    source = _read(origin, timeout_s)
     known = known_epochs(reference.epochs)
-    return source, [*implausible(source.epochs, source.known_through), *contradictions(source, known)]
+    unlikely = [*disorder(source), *implausible(source.epochs, source.known_through)]
+    return source, [*unlikely, *contradictions(source, known)]
 
 
-def update(reference: Reference, origin: str, home: Path, *, force: bool) -> Update:
+def update(reference: Reference, origin: str, home: Path, *, force: bool, timeout_s: float = TIMEOUT_S) -> Update:
     """Merges a file or URL into the known epochs and writes the user's file, all of it or nothing.
 
     DataFileError when the source contradicts a known epoch or cannot be right, unless forced.
     """
-    source = _read(origin)
+    source = _read(origin, timeout_s)
     known = known_epochs(reference.epochs)
-    troubles = [*contradictions(source, known), *implausible(source.epochs, source.known_through)]
+    troubles = [*contradictions(source, known), *disorder(source), *implausible(source.epochs, source.known_through)]
     if troubles and not force:
         more = f" (and {len(troubles) - 1} more)" if len(troubles) > 1 else ""
         raise DataFileError(
@@ -137,9 +139,9 @@ def _shown(origin: str) -> str:
     return without_password(origin) if is_url(origin) else origin
 
 
-def _read(origin: str) -> Source:
+def _read(origin: str, timeout_s: float) -> Source:
     if is_url(origin):
-        return read(fetch(origin), _shown(origin))
+        return read(fetch(origin, timeout_s=timeout_s), _shown(origin))
     try:
         return read(Path(origin).read_text(encoding="utf-8"), origin)
     except (OSError, UnicodeDecodeError) as error:
@@ -151,11 +153,12 @@ def _write(path: Path, text: str) -> None:
     """The whole file or none of it, also when the power fails."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).chmod(0o644)
-        Path(file.name).replace(path)
+        with tempfile.TemporaryDirectory(prefix=".recon-", dir=path.parent) as folder:
+            part = Path(folder, path.name)
+            with part.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}", "set RECON_HOME to a folder of yours") from None

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import gzip
 import io
+import time
 import urllib.error
 import urllib.request
 import zlib
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse, IncompleteRead
 
 from recon.config import without_password
 from recon.errors import ExitCode, ReconError
 
 TIMEOUT_S = 10.0
 LARGEST_BYTES = 20 * 2**20
+PATIENCE = 6
+"""The whole answer may take so many times as long as any one part of it."""
+GZIP = b"\x1f\x8b"
 HINT = "check the address, or save the file and give its path"
 
 
@@ -35,20 +39,33 @@ def fetch(url: str, *, timeout_s: float = TIMEOUT_S, largest: int = LARGEST_BYTE
     request = urllib.request.Request(url, headers={"Accept-Encoding": "gzip", "User-Agent": "recon"})  # noqa: S310 is_url
     try:
         with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310 as above
-            body = answer.read(largest + 1)
-            packed = answer.headers.get("Content-Encoding", "") == "gzip"
+            body = _read(answer, shown, largest + 1, time.monotonic() + PATIENCE * timeout_s)
     except urllib.error.HTTPError as error:
-        raise DownloadError(f"{shown} answered {error.code} {error.reason}", HINT) from None
+        first_line = str(error.reason).partition("\n")[0]  # of a circle of redirects, urllib makes three
+        raise DownloadError(f"{shown} answered {error.code} {first_line}", HINT) from None
     except TimeoutError:
         raise DownloadError(f"{shown} did not answer within {timeout_s:g} s", HINT) from None
     except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         said = f"did not answer within {timeout_s:g} s" if isinstance(reason, TimeoutError) else f"failed: {reason}"
         raise DownloadError(f"{shown} {said}", HINT) from None
-    text = _unpacked(body, shown, largest) if packed else body
+    text = _unpacked(body, shown, largest) if body.startswith(GZIP) else body
     if len(text) > largest:
         raise DownloadError(f"{shown} sends more than {largest // 2**20} MiB", "that is no list of difficulties")
     return _decoded(text, shown)
+
+
+def _read(answer: HTTPResponse, shown: str, most: int, deadline: float) -> bytes:
+    """At most so many bytes. A server that sends a few now and then keeps nobody waiting beyond the deadline."""
+    parts, left = [], most
+    while left and (part := answer.read1(left)):
+        parts.append(part)
+        left -= len(part)
+        if time.monotonic() > deadline:
+            raise DownloadError(f"{shown} sends its answer too slowly", HINT)
+    if left and answer.length:
+        raise IncompleteRead(b"", answer.length)
+    return b"".join(parts)
 
 
 def _unpacked(body: bytes, shown: str, largest: int) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from recon.audit import Tolerance
 from recon.report import Status
 
 SEVERITIES = ("error", "warning", "info")
@@ -78,7 +79,15 @@ def fix_command(days: Sequence[date]) -> str:
 def repair_command(found: Status, days: Sequence[date], what: str) -> str:
     """The command that shows what a repair of some dates would do: one of duplicate, orphan, stale."""
     whole = len(days) > 1 and not (found.window.first or found.window.last)
-    return f"{'recon fix' if whole else fix_command(days)} --repair {what} --dry-run"
+    return f"{'recon fix' if whole else fix_command(days)} --repair {what}{_within(found)} --dry-run"
+
+
+def _within(found: Status) -> str:
+    """The options that repeat the tolerance by which values were found wrong, if it was not the usual one."""
+    near, usual = found.values.tolerance if found.values else Tolerance(), Tolerance()
+    atol = "" if near.atol_btc == usual.atol_btc else f" --atol {near.atol_btc!r}"
+    rtol = "" if near.rtol == usual.rtol else f" --rtol {near.rtol!r}"
+    return atol + rtol
 
 
 def days_of(frame: pl.DataFrame) -> list[date]:
@@ -113,11 +122,13 @@ def recommendations(found: Status, findings: Sequence[Finding], blocked: Sequenc
         advice.append(("recon difficulty update --from FILE", why))
     if "wrong_values" in by_code:
         wrong = by_code["wrong_values"]
-        advice.append((wrong.advice, f"shows how {wrong.count} wrong rows would be replaced; run it without --dry-run"))
+        advice.append(
+            (wrong.advice, f"shows how {wrong.count:,} wrong rows would be replaced; run it without --dry-run")
+        )
     for name in ("duplicate", "orphan"):
         off = days_of(found.dates.filter(pl.col(name) > 0))
         if off:
-            why = f"shows which of {found.total(name)} {name} rows would go; run it without --dry-run"
+            why = f"shows which of {found.total(name):,} {name} rows would go; run it without --dry-run"
             advice.append((repair_command(found, off, name), why))
     if "no_unique_index" in by_code:
         advice.append((by_code["no_unique_index"].advice, "keeps duplicates out for good"))
@@ -131,10 +142,10 @@ def _fills(found: Status, blocked: Sequence[date]) -> list[tuple[str, str]]:
     if not days:
         return []
     newest = missing.row(-1, named=True)
-    advice = [(f"recon date {newest['settlement_date']}", f"the newest gap: {newest['missing']} rows")]
+    advice = [(f"recon date {newest['settlement_date']}", f"the newest gap: {newest['missing']:,} rows")]
     if len(days) > 1:
         rows = int(missing.get_column("missing").sum())
         open_window = not (found.window.first or found.window.last)
         whole = "recon fix" if open_window and not blocked else fix_command(days)
-        advice.append((whole, f"all {rows} missing rows on {len(days)} dates, newest first"))
+        advice.append((whole, f"all {rows:,} missing rows on {len(days):,} dates, newest first"))
     return advice

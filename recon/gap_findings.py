@@ -89,9 +89,8 @@ def _uneven_models(found: Status) -> Finding | None:
     if uneven.is_empty():
         return None
     last = uneven.row(-1, named=True)
-    example = (
-        f"{last['settlement_date']} lacks {last['most']} rows of {last['worst']}, but {last['least']} of another model"
-    )
+    lacks = f"{last['most']:,} rows of {last['worst']}, but {last['least']:,} of another model"
+    example = f"{last['settlement_date']} lacks {lacks}"
     return dated("uneven_models", "error", uneven.height, example, days_of(uneven))
 
 
@@ -103,7 +102,7 @@ def _clustered_month(found: Status) -> Finding | None:
         return None
     worst = months.row(-1, named=True)
     days = days_of(dates.filter((pl.col("month") == worst["month"]) & (pl.col("missing") > 0)))
-    example = f"{worst['month']} holds {worst['missing']} of the {total} missing rows"
+    example = f"{worst['month']} holds {worst['missing']:,} of the {total:,} missing rows"
     return dated("clustered_by_month", "warning", worst["missing"], example, days)
 
 
@@ -121,7 +120,7 @@ def _duplicates(found: Status) -> Finding | None:
     if dates.is_empty():
         return None
     worst, days = worst_of(dates, "duplicate"), days_of(dates)
-    example = f"{worst['settlement_date']} has {worst['duplicate']} rows beyond the first of their key and model"
+    example = f"{worst['settlement_date']} has {worst['duplicate']:,} rows beyond the first of their key and model"
     advice = repair_command(found, days, "duplicate")
     return Finding("duplicates", "error", found.total("duplicate"), example, advice, tuple(days))
 
@@ -133,7 +132,7 @@ def _orphans(found: Status) -> Finding | None:
         return None
     dates = rows.group_by("settlement_date").agg(pl.col("orphan").sum())
     worst, days = worst_of(dates, "orphan"), days_of(dates)
-    example = f"{worst['settlement_date']} has {worst['orphan']} rows without curtailment of their key"
+    example = f"{worst['settlement_date']} has {worst['orphan']:,} rows without curtailment of their key"
     advice = repair_command(found, days, "orphan")
     return Finding("orphans", "error", int(rows.get_column("orphan").sum()), example, advice, tuple(days))
 
@@ -145,7 +144,7 @@ def _unknown_models(found: Status) -> Finding | None:
     if rows.is_empty():
         return None
     models = rows.group_by("miner_model").agg(pl.col("orphan").sum()).sort("orphan", descending=True)
-    named = ", ".join(f"{row['miner_model'] or 'no model'} {row['orphan']}" for row in models.to_dicts())
+    named = ", ".join(f"{row['miner_model'] or 'no model'} {row['orphan']:,}" for row in models.to_dicts())
     days = days_of(rows)
     example = f"rows of models that are not configured: {named}; newest {days[-1]}"
     advice = f"configure the model with --miners FILE, or {repair_command(found, days, 'orphan')}"
@@ -157,9 +156,9 @@ def _wrong_values(found: Status) -> Finding | None:
     if found.values is None or not found.values.wrong:
         return None
     days = days_of(found.values.summary.filter(pl.col("verdict").is_in(WRONG)))
-    counts = ", ".join(f"{rows} {name}" for name, rows in found.values.verdicts.items() if name in WRONG)
+    counts = ", ".join(f"{rows:,} {name}" for name, rows in found.values.verdicts.items() if name in WRONG)
     cause = next(iter(found.values.causes), None)
-    likely = f"; {cause.rows} rows from {cause.first} to {cause.last}: {cause.cause}" if cause else ""
+    likely = f"; {cause.rows:,} rows from {cause.first} to {cause.last}: {cause.cause}" if cause else ""
     advice = repair_command(found, days, "stale")
     return Finding("wrong_values", "error", found.values.wrong, counts + likely, advice, tuple(days))
 
@@ -200,7 +199,7 @@ def _scattered(shapes: pl.DataFrame) -> Finding | None:
     if dates.is_empty():
         return None
     worst = worst_of(dates, "scattered")
-    example = f"{worst['settlement_date']} lacks {worst['scattered']} rows here and there"
+    example = f"{worst['settlement_date']} lacks {worst['scattered']:,} rows here and there"
     return dated("scattered_gaps", "warning", int(dates.get_column("scattered").sum()), example, days_of(dates))
 
 
@@ -214,5 +213,5 @@ def _clustered_farm(found: Status, farms: pl.DataFrame) -> Finding | None:
     days = sorted(worst["dates"])
     if len(days) < 2:
         return None
-    example = f"{worst['farm_id']} holds {worst['missing']} of the {total} missing rows"
+    example = f"{worst['farm_id']} holds {worst['missing']:,} of the {total:,} missing rows"
     return dated("clustered_by_farm", "warning", worst["missing"], example, days)

@@ -34,8 +34,11 @@ def expected(keys: pl.LazyFrame, miners: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def missing(wanted: pl.LazyFrame, done: pl.LazyFrame) -> pl.LazyFrame:
-    """The rows of `wanted` (one per CALC_KEY) that have no stored calculation. done: CALC_KEYs, repeated or not."""
-    return wanted.join(done, on=CALC_KEY, how="anti")
+    """The rows of `wanted` (one per CALC_KEY) that have no stored calculation, in their order.
+
+    done: CALC_KEYs, repeated or not.
+    """
+    return wanted.join(done, on=CALC_KEY, how="anti", maintain_order="left")
 
 
 def orphans(wanted: pl.LazyFrame, done: pl.LazyFrame) -> pl.LazyFrame:
@@ -60,6 +63,24 @@ def count(keys: pl.LazyFrame, miners: pl.LazyFrame, done: pl.LazyFrame) -> pl.La
     return counted.select(
         *SIDE, *(pl.col(name).fill_null(0) for name in ("expected", "matched", "duplicate", "orphan"))
     ).cast(COUNTS)  # type: ignore[arg-type]
+
+
+def after(
+    keys: pl.DataFrame, models: list[str], done: pl.DataFrame, added: pl.DataFrame, *, all_gaps: bool
+) -> pl.DataFrame:
+    """COUNTS of some whole dates once `added` (CALC_KEYs, none of them in `done`) is stored beside `done`.
+
+    all_gaps: whether `added` is all that was missing. Then no pair is, and where there are as many rows as keys each
+    has one; only other dates are compared key by key.
+    """
+    stored = pl.concat([done.select(CALC_KEY), added.select(CALC_KEY)])
+    same = pl.lit("all there").alias("checksum")
+    source = keys.group_by("settlement_date").agg(pl.len().cast(pl.Int64).alias("keys")).with_columns(same)
+    rows = stored.group_by(SIDE).agg(pl.len().cast(pl.Int64).alias("rows")).with_columns(same)
+    counts, disputed = judge(source, rows, models, deep=not all_gaps)
+    miners = pl.LazyFrame({"miner_model": models}, schema={"miner_model": pl.String})
+    some = pl.col("settlement_date").is_in(disputed)
+    return pl.concat([counts, count(keys.lazy().filter(some), miners, stored.lazy().filter(some)).collect()])
 
 
 def judge(

@@ -10,19 +10,27 @@ from typing import Any
 
 import polars as pl
 
-from recon import audit, ledger, repair
+from recon import audit, gaps, ledger, repair
 from recon.audit import Tolerance
 from recon.bitcoin import calculations
 from recon.config import Settings
 from recon.database import Session, sql
 from recon.errors import DatabaseError
-from recon.gaps import missing
 from recon.profile import stage
 from recon.reference import Reference
 from recon.report import DateResult
 from recon.schema import BTC, CALC_KEY, CALC_KEY_SCHEMA, KEY
-from recon.tables import WHOLES, Layout, keys_query, read_done, read_keys, scope, typed_done
-from recon.verify import discrepancies, source_sums, written_sums
+from recon.tables import (
+    WHOLES,
+    Layout,
+    pairs_are_unique,
+    read_done,
+    read_keys_and_state,
+    read_state,
+    scope,
+    typed_done,
+)
+from recon.verify import discrepancies, written_sums
 
 EPOCH = date(1970, 1, 1)
 
@@ -39,9 +47,22 @@ class Job:
     tolerance: Tolerance = field(default_factory=Tolerance)
 
     @property
+    def changes_rows(self) -> bool:
+        """Whether it may touch rows that are there."""
+        return not self.repairs <= repair.MISSING_ONLY
+
+    @property
     def application_name(self) -> str:
         """What the server shows of our sessions."""
         return f"recon/{self.command}/{self.run_id}"
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What a chunk came to: one result per date, as the ledger records it, and gaps.COUNTS of its dates as verified."""
+
+    results: list[DateResult]
+    counts: pl.DataFrame
 
 
 def fill(
@@ -51,12 +72,12 @@ def fill(
     dates: Sequence[date],
     attempt: int = 1,
     only: pl.DataFrame | None = None,
-) -> list[DateResult]:
+) -> Filled:
     """Fills every gap of some whole dates: rows, verification and ledger line commit together, or nothing does.
 
-    One result per date comes back, as the ledger records it. `only` (KEYs) narrows the work to those keys; their
-    dates then stay pending, and every key is read back by itself. A DatabaseError (`code` "changed") says that the
-    source or a rival's rows changed meanwhile, or that the server holds something else than was computed.
+    `only` (KEYs) narrows the work to those keys; their dates then stay pending, and every key is read back by itself.
+    A DatabaseError (`code` "changed") says that the source or a rival's rows changed meanwhile, or that the server
+    holds something else than was computed.
     """
     started = time.monotonic()
     where = scope(dates, None if only is None else only.get_column("settlement_period").unique().to_list())
@@ -65,7 +86,7 @@ def fill(
         if not job.settings.synchronous_commit:
             session.execute("set local synchronous_commit = off")
         with stage("read"):
-            keys = read_keys(session, layout, where)
+            keys, state = read_keys_and_state(session, layout, where)
             doomed = _repaired(session, layout, job, keys, where)
             done = read_done(session, layout, where)
         with stage("price"):
@@ -78,18 +99,22 @@ def fill(
             with stage("copy"):
                 session.copy(layout.calculations.name, as_stored(rows, layout, job.reference.difficulty_decimals))
         with stage("verify"):
-            _check(session, layout, where, keys, done, rows)
+            written = written_sums(rows)
+            _check(session, layout, where, done, written, state)
             if only is not None:
                 _check_keys(session, layout, where, rows)
-            if not doomed.is_empty():
+            if job.changes_rows:
                 repair.note_replacements(session, job.run_id, doomed, rows)
                 _check_values(session, layout, job, keys, where)
         share = (time.monotonic() - started) / len(dates)
-        results = _results(rows, doomed, dates, attempt, share)
+        results = _results(written, doomed, dates, attempt, share)
         if only is not None:
             results = [replace(result, status="pending", attempts=0) for result in results]
+        with stage("price"):
+            whole = only is None and "missing" in job.repairs
+            counts = gaps.after(keys, list(job.reference.models), done, rows, all_gaps=whole)
         with stage("ledger"):
-            return ledger.record(session, job.run_id, results)
+            return Filled(ledger.record(session, job.run_id, results), counts)
 
 
 def lock(session: Session, layout: Layout, dates: Sequence[date]) -> None:
@@ -100,30 +125,40 @@ def lock(session: Session, layout: Layout, dates: Sequence[date]) -> None:
 
 def _repaired(session: Session, layout: Layout, job: Job, keys: pl.DataFrame, where: dict[str, str]) -> pl.DataFrame:
     """The rows that the job's repairs took out of the table (audit.doomed); none unless it was asked for."""
-    if job.repairs <= repair.MISSING_ONLY:
+    if not job.changes_rows:
         return pl.DataFrame(schema={**CALC_KEY_SCHEMA, "verdict": pl.String})
-    doomed = _doomed(session, layout, job, keys, where)
+    doomed = audit.doomed(_judged(session, layout, job, keys, where), job.repairs).collect()
     repair.remove(session, layout, job.run_id, doomed, where)
     return doomed
 
 
-def _doomed(session: Session, layout: Layout, job: Job, keys: pl.DataFrame, where: dict[str, str]) -> pl.DataFrame:
-    judged = repair.judge(session, layout, job.reference, job.settings.fleet, keys, where, job.tolerance)
-    return audit.doomed(judged, job.repairs).collect()
+def _judged(session: Session, layout: Layout, job: Job, keys: pl.DataFrame, where: dict[str, str]) -> pl.LazyFrame:
+    return repair.judge(session, layout, job.reference, job.settings.fleet, keys, where, job.tolerance)
 
 
 def _check_values(session: Session, layout: Layout, job: Job, keys: pl.DataFrame, where: dict[str, str]) -> None:
-    """The whole dates once more: after the repair nothing is left that it should have repaired."""
-    for row in _doomed(session, layout, job, keys, where).head(1).to_dicts():
-        key = f"{row['settlement_date']} {row['settlement_period']} {row['farm_id']}"
+    """The whole dates read back row by row: of what the repairs are for, nothing is left.
+
+    With all of them that is: exactly the pairs that should be there, each once, each with the right value.
+    """
+    after = _judged(session, layout, job, keys, where).collect()
+    left = audit.doomed(after.lazy(), job.repairs).collect()
+    if "missing" in job.repairs and left.is_empty():
+        left = _missing_rows(keys, after.select(CALC_KEY), job).with_columns(verdict=pl.lit("missing"))
+    for row in left.sort(CALC_KEY).head(1).to_dicts():
+        key = f"{row['settlement_date']} {row['settlement_period']} {row['farm_id']} {row['miner_model']}"
         raise _changed(f"{key} is still {row['verdict']}")
 
 
 def _missing_rows(keys: pl.DataFrame, done: pl.DataFrame, job: Job) -> pl.DataFrame:
-    """The calculations to write, sorted as the unique index is; dates without difficulty are not in a chunk."""
+    """The calculations to write, sorted as the unique index is; dates without difficulty are not in a chunk.
+
+    Keys are sorted before each is joined with every model, which keeps their order: a third of the rows to sort.
+    """
     terms = job.reference.terms(keys.get_column("settlement_date").unique().to_list())
-    wanted = calculations(keys.lazy(), job.reference.miners.lazy(), terms.lazy(), job.settings.fleet)
-    rows = missing(wanted, done.lazy()).sort(CALC_KEY).collect()
+    miners = job.reference.miners.lazy().sort("miner_model")
+    wanted = calculations(keys.lazy().sort(KEY), miners, terms.lazy(), job.settings.fleet)
+    rows = gaps.missing(wanted, done.lazy()).collect()
     unpriced = rows.filter(pl.col("bitcoin_mined").is_null()).height
     if unpriced:
         raise DatabaseError(f"{unpriced} rows have no difficulty or subsidy", "run 'recon difficulty update'")
@@ -149,17 +184,16 @@ def _check(
     session: Session,
     layout: Layout,
     where: dict[str, str],
-    keys: pl.DataFrame,
     done: pl.DataFrame,
-    rows: pl.DataFrame,
+    written: pl.DataFrame,
+    state: pl.DataFrame,
 ) -> None:
     """Reads back what the server now holds, and the source once more; raises when either is not as computed."""
-    after = session.frame(sql("verify_stored", **layout.parts, **where))
-    for line in discrepancies(done, rows, after):
+    query = "verify_unique" if pairs_are_unique(session, layout) else "verify_stored"
+    after = session.frame(sql(query, **layout.parts, **where))
+    for line in discrepancies(done, written, after):
         raise _changed(line)
-    was = source_sums(keys)
-    now = session.frame(sql("verify_source", keys=keys_query(layout, where))).cast(dict(was.schema))  # type: ignore[arg-type]
-    if not was.sort("settlement_date").equals(now.sort("settlement_date")):
+    if not state.equals(read_state(session, layout, where)):
         raise _changed("the curtailment changed while it was read")
 
 
@@ -179,10 +213,10 @@ def _changed(message: str) -> DatabaseError:
 
 
 def _results(
-    rows: pl.DataFrame, doomed: pl.DataFrame, dates: Sequence[date], attempt: int, seconds: float
+    written: pl.DataFrame, doomed: pl.DataFrame, dates: Sequence[date], attempt: int, seconds: float
 ) -> list[DateResult]:
     sums: dict[date, list[tuple[str, int, str]]] = {day: [] for day in dates}
-    for day, model, new, bitcoin in written_sums(rows).sort("settlement_date", "miner_model").iter_rows():
+    for day, model, new, bitcoin in written.sort("settlement_date", "miner_model").iter_rows():
         sums[day].append((model, new, str(bitcoin)))
     replaced = _per_date(doomed.filter(pl.col("verdict").is_in(audit.WRONG)))
     removed = _per_date(doomed.filter(pl.col("verdict").is_in(audit.SURPLUS)))

@@ -177,7 +177,7 @@ class Minimal:
         for batch in keys.iter_slices(self._care.keys):
             transactions += 1
             total = self._batch(layout, batch, failed)
-            self._watcher.wrote(max(0, total - written))
+            self._watcher.wrote(planned.day, max(0, total - written))
             written = max(total, written)
             pause(self._care.pause_s)
         error = f"{len(failed)} keys failed, first {failed[0][1]} {failed[0][2]}: {failed[0][3]}" if failed else None
@@ -193,6 +193,7 @@ class Minimal:
             with session.transaction():
                 (result,) = ledger.record(session, self._job.run_id, [last])
             ledger.finish(session, self._job.run_id)
+        self._watcher.finished(result)
         return result, tuple(failed)
 
     def _batch(self, layout: Layout, batch: pl.DataFrame, failed: list[tuple[date, int, str, str]]) -> int:
@@ -201,7 +202,7 @@ class Minimal:
 
         def attempt(number: int) -> int:
             with self._pool.session() as session:
-                (result,) = fill(session, layout, self._job, [day], number, only=batch)
+                (result,) = fill(session, layout, self._job, [day], number, only=batch).results
                 return result.inserted
 
         try:

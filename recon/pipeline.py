@@ -5,20 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
-import tenacity
 
 from recon import __version__, gaps, ledger, tables, values
 from recon.audit import Tolerance
 from recon.config import Settings
 from recon.database import Pool, Session, connect, is_transient, pause
 from recon.errors import ConnectError, DatabaseError, Interrupted, PermissionDenied, ReconError, UsageError
-from recon.load import Job, fill
+from recon.load import Filled, Job, fill
 from recon.parameters import Mending, Pace, from_dict, to_dict
 from recon.partitions import chunks, halves
 from recon.plan import PlannedDate, blocked, plan
@@ -28,6 +27,9 @@ from recon.report import DateResult, FixReport, Status
 from recon.tables import Layout, inspect
 from recon.window import Window
 
+if TYPE_CHECKING:
+    import tenacity
+
 MAX_CHUNK_ROWS = 250_000
 """Rows that a chunk may expect: bounds memory at about 100 MB per worker whatever the batch size."""
 SCAN_ROWS = 1_000_000
@@ -35,6 +37,7 @@ SURVEYS = ("survey_source", "survey_stored")
 ONE_CONNECTION_DAYS = 92
 """A survey of up to a quarter takes less time than a second connection."""
 ATTEMPTS = 4
+NOTHING_VERIFIED = pl.DataFrame(schema=gaps.COUNTS)
 T = TypeVar("T")
 Retrying = Callable[[Sequence[date], ReconError], None]
 Scanned = Callable[[pl.DataFrame, pl.DataFrame], None]
@@ -46,13 +49,17 @@ RECONNECT_S = 60
 class Watcher:
     """Told how a run goes on, always from one thread; does nothing unless overridden."""
 
+    def comparing(self) -> AbstractContextManager[Callable[[int], None]]:
+        """Entered while stored values are compared; what it gives is told the dates done."""
+        return nullcontext(lambda _: None)
+
     def planned(self, run_id: str, dates: Sequence[PlannedDate]) -> None:
         """The plan is stored; work begins."""
 
     def finished(self, result: DateResult) -> None:
         """One date came to its end."""
 
-    def wrote(self, rows: int) -> None:
+    def wrote(self, day: date, rows: int) -> None:
         """Some rows of a date that is not finished yet."""
 
     def retrying(self, dates: Sequence[date], error: ReconError) -> None:
@@ -88,8 +95,7 @@ def with_values(
     settings: Settings, reference: Reference, layout: Layout, found: Status, check: ValueCheck, *, name: str
 ) -> Status:
     """The status with the verdict on every stored value."""
-    options = {"workers": check.workers, "tolerance": check.tolerance, "progress": check.progress}
-    judged = values.check(settings, reference, layout, found, name=name, **options)  # type: ignore[arg-type]
+    judged = values.check(settings, reference, layout, found, name=name, **vars(check))
     return replace(found, values=judged)
 
 
@@ -171,7 +177,7 @@ def fix(
     mending: Mending | None = None,
     confirm: Callable[[int], None] = lambda _: None,
 ) -> FixReport:
-    """Fills every gap of the window: plan, chunks, and the status after as proof.
+    """Fills every gap of the window: plan, chunks, and the status after as each chunk verified it.
 
     mending: which repairs besides; `confirm` is told how many stored rows they would change, and raises to stop.
     """
@@ -181,9 +187,10 @@ def fix(
         layout = inspect(session, settings, writing=not dry_run)
         before = survey(session, settings, layout, reference.models, window, deep=deep)
         name = f"recon/{command}/{run_id}"
-        changes = _changes(settings, reference, layout, before, mending, name, pace.workers)
+        changes = _changes(settings, reference, layout, before, mending, name, pace.workers, watcher, dry_run)
         terms = reference.terms(before.dates.get_column("settlement_date").to_list())
         planned = plan(before, terms, pace.order, mending.repairs, _per_date(changes))
+        changes = _possible(changes, planned)
         if dry_run or all(date.blocked for date in planned):
             results = tuple(date.result for date in planned)
             return FixReport(command, None, results, before, time.monotonic() - started, dry_run, changes=changes)
@@ -193,8 +200,7 @@ def fix(
         days = [date.day for date in planned]
         ledger.store_plan(session, run_id, command, __version__, (min(days), max(days)), parameters, planned)
     job = Job(run_id, settings, reference, command, mending.repairs, mending.tolerance)
-    results = _execute(job, layout, planned, pace, watcher)
-    after = _proof(job, layout, window, days, watcher)
+    results, after = _execute(job, layout, planned, pace, watcher, before)
     return FixReport(command, run_id, results, after, time.monotonic() - started, changes=changes)
 
 
@@ -206,14 +212,25 @@ def _changes(
     mending: Mending,
     name: str,
     workers: int,
+    watcher: Watcher,
+    listed: bool,
 ) -> pl.DataFrame | None:
-    """The stored rows that the repairs would replace or remove; None when only gaps are filled."""
+    """The stored rows that the repairs would replace or remove; None when only gaps are filled.
+
+    listed: with all that is to be shown of them (values.DOOMED), instead of the dates alone.
+    """
     if not mending.changes_rows:
         return None
-    tolerance = mending.tolerance
-    return values.doomed(
-        settings, reference, layout, before, mending.repairs, name=name, workers=workers, tolerance=tolerance
-    )
+    with watcher.comparing() as compared:
+        check = ValueCheck(mending.tolerance, workers, compared)
+        options = vars(check) | {"columns": list(values.DOOMED) if listed else ["settlement_date"]}
+        return values.doomed(settings, reference, layout, before, mending.repairs, name=name, **options)
+
+
+def _possible(changes: pl.DataFrame | None, planned: Sequence[PlannedDate]) -> pl.DataFrame | None:
+    """The changes of dates that are not blocked."""
+    blocked_days = [date.day for date in planned if date.blocked]
+    return None if changes is None else changes.filter(~pl.col("settlement_date").is_in(blocked_days))
 
 
 def _per_date(changes: pl.DataFrame | None) -> dict[date, int]:
@@ -248,11 +265,13 @@ def resume(settings: Settings, reference: Reference, run_id: str | None, *, watc
         layout = inspect(session, settings, writing=True)
         left = ledger.unfinished(session, run_id)
         planned = blocked(left, reference.terms([date.day for date in left]))
+        after = survey(session, settings, layout, reference.models, window)
         if not left and run["status"] in ledger.OPEN:
             ledger.finish(session, run_id)
-    job = Job(run_id, settings, reference, "resume", mending.repairs, mending.tolerance)
-    results = _execute(job, layout, planned, pace, watcher) if left else ()
-    after = _proof(job, layout, window, [date.day for date in left] or [run["first_date"]], watcher)
+    results: tuple[DateResult, ...] = ()
+    if left:
+        job = Job(run_id, settings, reference, "resume", mending.repairs, mending.tolerance)
+        results, after = _execute(job, layout, planned, pace, watcher, after)
     return FixReport("resume", run_id, results, after, time.monotonic() - started)
 
 
@@ -265,23 +284,30 @@ def history(settings: Settings, run_id: str | None, *, name: str) -> tuple[list[
 
 
 def _execute(
-    job: Job, layout: Layout, planned: Sequence[PlannedDate], pace: Pace, watcher: Watcher
-) -> tuple[DateResult, ...]:
-    """Works on the planned dates and closes the run in the ledger, whatever happens."""
+    job: Job, layout: Layout, planned: Sequence[PlannedDate], pace: Pace, watcher: Watcher, before: Status
+) -> tuple[tuple[DateResult, ...], Status]:
+    """Works on the planned dates and closes the run in the ledger, whatever happens.
+
+    The results, one per planned date, and the status `before` with every date that was finished as it was verified.
+    """
     watcher.planned(job.run_id, planned)
     results = {date.day: date.result for date in planned}
+    after = before
     try:
         left = list(planned)
         while left:
-            for result in _filled(job, layout, left, pace, watcher):
-                results[result.day] = result
-                watcher.finished(result)
+            for filled in _filled(job, layout, left, pace, watcher):
+                for result in filled.results:
+                    results[result.day] = result
+                    watcher.finished(result)
+                verified = [result.day for result in filled.results if result.status in ledger.FINISHED]
+                after = after.with_counts(verified, filled.counts)
             left = _settle(job, results, watcher)
     except BaseException as error:
         with suppress(DatabaseError):
             _close(job, "interrupted" if isinstance(error, Interrupted) else "failed", results)
         raise
-    return tuple(results.values())
+    return tuple(results.values()), after
 
 
 def _settle(job: Job, results: dict[date, DateResult], watcher: Watcher) -> list[PlannedDate]:
@@ -299,21 +325,9 @@ def _close(job: Job, status: str | None, results: dict[date, DateResult]) -> lis
         return taken_back
 
 
-def _proof(job: Job, layout: Layout, window: Window, dates: Sequence[date], watcher: Watcher) -> Status:
-    """The status after the run, on a connection of its own: the server may have ended all others meanwhile."""
-
-    def look(_: int) -> Status:
-        with connect(job.settings, job.application_name) as session:
-            return survey(session, job.settings, layout, job.reference.models, window)
-
-    return retried(look, dates, watcher.retrying)
-
-
-def _filled(
-    job: Job, layout: Layout, planned: Sequence[PlannedDate], pace: Pace, watcher: Watcher
-) -> Iterator[DateResult]:
-    """The results of all dates that are not blocked, as their chunks finish on `pace.workers` threads."""
-    yield from (date.result for date in planned if date.blocked)
+def _filled(job: Job, layout: Layout, planned: Sequence[PlannedDate], pace: Pace, watcher: Watcher) -> Iterator[Filled]:
+    """What all dates came to, as their chunks finish on `pace.workers` threads; those that are blocked come first."""
+    yield Filled([date.result for date in planned if date.blocked], NOTHING_VERIFIED)
     open_dates = ((date.day, date.expected) for date in planned if not date.blocked)
     batches = list(chunks(open_dates, max_dates=pace.batch_dates, max_rows=MAX_CHUNK_ROWS))
     pool = Pool(job.settings, job.application_name)
@@ -327,14 +341,18 @@ def _filled(
             pool.close()
 
 
-def work(pool: Pool, layout: Layout, job: Job, dates: Sequence[date], retrying: Retrying) -> list[DateResult]:
+def work(pool: Pool, layout: Layout, job: Job, dates: Sequence[date], retrying: Retrying) -> list[Filled]:
     """One chunk with all its second chances. A chunk that times out is halved, one that fails is done date by
     date, and a date that still fails is recorded as failed. Without a server or a privilege the run ends.
     """
 
-    def attempt(number: int) -> list[DateResult]:
+    attempts = 0
+
+    def attempt(number: int) -> list[Filled]:
+        nonlocal attempts
+        attempts = number
         with pool.session() as session:
-            return fill(session, layout, job, dates, number)
+            return [fill(session, layout, job, dates, number)]
 
     try:
         return retried(attempt, dates, retrying)
@@ -342,12 +360,12 @@ def work(pool: Pool, layout: Layout, job: Job, dates: Sequence[date], retrying: 
         raise
     except DatabaseError as error:
         if len(dates) == 1:
-            failed = DateResult(dates[0], "failed", 0, attempts=ATTEMPTS, error=str(error))
+            failed = DateResult(dates[0], "failed", 0, attempts=attempts, error=str(error))
             with pool.session() as session:
-                return ledger.note_failures(session, job.run_id, [failed])
+                return [Filled(ledger.note_failures(session, job.run_id, [failed]), NOTHING_VERIFIED)]
         retrying(dates, error)
         parts = halves(dates) if error.code == "timeout" else [[day] for day in dates]
-    return [result for part in parts for result in work(pool, layout, job, part, retrying)]
+    return [filled for part in parts for filled in work(pool, layout, job, part, retrying)]
 
 
 def retried(operation: Callable[[int], T], dates: Sequence[date], retrying: Retrying) -> T:
@@ -356,6 +374,7 @@ def retried(operation: Callable[[int], T], dates: Sequence[date], retrying: Retr
     Exponential backoff with jitter, ATTEMPTS times, but as long as RECONNECT_S while there is no server. Several
     dates that time out are not repeated: the caller halves them.
     """
+    import tenacity  # brings asyncio along: 35 ms that a command which writes nothing need not wait for
 
     def can_pass(error: BaseException) -> bool:
         halve_instead = isinstance(error, DatabaseError) and error.code == "timeout" and len(dates) > 1

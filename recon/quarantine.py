@@ -12,7 +12,7 @@ from typing import Any
 from recon import __version__, ledger
 from recon.config import Settings
 from recon.database import Session, connect, sql
-from recon.errors import DatabaseError, ExitCode, PermissionDenied
+from recon.errors import DatabaseError, ExitCode, PermissionDenied, UsageError
 from recon.load import lock
 from recon.plan import PlannedDate
 from recon.report import SCHEMA_VERSION, DateResult
@@ -78,12 +78,13 @@ def restore(
 ) -> RestoreReport:
     """Puts back what a run took out: each date in one transaction, recorded as a run of its own.
 
-    What the run wrote in its place goes to the quarantine, so that a restore can be undone too. A date whose rows
-    were changed by someone since is left alone and reported as failed.
+    What the run wrote in its place goes to the quarantine. A date whose rows were changed by someone since is left
+    alone and reported as failed. A restore is not restored: the repair is simply made again.
     """
     with connect(settings, f"recon/quarantine/{run_id}") as session:
         ledger.require(session)
-        ledger.find(session, of_run)
+        if ledger.find(session, of_run)["command"] == COMMAND:
+            raise UsageError(f"run {of_run} is a restore itself", "repair again with 'recon fix --repair ...'")
         layout = inspect(session, settings, writing=True)
         table = str(layout.calculations.name)
         found = session.rows(sql("quarantine_dates"), of_run, table)

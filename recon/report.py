@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
@@ -11,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from recon.audit import SURPLUS, WRONG
+from recon.audit import SURPLUS, WRONG, Tolerance
 from recon.errors import ExitCode
 from recon.ratios import Cause
 from recon.window import Window
@@ -34,12 +35,13 @@ class Values:
     """What the stored values of a window are worth.
 
     summary: audit.summarize of all its dates. mixed: audit.several_difficulties. causes: what constant ratios and
-    foreign difficulties point to.
+    foreign difficulties point to. tolerance: within which values were said to agree.
     """
 
     summary: pl.DataFrame
     mixed: pl.DataFrame
     causes: tuple[Cause, ...] = field(default=())
+    tolerance: Tolerance = field(default_factory=Tolerance)
 
     @cached_property
     def verdicts(self) -> dict[str, int]:
@@ -51,6 +53,26 @@ class Values:
     def wrong(self) -> int:
         """Rows with a value that has to be computed anew."""
         return sum(rows for verdict, rows in self.verdicts.items() if verdict in WRONG)
+
+    @property
+    def whole_dates(self) -> list[date]:
+        """The dates that are priced as whole machines."""
+        whole = self.summary.filter(pl.col("verdict") == "whole").get_column("settlement_date")
+        return whole.unique().sort().to_list()
+
+    @property
+    def several_difficulties(self) -> list[dict[str, Any]]:
+        """One entry per date whose rows have more than one difficulty: how many, and per miner model an example."""
+        dates = self.mixed.partition_by("settlement_date", maintain_order=True)
+        return [
+            {
+                "date": str(side.item(0, "settlement_date")),
+                "difficulties": side.item(0, "of_date"),
+                "rows": int(side.get_column("rows").sum()),
+                "by_model": {row["miner_model"]: _mixed_dict(row) for row in side.to_dicts()},
+            }
+            for side in dates
+        ]
 
     @property
     def by_model(self) -> dict[str, dict[str, int]]:
@@ -67,13 +89,12 @@ class Values:
         return {
             "agree": self.wrong == 0,
             "wrong": self.wrong,
+            "tolerance": vars(self.tolerance),
             "verdicts": self.verdicts,
             "by_model": self.by_model,
             "dates": [_date_dict(row) for row in off.to_dicts()],
-            "several_difficulties": [
-                {"date": str(row["settlement_date"]), "difficulties": row["difficulties"], "rows": row["rows"]}
-                for row in self.mixed.to_dicts()
-            ],
+            "whole_dates": [str(day) for day in self.whole_dates],
+            "several_difficulties": self.several_difficulties,
             "causes": [cause.to_dict() for cause in self.causes],
         }
 
@@ -94,6 +115,18 @@ def _date_dict(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _mixed_dict(row: dict[str, Any]) -> dict[str, Any]:
+    example = {name: row[name] for name in ("settlement_period", "farm_id")}
+    difficulties = {name: _number(row[name]) for name in ("stored_difficulty", "expected_difficulty")}
+    found = [_number(difficulty) for difficulty in row["found"]]
+    return {
+        "difficulties": row["difficulties"],
+        "found": found,
+        "rows": row["rows"],
+        "example": {**example, **difficulties},
+    }
+
+
 def _number(value: float | None) -> float | str | None:
     """JSON has no NaN and no infinity: they are written as text."""
     return value if value is None or abs(value) < float("inf") else str(value)
@@ -104,7 +137,7 @@ class Status:
     """How far the two tables agree in a window.
 
     counts: gaps.COUNTS, one row per settlement date and miner model; source: one row per settlement date with
-    `source_rows`, `invalid` and `keys`. Both as of one moment.
+    `source_rows`, `invalid` and `keys`. Both as of one moment, but for dates that a run has looked at again.
     """
 
     window: Window
@@ -112,6 +145,15 @@ class Status:
     source: pl.DataFrame
     counts: pl.DataFrame
     values: Values | None = None
+
+    def with_counts(self, days: Sequence[date], counts: pl.DataFrame) -> Status:
+        """The same window, in which some dates have been looked at again; counts: gaps.COUNTS of these."""
+        others = self.counts.filter(~pl.col("settlement_date").is_in(days))
+        seen = pl.DataFrame({"settlement_date": days}, schema={"settlement_date": pl.Date})
+        keys = counts.group_by("settlement_date").agg(keys=pl.col("expected").max())
+        keys = seen.join(keys, on="settlement_date", how="left").with_columns(pl.col("keys").fill_null(0))
+        source = self.source.update(keys, on="settlement_date")
+        return replace(self, source=source, counts=pl.concat([others, counts]))
 
     @property
     def dates(self) -> pl.DataFrame:
@@ -244,8 +286,9 @@ class FixReport:
     """What a run that writes was to do, did, and left.
 
     results: one per planned date, in the plan's order. after: the window as it stands at the end (with a dry run:
-    as it stands). run_id is None when nothing was written. failed_keys: (date, period, farm, error) of a key-by-key
-    run. changes: the stored rows that a repair replaces or removes, as planned (audit.doomed).
+    as it stands), each date that was worked on as its chunk verified it before it was committed. run_id is None when
+    nothing was written. failed_keys: (date, period, farm, error) of a key-by-key run. changes: the stored rows that a
+    repair replaces or removes, as planned (values.DOOMED; their dates alone unless it is a dry run).
     """
 
     command: str

@@ -34,7 +34,8 @@ FITTING = {
 }
 PRICES = ("original_price", "final_price")
 """Columns of the curtailment table that are used where they exist: rows that differ in price are not copies."""
-KEYS: FrameSchema = {**ENERGY, "fingerprint": pl.Int64}
+SOURCE_STATE: FrameSchema = {"settlement_date": pl.Date, "source_rows": pl.Int64, "checksum": pl.String}
+"""One row per settlement date of the curtailment; two that are equal mean that no row has changed."""
 SOURCE_ROWS: FrameSchema = {**ENERGY, "source_rows": pl.Int64, "row_mwh": pl.List(pl.Float64)}
 CLOCK_CHANGES = clock_changes(2000, 2099)
 
@@ -83,6 +84,7 @@ class Layout:
             "btc": self.stored_columns["bitcoin_mined"].exact("bitcoin_mined"),
             "difficulty": self.stored_columns["difficulty"].exact("difficulty"),
             "priceable": sql("priceable", long_days=date_list(long_days), short_days=date_list(short_days)),
+            "key_hash": "hashtextextended(farm_id, settlement_period)",
         }
 
     @cached_property
@@ -107,7 +109,6 @@ def inspect(session: Session, settings: Settings, *, writing: bool = False) -> L
     _may(settings.calculations, stored, "SELECT")
     if writing:
         _check_writing(session, settings.calculations, stored)
-    names = [theirs for ours, theirs in settings.calculations.columns if ours in CALC_KEY]
     oid = stored[0]["table_oid"]
     return Layout(
         curtailment=settings.curtailment,
@@ -117,13 +118,26 @@ def inspect(session: Session, settings: Settings, *, writing: bool = False) -> L
         calculations_oid=oid,
         curtailment_oid=source[0]["table_oid"],
         partitioned=stored[0]["kind"] == "p",
-        unique_index=bool(session.rows(sql("unique_index"), oid, names)[0]["found"]),
+        unique_index=_unique_index(session, settings.calculations, oid)["found"],
         price_columns=tuple(
             row["column_name"]
             for row in source
             if row["column_name"] in PRICES and row["may_select"] and row["base_type"] in NUMBERS
         ),
     )
+
+
+def pairs_are_unique(session: Session, layout: Layout) -> bool:
+    """Whether an index proves that no key has two rows of one miner model. After a COPY in the same transaction that
+    stays so until its end: nobody can drop the index meanwhile.
+    """
+    return _unique_index(session, layout.calculations, layout.calculations_oid)["proof"]
+
+
+def _unique_index(session: Session, calculations: Table, oid: int) -> dict[str, bool]:
+    names = [theirs for ours, theirs in calculations.columns if ours in CALC_KEY]
+    (found,) = session.rows(sql("unique_index"), oid, names)
+    return found
 
 
 def _columns(session: Session, table: Table) -> list[dict[str, Any]]:
@@ -246,9 +260,25 @@ def done_query(layout: Layout, where: dict[str, str]) -> str:
 
 
 def read_keys(session: Session, layout: Layout, where: dict[str, str]) -> pl.DataFrame:
-    """One row per KEY with energy_mwh and the fingerprint of its energy."""
-    frame = session.frame(keys_query(layout, where))
-    return frame.cast(pl.Schema(KEYS))
+    """schema.ENERGY: one row per KEY."""
+    return session.frame(keys_query(layout, where)).cast(pl.Schema(ENERGY))
+
+
+def read_keys_and_state(session: Session, layout: Layout, where: dict[str, str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """schema.ENERGY and, as of the same moment, SOURCE_STATE."""
+    queries = {"keys": keys_query(layout, where), "state": sql("source_state", **layout.parts, **where)}
+    frame = session.frame(sql("keys_and_state", **queries))
+    keys, states = frame.filter(pl.col("farm_id").is_not_null()), frame.filter(pl.col("farm_id").is_null())
+    return keys.select(ENERGY.keys()).cast(pl.Schema(ENERGY)), _state(states)
+
+
+def read_state(session: Session, layout: Layout, where: dict[str, str]) -> pl.DataFrame:
+    """SOURCE_STATE as of now."""
+    return _state(session.frame(sql("source_state", **layout.parts, **where)))
+
+
+def _state(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.select(SOURCE_STATE.keys()).cast(pl.Schema(SOURCE_STATE)).sort("settlement_date")
 
 
 def read_done(session: Session, layout: Layout, where: dict[str, str]) -> pl.DataFrame:
@@ -287,7 +317,7 @@ def scan(
     if settings.reader is Reader.CONNECTORX:
         queries = [keys_query(layout, scope(dates)), done_query(layout, scope(dates))]
         keys, done = (scan_with_connectorx(settings, [query]) for query in queries)
-        return keys.cast(KEY_SCHEMA), typed_done(done)  # type: ignore[arg-type]
+        return keys.cast(pl.Schema(ENERGY)), typed_done(done)
     try:
         with session.savepoint():
             return read_keys(session, layout, scope(dates)), read_done(session, layout, scope(dates))

@@ -13,14 +13,23 @@ from recon import audit, ratios, repair
 from recon.audit import Tolerance
 from recon.config import Settings
 from recon.database import Pool
-from recon.partitions import chunks
+from recon.errors import DatabaseError
+from recon.partitions import chunks, halves
 from recon.profile import stage
 from recon.reference import Reference
 from recon.report import Status, Values
+from recon.schema import CALC_KEY, CALC_KEY_SCHEMA, FrameSchema
 from recon.tables import Layout, read_source_rows, scope
 
 CHUNK_ROWS = 300_000
 """Stored rows per chunk: bounds memory to about 150 MB per worker."""
+DOOMED: FrameSchema = {
+    **CALC_KEY_SCHEMA,
+    "stored_btc": pl.Float64,
+    "expected_btc": pl.Float64,
+    "verdict": pl.String,
+}
+"""One row per stored row to replace or remove."""
 
 
 def dates_with_rows(status: Status) -> list[tuple[date, int]]:
@@ -44,23 +53,31 @@ def judged(
 ) -> Iterator[Any]:
     """`fold(judged rows, source rows per key)` of every chunk of whole dates, as the chunks finish.
 
-    Each chunk is read as of one moment. progress is told the number of dates done.
+    Each chunk is read as of one moment; one that times out is halved. progress is told the number of dates done.
     """
     pool = Pool(settings, name)
 
-    def chunk(days: list[date]) -> Any:
+    def read(days: Sequence[date]) -> Any:
         with pool.session() as session, stage("values"), session.transaction(read_only=True, snapshot=True):
             where = scope(days)
             keys = read_source_rows(session, layout, where)
             rows = repair.judge(session, layout, reference, settings.fleet, keys, where, tolerance)
             return fold(rows, keys)
 
+    def chunk(days: Sequence[date]) -> list[Any]:
+        try:
+            return [read(days)]
+        except DatabaseError as error:
+            if error.code != "timeout" or len(days) == 1:
+                raise
+        return [folded for half in halves(days) for folded in chunk(half)]
+
     batches = list(chunks(dates_with_rows(status), max_dates=10_000, max_rows=CHUNK_ROWS))
     with ThreadPoolExecutor(workers, thread_name_prefix="values") as executor:
         futures = {executor.submit(chunk, days): len(days) for days in batches}
         try:
             for future in as_completed(futures):
-                yield future.result()
+                yield from future.result()
                 progress(futures[future])
         finally:
             executor.shutdown(cancel_futures=True)
@@ -79,6 +96,7 @@ def check(
     progress: Callable[[int], None] = lambda _: None,
 ) -> Values:
     """Judges every stored row of the status's window."""
+    near = tolerance or Tolerance()
 
     def fold(rows: pl.LazyFrame, keys: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
         frame = rows.collect()
@@ -94,16 +112,16 @@ def check(
             fold,
             name=name,
             workers=workers,
-            tolerance=tolerance or Tolerance(),
+            tolerance=near,
             progress=progress,
         )
     )
     summary = _stacked([summary for summary, _, _ in parts], ["settlement_date", "miner_model", "verdict"])
-    mixed = _stacked([mixed for _, mixed, _ in parts], ["settlement_date"])
+    mixed = _stacked([mixed for _, mixed, _ in parts], ["settlement_date", "miner_model"])
     clusters = _stacked([found for _, _, found in parts], ["settlement_date", "miner_model", "cause"])
     if summary is None or mixed is None or clusters is None:
-        return Values(_NO_SUMMARY, _NO_MIXED)
-    return Values(summary, mixed, tuple(ratios.causes(clusters)))
+        return Values(_NO_SUMMARY, pl.DataFrame(schema=audit.MIXED), tolerance=near)
+    return Values(summary, mixed, tuple(ratios.causes(clusters)), near)
 
 
 _NO_SUMMARY = pl.DataFrame(
@@ -118,7 +136,6 @@ _NO_SUMMARY = pl.DataFrame(
         "expected_btc": pl.Float64,
     }
 )
-_NO_MIXED = pl.DataFrame(schema={"settlement_date": pl.Date, "difficulties": pl.Int64, "rows": pl.Int64})
 
 
 def _stacked(frames: Sequence[pl.DataFrame], order: list[str]) -> pl.DataFrame | None:
@@ -140,11 +157,16 @@ def doomed(
     name: str,
     workers: int,
     tolerance: Tolerance,
+    progress: Callable[[int], None],
+    columns: Sequence[str],
 ) -> pl.DataFrame:
-    """Every stored row that the repairs would replace or remove (audit.doomed), in order of key."""
+    """Every stored row that the repairs would replace or remove (audit.doomed), in order of key.
+
+    columns: those of DOOMED that are wanted; whoever only counts rows asks for one, to hold a table's worth of them.
+    """
 
     def fold(rows: pl.LazyFrame, _: pl.DataFrame) -> pl.DataFrame:
-        return audit.doomed(rows, repairs).collect()
+        return audit.doomed(rows, repairs).select(columns).collect()
 
     frames = list(
         judged(
@@ -156,8 +178,8 @@ def doomed(
             name=name,
             workers=workers,
             tolerance=tolerance,
-            progress=lambda _: None,
+            progress=progress,
         )
     )
-    empty = pl.DataFrame(schema={**audit.STORED, "verdict": pl.String, "expected_btc": pl.Float64})
-    return pl.concat(frames).sort("settlement_date", "settlement_period", "farm_id", "miner_model") if frames else empty
+    found: pl.DataFrame = pl.concat([pl.DataFrame(schema=DOOMED).select(columns), *frames])
+    return found.sort([name for name in CALC_KEY if name in columns])

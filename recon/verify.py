@@ -21,26 +21,22 @@ def stored_sums(done: pl.DataFrame) -> pl.DataFrame:
     return done.group_by(SIDE).agg(rows=pl.len().cast(pl.Int64), pairs=pl.struct(CALC_KEY).n_unique().cast(pl.Int64))
 
 
-def source_sums(keys: pl.DataFrame) -> pl.DataFrame:
-    """One row per settlement date: its keys and the sum of their fingerprints, as text since it exceeds 64 bits."""
-    return keys.group_by("settlement_date").agg(
-        keys=pl.len().cast(pl.Int64), fingerprint=pl.col("fingerprint").cast(pl.Int128).sum().cast(pl.String)
-    )
-
-
-def discrepancies(done: pl.DataFrame, rows: pl.DataFrame, after: pl.DataFrame) -> list[str]:
+def discrepancies(done: pl.DataFrame, new: pl.DataFrame, after: pl.DataFrame) -> list[str]:
     """What does not add up: one line per settlement date and miner model; empty when all is exact.
 
-    done: CALC_KEYs stored before; rows: what was written (CALC_KEY, bitcoin_mined); after: per date and model
-    `rows`, distinct `pairs`, rows `written` by this transaction and their `bitcoin` sum, read back from the server.
+    done: CALC_KEYs stored before; new: written_sums of what was written; after: per date and model `rows`, distinct
+    `pairs`, rows `written` by this transaction and their `bitcoin` sum, read back from the server.
     """
-    before, new = stored_sums(done), written_sums(rows)
-    sides = before.join(new, on=SIDE, how="full", coalesce=True, nulls_equal=True).join(
-        after.rename({"rows": "rows_after", "pairs": "pairs_after", "bitcoin": "bitcoin_after"}),
-        on=SIDE,
-        how="full",
-        coalesce=True,
-        nulls_equal=True,
+    sides = (
+        stored_sums(done)
+        .join(new, on=SIDE, how="full", coalesce=True, nulls_equal=True)
+        .join(
+            after.rename({"rows": "rows_after", "pairs": "pairs_after", "bitcoin": "bitcoin_after"}),
+            on=SIDE,
+            how="full",
+            coalesce=True,
+            nulls_equal=True,
+        )
     )
     counts = ("rows", "pairs", "new", "rows_after", "pairs_after", "written")
     sides = sides.with_columns(

@@ -11,7 +11,7 @@ from typer.exceptions import TyperException
 from recon import __version__
 from recon.cli import commands, demo, diagnose, difficulty, minimal, proof, quarantine, sample
 from recon.cli.call import LOG
-from recon.cli.options import take_common
+from recon.cli.options import give_options, take_common
 from recon.errors import ExitCode, ReconError, UsageError
 
 EXIT_CODES = """Exit codes: 0 done and reconciled; 1 differences found or left; 2 usage or configuration;
@@ -20,7 +20,6 @@ EXIT_CODES = """Exit codes: 0 done and reconciled; 1 differences found or left; 
 
 app = typer.Typer(
     name="recon",
-    no_args_is_help=True,
     add_completion=True,
     rich_markup_mode=None,  # plain help: loading Rich for it takes longer than all else together
     pretty_exceptions_enable=False,
@@ -57,10 +56,24 @@ sample.add_to(app)
 demo.add_to(app)
 
 
+def _give_options(commands: typer.Typer, arguments: list[str]) -> None:
+    """Gives their options to the commands that the arguments name; to all where there are none (shell completion)."""
+    for info in commands.registered_commands:
+        if not arguments or info.name in arguments:
+            give_options(info.callback)
+    for group in commands.registered_groups:
+        if group.typer_instance and (not arguments or group.name in arguments):
+            callback = group.typer_instance.registered_callback
+            give_options(callback.callback if callback else None)
+            _give_options(group.typer_instance, arguments)
+
+
 def main(arguments: list[str]) -> int:
     """Runs one command line; the exit code."""
+    give_options(_common, common=not arguments or arguments[0].startswith("-"))
+    _give_options(app, arguments)
     try:
-        code = app(arguments, prog_name="recon", standalone_mode=False)
+        code = app(arguments or ["--help"], prog_name="recon", standalone_mode=False)
         sys.stdout.flush()
         return int(code or ExitCode.OK)
     except ReconError as error:

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from recon.config import EMBEDDED, LogFormat, Settings
+from recon.config import EMBEDDED, LogFormat, Settings, Timeouts
 from recon.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,6 +54,11 @@ class Call:
     def home(self) -> Path:
         """The user's data directory."""
         return self._settings.home
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """How long to wait; no database is needed to know."""
+        return self._settings.timeouts
 
     @property
     def shows_progress(self) -> bool:
@@ -113,6 +118,15 @@ class Call:
             self.console.print(line, markup=False, soft_wrap=True)
 
 
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number of things.
+
+    >>> counted(1, "date"), counted(1200, "date")
+    ('1 date', '1,200 dates')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 class JsonLines(logging.Formatter):
     """One JSON object per log line."""
 
@@ -121,6 +135,14 @@ class JsonLines(logging.Formatter):
         line = {"time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"), "level": record.levelname.lower()}
         line |= {"message": record.getMessage()} | getattr(record, "fields", {})
         return json.dumps(line, ensure_ascii=False)
+
+
+class OneLine(logging.Formatter):
+    """One line of text per record, whatever its message holds."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        return " ".join(super().format(record).split("\n"))
 
 
 class _Handler(logging.StreamHandler[TextIO]):
@@ -138,7 +160,7 @@ def start_logging(settings: Settings) -> None:
     on_screen = _Handler(sys.stderr)
     on_screen.setLevel(logging.ERROR if settings.quiet else logging.DEBUG if settings.verbose else logging.WARNING)
     text = logging.Formatter("%(levelname)s: %(message)s")
-    in_file = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    in_file = OneLine("%(asctime)s %(levelname)s %(message)s")
     as_json = JsonLines() if settings.log_format is LogFormat.JSON else None
     on_screen.setFormatter(as_json or text)
     LOG.addHandler(on_screen)

@@ -114,10 +114,13 @@ class _Fix:
     repair: str = "missing"
     yes: bool = False
     max_changes: str = DEFAULT_LIMIT
+    atol: float = DEFAULT_ATOL
+    rtol: float = DEFAULT_RTOL
 
     def run(self, call: Call, window: Window) -> int:
         repairs, limit = parse_repairs(self.repair), ChangeLimit.parse(self.max_changes)
         from recon import pipeline
+        from recon.audit import Tolerance
         from recon.cli import render
         from recon.parameters import Mending, Pace
 
@@ -131,7 +134,7 @@ class _Fix:
                 run_id=call.run_id,
                 watcher=watcher,
                 dry_run=self.dry_run,
-                mending=Mending(repairs, limit=limit),
+                mending=Mending(repairs, Tolerance(self.atol, self.rtol), limit),
                 confirm=render.consent(call, self.yes),
             )
         render.fix(call, report)
@@ -150,10 +153,12 @@ def fix(
     repair: Repair = "missing",
     yes: Yes = False,
     max_changes: MaxChanges = DEFAULT_LIMIT,
+    atol: Atol = DEFAULT_ATOL,
+    rtol: Rtol = DEFAULT_RTOL,
 ) -> int:
     """Fill every gap: survey, plan, price, load, verify, record."""
     window = Window.parse(first, last)
-    return _Fix(batch_size, workers, order, dry_run, repair, yes, max_changes).run(call, window)
+    return _Fix(batch_size, workers, order, dry_run, repair, yes, max_changes, atol, rtol).run(call, window)
 
 
 @with_common()
@@ -164,10 +169,12 @@ def date(
     repair: Repair = "missing",
     yes: Yes = False,
     max_changes: MaxChanges = DEFAULT_LIMIT,
+    atol: Atol = DEFAULT_ATOL,
+    rtol: Rtol = DEFAULT_RTOL,
 ) -> int:
     """Fill one date."""
     parsed = parse_date(day)
-    plan = _Fix(workers=1, dry_run=dry_run, repair=repair, yes=yes, max_changes=max_changes)
+    plan = _Fix(DEFAULT_BATCH, 1, Order.NEWEST, dry_run, repair, yes, max_changes, atol, rtol)
     return plan.run(call, Window(parsed, parsed))
 
 
@@ -183,10 +190,12 @@ def range_(
     repair: Repair = "missing",
     yes: Yes = False,
     max_changes: MaxChanges = DEFAULT_LIMIT,
+    atol: Atol = DEFAULT_ATOL,
+    rtol: Rtol = DEFAULT_RTOL,
 ) -> int:
     """Fill an inclusive range of dates."""
     window = Window.parse(first, last)
-    return _Fix(batch_size, workers, order, dry_run, repair, yes, max_changes).run(call, window)
+    return _Fix(batch_size, workers, order, dry_run, repair, yes, max_changes, atol, rtol).run(call, window)
 
 
 @with_common()
@@ -239,6 +248,8 @@ def daily(
     repair: Repair = "missing",
     yes: Yes = False,
     max_changes: MaxChanges = DEFAULT_LIMIT,
+    atol: Atol = DEFAULT_ATOL,
+    rtol: Rtol = DEFAULT_RTOL,
     today: Annotated[
         str | None, typer.Option("--today", metavar="DATE", help="Check as if this were today (Europe/London).")
     ] = None,
@@ -248,6 +259,7 @@ def daily(
     repairs = parse_repairs(repair) | ({"stale"} if force else set())
     limit = ChangeLimit.parse(max_changes)
     from recon import daily as story
+    from recon.audit import Tolerance
     from recon.cli import render
     from recon.parameters import Mending
 
@@ -260,7 +272,7 @@ def daily(
             run_id=call.run_id,
             watcher=watcher,
             force=force,
-            mending=Mending(repairs, limit=limit),
+            mending=Mending(repairs, Tolerance(atol, rtol), limit),
             confirm=render.consent(call, yes),
         )
     render.daily(call, found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from recon.cli.call import Call
+from recon.cli.call import Call, counted
 from recon.cli.options import COMMON, take_common, with_common
 from recon.errors import ExitCode, Interrupted, ReconError
 
@@ -72,22 +73,51 @@ def _answer(call: Call, found: Diagnosis, nagios: bool) -> int:
 
 
 def _table(call: Call, found: Diagnosis) -> None:
+    """One line per check, what was seen under it, and in the end what to do, each advice alone on its line."""
+    call.say(f"{'status':6}  {'check':37} {'value':>15} {'threshold':>15}")
     for check in found.checks:
-        _line(call, check)
-    call.say(f"\nrisk of timeouts: {found.level} ({found.risk} of 14)")
+        _lines(call, check)
+    call.say(f"\nrisk of timeouts: {found.level} ({found.risk} of {found.most_risk})")
+    if found.recommendations:
+        call.say("\nto do, most urgent first:")
     for advice in found.recommendations:
-        call.say(f"  {advice}")
+        call.say(f"  {advice}\n      {', '.join(check.name for check in found.checks if check.advice == advice)}")
 
 
-def _line(call: Call, check: Check) -> None:
+def _lines(call: Call, check: Check) -> None:
     from rich.text import Text
 
-    value = "" if check.value is None else f"{check.value:,.4g} {check.unit}"
-    line = Text(f"{check.status:4}", style=COLOURS[check.status])
-    line.append(f" {check.name:36} {value:>16}  ", style="default")
+    line = Text(f"{check.status:6}", style=COLOURS[check.status])
+    figures = f"{_figure(check.value, check.unit):>15} {_limit(check):>15}"
+    line.append(f"  {check.name:37} {figures}".rstrip(), style="default")
     call.console.print(line, soft_wrap=True)
-    if check.detail:
-        call.say(f"       {check.detail}")
+    for part in textwrap.wrap(
+        check.detail, max(40, call.console.width - 10), break_on_hyphens=False, break_long_words=False
+    ):
+        call.say(f"          {part}")
+
+
+def _figure(value: float | None, unit: str) -> str:
+    """A value with as many digits as anybody wants to see.
+
+    >>> [_figure(12.345, "ms"), _figure(0.0123, "s"), _figure(120, "s"), _figure(2**30, "B"), _figure(100_000, "rows")]
+    ['12.3 ms', '0.012 s', '120 s', '1,024 MiB', '100,000 rows']
+    """
+    if value is None:
+        return ""
+    if unit == "B":
+        return f"{value / 2**20:,.0f} MiB"
+    unit = unit.removesuffix("s") if value == 1 and unit not in ("s", "ms", "rows/s") else unit
+    digits = 0 if float(value).is_integer() else {"ms": 1, "s": 3}.get(unit, 0)
+    return f"{value:,.{digits}f} {unit}".rstrip()
+
+
+def _limit(check: Check) -> str:
+    from recon.checks import AT_LEAST
+
+    if check.threshold is None:
+        return ""
+    return f"{'min' if check.name in AT_LEAST else 'max'} {_figure(check.threshold, check.unit.split(' ')[-1])}"
 
 
 @with_common()
@@ -142,23 +172,45 @@ def _shown(call: Call) -> Iterator[Any]:
     if call.json:
         yield lambda look: print(json.dumps({"schema_version": 1, **look}), flush=True)
     elif sys.stdout.isatty():
-        from rich.live import Live
-        from rich.table import Table
-
-        table = Table("time", "connect ms", "latency ms", "sessions", "waiting", "idle in tx", "error", box=None)
-        with Live(table, console=call.console, auto_refresh=False) as live:
-
-            def add(look: dict[str, Any]) -> None:
-                table.add_row(*(_cell(value) for value in look.values()))
-                live.refresh()
-
-            yield add
+        with _live(call) as show:
+            yield show
     else:
         yield lambda look: print(" ".join(f"{k}={_cell(v)}" for k, v in look.items() if v is not None), flush=True)
 
 
+@contextmanager
+def _live(call: Call) -> Iterator[Any]:
+    """A table of the newest looks that the terminal has room for, with the last error under it."""
+    from rich.live import Live
+
+    looks: list[dict[str, Any]] = []
+    with Live(_looks(looks), console=call.console, auto_refresh=False) as live:
+
+        def add(look: dict[str, Any]) -> None:
+            looks.append(look)
+            room = max(3, call.console.height - 8)
+            live.update(_looks(looks[-room:]), refresh=True)
+
+        yield add
+
+
+def _looks(looks: list[dict[str, Any]]) -> Any:
+    from rich.console import Group
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("time (UTC)", "connect ms", "latency ms", "sessions", "waiting", "idle in tx"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for look in looks:
+        first, *figures = (value for name, value in look.items() if name != "error")
+        shown = map(_cell, figures) if look["error"] is None else ("failed",)
+        table.add_row(first[11:19], *shown)
+    errors = [look["error"] for look in looks if look["error"]]
+    return Group(table, *errors[-1:])
+
+
 def _cell(value: Any) -> str:
-    return "" if value is None else str(value)
+    return f"{value:,.2f}" if isinstance(value, float) else str(value)
 
 
 def _summary(call: Call, seen: list[dict[str, Any]]) -> None:
@@ -168,4 +220,5 @@ def _summary(call: Call, seen: list[dict[str, Any]]) -> None:
     if call.json:
         summary = {"looks": len(seen), "worst_latency_ms": worst, "failures": failures}
         print(json.dumps({"schema_version": 1, "summary": summary}), flush=True)
-    call.say(f"{len(seen)} looks, worst latency {worst} ms, {failures} failures")
+    latency = "none was answered" if worst is None else f"worst latency {worst:,.2f} ms"
+    call.say(f"{counted(len(seen), 'look')}, {latency}, {counted(failures, 'failure')}")

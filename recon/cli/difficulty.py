@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from recon.cli.call import Call
 from recon.cli.options import with_common
-from recon.errors import ExitCode
+from recon.config import without_password
+from recon.errors import ExitCode, UsageError
 from recon.window import parse_date
 
 TOP = 20
+PUBLIC = "https://mempool.space/api/v1/mining/difficulty-adjustments"
 
 
 def add_to(app: typer.Typer) -> None:
     """Registers the group."""
-    group = typer.Typer(no_args_is_help=True, help="Which difficulty applies, and newer ones.")
+    group = typer.Typer(help="Which difficulty applies, and newer ones.")
     for command in (show, check, update):
         group.command(command.__name__)(command)
     app.add_typer(group, name="difficulty")
@@ -45,17 +46,18 @@ def show(
 
 
 @with_common(database=False)
-def check(call: Call, file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or JSON.")]) -> int:
+def check(call: Call, origin: Annotated[str, typer.Argument(metavar="FILE|URL", help="CSV or JSON.")]) -> int:
     """Whether a file of difficulties can be right."""
     from recon import difficulty_update
 
-    source, troubles = difficulty_update.check(call.reference, file)
+    source, troubles = difficulty_update.check(call.reference, origin, timeout_s=call.timeouts.connect_s)
+    shown = without_password(origin) if "://" in origin else origin
     if call.json:
         found = [{"place": trouble.place, "reason": trouble.reason} for trouble in troubles]
         document = {"schema_version": 1, "command": "difficulty check", "epochs": len(source.epochs)}
         call.print_json({**document, "known_through": str(source.known_through), "troubles": found})
     for trouble in troubles[:TOP]:
-        call.say(f"{file}, {trouble}")
+        call.say(f"{shown}, {trouble}")
     if len(troubles) > TOP:
         call.say(f"... and {len(troubles) - TOP} more (--json shows all)")
     call.say(f"{len(source.epochs)} epochs through {source.known_through}, {len(troubles)} troubles")
@@ -65,13 +67,18 @@ def check(call: Call, file: Annotated[Path, typer.Argument(metavar="FILE", help=
 @with_common(database=False)
 def update(
     call: Call,
-    origin: Annotated[str, typer.Option("--from", metavar="FILE|URL", help="CSV or JSON, epochs or days.")],
+    origin: Annotated[
+        str | None, typer.Option("--from", metavar="FILE|URL", help="CSV or JSON, epochs or days.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Take its word against known epochs.")] = False,
 ) -> None:
     """Take newer difficulties into the user's file, which then wins over the packaged one."""
+    if not origin:
+        raise UsageError("no source of difficulties is named", f"give --from FILE, or --from {PUBLIC}")
     from recon import difficulty_update
 
-    done = difficulty_update.update(call.reference, origin, call.home, force=force)
+    patience = call.timeouts.connect_s
+    done = difficulty_update.update(call.reference, origin, call.home, force=force, timeout_s=patience)
     if call.json:
         return call.print_json(done.to_dict())
     changed = f", {done.changed} changed" if done.changed else ""

@@ -21,7 +21,7 @@ KeysPerTransaction = Annotated[int, typer.Argument(metavar="N", min=1, help="Key
 
 def add_to(app: typer.Typer) -> None:
     """Registers the group."""
-    group = typer.Typer(no_args_is_help=True, help="One connection, a few keys per transaction.")
+    group = typer.Typer(help="One connection, a few keys per transaction.")
     for name, command in (
         ("sequence", sequence),
         ("critical-date", critical_date),

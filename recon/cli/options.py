@@ -94,23 +94,41 @@ def take_common(function: Command) -> Command:
 
     def wrapper(ctx: typer.Context, **values: Any) -> int | None:
         inherited = ctx.obj or {}
-        given = {name: values.pop(name) for name in COMMON}
+        given = {name: values.pop(name, None) for name in COMMON}
         ctx.obj = {name: inherited.get(name) if value is None else value for name, value in given.items()}
         return function(ctx, **values)
 
     return _take(wrapper, function, without="ctx")
 
 
+_taken: dict[Callable[..., Any], tuple[Command, str]] = {}
+
+
 def _take(wrapper: Command, command: Command, *, without: str) -> Command:
-    """Gives the wrapper the command's own parameters and the common ones, which is what Typer reads."""
-    own = inspect.signature(command, eval_str=True).parameters.values()
-    kept = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own if p.name != without]
-    parameters = [_context(), *kept, *_common_parameters()]
+    """Lets the wrapper stand for the command, so far without its parameters: `give_options` adds them."""
     functools.update_wrapper(wrapper, command)
     del wrapper.__wrapped__  # type: ignore[attr-defined]
+    _describe(wrapper, [_context()])
+    _taken[wrapper] = (command, without)
+    return wrapper
+
+
+def give_options(wrapper: Callable[..., Any] | None, *, common: bool = True) -> None:
+    """Gives a command its own parameters and the common ones, which is what Typer reads.
+
+    Only the command that is called needs them: for all of them Typer takes as long as to be imported.
+    """
+    if wrapper not in _taken:
+        return
+    command, without = _taken[wrapper]
+    own = inspect.signature(command, eval_str=True).parameters.values()
+    kept = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own if p.name != without]
+    _describe(wrapper, [_context(), *kept, *(_common_parameters() if common else ())])
+
+
+def _describe(wrapper: Command, parameters: list[inspect.Parameter]) -> None:
     wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
-    return wrapper
 
 
 def _context() -> inspect.Parameter:

@@ -15,7 +15,7 @@ AnyRun = Annotated[str | None, typer.Argument(metavar="[RUN_ID]", help="Only the
 
 def add_to(app: typer.Typer) -> None:
     """Registers the group."""
-    group = typer.Typer(no_args_is_help=True, help="The rows that repairs took out, and the way back.")
+    group = typer.Typer(help="The rows that repairs took out, and the way back.")
     group.command("list")(list_rows)
     group.command("restore")(restore)
     app.add_typer(group, name="quarantine")

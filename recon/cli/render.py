@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from recon.audit import Tolerance
-from recon.cli.call import LOG, Call
+from recon.cli.call import LOG, Call, counted
 from recon.errors import ExitCode, ReconError, UsageError
 from recon.pipeline import ValueCheck, Watcher
 from recon.report import DateResult, FixReport, Status, Values, change_rows, percent
@@ -50,6 +52,15 @@ def checking(call: Call, values: bool, atol: float, rtol: float, workers: int) -
     if not values:
         yield None
         return
+    with comparing(call) as progress:
+        yield ValueCheck(Tolerance(atol, rtol), workers, progress)
+
+
+@contextmanager
+def comparing(call: Call) -> Iterator[Callable[[int], None]]:
+    """While values are compared: what it gives is told the dates done. A spinner on a terminal, else a line now and
+    then.
+    """
     started = spoke = time.monotonic()
     dates = 0
     from rich.console import Console
@@ -67,7 +78,7 @@ def checking(call: Call, values: bool, atol: float, rtol: float, workers: int) -
             call.progress(line)
 
     with spinner or nullcontext():
-        yield ValueCheck(Tolerance(atol, rtol), workers, progress)
+        yield progress
 
 
 def consent(call: Call, yes: bool) -> Callable[[int], None]:
@@ -94,8 +105,13 @@ def value_lines(call: Call, values: Values) -> None:
     for verdict in values.verdicts:
         table.add_row(verdict, *(f"{values.by_model[model].get(verdict, 0):,}" for model in models))
     call.console.print(table)
-    for row in values.mixed.head(TOP).to_dicts():
-        call.say(f"{row['settlement_date']} has {row['difficulties']} difficulties in {row['rows']:,} rows")
+    if values.whole_dates:
+        days = values.whole_dates
+        call.say(f"{len(days):,} dates are priced as whole machines, first {days[0]}: right with --fleet whole")
+    for row in values.several_difficulties[:TOP]:
+        call.say(f"{row['date']} has {row['difficulties']} difficulties in {row['rows']:,} rows")
+    if len(values.several_difficulties) > TOP:
+        call.say(f"... and {len(values.several_difficulties) - TOP:,} more dates with several (--json shows all)")
     for cause in values.causes[:TOP]:
         where = f"{cause.first} to {cause.last}, {', '.join(cause.models)}"
         call.say(f"{cause.rows:,} rows, {where}, x{cause.ratio:.6g}: {cause.cause}")
@@ -194,21 +210,22 @@ def fix(call: Call, report: FixReport) -> None:
         _planned_table(call, report)
         _change_lines(call, report)
         changes = 0 if report.changes is None else report.changes.height
-        also = f", {changes:,} stored rows replaced or removed" if changes else ""
-        return call.say(
-            f"dry run: {planned['rows']:,} missing rows on {planned['dates']:,} dates would be written{also}; none was"
-        )
+        also = f", {counted(changes, 'stored row')} replaced or removed" if changes else ""
+        rows, dates = counted(planned["rows"], "missing row"), counted(planned["dates"], "date")
+        return call.say(f"dry run: {rows} on {dates} would be written{also}; none was")
     if not report.results:
-        call.say("nothing to do: no row is missing")
+        why = "what --repair names is in order" if report.after.total("missing") else "no row is missing"
+        call.say(f"nothing to do: {why}")
     else:
-        table = _table("miner model", "BTC written")
-        for model, bitcoin in document["btc"].items():
-            table.add_row(model, bitcoin)
-        call.console.print(table)
+        if report.inserted:
+            table = _table("miner model", "BTC written")
+            for model, bitcoin in document["btc"].items():
+                table.add_row(model, bitcoin)
+            call.console.print(table)
         run = f"run {report.run_id}: " if report.run_id else ""
         call.say(
-            f"{run}{report.inserted:,} rows written and verified on {report.statuses['done']:,} dates "
-            f"in {report.seconds:.1f} s"
+            f"{run}{counted(report.inserted, 'row')} written and verified on "
+            f"{counted(report.statuses['done'], 'date')} in {report.seconds:.1f} s"
         )
         if document["replaced"] or document["removed"]:
             call.say(
@@ -225,8 +242,8 @@ def fix(call: Call, report: FixReport) -> None:
 
 def daily(call: Call, found: DailyReport) -> None:
     """The answer of `recon daily`: one line per date, then what `fix` says."""
+    LOG.info("daily: %s", ", ".join(f"{day} {outcome}" for day, outcome in found.outcomes.items()))
     for day, outcome in found.outcomes.items():
-        LOG.info("%s %s", day, outcome)
         call.say(f"{day} {outcome}")
     if call.json:
         warn_invalid(found.report.after)
@@ -256,10 +273,15 @@ def _change_lines(call: Call, report: FixReport) -> None:
     call.console.print(reasons)
     for row in change_rows(report.changes.head(TOP)):
         key = f"{row['date']} {row['settlement_period']} {row['farm_id']} {row['miner_model']}"
-        due = "nothing" if row["computed_btc"] is None else f"{row['computed_btc']} BTC"
-        call.say(f"  {row['action']} {key}: {row['reason']}, {row['stored_btc']} BTC stored, {due} expected")
+        due = "nothing" if row["computed_btc"] is None else f"{_amount(row['computed_btc'])} BTC"
+        call.say(f"  {row['action']} {key}: {row['reason']}, {_amount(row['stored_btc'])} BTC stored, {due} expected")
     if report.changes.height > TOP:
         call.say(f"  ... and {report.changes.height - TOP:,} more rows (--json shows all)")
+
+
+def _amount(btc: float | str) -> str:
+    """BTC without an exponent."""
+    return f"{btc:.10f}".rstrip("0") if "e-" in str(btc) else str(btc)
 
 
 def _unfinished_lines(call: Call, report: FixReport) -> None:
@@ -270,12 +292,14 @@ def _unfinished_lines(call: Call, report: FixReport) -> None:
         first = min(blocked, key=lambda result: result.day)
         cause, _, remedy = (first.error or "").partition("; ")
         cause = cause.rsplit(" for ", 1)[0]
-        LOG.error("%s for %s dates, first %s; %s and then '%s'", cause, len(blocked), first.day, remedy, resume)
+        dates = counted(len(blocked), "date")
+        LOG.error("%s for %s, first %s; %s and then '%s'", cause, dates, first.day, remedy, resume)
     for day, period, farm, error in report.failed_keys[:TOP]:
         LOG.error("%s settlement period %s, %s: %s", day, period, farm, error)
     failed = report.dates_with("failed")
     if failed:
-        LOG.error("%s dates failed, first %s: %s; then '%s'", len(failed), failed[0].day, failed[0].error, resume)
+        dates = counted(len(failed), "date")
+        LOG.error("%s failed, first %s: %s; then '%s'", dates, failed[0].day, failed[0].error, resume)
 
 
 def nothing_to_resume(call: Call) -> int:
@@ -402,7 +426,10 @@ class Progress(Watcher):
         self._call = call
         self._bar: Any = None
         self._task: Any = None
-        self._dates = self._total = self._rows = self._retries = 0
+        self._dates = self._total = self._retries = 0
+        self._work: dict[date, int] = {}
+        self._all_work = self._done = self._rows = 0
+        self._early: Counter[date] = Counter()
         self._spoke = self._started = time.monotonic()
 
     def __enter__(self) -> Progress:
@@ -412,54 +439,67 @@ class Progress(Watcher):
         if self._bar is not None:
             self._bar.stop()
 
+    def comparing(self) -> AbstractContextManager[Callable[[int], None]]:
+        """Before a repair is planned."""
+        return comparing(self._call)
+
     def planned(self, run_id: str, dates: Sequence[PlannedDate]) -> None:
         """The run has an id and a size from now on."""
         self._total = len(dates)
-        rows = sum(date.missing for date in dates)
-        LOG.info("run %s: %s rows missing on %s dates", run_id, f"{rows:,}", f"{len(dates):,}")
+        self._work = {date.day: max(date.missing, date.changes) for date in dates}
+        self._all_work = sum(self._work.values())
+        self._spoke = self._started = time.monotonic()
+        rows = counted(sum(date.missing for date in dates), "row")
+        LOG.info("run %s: %s missing on %s", run_id, rows, counted(len(dates), "date"))
         if self._call.shows_progress:
-            self._start_bar(rows)
+            self._start_bar()
 
-    def _start_bar(self, rows: int) -> None:
+    def _start_bar(self) -> None:
         from rich import progress
         from rich.console import Console
 
         self._bar = progress.Progress(
             progress.TextColumn("{task.description}"),
-            progress.BarColumn(bar_width=20),
-            progress.MofNCompleteColumn(),
-            progress.TextColumn("rows {task.fields[rate]}"),
+            progress.BarColumn(bar_width=12),
+            progress.TextColumn("{task.fields[written]}"),
             progress.TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
         )
-        self._task = self._bar.add_task(f"0/{self._total} dates", total=rows, rate="")
+        self._task = self._bar.add_task(f"0/{self._total:,} dates", total=self._all_work, written="")
         self._bar.start()
 
     def finished(self, result: DateResult) -> None:
         """One date is done, skipped, failed or blocked."""
-        self._dates += 1
-        self._rows += result.inserted
         fields = result.to_dict() | {"btc": dict(result.btc)}
         line = f"{result.day} {result.status} inserted={result.inserted} attempts={result.attempts}"
         LOG.info(line + (f" error={result.error}" if result.error else ""), extra={"fields": fields})
-        if self._bar is not None:
-            described = f"{self._dates}/{self._total} dates" + (f", {self._retries} retries" if self._retries else "")
-            self._bar.update(self._task, advance=result.missing, description=described, rate=self._rate())
-        elif time.monotonic() - self._spoke >= LINE_EVERY_S:
-            self._spoke = time.monotonic()
-            self._call.progress(f"{self._dates}/{self._total} dates, {self._rows:,} rows, {self._rate()}")
+        early = self._early.pop(result.day, 0)
+        self._dates += 1
+        self._advance(self._work.get(result.day, 0) - early, result.inserted - early)
 
-    def wrote(self, rows: int) -> None:
+    def wrote(self, day: date, rows: int) -> None:
         """Rows of a date that is still being worked on."""
-        self._rows += rows
-        if self._bar is not None:
-            self._bar.update(self._task, advance=rows, rate=self._rate())
+        self._early[day] += rows
+        self._advance(rows, rows)
 
-    def _rate(self) -> str:
-        return f"{self._rows / max(time.monotonic() - self._started, 0.001):,.0f}/s"
-
-    def retrying(self, dates: Sequence[Any], error: ReconError) -> None:
+    def retrying(self, dates: Sequence[date], error: ReconError) -> None:
         """Counted, and one log line."""
         self._retries += 1
-        LOG.info("trying %s dates from %s again: %s", len(dates), min(dates), error)
+        LOG.info("trying %s from %s again: %s", counted(len(dates), "date"), min(dates), error)
+        self._advance(0, 0)
+
+    def _advance(self, work: int, rows: int) -> None:
+        """The bar moves, or it is time for a line: dates, rows, rows/s, time left, retries."""
+        self._done += work
+        self._rows += rows
+        seconds = max(time.monotonic() - self._started, 0.001)
+        dates = f"{self._dates:,}/{self._total:,} dates"
+        retries = f", {counted(self._retries, 'retry', 'retries')}" if self._retries else ""
+        written = f"{self._rows:,} rows, {self._rows / seconds:,.0f} rows/s"
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._done, description=dates + retries, written=written)
+        elif time.monotonic() - self._spoke >= LINE_EVERY_S:
+            self._spoke = time.monotonic()
+            left = f", about {seconds * (self._all_work / self._done - 1):,.0f} s left" if self._done else ""
+            self._call.progress(f"{dates}, {written}{left}{retries}")

@@ -17,7 +17,7 @@ SAMPLE_START = "2022-01-01"
 
 def add_to(app: typer.Typer) -> None:
     """Registers the group."""
-    group = typer.Typer(no_args_is_help=True, help="Sample data of any size.")
+    group = typer.Typer(help="Sample data of any size.")
     group.command("generate")(generate)
     group.command("load")(load)
     app.add_typer(group, name="sample")

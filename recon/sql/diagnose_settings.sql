@@ -1,5 +1,6 @@
 -- Settings that end or delay work: the value a new session of this role starts with, and where it comes from.
 select s.name::text as name, s.reset_val::text as value, coalesce(s.unit, '')::text as unit,
+    quote_ident(current_user)::text as role_name,
     coalesce((
         select case when r.setrole <> 0 then 'role ' || quote_ident(current_user) else 'database ' || current_database() end
         from pg_db_role_setting r

@@ -3,7 +3,7 @@ select
     settlement_date,
     miner_model::text as miner_model,
     count(*) as rows,
-    coalesce(sum(hashtextextended(farm_id, settlement_period)), 0)::text as checksum
+    coalesce(sum({key_hash}), 0)::text as checksum
 from {stored} c
 where settlement_date between {first} and {last}
 group by settlement_date, miner_model

@@ -9,8 +9,8 @@ select
     coalesce(sum(btc_written), 0)::text as bitcoin
 from (
     select settlement_date, miner_model, count(*) as n,
-        count(*) filter (where xmin = pg_current_xact_id()::xid) as n_written,
-        sum({btc}) filter (where xmin = pg_current_xact_id()::xid) as btc_written
+        count(*) filter (where xmin = (select pg_current_xact_id()::xid)) as n_written,
+        sum({btc}) filter (where xmin = (select pg_current_xact_id()::xid)) as btc_written
     from {stored_rows} c
     where settlement_date = any ({dates}) and {periods}
     group by settlement_date, settlement_period, farm_id, miner_model

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from typing import Any
 
+import adbc_driver_postgresql.dbapi as adbc
 import pytest
 
 from tests.builders import DAY, fill, source_rows
 from tests.databases import Database
+from tests.servers import Server, wait_until
 
 NOBODY = "postgresql://nobody@127.0.0.1:1/none"
 """Whoever connects here ends with 3."""
@@ -72,12 +75,51 @@ def test_no_database_named_is_2_and_says_how_to_name_one(run_recon: Run) -> None
 def test_nobody_there_is_3(run_recon: Run) -> None:
     for command in (["status"], ["fix"], ["date", DAY], ["resume"], ["runs"], ["explain", DAY, 1, "T_A-1"], ["init"]):
         assert run_recon(*command, url=NOBODY).returncode == 3
+    for command in (["daily"], ["minimal", "most-critical"], ["diagnose"], ["diagnose", "test"]):
+        assert run_recon(*command, url=NOBODY).returncode == 3
 
 
 def test_differences_are_1_and_their_absence_0(database: Database, run_recon: Run) -> None:
     fill(database, source_rows([DAY]))
     codes = [run_recon(*command, url=database.url).returncode for command in (["status"], ["fix"], ["status"], ["fix"])]
     assert codes == [1, 0, 0, 0]
+
+
+def test_dates_that_are_blocked_are_4_whatever_else_differs(database: Database, run_recon: Run) -> None:
+    fill(database, [*source_rows([DAY]), ("2035-01-01", 1, "T_A-1", "-1")])
+    database.add_calculations((DAY, 1, "GHOST", "S9", 1, 1))
+    assert run_recon("status", url=database.url).returncode == 1
+    for command in (["fix"], ["date", "2035-01-01"], ["range", DAY, "2035-01-01"], ["resume"]):
+        assert run_recon(*command, url=database.url).returncode == 4, command
+    assert run_recon("date", DAY, url=database.url).returncode == 1, "an orphan is left"
+
+
+def test_a_right_that_is_missing_is_3_whatever_is_blocked(server: Server, database: Database, run_recon: Run) -> None:
+    fill(database, [*source_rows([DAY]), ("2035-01-01", 1, "T_A-1", "-1")])
+    server.create_role("reader", "secret")
+    database.execute("grant select on all tables in schema public to reader")
+    done = run_recon("fix", url=server.role_url("reader", "secret", database.name))
+    assert done.returncode == 3
+    assert "INSERT" in done.stderr
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_command_that_waits_for_the_server(
+    database: Database, start_recon: Run, how: signal.Signals, code: int
+) -> None:
+    fill(database, source_rows([DAY]))
+    with adbc.connect(database.url) as holder, holder.cursor() as cursor:
+        cursor.execute("lock table curtailment_records")
+        commands = (["status"], ["analyze"], ["minimal", "critical-date", str(DAY)], ["verify"])
+        running = [start_recon(*command, url=database.url) for command in commands]
+        waiting = "select count(*) from pg_locks where not granted"
+        wait_until(lambda: database.scalar(waiting) == len(commands), 30, "every command's wait")
+        for process in running:
+            process.send_signal(how)
+        outputs = [process.communicate(timeout=20) for process in running]
+        holder.rollback()
+    assert [process.returncode for process in running] == [code] * len(commands), outputs
+    assert all(stdout == "" and len(stderr.splitlines()) == 1 for stdout, stderr in outputs), outputs
 
 
 def test_the_code_speaks_of_the_window_given(database: Database, run_recon: Run) -> None:

@@ -2,12 +2,24 @@
 
 import configparser
 import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from recon.config import URL_VARIABLES
 from tests.readme import README, examples, run, timeless
 
+Run = Callable[..., Any]
 TEXT = README.read_text(encoding="utf-8")
 CRON_FIELD = r"(\*|\d+(-\d+)?)(/\d+)?(,\d+)*"
+CRON_RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
+NOBODY = "postgresql://nobody@127.0.0.1:1/none"
+"""Whose options are right gets as far as here, and ends with 3."""
 
 
 def test_every_console_example_prints_what_the_readme_shows(recon_home: Path) -> None:
@@ -21,29 +33,65 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
 
 
-def test_the_crontab_has_a_nightly_check_and_a_weekly_fix() -> None:
+def unattended(run_recon: Run, command: str, scratch: Path) -> None:
+    """The command's options are right: without a server it gets as far as connecting. Its log goes to `scratch`."""
+    arguments = shlex.split(command)[1:]
+    moved = [str(scratch / Path(word).name) if word.startswith("/var/log/") else word for word in arguments]
+    done = run_recon(*moved, url=NOBODY)
+    assert done.returncode == 3, f"{command}: {done.stderr}"
+
+
+def test_the_crontab_has_a_nightly_check_and_a_weekly_fix(run_recon: Run, tmp_path: Path) -> None:
     (crontab,) = blocks("cron")
-    jobs = [line.split(None, 5) for line in crontab.splitlines() if line and "=" not in line.split()[0]]
+    settings = [line for line in crontab.splitlines() if line and "=" in line.split()[0]]
+    assert {line.split("=")[0] for line in settings} <= {*URL_VARIABLES, "PATH", "MAILTO", "SHELL", "RECON_HOME"}
+    jobs = [line.split(None, 5) for line in crontab.splitlines() if line and line not in settings]
     assert [job[5].split()[:2] for job in jobs] == [["recon", "daily"], ["recon", "fix"]]
-    assert all(re.fullmatch(CRON_FIELD, field) for job in jobs for field in job[:5])
+    for *fields, command in jobs:
+        assert "%" not in command, "cron takes it for a line's end"
+        for field, (least, most) in zip(fields, CRON_RANGES, strict=True):
+            assert re.fullmatch(CRON_FIELD, field)
+            assert all(least <= int(number) <= most for number in re.findall(r"\d+", field))
+        unattended(run_recon, command, tmp_path)
     nightly, weekly = jobs
     assert nightly[2:5] == ["*", "*", "*"]
-    assert weekly[4] == "0"
+    assert weekly[2:5] == ["*", "*", "0"]
 
 
-def test_the_systemd_units_start_the_nightly_check() -> None:
+def systemd_units() -> dict[str, str]:
+    """The text of each unit by the file's name, which is its first line."""
+    return {text.splitlines()[0].removeprefix("# "): text for text in blocks("ini")}
+
+
+def test_the_systemd_units_start_the_nightly_check(run_recon: Run, tmp_path: Path) -> None:
     units = {}
-    for text in blocks("ini"):
+    for name, text in systemd_units().items():
         parser = configparser.ConfigParser(interpolation=None, strict=True)
         parser.optionxform = str  # type: ignore[assignment, method-assign]
         parser.read_string(text)
-        units[text.splitlines()[0].removeprefix("# ")] = parser
+        units[name] = parser
     assert set(units) == {"recon.service", "recon.timer"}
-    service, timer = units["recon.service"], units["recon.timer"]
-    assert service["Service"]["ExecStart"].split()[1] == "daily"
-    assert service["Service"]["Type"] == "oneshot"
-    assert re.fullmatch(r"\*-\*-\* \d\d:\d\d:\d\d", timer["Timer"]["OnCalendar"])
+    service, timer = units["recon.service"]["Service"], units["recon.timer"]
+    program, command = service["ExecStart"].split(None, 1)
+    assert Path(program).is_absolute()
+    assert command.split()[0] == "daily"
+    unattended(run_recon, f"recon {command}", tmp_path)
+    assert service["Environment"].split("=")[0] in URL_VARIABLES
+    assert service["Type"] == "oneshot"
+    assert re.fullmatch(r"\*-\*-\* ([01]\d|2[0-3]):[0-5]\d:[0-5]\d", timer["Timer"]["OnCalendar"])
     assert timer["Install"]["WantedBy"] == "timers.target"
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
+def test_systemd_takes_the_units(tmp_path: Path) -> None:
+    for name, text in systemd_units().items():
+        (tmp_path / name).write_text(
+            text.replace("/usr/local/bin/recon", "/bin/true").replace("User=recon", "User=root")
+        )
+    for name in systemd_units():
+        done = subprocess.run(["systemd-analyze", "verify", tmp_path / name], capture_output=True, text=True)
+        said = [line for line in done.stderr.splitlines() if str(tmp_path) in line or line.startswith("recon.")]
+        assert said == [], done.stderr
 
 
 def test_every_command_in_the_readme_exists() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import pytest
 from tests.builders import DAY, days, fill, source_rows
 from tests.databases import Database
 from tests.servers import wait_until
+from tests.terminal import on_a_terminal
 
 Run = Callable[..., Any]
 ESCAPE = "\x1b["
@@ -27,28 +27,6 @@ def gaps(database: Database) -> Database:
     """Three dates without calculations."""
     fill(database, source_rows(days(DAY, 3)))
     return database
-
-
-def on_a_terminal(environment: dict[str, str], *arguments: object) -> str:
-    """What a terminal that is both stdout and stderr is sent."""
-    master, slave = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "recon", *map(str, arguments)],
-        env=environment | {"TERM": "xterm", "COLUMNS": "80"},
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-    )
-    os.close(slave)
-    shown = b""
-    try:
-        while part := os.read(master, 4096):
-            shown += part
-    except OSError:  # the end, on Linux
-        pass
-    os.close(master)
-    process.wait(30)
-    return shown.decode()
 
 
 def test_data_go_to_stdout_and_nothing_else_does(gaps: Database, run_recon: Run) -> None:
@@ -71,18 +49,19 @@ def test_json_is_never_wrapped_or_coloured(gaps: Database, run_recon: Run) -> No
 
 
 def test_colours_are_for_terminals_that_want_them(gaps: Database, environment: dict[str, str]) -> None:
-    assert ESCAPE in on_a_terminal(environment, "-d", gaps.url, "status")
-    plain = on_a_terminal(environment | {"NO_COLOR": "1"}, "-d", gaps.url, "status")
+    assert ESCAPE in on_a_terminal(environment, "-d", gaps.url, "status")[1]
+    code, plain = on_a_terminal(environment | {"NO_COLOR": "1"}, "-d", gaps.url, "status")
+    assert code == 1
     assert not re.search(r"\x1b\[[0-9;]*3\dm", plain)
     assert "not reconciled" in plain
 
 
 def test_progress_is_a_bar_on_a_terminal_and_silence_with_q(gaps: Database, environment: dict[str, str]) -> None:
-    shown = on_a_terminal(environment, "-d", gaps.url, "fix", "1")
+    _, shown = on_a_terminal(environment, "-d", gaps.url, "fix", "1")
     assert "dates" in shown
     assert "━" in shown
     gaps.execute("truncate historical_bitcoin_calculations")
-    assert "━" not in on_a_terminal(environment, "-d", gaps.url, "fix", "1", "-q")
+    assert "━" not in on_a_terminal(environment, "-d", gaps.url, "fix", "1", "-q")[1]
 
 
 @pytest.mark.parametrize(
@@ -207,3 +186,11 @@ class TestSecrets:
         observer.disconnect()
         gaps.execute("rollback")
         process.communicate(timeout=30)
+
+
+def test_without_a_command_the_help_is_shown_and_a_group_says_what_is_missing(run_recon: Run) -> None:
+    alone = run_recon()
+    assert (alone.returncode, alone.stdout, alone.stderr) == (0, run_recon("--help").stdout, "")
+    group = run_recon("minimal")
+    assert (group.returncode, group.stdout) == (2, "")
+    assert group.stderr == "recon: Missing command; see 'recon --help'\n"

@@ -35,11 +35,11 @@ SURVEY = rb"COPY \(-- One row per settlement date of the curtailment"
 NEW_LEDGER = rb"create schema if not exists recon\0\0\0B"
 PLAN = rb"insert into recon\.runs"
 PLAN_DATES = rb"insert into recon\.run_dates"
-LOCK = rb"COPY \(-- One lock per settlement date"
-READ = rb"COPY \(-- One row per key of the given dates"
+LOCK = rb"select pg_advisory_xact_lock\(-?\d+, day\)"
+READ = rb"COPY \((?s:.*)energy_mwh"
 COPY = rb"FROM STDIN WITH"
 ROWS = rb"PGCOPY\n\xff"
-VERIFY = rb"COPY \(-- One row per settlement date and miner model: all rows"
+VERIFY = rb"COPY \((?s:.*)pg_current_xact_id"
 RECORD = rb"update recon\.run_dates"
 CLOSE = rb"update recon\.runs"
 CHUNK = [LOCK, RECORD]
@@ -56,7 +56,6 @@ MOMENTS = {
     "before COMMIT": [LOCK, RECORD, COMMIT],
     "after COMMIT": [LOCK, RECORD, COMMITTED],
     "closing the run": [LOCK, CLOSE],
-    "proving": [LOCK, SURVEY],
 }
 """What passes between recon and the server in each phase: the last of the patterns, after the others in order."""
 SLOWLY = ("fix", 1, "--workers", 1)

@@ -40,7 +40,7 @@ def terminated_in_copy(trial: Trial) -> None:
 @fault("pg_terminate_backend between COPY and COMMIT")
 def terminated_before_commit(trial: Trial) -> None:
     def act(piece: bytes) -> bytes:
-        end_sessions(trial, "commit")
+        end_sessions(trial, "%update recon.run_dates%")
         return piece
 
     with trial.at("before COMMIT", act, skip=3):

@@ -47,7 +47,7 @@ def test_every_price_is_the_exact_one_rounded_to_the_nearest_satoshi(mwh: float,
 @given(MWH, st.floats(0, 100, allow_nan=False))
 def test_bitcoin_is_linear_in_energy(mwh: float, factor: float) -> None:
     frame = miner_frame(["S9"]).with_columns(difficulty=1e14, subsidy_btc=3.125)
-    once, times = (frame.select(bitcoin(pl.lit(value))).item() for value in (mwh, mwh * factor))
+    once, times = (frame.select(bitcoin(pl.lit(value), pl.col("difficulty"))).item() for value in (mwh, mwh * factor))
     assert times == pytest.approx(once * factor, rel=1e-12, abs=1e-300)
 
 

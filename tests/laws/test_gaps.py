@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from recon.gaps import count, expected, judge, missing, orphans
+from recon.gaps import after, count, expected, judge, missing, orphans
 from tests.builders import CalcKey, Key, done_frame, key_frame, miner_frame
 
 MODELS = ["S9", "M20S"]
@@ -100,3 +100,21 @@ def test_the_survey_and_a_comparison_of_all_keys_come_to_the_same(
     compared = count(pulled_keys, miner_frame(MODELS).lazy(), pulled_done).collect()
     whole = count(key_frame(keys).lazy(), miner_frame(MODELS).lazy(), done_frame(done).lazy()).collect()
     assert totals(pl.concat([settled, compared])) == totals(whole)
+
+
+@given(SOURCES, STORED)
+def test_what_a_filled_chunk_counts_is_what_a_comparison_of_all_keys_counts(
+    keys: set[Key], done: list[CalcKey]
+) -> None:
+    added = done_frame(wanted(keys) - set(done))
+    counted = after(key_frame(keys), MODELS, done_frame(done), added, all_gaps=True)
+    stored = pl.concat([done_frame(done), added]).lazy()
+    assert totals(counted) == totals(count(key_frame(keys).lazy(), miner_frame(MODELS).lazy(), stored).collect())
+    assert counted.get_column("expected").equals(counted.get_column("matched"), check_names=False)
+
+
+@given(SOURCES, STORED)
+def test_a_chunk_that_filled_nothing_is_compared_key_by_key(keys: set[Key], done: list[CalcKey]) -> None:
+    counted = after(key_frame(keys), MODELS, done_frame(done), done_frame([]), all_gaps=False)
+    whole = count(key_frame(keys).lazy(), miner_frame(MODELS).lazy(), done_frame(done).lazy()).collect()
+    assert totals(counted) == totals(whole)

@@ -10,7 +10,7 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
-from recon.audit import STORED, SURPLUS, WRONG, Tolerance, doomed, judge, several_difficulties, summarize
+from recon.audit import MIXED, STORED, SURPLUS, WRONG, Tolerance, doomed, judge, several_difficulties, summarize
 from recon.schema import BTC, CALC_KEY_SCHEMA
 from tests.builders import DAY, Key, key_frame, miner_frame
 
@@ -243,7 +243,7 @@ class TestDoomed:
         ("repairs", "rows"),
         [
             ({"missing"}, []),
-            ({"stale"}, [0, 3, 5]),
+            ({"stale"}, [0, 3, 4, 5]),  # both rows of a pair none of which agrees
             ({"duplicate"}, [2, 3, 4]),  # where none agrees, the last one goes too
             ({"orphan"}, [6, 7]),
             (ALL, [0, 2, 3, 4, 5, 6, 7]),
@@ -286,7 +286,21 @@ class TestSummaries:
             (later, "M20S", BTC_DUE, OLD),
         )
         found = several_difficulties(judged(*rows, expected=wanted(A, B, later)).lazy()).collect()
-        assert found.rows() == [(DAY, 2, 3)]
+        columns = ["settlement_date", "miner_model", "of_date", "difficulties", "rows", "found"]
+        assert found.select(columns).rows() == [
+            (DAY, "M20S", 2, 1, 1, [OLD]),
+            (DAY, "S9", 2, 2, 2, [DUE, OLD]),
+        ]
+        example = ["settlement_period", "farm_id", "stored_difficulty", "expected_difficulty"]
+        assert found.select(example).rows() == [(1, "T_A-1", OLD, DUE), (2, "T_A-1", OLD, DUE)]
+        assert dict(found.schema) == MIXED
+
+    def test_of_many_difficulties_ten_are_named(self) -> None:
+        keys = [(DAY, period, "T_A-1") for period in range(1, 41)]
+        rows = [(key, "S9", BTC_DUE, 1000.0 - n) for n, key in enumerate(keys)]
+        (found,) = several_difficulties(judged(*rows, expected=wanted(*keys)).lazy()).collect().to_dicts()
+        assert (found["of_date"], found["difficulties"], found["rows"]) == (40, 40, 40)
+        assert found["found"] == [961.0 + n for n in range(10)]
 
     def test_an_empty_table_has_no_verdict(self) -> None:
         found = judged()

@@ -81,6 +81,11 @@ def test_figures_without_a_value_are_left_out_and_units_are_those_that_plugins_k
     assert perfdata(checks) == "'b'=3 'c'=0.25s;2 'd'=1e+09B"
 
 
+def test_a_plugin_is_told_whether_a_threshold_is_the_least_or_the_most() -> None:
+    checks = [Check("headroom", OK, 96, "", 5), Check("latency", OK, 0.5, "ms", 50)]
+    assert perfdata(checks) == "'headroom'=96;5: 'latency'=0.5ms;50"
+
+
 def test_advice_comes_once_what_failed_first() -> None:
     checks = [Check("a", WARN, advice="later"), Check("b", FAIL, advice="now"), Check("c", FAIL, advice="now")]
     assert diagnosis(*checks, Check("d", OK, advice="never")).recommendations == ["now", "later"]

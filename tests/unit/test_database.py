@@ -62,13 +62,20 @@ class TestConnectionString:
 
 
 class TestWhatCanPass:
-    @pytest.mark.parametrize("state", ["40001", "40P01", "55P03", "57P01", "53300", "57014", "08006", None])
-    def test_trying_again_can_help(self, state: str | None) -> None:
+    @pytest.mark.parametrize("state", ["40001", "40P01", "55P03", "57P01", "53300", "57014", "08006", "23505"])
+    def test_trying_again_can_help(self, state: str) -> None:
         assert is_transient(DatabaseError("", sqlstate=state))
 
-    @pytest.mark.parametrize("state", ["22003", "23505", "42P01", "42703", "53100"])
+    @pytest.mark.parametrize("code", ["lost", "commit_unknown"])
+    def test_a_session_that_was_lost_can_be_had_anew(self, code: str) -> None:
+        assert is_transient(DatabaseError("", code=code))
+
+    @pytest.mark.parametrize("state", ["22003", "23514", "42P01", "42703", "53100"])
     def test_trying_again_cannot_help(self, state: str) -> None:
         assert not is_transient(DatabaseError("", sqlstate=state))
+
+    def test_what_recon_found_itself_stays_as_it_is(self) -> None:
+        assert not is_transient(DatabaseError("3 rows have no difficulty or subsidy"))
 
     def test_only_an_unreachable_server_is_worth_a_second_connection(self) -> None:
         assert is_transient(ConnectError(""))

@@ -13,6 +13,7 @@ from recon.difficulty_files import (
     Epoch,
     Source,
     contradictions,
+    disorder,
     implausible,
     known_epochs,
     merged,
@@ -74,6 +75,17 @@ def test_a_wrong_day_is_named_with_its_line() -> None:
     assert "77" in trouble.reason
 
 
+@pytest.mark.parametrize(("after", "contradicts"), [(1, True), (10, True), (11, False), (14, False)])
+def test_days_of_the_last_known_epoch_are_known_as_long_as_it_surely_lasts(after: int, contradicts: bool) -> None:
+    first = LAST.starts.date() + timedelta(days=1)
+    numbers = [LAST.difficulty if n < after else LAST.difficulty + 10**12 for n in range(1, 20)]
+    lines = [f"{first + timedelta(days=n)},{number:.0f}" for n, number in enumerate(numbers)]
+    source = read("\n".join(["date,difficulty", *lines]), "x.csv")
+    assert bool(contradictions(source, KNOWN)) is contradicts
+    assert (merged(source, KNOWN) == KNOWN) is contradicts
+    assert merged(source, KNOWN, force=True)[-1].difficulty == LAST.difficulty + 10**12
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
@@ -85,6 +97,11 @@ def test_a_wrong_day_is_named_with_its_line() -> None:
         ("[[1713571200, 1, 0, 1.0]]", "entry 1"),
         ("[[1713571200, 1", "broken JSON"),
         ('["x"]', "entry 1"),
+        ("[" * 100_000, "cannot be read"),
+        ("[[1713571200, 1, 1e9999999999999999999, 1.0]]", "cannot be read"),
+        ("x" * 200_000, "cannot be read"),
+        ("# known_through: soon\ndate,difficulty\n2024-04-20,5\n", "cannot be read"),
+        ("date,difficulty\n9999-12-30,5\n", "cannot be read"),
         ("date,difficulty\n2024-04-20,5\n2024-04-20,6\n", "line 3"),
     ],
 )
@@ -93,6 +110,25 @@ def test_what_cannot_be_read_is_named_with_its_place(text: str, named: str) -> N
         read(text, "file.csv")
     assert "file.csv" in error.value.message
     assert named in error.value.message
+
+
+WRITTEN = [
+    to_csv(KNOWN[:3], date(2017, 3, 1)),
+    json.dumps([[int(e.starts.timestamp()), e.height, float(e.difficulty), 1.0] for e in KNOWN[:3]]),
+    json.dumps({"2024-04-20": "1,234", "2024-04-21": 1234.6}),
+    json.dumps([{"time": 1713571200, "height": 1, "difficulty": 5}]),
+]
+
+
+@given(st.sampled_from(WRITTEN), st.integers(0, 200), st.integers(0, 9), st.text(max_size=4))
+def test_a_damaged_file_is_read_or_refused_in_one_line(text: str, start: int, length: int, other: str) -> None:
+    damaged = text[:start] + other + text[start + length :]
+    said = ""
+    try:
+        assert read(damaged, "x").epochs
+    except DataFileError as error:
+        said = str(error)
+    assert said.isprintable() and len(said) < 250
 
 
 def test_the_known_epochs_are_plausible() -> None:
@@ -110,6 +146,18 @@ def test_a_plateau_and_a_leap_are_implausible() -> None:
     assert [trouble.place for trouble in implausible(epochs)] == ["line 2", "line 4", "line 5"]
     assert [t.place for t in implausible(epochs[:1], start.date() + timedelta(days=21))] == ["line 2"]
     assert implausible(epochs[:1], start.date() + timedelta(days=20)) == []
+
+
+def test_a_file_may_go_backwards_but_not_to_and_fro() -> None:
+    lines = [f"{day},{number}" for day, number in days(date(2024, 1, 1), 6)]
+
+    def troubles(*order: int) -> list[tuple[str, str]]:
+        source = read("\n".join(["date,difficulty", *(lines[n] for n in order)]), "x.csv")
+        return [(trouble.place, trouble.reason) for trouble in disorder(source)]
+
+    assert troubles(0, 1, 2, 3, 4, 5) == troubles(5, 4, 3, 2, 1, 0) == troubles(2) == []
+    assert troubles(0, 1, 3, 2, 5, 4) == [("line 5", "2024-01-03 is out of order")]
+    assert troubles(5, 4, 2, 3, 1, 0) == [("line 5", "2024-01-04 is out of order")]
 
 
 @given(st.sets(st.integers(0, len(KNOWN) - 1), min_size=1), st.randoms(use_true_random=False))

@@ -43,6 +43,17 @@ class TestPercent:
 
 
 class TestStatus:
+    def test_dates_that_were_looked_at_again_count_as_they_were_found(self) -> None:
+        before = status((0, "S9", 5, 2, 0, 0), (0, "M20S", 5, 5, 1, 0), (1, "S9", 3, 0, 0, 0), (1, "M20S", 3, 3, 0, 0))
+        again = status((0, "S9", 6, 6, 0, 1), (0, "M20S", 6, 6, 0, 0)).counts
+        after = before.with_counts([DAY], again)
+        assert after.dates.rows() == [(DAY, 12, 12, 0, 0, 1), (DATES[1], 6, 3, 3, 0, 0)]
+        assert after.source.rows() == [(DAY, 9, 2, 6)]
+
+    def test_a_date_whose_curtailment_is_gone_has_no_keys_any_more(self) -> None:
+        after = RECONCILED.with_counts([DAY], RECONCILED.counts.clear())
+        assert (after.dates.height, after.source.rows()) == (0, [(DAY, 9, 2, 0)])
+
     def test_nothing_expected_and_nothing_there_is_reconciled(self) -> None:
         assert status().reconciled
         assert status().to_dict()["percent"] == 100.0

@@ -1,0 +1,70 @@
+"""Comparing every stored value, on a server that has its bad moments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recon import pipeline, reference, values
+from recon.errors import DatabaseError
+from recon.window import Window
+from tests import oracle
+from tests.builders import DAY, days, fill, source_rows
+from tests.databases import Database
+
+REFERENCE = reference.load(None, None, None, Path("/nowhere"))
+DATES = days(DAY, 5)
+
+
+@pytest.fixture
+def tables(database: Database) -> Database:
+    """Five dates, each with a row that is wrong."""
+    database.add_calculations(*oracle.calculations(fill(database, source_rows(DATES))))
+    database.execute(
+        "update historical_bitcoin_calculations set bitcoin_mined = 0 where farm_id = 'T_FARM-1' "
+        "and settlement_period = 1 and miner_model = 'S9'"
+    )
+    return database
+
+
+def check(tables: Database) -> dict[str, Any]:
+    told: list[int] = []
+    asked = pipeline.ValueCheck(workers=1, progress=told.append)
+    found = pipeline.status(tables.settings, REFERENCE, Window(), name="recon/test/1", check=asked)
+    assert sum(told) == len(DATES)
+    return found.to_dict()
+
+
+def refuse_more_than(most: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Reading times out for more dates than that; the sizes that were tried."""
+    tried: list[int] = []
+    read = values.read_source_rows
+
+    def fail(session: Any, layout: Any, where: dict[str, str]) -> Any:
+        tried.append(where["dates"].count("date '"))
+        if tried[-1] > most:
+            session.execute("set local statement_timeout = 1")
+            session.execute("select pg_sleep(1)")
+        return read(session, layout, where)
+
+    monkeypatch.setattr(values, "read_source_rows", fail)
+    return tried
+
+
+def test_dates_that_take_too_long_together_are_read_in_halves(
+    tables: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = check(tables)
+    assert right["values"]["verdicts"]["zero"] == len(DATES)
+    tried = refuse_more_than(2, monkeypatch)
+    assert check(tables) == right
+    assert max(tried) > 2 and sorted(n for n in tried if n <= 2) in ([1, 2, 2], [1, 1, 1, 2])
+
+
+def test_a_single_date_that_takes_too_long_is_said(tables: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_more_than(0, monkeypatch)
+    with pytest.raises(DatabaseError) as error:
+        check(tables)
+    assert error.value.code == "timeout"

@@ -1,0 +1,51 @@
+"""The program on a terminal (a pty) of 80 columns."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def on_a_terminal(
+    environment: dict[str, str], *arguments: object, typed: str = "", interrupt_at: str = ""
+) -> tuple[int, str]:
+    """Exit code, and what a terminal is sent that is stdin, stdout and stderr.
+
+    typed: what its user types; SIGINT comes when it shows `interrupt_at`.
+    """
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "recon", *map(str, arguments)],
+        env={name: value for name, value in environment.items() if name != "COLUMNS"} | {"TERM": "xterm"},
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+    )
+    os.close(slave)
+    os.write(master, typed.encode())
+    shown = b""
+    try:
+        while part := os.read(master, 4096):
+            shown += part
+            if interrupt_at and re.search(interrupt_at, shown.decode(errors="replace")):
+                process.send_signal(signal.SIGINT)
+                interrupt_at = ""
+    except OSError:  # the end, on Linux
+        pass
+    os.close(master)
+    return process.wait(30), shown.decode().replace("\r\n", "\n")
+
+
+def plain(shown: str) -> str:
+    """The text without colours and cursor movements."""
+    return ESCAPES.sub("", shown)

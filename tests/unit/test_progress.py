@@ -1,0 +1,80 @@
+"""Progress where there is no terminal: one line now and then with dates, rows, rows/s, time left and retries."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from recon.cli import render
+from recon.cli.call import Call
+from recon.config import Settings
+from recon.errors import DatabaseError
+from recon.plan import PlannedDate
+from recon.report import DateResult
+from tests.builders import DAY, days
+
+LINE = re.compile(r"(\d+)/(\d+) dates, ([\d,]+) rows, [\d,]+ rows/s(?:, about ([\d,]+) s left)?(?:, (\d+ retr\w+))?")
+
+
+def lines(captured: str) -> list[tuple[str | None, ...]]:
+    found = [LINE.fullmatch(line) for line in captured.splitlines()]
+    assert all(found), captured
+    return [match.groups() for match in found if match]
+
+
+def written(day: date, rows: int) -> DateResult:
+    return DateResult(day, "done", rows, inserted=rows, attempts=1)
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch) -> Call:
+    """A command that speaks at every step."""
+    monkeypatch.setattr(render, "LINE_EVERY_S", 0)
+    return Call("fix", Settings(home=Path("nowhere")))
+
+
+def test_a_line_has_dates_rows_and_the_time_left(
+    call: Call, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(render, "time", SimpleNamespace(monotonic=lambda: now))
+    with render.Progress(call) as progress:
+        progress.planned("7f3a", [PlannedDate(day, 1500, 1500) for day in days(DAY, 4)])
+        for day in days(DAY, 4):
+            now += 10
+            progress.finished(written(day, 1500))
+    shown = lines(capsys.readouterr().err)
+    assert [line[0] for line in shown] == ["1", "2", "3", "4"]
+    assert [line[2] for line in shown] == ["1,500", "3,000", "4,500", "6,000"]
+    assert [line[3] for line in shown] == ["30", "20", "10", "0"]
+
+
+def test_retries_are_counted(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    with render.Progress(call) as progress:
+        progress.planned("7f3a", [PlannedDate(DAY, 9, 9)])
+        progress.retrying([DAY], DatabaseError("deadlock detected"))
+        progress.retrying([DAY], DatabaseError("deadlock detected"))
+        progress.finished(written(DAY, 9))
+    assert [line[4] for line in lines(capsys.readouterr().err)] == ["1 retry", "2 retries", "2 retries"]
+
+
+def test_rows_of_a_date_in_work_are_not_counted_twice(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    with render.Progress(call) as progress:
+        progress.planned("7f3a", [PlannedDate(DAY, 9, 9)])
+        progress.wrote(DAY, 3)
+        progress.wrote(DAY, 6)
+        progress.finished(written(DAY, 9))
+    shown = lines(capsys.readouterr().err)
+    assert [(line[0], line[2]) for line in shown] == [("0", "3"), ("0", "9"), ("1", "9")]
+
+
+def test_nothing_is_said_when_quiet(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(render, "LINE_EVERY_S", 0)
+    with render.Progress(Call("fix", Settings(quiet=True))) as progress:
+        progress.planned("7f3a", [PlannedDate(DAY, 9, 9)])
+        progress.finished(written(DAY, 9))
+    assert capsys.readouterr().err == ""
