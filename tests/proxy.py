@@ -136,6 +136,10 @@ class Proxy:
 
         self.to_server = limited
 
+    def cut_commit(self, *, reaches_server: bool) -> None:
+        """Cuts the connection, once, at a COMMIT: before the server sees it, or before the client sees its answer."""
+        self.when([COMMITTED if reaches_server else COMMIT], lambda _: None)
+
     def when(self, patterns: Sequence[bytes], change: Change) -> None:
         """Changes one piece: the first to match the last pattern after pieces that matched all others, in order.
 
