@@ -204,9 +204,13 @@ DEFAULT_CALCULATIONS = Table.parse("historical_bitcoin_calculations", CALCULATIO
 
 @dataclass(frozen=True)
 class Settings:
-    """What every command needs to know about its database, tables, reference data and output."""
+    """What every command needs to know about its database, tables, reference data and output.
+
+    read_only: whatever a session of these settings does, it does in read-only transactions.
+    """
 
     database_url: str = field(default="", repr=False)
+    read_only: bool = False
     curtailment: Table = DEFAULT_CURTAILMENT
     calculations: Table = DEFAULT_CALCULATIONS
     fleet: Fleet = Fleet.FRACTIONAL

@@ -108,6 +108,8 @@ class Session:
 
     def __init__(self, settings: Settings, application_name: str, *, last_words: bool = False) -> None:
         self._last_words = last_words
+        self._read_only = settings.read_only
+        self._in_transaction = False
         self.name = application_name
         self.opened_at = time.monotonic()
         self.uses = 0
@@ -127,7 +129,8 @@ class Session:
     def limit(self, timeouts: Timeouts) -> None:
         """Sets the session's timeouts."""
         limits = (timeouts.statement_s, timeouts.lock_s, timeouts.idle_s)
-        self.execute(sql("session"), *(None if s is None else f"{round(s * 1000)}ms" for s in limits))
+        values = [None if s is None else f"{round(s * 1000)}ms" for s in limits]
+        self._send(sql("session"), values, lambda cursor: cursor.fetch_arrow_table())
 
     def __enter__(self) -> Session:
         return self
@@ -192,14 +195,19 @@ class Session:
         READ COMMITTED unless `snapshot` asks for REPEATABLE READ (one view of the data for several reads).
         """
         isolation = "repeatable read" if snapshot else "read committed"
-        self.execute(f"begin isolation level {isolation} {'read only' if read_only else 'read write'}")
+        access = "read only" if read_only or self._read_only else "read write"
+        self._in_transaction = True
         try:
+            self.execute(f"begin isolation level {isolation} {access}")
             yield
         except BaseException:
             with suppress(ReconError):
                 self.execute("rollback")
             raise
-        self.commit()
+        else:
+            self.commit()
+        finally:
+            self._in_transaction = False
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -230,6 +238,12 @@ class Session:
                     self._cursor.adbc_cancel()
 
     def _run(self, statement: str, values: Sequence[object], use: Any) -> Any:
+        if self._read_only and not self._in_transaction:
+            with self.transaction():  # default_transaction_read_only would stay behind in a pooler's connection
+                return self._send(statement, values, use)
+        return self._send(statement, values, use)
+
+    def _send(self, statement: str, values: Sequence[object], use: Any) -> Any:
         with self._translated():
             cursor = self._connection.cursor()
             self._cursor = cursor
@@ -379,7 +393,12 @@ def scan_with_connectorx(settings: Settings, queries: list[str]) -> pl.DataFrame
     import connectorx
 
     try:
-        table = connectorx.read_sql(socket_url(settings.database_url), queries, return_type="arrow")
+        table = connectorx.read_sql(
+            socket_url(settings.database_url),
+            queries,
+            return_type="arrow",
+            pre_execution_query="begin transaction read only",
+        )
     except BaseException as error:  # its PanicException is no Exception
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
             raise

@@ -45,13 +45,14 @@ def _timed(opens: Opens, name: str, statements: list[str]) -> Check:
         limit_s = _statement_timeout_s(session)
         started = time.perf_counter()
         try:
-            for statement in statements:
-                session.rows(statement)
+            with session.transaction(read_only=True):
+                for statement in statements:
+                    session.rows(statement)
+                spent = time.perf_counter() - started
         except DatabaseError as error:
             spent = time.perf_counter() - started
             advice = ADVICE.get(error.code, error.hint)
             return Check(name, FAIL, spent, "s", limit_s, f"{error.message} after {spent:.2f} s", advice)
-    spent = time.perf_counter() - started
     near = spent > CLOSE * limit_s
     advice = f"it needs more than half of its timeout: {ADVICE['timeout']}" if near else ""
     return Check(name, WARN if near else OK, spent, "s", limit_s, f"{spent:.3f} s of {limit_s:g} s", advice)

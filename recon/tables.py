@@ -99,6 +99,11 @@ class Layout:
 
 def inspect(session: Session, settings: Settings, *, writing: bool = False) -> Layout:
     """Both tables' layout; SchemaError or PermissionDenied names the first thing that does not fit."""
+    with session.transaction(read_only=True):
+        return _inspect(session, settings, writing=writing)
+
+
+def _inspect(session: Session, settings: Settings, *, writing: bool) -> Layout:
     source = _columns(session, settings.curtailment)
     stored = _columns(session, settings.calculations)
     source_columns = _fit(settings.curtailment, source)

@@ -30,7 +30,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("verify")(verify)
 
 
-@with_common()
+@with_common(read_only=True)
 def verify(
     call: Call,
     first: FirstDate = None,
