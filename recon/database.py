@@ -345,6 +345,8 @@ def translate(error: Any, url: str, secrets: set[str], *, connecting: bool = Fal
     state: str | None = error.sqlstate
     if connecting:
         return _connect_error(line, text, url)
+    if state == "42501" and "must be owner" in line:
+        return PermissionDenied(line, "ask its owner to do this")
     if state == "42501":
         return PermissionDenied(line, "ask for the missing GRANT; the README lists what a reader and a writer need")
     if state == "57014":

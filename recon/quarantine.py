@@ -84,7 +84,7 @@ def restore(
     with connect(settings, f"recon/quarantine/{run_id}") as session:
         ledger.require(session)
         ledger.find(session, of_run)
-        layout = inspect(session, settings, writing=True)
+        layout = inspect(session, settings, writing=not dry_run, removing=not dry_run)
         table = str(layout.calculations.name)
         found = session.rows(sql("quarantine_dates"), of_run, table)
         planned = [PlannedDate(row["settlement_date"], row["rows"], row["rows"]) for row in found]

@@ -13,6 +13,7 @@ import pytest
 from recon.database import connect
 from tests.builders import DAY, days, fill, source_rows
 from tests.databases import Database
+from tests.roles import READER, role_url
 
 Run = Callable[..., Any]
 
@@ -97,12 +98,15 @@ def test_the_trap_springs_when_someone_who_may_write_reads(trapped: Database) ->
 
 
 def test_commands_that_read_do_so_in_read_only_transactions(trapped: Database, run_recon: Run) -> None:
-    run_recon("date", DAY, url=trapped.url, env={"PGAPPNAME": "x"})
+    """As a role that has the README's grants for a reader; what it may do besides, the trap tempts it to."""
+    run_recon("date", DAY, url=trapped.url)
     trapped.execute("truncate trapped")
+    trapped.execute("grant insert on trapped to public")
+    reader = role_url(trapped, "analyst", READER)
     trapped.execute(f"alter database {trapped.name} set log_statement = 'all'")
     for command, code in READERS.items():
         before = trapped.server.log.stat().st_size
-        done = run_recon(*command.split(), url=trapped.url)
+        done = run_recon(*command.split(), url=reader)
         assert done.returncode == code, (command, done.stdout, done.stderr)
         sessions = statements(tail(trapped.server.log, before))
         assert sum(map(len, sessions.values())) >= 4, command
