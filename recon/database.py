@@ -20,14 +20,14 @@ from datetime import date
 from functools import cache
 from importlib.resources import files
 from typing import Any
-from urllib.parse import quote, urlsplit
 
 import adbc_driver_manager
 import adbc_driver_postgresql.dbapi as adbc  # type: ignore[import-untyped]
 import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from recon.config import Settings, TableName, Timeouts, secrets_in, socket_url, without_password
+from recon.address import secrets_in, socket_url, with_parameters, without_password
+from recon.config import Settings, TableName, Timeouts
 from recon.errors import ConnectError, DatabaseError, ExitCode, Interrupted, PermissionDenied, ReconError
 from recon.profile import moved, stage
 
@@ -91,14 +91,7 @@ def connection_string(settings: Settings, application_name: str) -> str:
         "application_name": application_name,
         **KEEPALIVES,
     }
-    text = settings.database_url
-    if "://" not in text:
-        missing = {k: v for k, v in extras.items() if not re.search(rf"\b{k}\s*=", text)}
-        return " ".join([text, *(f"{k}='{v}'" for k, v in missing.items())])
-    query = urlsplit(text).query
-    missing = {k: v for k, v in extras.items() if not re.search(rf"(^|&){k}=", query)}
-    joint = "" if text.endswith(("?", "&")) else "&" if "?" in text else "?"
-    return text + joint + "&".join(f"{k}={quote(v, safe='')}" for k, v in missing.items())
+    return with_parameters(settings.database_url, extras)
 
 
 class Session:

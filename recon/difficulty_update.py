@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from recon.config import without_password
+from recon.address import without_password
 from recon.difficulty_files import (
     Source,
     Trouble,

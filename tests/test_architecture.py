@@ -15,7 +15,7 @@ import pytest
 REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "recon"
 LAYERS = {
-    1: "schema window errors config reading",
+    1: "schema window errors address config reading",
     2: (
         "gaps bitcoin difficulty difficulty_files audit ratios partitions plan verify report "
         "checks findings gap_shapes gap_findings source_patterns source_periods "
@@ -43,8 +43,8 @@ READS_ENVIRONMENT = {
 }
 
 CLOCKS = {"datetime.now", "date.today", "datetime.today", "datetime.utcnow", "time.time"}
-MAY_IMPORT = {"config": {"os", "urllib"}}
-"""config reads the environment and takes URLs apart."""
+MAY_IMPORT = {"config": {"os"}, "address": {"urllib"}}
+"""config reads the environment, address takes URLs apart."""
 
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path

@@ -12,7 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from recon.config import EMBEDDED, LogFormat, Settings
+from recon.address import EMBEDDED
+from recon.config import LogFormat, Settings
 from recon.errors import UsageError
 
 if TYPE_CHECKING:
