@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -23,6 +21,7 @@ from recon.difficulty_files import (
 )
 from recon.download import fetch, is_url
 from recon.errors import DataFileError, ExitCode, UsageError
+from recon.files import replace_text
 from recon.reading import instant
 from recon.reference import USERS_DIFFICULTY, Reference
 from recon.report import SCHEMA_VERSION
@@ -148,14 +147,8 @@ def _read(origin: str) -> Source:
 
 
 def _write(path: Path, text: str) -> None:
-    """The whole file or none of it, also when the power fails."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).chmod(0o644)
-        Path(file.name).replace(path)
+        replace_text(path, text)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}", "set RECON_HOME to a folder of yours") from None

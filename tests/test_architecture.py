@@ -24,7 +24,7 @@ LAYERS = {
     3: "database profile",
     4: (
         "tables load ledger reference parameters repair quarantine source_findings "
-        "embedded embedded_server sample_files sample_load download"
+        "embedded embedded_server files sample_files sample_load download"
     ),
     5: (
         "pipeline analysis values minimal daily explain proof setup sample "
