@@ -35,8 +35,15 @@ TRANSIENT_STATES = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300
 """What can pass when tried again: serialization, deadlock, lock wait, shutdown and crash, too many connections,
 statement timeout, a session ended for idling in its transaction, and a row that a rival wrote first (the next
 attempt sees it)."""
-KEEPALIVES = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
+KEEPALIVES = {
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",  # while something we sent is not acknowledged, the others do not count
+}
 """A peer that has gone is noticed after one minute."""
+STATEMENTS_IN_ONE = 2
+"""What we call one statement is prepared first; either can take as long as the statement timeout allows."""
 
 
 _open_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
@@ -51,7 +58,13 @@ def stop_all(why: ExitCode) -> None:
         _stop_code.append(why)
         _stop.set()
     for session in list(_open_sessions):
-        session.cancel()
+        # A connection that is stalled stalls its cancelling too, and a signal's handler must not wait.
+        threading.Thread(target=session.cancel, daemon=True).start()
+
+
+def silence() -> DatabaseError | None:
+    """That a server has not answered for longer than it may take: half-open, so that no timeout of its own helps."""
+    return next(filter(None, (session.silence() for session in list(_open_sessions))), None)
 
 
 def pause(seconds: float) -> None:
@@ -111,6 +124,9 @@ class Session:
         self._secrets = secrets_in(settings.database_url)
         self._url = without_password(settings.database_url)
         self._cursor: Any = None
+        self._asked_at: float | None = None
+        self._patience_s = math.inf
+        self._connect_s = settings.timeouts.connect_s
         self._guard = threading.Lock()
         with self._translated(connecting=True):
             self._connection = adbc.connect(connection_string(settings, application_name), autocommit=True)
@@ -125,7 +141,20 @@ class Session:
         """Sets the session's timeouts."""
         limits = (timeouts.statement_s, timeouts.lock_s, timeouts.idle_s)
         values = [None if s is None else f"{round(s * 1000)}ms" for s in limits]
-        self._send(sql("session"), values, _ignored, copy=False)
+        set_now = self._send(sql("session"), values, lambda cursor: cursor.fetch_arrow_table(), copy=False)
+        statement_s = set_now.to_pylist()[0]["statement_s"] or math.inf
+        self._patience_s = STATEMENTS_IN_ONE * statement_s + self._connect_s
+
+    def silence(self) -> DatabaseError | None:
+        """That the server should have answered long ago; for another thread to ask."""
+        asked_at = self._asked_at
+        if asked_at is None or time.monotonic() - asked_at < self._patience_s:
+            return None
+        return DatabaseError(
+            f"the server did not answer for {self._patience_s:.0f} s",
+            "see 'recon diagnose'; then run 'recon resume'",
+            code="lost",
+        )
 
     def __enter__(self) -> Session:
         return self
@@ -185,7 +214,8 @@ class Session:
         READ COMMITTED unless `snapshot` asks for REPEATABLE READ (one view of the data for several reads).
         """
         isolation = "repeatable read" if snapshot else "read committed"
-        access = "read only" if read_only or self._read_only else "read write"
+        # Never "read write": that would override the administrator's default_transaction_read_only.
+        access = "read only" if read_only or self._read_only else ""
         self._in_transaction = True
         try:
             self.execute(f"begin isolation level {isolation} {access}")
@@ -222,10 +252,14 @@ class Session:
 
     def cancel(self) -> None:
         """Asks the server to stop what this session is doing; for another thread to call."""
-        with self._guard:
+        if not self._guard.acquire(blocking=False):
+            return  # it is ending by itself, or has been asked
+        try:
             if self._cursor is not None and not self._last_words:
                 with suppress(Exception):
                     self._cursor.adbc_cancel()
+        finally:
+            self._guard.release()
 
     def _run(self, statement: str, values: Sequence[object], use: Any, *, copy: bool = True) -> Any:
         """Runs a statement. Without `copy` it takes one round trip instead of three (and only so an EXPLAIN works)."""
@@ -238,6 +272,7 @@ class Session:
         with self._translated():
             cursor = self._connection.cursor()
             self._cursor = cursor
+            self._asked_at = time.monotonic()
             try:
                 if not copy:
                     cursor.adbc_statement.set_options(**{"adbc.postgresql.use_copy": "false"})
@@ -245,6 +280,7 @@ class Session:
                     cursor.execute(statement, parameters=_bind(values) if values else None)
                 return use(cursor)
             finally:
+                self._asked_at = None
                 with self._guard:
                     self._cursor = None
                 cursor.close()
@@ -353,6 +389,9 @@ def translate(error: Any, url: str, secrets: set[str], *, connecting: bool = Fal
         return DatabaseError(line, hint, code="timeout", sqlstate=state)
     if state == "55P03":
         return DatabaseError(line, "another session holds the lock; try again later", code="lock", sqlstate=state)
+    if state == "25006":
+        hint = "it is a standby, or set to read-only (default_transaction_read_only): name the primary, or wait"
+        return DatabaseError(f"the server takes no changes: {line}", hint, code="read_only", sqlstate=state)
     if state is None or state.startswith(("08", "57P")):
         return DatabaseError(line, "run 'recon resume' when the server is back", code="lost", sqlstate=state)
     return DatabaseError(line, sqlstate=state)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import date
 from typing import Any
 
@@ -19,6 +18,8 @@ from recon.report import DateResult
 VERSION = 1
 LOCK = 0x5EC0_0001
 FINISHED = ("done", "skipped")
+OPEN = ("running", "stopped")
+"""A run that nobody has closed: it is at work, or it died."""
 
 
 def ddl() -> str:
@@ -128,28 +129,27 @@ def finish(session: Session, run_id: str, status: str | None = None) -> None:
 
 
 def runs(session: Session, run_id: str | None = None) -> list[dict[str, Any]]:
-    """All runs, newest first, or the one named; each with its dates' totals and its parameters."""
+    """All runs, newest first, or the one named; each with its dates' totals and its parameters (None: damaged)."""
     if not require(session):
         return []
     found = session.rows(sql("runs"), run_id)
     for row in found:
-        row["parameters"] = _parameters(row)
+        row["parameters"] = _parameters(row["parameters"])
     return found
 
 
-def _parameters(row: dict[str, Any]) -> dict[str, Any]:
-    with suppress(json.JSONDecodeError):
-        parameters = json.loads(row["parameters"])
-        if isinstance(parameters, dict):
-            return parameters
-    raise LedgerError(f"the parameters of run {row['run_id']} are damaged", "start anew with 'recon fix'")
+def _parameters(text: str) -> dict[str, Any] | None:
+    parameters = json.loads(text)  # jsonb: it can be read, but need not be what it was
+    return parameters if isinstance(parameters, dict) else None
 
 
 def find(session: Session, run_id: str) -> dict[str, Any]:
-    """The run of that id; LedgerError when the ledger does not hold it."""
+    """The run of that id; LedgerError when the ledger does not hold it, or not its parameters any more."""
     found = runs(session, run_id)
     if not found:
         raise LedgerError(f"there is no run {run_id}", "see 'recon runs'", code="no_run")
+    if found[0]["parameters"] is None:
+        raise LedgerError(f"the parameters of run {run_id} are damaged", "start anew with 'recon fix'")
     return found[0]
 
 
@@ -169,9 +169,15 @@ def unfinished(session: Session, run_id: str) -> list[PlannedDate]:
 
 
 def newest_unfinished(session: Session) -> str | None:
-    """The id of the newest run with unfinished dates (restoring from the quarantine is begun anew, not resumed)."""
-    for row in runs(session):
-        if row["dates_done"] < row["dates"] and "window" in row["parameters"]:
+    """The id of the newest run with unfinished dates, or that died before it was closed.
+
+    Restoring from the quarantine is begun anew, not resumed; so is a run whose parameters are damaged, which is
+    asked for only as long as nothing was begun after it.
+    """
+    for number, row in enumerate(runs(session)):
+        unfinished = row["dates_done"] < row["dates"] or row["status"] == "stopped"
+        resumable = number == 0 if row["parameters"] is None else "window" in row["parameters"]
+        if unfinished and resumable:
             return str(row["run_id"])
     return None
 

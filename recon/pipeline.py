@@ -199,8 +199,8 @@ def fix(
         parameters = to_dict(settings, reference, pace, window, mending)
         days = [date.day for date in planned]
         ledger.store_plan(session, run_id, command, __version__, (min(days), max(days)), parameters, planned)
-        job = Job(run_id, settings, reference, command, mending.repairs, mending.tolerance)
-        results, after = _execute(job, layout, planned, pace, watcher, before)
+    job = Job(run_id, settings, reference, command, mending.repairs, mending.tolerance)
+    results, after = _execute(job, layout, planned, pace, watcher, before)
     return FixReport(command, run_id, results, after, time.monotonic() - started, changes=changes)
 
 
@@ -260,16 +260,18 @@ def resume(settings: Settings, reference: Reference, run_id: str | None, *, watc
         run_id = run_id or (ledger.newest_unfinished(session) if ledger.require(session) else None)
         if run_id is None:
             return None
-        parameters = ledger.find(session, run_id)["parameters"]
-        settings, reference, pace, window, mending = from_dict(parameters, settings, reference)
+        run = ledger.find(session, run_id)
+        settings, reference, pace, window, mending = from_dict(run["parameters"], settings, reference)
         layout = inspect(session, settings, writing=True, removing=mending.changes_rows)
         left = ledger.unfinished(session, run_id)
         planned = blocked(left, reference.terms([date.day for date in left]))
+        if not left and run["status"] in ledger.OPEN:
+            ledger.finish(session, run_id)
         after = survey(session, settings, layout, reference.models, window)
-        results: tuple[DateResult, ...] = ()
-        if left:
-            job = Job(run_id, settings, reference, "resume", mending.repairs, mending.tolerance)
-            results, after = _execute(job, layout, planned, pace, watcher, after)
+    results: tuple[DateResult, ...] = ()
+    if left:
+        job = Job(run_id, settings, reference, "resume", mending.repairs, mending.tolerance)
+        results, after = _execute(job, layout, planned, pace, watcher, after)
     return FixReport("resume", run_id, results, after, time.monotonic() - started)
 
 
@@ -292,26 +294,35 @@ def _execute(
     results = {date.day: date.result for date in planned}
     after = before
     try:
-        for filled in _filled(job, layout, planned, pace, watcher):
-            for result in filled.results:
-                results[result.day] = result
-                watcher.finished(result)
-            verified = [result.day for result in filled.results if result.status in ledger.FINISHED]
-            after = after.with_counts(verified, filled.counts)
+        left = list(planned)
+        while left:
+            for filled in _filled(job, layout, left, pace, watcher):
+                for result in filled.results:
+                    results[result.day] = result
+                    watcher.finished(result)
+                verified = [result.day for result in filled.results if result.status in ledger.FINISHED]
+                after = after.with_counts(verified, filled.counts)
+            left = _settle(job, results, watcher)
     except BaseException as error:
-        _close(job, "interrupted" if isinstance(error, Interrupted) else "failed")
+        with suppress(DatabaseError):
+            _close(job, "interrupted" if isinstance(error, Interrupted) else "failed", results)
         raise
-    _close(job, None)
     return tuple(results.values()), after
 
 
-def _close(job: Job, status: str | None) -> None:
-    try:
-        with connect(job.settings, job.application_name, last_words=True) as session:
+def _settle(job: Job, results: dict[date, DateResult], watcher: Watcher) -> list[PlannedDate]:
+    """Closes the run, unless the server crashed and took back chunks it had committed: their dates are returned."""
+    return retried(lambda _: _close(job, None, results), list(results), watcher.retrying)
+
+
+def _close(job: Job, status: str | None, results: dict[date, DateResult]) -> list[PlannedDate]:
+    with connect(job.settings, job.application_name, last_words=True) as session:
+        done = {result.day for result in results.values() if result.status in ledger.FINISHED}
+        taken_back = [date for date in ledger.unfinished(session, job.run_id) if date.day in done]
+        if status or not taken_back:
             ledger.finish(session, job.run_id, status)
-    except DatabaseError:
-        if status is None:
-            raise
+            return []
+        return taken_back
 
 
 def _filled(job: Job, layout: Layout, planned: Sequence[PlannedDate], pace: Pace, watcher: Watcher) -> Iterator[Filled]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 
 CHUNK = 65536
-COMMIT = b"COMMIT"
+COMMIT = rb"\0commit\0\0\0B"
+"""The statement on its way to be executed (the driver sends it once before, to be prepared)."""
+COMMITTED = rb"COMMIT\0"
+"""The server's answer to it."""
 Change = Callable[[bytes], bytes | None]
 
 
@@ -132,23 +136,26 @@ class Proxy:
 
         self.to_server = limited
 
-    def cut_commit(self, *, reaches_server: bool) -> None:
-        """Cuts the connection, once, at a COMMIT: before the server sees it, or before the client sees its answer."""
+    def when(self, patterns: Sequence[bytes], change: Change) -> None:
+        """Changes one piece: the first to match the last pattern after pieces that matched all others, in order.
 
-        def unanswered(_: bytes) -> bytes | None:
-            self.to_client = unchanged
-            return None
+        Patterns are regular expressions; COMMITTED is looked for in what the server sends, all others in what it gets.
+        """
+        left = list(patterns)
+        lock = threading.Lock()
 
-        def watched(data: bytes) -> bytes | None:
-            if COMMIT not in data.upper():
-                return data
-            self.to_server = unchanged
-            if not reaches_server:
-                return None
-            self.to_client = unanswered
-            return data
+        def watch(answers: bool) -> Change:
+            def passed(data: bytes) -> bytes | None:
+                with lock:
+                    if not left or answers != (left[0] == COMMITTED) or not re.search(left[0], data):
+                        return data
+                    del left[0]
+                    last = not left
+                return change(data) if last else data
 
-        self.to_server = watched
+            return passed
+
+        self.to_server, self.to_client = watch(False), watch(True)
 
 
 def close(end: socket.socket, *, reset: bool = False) -> None:
@@ -156,8 +163,8 @@ def close(end: socket.socket, *, reset: bool = False) -> None:
     with suppress(OSError):
         if reset:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        else:
-            end.shutdown(socket.SHUT_RDWR)
+        # Wakes the thread that still receives from it: as long as it does, the system keeps the connection.
+        end.shutdown(socket.SHUT_RD if reset else socket.SHUT_RDWR)
     end.close()
 
 

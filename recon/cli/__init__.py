@@ -15,7 +15,7 @@ import traceback
 from types import FrameType
 from typing import Any
 
-from recon.errors import ExitCode, UsageError
+from recon.errors import ExitCode, Interrupted, ReconError, UsageError
 
 GRACE_S = 10
 """A session that does not stop within this time is left to the server, which rolls it back."""
@@ -50,7 +50,10 @@ def run() -> None:
     command = _Command(sys.argv[1:])
     code = command.wait()
     if command.still_running:
+        sys.stdout.flush()
         os._exit(code)  # a driver's thread that is still waiting must not hold the process
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)  # the work is over: its exit code is not to become a signal's
     sys.exit(code)
 
 
@@ -86,7 +89,20 @@ class _Command:
             if self._stop:
                 waited += 0.1
                 self._tell_sessions(self._stop)
-        return int(self._stop) if self._stop and self.still_running else self._code
+            elif error := self._silence():
+                return self._give_up(error)
+        return self._give_up(Interrupted(self._stop)) if self._stop and self.still_running else self._code
+
+    def _give_up(self, error: ReconError) -> int:
+        """Ends without the command's thread, which waits for a server that does not answer."""
+        from recon.cli.app import fail
+
+        return fail(error, self._arguments)
+
+    @staticmethod
+    def _silence() -> ReconError | None:
+        database = sys.modules.get("recon.database")
+        return database.silence() if database is not None and hasattr(database, "silence") else None
 
     @property
     def still_running(self) -> bool:

@@ -77,15 +77,15 @@ def main(arguments: list[str]) -> int:
         sys.stdout.flush()
         return int(code or ExitCode.OK)
     except ReconError as error:
-        return _fail(error, arguments)
+        return fail(error, arguments)
     except TyperException as error:
         shown = getattr(error, "format_message", error.__str__)()
-        return _fail(UsageError(shown.replace("\n", " ").rstrip("."), "see 'recon --help'"), arguments)
+        return fail(UsageError(shown.replace("\n", " ").rstrip("."), "see 'recon --help'"), arguments)
     except typer.Abort:
         return ExitCode.INTERRUPTED
 
 
-def _fail(error: ReconError, arguments: list[str]) -> int:
+def fail(error: ReconError, arguments: list[str]) -> int:
     """One line on stderr, or with `--json` one document on stdout; the error's exit code."""
     import json
 

@@ -34,6 +34,7 @@ class TestConnectionString:
             "keepalives_idle": ["30"],
             "keepalives_interval": ["10"],
             "keepalives_count": ["3"],
+            "tcp_user_timeout": ["60000"],
         }
 
     def test_keeps_what_the_user_gave(self) -> None:

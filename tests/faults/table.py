@@ -1,0 +1,88 @@
+"""`python -m tests.faults.table`: the README's table of faults, made from the results file and from nothing else."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from tests.faults import results
+from tests.faults.program import REPOSITORY
+from tests.faults.results import Line
+
+BEGIN = "<!-- faults -->"
+END = "<!-- /faults -->"
+HEADER = ("fault", "runs", "exit", "what the user sees", "lost")
+TITLES = {
+    "kills": "recon is killed",
+    "server": "the server",
+    "network": "the network",
+    "limits": "timeouts, locks, space",
+    "rivals": "others at work on the same tables",
+    "privileges": "privileges",
+    "ledger": "the ledger",
+    "local": "this machine",
+}
+SEEN = 110
+
+
+def markdown(facts: dict[str, str], lines: Sequence[Line]) -> str:
+    """When and how it was measured, then one table with a bold line per kind of fault."""
+    table = [HEADER, ("---", "---:", "---", "---", "---:")]
+    for kind, group in groupby(lines, key=lambda line: line["kind"]):
+        table.append((f"**{TITLES[kind]}**", "", "", "", ""))
+        table += [_cells(line) for line in group]
+    runs, lost = (sum(int(line[name] or 0) for line in lines) for name in ("runs", "lost"))
+    table.append(("**all**", f"**{runs:,}**", "", "", f"**{lost}**"))
+    rows = "\n".join("| " + " | ".join(cells) + " |" for cells in table)
+    return f"{facts['date']}, commit {facts['commit']}, {facts['versions']}: `{facts['command']}`\n\n{rows}"
+
+
+def _cells(line: Line) -> tuple[str, ...]:
+    if line["note"].startswith("not tried"):
+        return (line["fault"].replace("|", "¦"), "0", "", line["note"], "")
+    codes = ", ".join("killed" if code == "-9" else code for code in line["exit codes"].split())
+    return (
+        line["fault"].replace("|", "¦"),
+        f"{int(line['runs']):,}",
+        codes,
+        _short(line["what the user sees"]),
+        line["lost"],
+    )
+
+
+def _short(text: str) -> str:
+    """A line for a cell: as code, not too long."""
+    kept = text if len(text) <= SEEN else text[: SEEN - 2] + " …"
+    return f"`{kept.replace('|', '¦').replace('`', chr(39))}`" if kept else ""
+
+
+def put_into(text: str, table: str) -> str:
+    """The text with the table between the two markers; ValueError when these are not there once each, in order."""
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise ValueError(f"there has to be one {BEGIN} and after it one {END}")
+    before, _, rest = text.partition(BEGIN)
+    return f"{before}{BEGIN}\n{table}\n{END}{rest.partition(END)[2]}"
+
+
+def main() -> None:
+    """Rewrites the table in the README; `--print` only shows it."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.table", description=__doc__)
+    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results.csv")
+    parser.add_argument("--readme", type=Path, default=REPOSITORY / "README.md")
+    parser.add_argument("--print", action="store_true", help="show the table, write nothing")
+    options = parser.parse_args()
+    table = markdown(*results.read(options.results))
+    if options.print:
+        print(table)
+        return
+    try:
+        text = put_into(options.readme.read_text(encoding="utf-8"), table)
+    except ValueError as error:
+        raise SystemExit(f"{options.readme}: {error}") from None
+    options.readme.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""`python -m tests.faults.tampering PART ...`: recon with one part of it spoilt, and the command line that follows.
+
+Never part of the product: with it the harness is tested (it has to report losses), and a clock that steps back.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from recon import database, ledger, load
+from recon.cli import run
+from recon.config import Settings
+
+
+def unverified() -> None:
+    """Nothing is read back before COMMIT."""
+    load._check = lambda *_: None  # type: ignore[assignment]
+
+
+def separate_ledger() -> None:
+    """The ledger's line is committed by itself, before the rows."""
+    record = ledger.record
+
+    def apart(_: database.Session, run_id: str, results: Sequence[Any]) -> list[Any]:
+        settings = Settings(database_url=os.environ["RECON_DATABASE_URL"])
+        with database.connect(settings, f"recon/fix/{run_id}") as session, session.transaction():
+            return record(session, run_id, results)
+
+    ledger.record = apart  # type: ignore[assignment]
+
+
+def clock() -> None:
+    """Every look at the clock shows an hour less than the one before."""
+    now = time.time
+
+    def earlier() -> float:
+        earlier.steps += 1
+        return now() - 3600 * earlier.steps
+
+    earlier.steps = 0
+    time.time = earlier
+
+
+PARTS: dict[str, Callable[[], None]] = {"unverified": unverified, "separate-ledger": separate_ledger, "clock": clock}
+
+if __name__ == "__main__":
+    PARTS[sys.argv.pop(1)]()
+    run()
