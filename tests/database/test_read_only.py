@@ -130,5 +130,5 @@ def test_a_source_that_insists_on_writing_is_refused(trapped: Database, run_reco
     )
     done = run_recon("status", url=trapped.url)
     assert done.returncode == 3
-    assert done.stderr.startswith("recon: cannot execute INSERT in a read-only transaction")
+    assert "cannot execute INSERT in a read-only transaction" in done.stderr
     assert trapped.count("trapped") == 0
