@@ -20,7 +20,8 @@ def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of the dates and 2 rounds: does it run at all?")
-    parser.add_argument("--rounds", type=int, default=None, help="how often each contender runs (5)")
+    parser.add_argument("--rounds", type=int, default=None, help="how often each contender runs at 1x (5)")
+    parser.add_argument("--rounds-beyond", type=int, default=None, help="and beyond (as often)")
     parser.add_argument(
         "--scale", type=int, default=[1], nargs="*", help="also at so many times the farms: 10, or 3 10"
     )
@@ -45,6 +46,7 @@ def main() -> int:
     if absent:
         raise SystemExit(f"not installed: {', '.join(absent)}; pip install '.[bench]'")
     rounds = options.rounds or (2 if options.quick else 5)
+    beyond = options.rounds_beyond or rounds
     days = data.QUICK_DAYS if options.quick else data.DAYS
     chosen(options.cases, 1)
     rows: list[dict[str, Any]] = []
@@ -53,7 +55,7 @@ def main() -> int:
         if not options.cases or "start-up" in options.cases:
             rows += [line | common for line in cases.startup(running.url, max(rounds, 5), say)]
         for scale in sorted({1, *options.scale}):
-            rows += at_scale(running, scale, days, rounds, options, rows, common)
+            rows += at_scale(running, scale, days, rounds if scale == 1 else beyond, options, rows, common)
     results.write(options.out, rows)
     say(f"written to {options.out}")
     return 0 if all(row.get("seconds") for row in rows) else 1

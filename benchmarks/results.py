@@ -35,6 +35,8 @@ COLUMNS = (
     "cores",
     "versions",
 )
+Line = dict[str, str]
+"""One line of the file."""
 PACKAGES = ("polars", "adbc-driver-postgresql", "pyarrow", "typer", "duckdb", "pandas", "sqlalchemy", "psycopg")
 
 
@@ -62,7 +64,7 @@ def write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
         writer.writerows(rows)
 
 
-def read(path: Path) -> list[dict[str, str]]:
+def read(path: Path) -> list[Line]:
     """The lines of the file, everything as text."""
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))

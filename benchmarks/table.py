@@ -9,11 +9,12 @@ from pathlib import Path
 
 from benchmarks import results
 from benchmarks.data import ROOT
+from benchmarks.results import Line
+from tests.readme import with_table
 
-BEGIN = "<!-- benchmarks -->"
-END = "<!-- /benchmarks -->"
+NAME = "benchmarks"
+"""Of its place in the README."""
 HEADER = ("case", "contender", "seconds", "rows/s", "x SQL", "x limit", "peak MB", "MB from server", "MB to server")
-Line = dict[str, str]
 
 
 def markdown(lines: Sequence[Line]) -> str:
@@ -77,14 +78,6 @@ def _notes(lines: Sequence[Line]) -> str:
     return "\n".join(f"- {', '.join(names)}: {note}" for note, names in notes.items())
 
 
-def put_into(text: str, table: str) -> str:
-    """The text with the table between the two markers; ValueError when these are not there once each, in order."""
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise ValueError(f"there has to be one {BEGIN} and after it one {END}")
-    before, _, rest = text.partition(BEGIN)
-    return f"{before}{BEGIN}\n{table}\n{END}{rest.partition(END)[2]}"
-
-
 def main() -> None:
     """Rewrites the table in the README."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.table", description=__doc__)
@@ -93,7 +86,7 @@ def main() -> None:
     options = parser.parse_args()
     text = options.readme.read_text(encoding="utf-8")
     try:
-        text = put_into(text, markdown(results.read(options.results)))
+        text = with_table(text, NAME, markdown(results.read(options.results)))
     except ValueError as error:
         raise SystemExit(f"{options.readme}: {error}") from None
     options.readme.write_text(text, encoding="utf-8")

@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
 
+from recon import address
 from recon.errors import UsageError
 
-EMBEDDED = "embedded"
 URL_VARIABLES = ("RECON_DATABASE_URL", "DATABASE_URL")
 NO_DATABASE_HINT = (
     "pass --database-url postgresql://user@host/db, or set RECON_DATABASE_URL, DATABASE_URL, PGHOST or PGSERVICE; "
@@ -205,9 +204,13 @@ DEFAULT_CALCULATIONS = Table.parse("historical_bitcoin_calculations", CALCULATIO
 
 @dataclass(frozen=True)
 class Settings:
-    """What every command needs to know about its database, tables, reference data and output."""
+    """What every command needs to know about its database, tables, reference data and output.
+
+    read_only: whatever a session of these settings does, it does in read-only transactions.
+    """
 
     database_url: str = field(default="", repr=False)
+    read_only: bool = False
     curtailment: Table = DEFAULT_CURTAILMENT
     calculations: Table = DEFAULT_CALCULATIONS
     fleet: Fleet = Fleet.FRACTIONAL
@@ -243,83 +246,12 @@ def find_database_url(given: str | None, environ: Mapping[str, str] | None = Non
     env = os.environ if environ is None else environ
     for text in (given, *(env.get(name) for name in URL_VARIABLES)):
         if text:
-            return normalize_url(text)
+            return address.normalize_url(text)
     if env.get("PGHOST") or env.get("PGSERVICE"):
         return "postgresql://"
     raise UsageError("no database is named", NO_DATABASE_HINT, code="no_database")
 
 
-def normalize_url(text: str) -> str:
-    """A connection string as libpq takes it; SQLAlchemy's and Heroku's spellings are accepted.
-
-    >>> normalize_url("postgres://u@h/db"), normalize_url("postgresql+psycopg://u@h/db")
-    ('postgresql://u@h/db', 'postgresql://u@h/db')
-    """
-    if text == EMBEDDED or ("=" in text and "://" not in text):
-        return text
-    normal = re.sub(r"^postgres(ql)?(\+[a-z0-9_]+)?://", "postgresql://", text)
-    authority = normal.removeprefix("postgresql://").split("?")[0]
-    if authority.count("@") > 1 or "@" in authority.partition("/")[2]:
-        raise UsageError("the database URL has an @ or / in its user or password", "write @ as %40 and / as %2F there")
-    if not normal.startswith("postgresql://"):
-        scheme = text.split("://", 1)[0] if "://" in text else ""
-        what = f"{scheme}:// is not a PostgreSQL URL" if scheme else "the database URL is not one"
-        raise UsageError(what, "write postgresql://user@host:5432/database, or 'embedded'")
-    return normal
-
-
-def without_password(text: str) -> str:
-    """A connection string fit to be shown: any password is removed.
-
-    >>> without_password("postgresql://ana:s3cret@db:5432/power?sslmode=require&password=x")
-    'postgresql://ana@db:5432/power?sslmode=require'
-    """
-    if "://" not in text:
-        return re.sub(r"(?i)\b(password|sslpassword)\s*=\s*('(?:[^'\\]|\\.)*'|\S*)\s*", "", text).strip()
-    scheme, rest = text.split("://", 1)
-    authority, slash, tail = rest.partition("/")
-    user, at, host = authority.rpartition("@")
-    tail = re.sub(r"(?i)([?&])(?:password|sslpassword)=[^&]*", r"\1", tail)
-    tail = re.sub(r"[?&]+$", "", re.sub(r"([?&])&+", r"\1", tail))
-    return f"{scheme}://{user.split(':', 1)[0]}{at}{host}{slash}{tail}"
-
-
-def secrets_in(text: str) -> set[str]:
-    """The passwords a connection string holds, as written and as decoded: what must never be shown."""
-    found = set(re.findall(r"(?i)\b(?:ssl)?password\s*=\s*'((?:[^'\\]|\\.)*)'", text))
-    found |= set(re.findall(r"(?i)\b(?:ssl)?password\s*=\s*([^'&\s]+)", text))
-    if "://" in text:
-        authority = text.split("://", 1)[1].partition("/")[0]
-        user, at, _ = authority.rpartition("@")
-        if at and ":" in user:
-            found.add(user.split(":", 1)[1])
-    found |= {unquote(secret) for secret in found}
-    return {secret for secret in found if secret}
-
-
 def server_address(text: str, environ: Mapping[str, str] | None = None) -> tuple[str, int] | None:
-    """Host and port that a connection string leads to; None for a Unix socket, a service, or several hosts.
-
-    >>> server_address("postgresql://u@db.example.com/power?sslmode=require", {})
-    ('db.example.com', 5432)
-    """
-    env = os.environ if environ is None else environ
-    found = dict(re.findall(r"\b(host|port)\s*=\s*'?([^'\s&]+)", text))
-    parts = urlsplit(text) if "://" in text else urlsplit("")
-    try:
-        host = unquote(found.get("host") or parts.hostname or env.get("PGHOST") or "")
-        port = int(found.get("port") or parts.port or env.get("PGPORT") or 5432)
-    except ValueError:
-        return None
-    return (host, port) if host and not host.startswith(("/", "@")) and "," not in host else None
-
-
-def socket_url(text: str) -> str:
-    """The URL with a `host=/directory` parameter moved into the authority, as ConnectorX needs it."""
-    parts = urlsplit(text)
-    match = re.search(r"(?:^|&)host=([^&]*)", parts.query)
-    if not match or parts.hostname:
-        return text
-    user = parts.netloc.rpartition("@")[0].rstrip(":")
-    host = quote(unquote(match.group(1)), safe="")
-    return f"postgresql://{user}@{host}{parts.path}" if user else f"postgresql://{host}{parts.path}"
+    """`address.server_address`, with libpq's own variables."""
+    return address.server_address(text, os.environ if environ is None else environ)

@@ -20,14 +20,14 @@ from datetime import date
 from functools import cache
 from importlib.resources import files
 from typing import Any
-from urllib.parse import quote, urlsplit
 
 import adbc_driver_manager
 import adbc_driver_postgresql.dbapi as adbc  # type: ignore[import-untyped]
 import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from recon.config import Settings, TableName, Timeouts, secrets_in, socket_url, without_password
+from recon.address import secrets_in, socket_url, with_parameters, without_password
+from recon.config import Settings, TableName, Timeouts
 from recon.errors import ConnectError, DatabaseError, ExitCode, Interrupted, PermissionDenied, ReconError
 from recon.profile import moved, stage
 
@@ -106,14 +106,7 @@ def connection_string(settings: Settings, application_name: str) -> str:
         "application_name": application_name,
         **KEEPALIVES,
     }
-    text = settings.database_url
-    if "://" not in text:
-        missing = {k: v for k, v in extras.items() if not re.search(rf"\b{k}\s*=", text)}
-        return " ".join([text, *(f"{k}='{v}'" for k, v in missing.items())])
-    query = urlsplit(text).query
-    missing = {k: v for k, v in extras.items() if not re.search(rf"(^|&){k}=", query)}
-    joint = "" if text.endswith(("?", "&")) else "&" if "?" in text else "?"
-    return text + joint + "&".join(f"{k}={quote(v, safe='')}" for k, v in missing.items())
+    return with_parameters(settings.database_url, extras)
 
 
 class Session:
@@ -123,6 +116,8 @@ class Session:
 
     def __init__(self, settings: Settings, application_name: str, *, last_words: bool = False) -> None:
         self._last_words = last_words
+        self._read_only = settings.read_only
+        self._in_transaction = False
         self.name = application_name
         self.opened_at = time.monotonic()
         self.uses = 0
@@ -145,8 +140,9 @@ class Session:
     def limit(self, timeouts: Timeouts) -> None:
         """Sets the session's timeouts."""
         limits = (timeouts.statement_s, timeouts.lock_s, timeouts.idle_s)
-        (set_now,) = self.rows(sql("session"), *(None if s is None else f"{round(s * 1000)}ms" for s in limits))
-        statement_s = set_now["statement_s"] or math.inf
+        values = [None if s is None else f"{round(s * 1000)}ms" for s in limits]
+        set_now = self._send(sql("session"), values, lambda cursor: cursor.fetch_arrow_table(), copy=False)
+        statement_s = set_now.to_pylist()[0]["statement_s"] or math.inf
         self._patience_s = STATEMENTS_IN_ONE * statement_s + self._connect_s
 
     def silence(self) -> DatabaseError | None:
@@ -219,14 +215,19 @@ class Session:
         """
         isolation = "repeatable read" if snapshot else "read committed"
         # Never "read write": that would override the administrator's default_transaction_read_only.
-        self.execute(f"begin isolation level {isolation}{' read only' if read_only else ''}")
+        access = "read only" if read_only or self._read_only else ""
+        self._in_transaction = True
         try:
+            self.execute(f"begin isolation level {isolation} {access}")
             yield
         except BaseException:
             with suppress(ReconError):
                 self.execute("rollback")
             raise
-        self.commit()
+        else:
+            self.commit()
+        finally:
+            self._in_transaction = False
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -262,6 +263,12 @@ class Session:
 
     def _run(self, statement: str, values: Sequence[object], use: Any, *, copy: bool = True) -> Any:
         """Runs a statement. Without `copy` it takes one round trip instead of three (and only so an EXPLAIN works)."""
+        if self._read_only and not self._in_transaction:
+            with self.transaction():  # default_transaction_read_only would stay behind in a pooler's connection
+                return self._send(statement, values, use, copy=copy)
+        return self._send(statement, values, use, copy=copy)
+
+    def _send(self, statement: str, values: Sequence[object], use: Any, *, copy: bool) -> Any:
         with self._translated():
             cursor = self._connection.cursor()
             self._cursor = cursor
@@ -373,6 +380,8 @@ def translate(error: Any, url: str, secrets: set[str], *, connecting: bool = Fal
     state: str | None = error.sqlstate
     if connecting:
         return _connect_error(line, text, url)
+    if state == "42501" and "must be owner" in line:
+        return PermissionDenied(line, "ask its owner to do this")
     if state == "42501":
         return PermissionDenied(line, "ask for the missing GRANT; the README lists what a reader and a writer need")
     if state == "57014":
@@ -424,7 +433,12 @@ def scan_with_connectorx(settings: Settings, queries: list[str]) -> pl.DataFrame
     import connectorx
 
     try:
-        table = connectorx.read_sql(socket_url(settings.database_url), queries, return_type="arrow")
+        table = connectorx.read_sql(
+            socket_url(settings.database_url),
+            queries,
+            return_type="arrow",
+            pre_execution_query="begin transaction read only",
+        )
     except BaseException as error:  # its PanicException is no Exception
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
             raise

@@ -50,8 +50,9 @@ def _timed(opens: Opens, limit_s: float, name: str, statements: list[str]) -> Ch
         session.execute(f"select set_config('statement_timeout', '{min(limit_s, LONGEST_S) * 1000:.0f}ms', false)")
         started = time.perf_counter()
         try:
-            for statement in statements:
-                session.rows(statement)
+            with session.transaction(read_only=True):
+                for statement in statements:
+                    session.rows(statement)
         except DatabaseError as error:
             spent = time.perf_counter() - started
             advice = ADVICE.get(error.code, error.hint)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from recon.config import without_password
+from recon.address import without_password
 from recon.difficulty_files import (
     Source,
     Trouble,
@@ -24,6 +22,7 @@ from recon.difficulty_files import (
 )
 from recon.download import TIMEOUT_S, fetch, is_url
 from recon.errors import DataFileError, ExitCode, UsageError
+from recon.files import replace_text
 from recon.reading import instant
 from recon.reference import USERS_DIFFICULTY, Reference
 from recon.report import SCHEMA_VERSION
@@ -150,15 +149,8 @@ def _read(origin: str, timeout_s: float) -> Source:
 
 
 def _write(path: Path, text: str) -> None:
-    """The whole file or none of it, also when the power fails."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".recon-", dir=path.parent) as folder:
-            part = Path(folder, path.name)
-            with part.open("w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
+        replace_text(path, text)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}", "set RECON_HOME to a folder of yours") from None

@@ -10,7 +10,7 @@ import urllib.request
 import zlib
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 
-from recon.config import without_password
+from recon.address import without_password
 from recon.errors import ExitCode, ReconError
 
 TIMEOUT_S = 10.0

@@ -153,6 +153,8 @@ def _open_to_all(directory: Path) -> bool:
 
 
 def _make(directory: Path) -> None:
+    """A directory of the user's own; one of root's the server's user can enter, since its own one lies within."""
     if not directory.exists():
-        directory.mkdir(parents=True)
-        directory.chmod(0o755)
+        _make(directory.parent)
+        directory.mkdir()
+        directory.chmod(0o711 if os.geteuid() == 0 else 0o700)

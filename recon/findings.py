@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -74,6 +75,15 @@ def ranges(numbers: Iterable[int]) -> str:
 def fix_command(days: Sequence[date]) -> str:
     """The command that fills some dates."""
     return f"recon date {days[0]}" if len(days) == 1 else f"recon range {min(days)} {max(days)}"
+
+
+def explain_command(day: date, period: int | str, farm: str) -> str:
+    """The command that explains a key, safe to paste into a shell whatever the farm is called.
+
+    >>> print(explain_command(date(2024, 4, 20), 1, "-x; rm *"))
+    recon explain 2024-04-20 1 -- '-x; rm *'
+    """
+    return f"recon explain {day} {period} {'-- ' if farm.startswith('-') else ''}{shlex.quote(farm)}"
 
 
 def repair_command(found: Status, days: Sequence[date], what: str) -> str:

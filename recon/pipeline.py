@@ -184,7 +184,7 @@ def fix(
     mending = mending or Mending()
     started = time.monotonic()
     with connect(settings, f"recon/{command}/{run_id}") as session:
-        layout = inspect(session, settings, writing=not dry_run)
+        layout = inspect(session, settings, writing=not dry_run, removing=mending.changes_rows and not dry_run)
         before = survey(session, settings, layout, reference.models, window, deep=deep)
         name = f"recon/{command}/{run_id}"
         changes = _changes(settings, reference, layout, before, mending, name, pace.workers, watcher, dry_run)
@@ -262,12 +262,12 @@ def resume(settings: Settings, reference: Reference, run_id: str | None, *, watc
             return None
         run = ledger.find(session, run_id)
         settings, reference, pace, window, mending = from_dict(run["parameters"], settings, reference)
-        layout = inspect(session, settings, writing=True)
+        layout = inspect(session, settings, writing=True, removing=mending.changes_rows)
         left = ledger.unfinished(session, run_id)
         planned = blocked(left, reference.terms([date.day for date in left]))
-        after = survey(session, settings, layout, reference.models, window)
         if not left and run["status"] in ledger.OPEN:
             ledger.finish(session, run_id)
+        after = survey(session, settings, layout, reference.models, window)
     results: tuple[DateResult, ...] = ()
     if left:
         job = Job(run_id, settings, reference, "resume", mending.repairs, mending.tolerance)

@@ -85,7 +85,7 @@ def restore(
         ledger.require(session)
         if ledger.find(session, of_run)["command"] == COMMAND:
             raise UsageError(f"run {of_run} is a restore itself", "repair again with 'recon fix --repair ...'")
-        layout = inspect(session, settings, writing=True)
+        layout = inspect(session, settings, writing=not dry_run, removing=not dry_run)
         table = str(layout.calculations.name)
         found = session.rows(sql("quarantine_dates"), of_run, table)
         planned = [PlannedDate(row["settlement_date"], row["rows"], row["rows"]) for row in found]

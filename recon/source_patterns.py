@@ -7,14 +7,13 @@ left alone.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
 import polars as pl
 
-from recon.findings import Finding, days_of, spans, worst_of
+from recon.findings import Finding, days_of, explain_command, spans, worst_of
 from recon.source_periods import clock_change_findings, short_dates
 from recon.window import periods_in_day
 
@@ -67,7 +66,7 @@ def _found(dates: pl.DataFrame, column: str, code: str, severity: str, what: str
         "period": period,
         "farm": farm,
         "periods": periods_in_day(day),
-        "explain": f"recon explain {day} {period} {shlex.quote(farm)}",
+        "explain": explain_command(day, period, farm),
     }
     count = int(hit.get_column(column).sum())
     return Finding(code, severity, count, what.format(**words), advice.format(**words), tuple(days_of(hit)))

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from recon.audit import STORED
-from recon.config import Reader, Settings, Table
+from recon.config import Reader, Settings, Table, quote_identifier
 from recon.database import Session, date_list, scan_with_connectorx, sql
 from recon.errors import DatabaseError, PermissionDenied, SchemaError
 from recon.partitions import halves, split_range
@@ -99,8 +99,16 @@ class Layout:
         return (self.calculations_oid ^ 0x5EC04) % 2**32 - 2**31
 
 
-def inspect(session: Session, settings: Settings, *, writing: bool = False) -> Layout:
-    """Both tables' layout; SchemaError or PermissionDenied names the first thing that does not fit."""
+def inspect(session: Session, settings: Settings, *, writing: bool = False, removing: bool = False) -> Layout:
+    """Both tables' layout; SchemaError or PermissionDenied names the first thing that does not fit.
+
+    writing, removing: whether rows are to be added to the calculations, and taken out of them.
+    """
+    with session.transaction(read_only=True):
+        return _inspect(session, settings, writing=writing, removing=removing)
+
+
+def _inspect(session: Session, settings: Settings, *, writing: bool, removing: bool) -> Layout:
     source = _columns(session, settings.curtailment)
     stored = _columns(session, settings.calculations)
     source_columns = _fit(settings.curtailment, source)
@@ -109,6 +117,8 @@ def inspect(session: Session, settings: Settings, *, writing: bool = False) -> L
     _may(settings.calculations, stored, "SELECT")
     if writing:
         _check_writing(session, settings.calculations, stored)
+    if removing:
+        _may(settings.calculations, stored, "DELETE")
     oid = stored[0]["table_oid"]
     return Layout(
         curtailment=settings.curtailment,
@@ -186,10 +196,10 @@ def _may(table: Table, rows: list[dict[str, Any]], privilege: str) -> None:
 
 
 def _denied(rows: list[dict[str, Any]], privilege: str, why: str = "") -> PermissionDenied:
-    relation, role = f"{rows[0]['schema_name']}.{rows[0]['table_name']}", rows[0]["role_name"]
+    relation, role = rows[0]["relation"], quote_identifier(rows[0]["role_name"])
     return PermissionDenied(
-        f'role "{role}" has no {privilege} privilege on {relation}{why}',
-        f'ask its owner for: GRANT {privilege} ON {relation} TO "{role}"',
+        f"role {role} has no {privilege} privilege on {relation}{why}",
+        f"ask its owner for: GRANT {privilege} ON {relation} TO {role}",
     )
 
 
@@ -209,10 +219,10 @@ def _check_writing(session: Session, table: Table, rows: list[dict[str, Any]]) -
     sequences = [row["sequence_name"] for row in rows if row["sequence_name"] and row["column_name"] not in ours]
     refused = [row["name"] for row in session.rows(sql("sequences"), sequences)] if sequences else []
     if refused:
-        role = rows[0]["role_name"]
+        role = quote_identifier(rows[0]["role_name"])
         raise PermissionDenied(
-            f'role "{role}" has no USAGE privilege on sequence {refused[0]}',
-            f'ask its owner for: GRANT USAGE ON SEQUENCE {refused[0]} TO "{role}"',
+            f"role {role} has no USAGE privilege on sequence {refused[0]}",
+            f"ask its owner for: GRANT USAGE ON SEQUENCE {refused[0]} TO {role}",
         )
 
 

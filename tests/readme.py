@@ -1,4 +1,6 @@
-"""The README's console examples: run against the real program, and written anew with `python -m tests.readme`."""
+"""The README's console examples: run against the real program, and written anew with `python -m tests.readme`;
+and its tables, which other programs make from stored results.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +21,19 @@ SHOWN_HOME = "~/.local/share/recon"
 def examples(text: str) -> list[tuple[str, str]]:
     """(command, output) of every console block, in order."""
     return [(match[1], match[2]) for match in EXAMPLE.finditer(text)]
+
+
+def with_table(text: str, name: str, table: str) -> str:
+    """The text with the table between the markers of its name; ValueError unless these are there once, in order.
+
+    >>> with_table("<!-- faults -->old<!-- /faults -->.", "faults", "new")
+    '<!-- faults -->\\nnew\\n<!-- /faults -->.'
+    """
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise ValueError(f"there has to be one {begin} and after it one {end}")
+    before, _, rest = text.partition(begin)
+    return f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
 
 
 def run(command: str, home: Path) -> str:

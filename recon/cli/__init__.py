@@ -41,7 +41,11 @@ class _Output(io.FileIO):
 
 
 def run() -> None:
-    """Runs the command line and ends the process with the contract's exit code."""
+    """Runs the command line and ends the process with the contract's exit code.
+
+    Whatever it writes (logs, downloads, proofs, the embedded server's data) is its user's alone.
+    """
+    os.umask(0o077)
     _open_streams()
     command = _Command(sys.argv[1:])
     code = command.wait()

@@ -10,7 +10,7 @@ from typer.exceptions import TyperException
 
 from recon import __version__
 from recon.cli import commands, demo, diagnose, difficulty, minimal, proof, quarantine, sample
-from recon.cli.call import LOG
+from recon.cli.call import LOG, visible
 from recon.cli.options import give_options, take_common
 from recon.errors import ExitCode, ReconError, UsageError
 
@@ -93,7 +93,7 @@ def fail(error: ReconError, arguments: list[str]) -> int:
         document = {"code": error.code, "message": error.message, "hint": error.hint}
         sys.stdout.write(json.dumps({"schema_version": 1, "error": document}, ensure_ascii=False) + "\n")
     else:
-        sys.stderr.write(f"recon: {error}\n")
+        sys.stderr.write(f"recon: {visible(str(error))}\n")
     for handler in LOG.handlers[1:]:
         handler.handle(LOG.makeRecord(LOG.name, 40, "", 0, "%s", (str(error),), None))
     return int(error.exit_code)

@@ -12,7 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from recon.config import EMBEDDED, LogFormat, Settings, Timeouts
+from recon.address import EMBEDDED
+from recon.config import LogFormat, Settings, Timeouts
 from recon.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
     from recon.reference import Reference
 
 LOG = logging.getLogger("recon")
+CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
+
+
+def visible(text: str) -> str:
+    """What a terminal shows and does not obey, whatever a farm is called.
+
+    >>> print(visible("T_\x1b[31m-1"))
+    T_\\x1b[31m-1
+    """
+    return text.translate(CONTROLS)
 
 
 class Call:
@@ -83,7 +94,7 @@ class Call:
         """Where tables for people go."""
         from rich.console import Console
 
-        return Console(highlight=False)
+        return Console(highlight=False, markup=False, emoji=False)
 
     def print_json(self, document: dict[str, Any]) -> None:
         """The document on stdout, plainly."""
@@ -115,7 +126,15 @@ class Call:
     def say(self, line: str) -> None:
         """A line for people; nothing with `--json`."""
         if not self.json:
-            self.console.print(line, markup=False, soft_wrap=True)
+            self.console.print(visible(line), soft_wrap=True)
+
+
+class TextLines(logging.Formatter):
+    """One line per record, whatever is in it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as the pattern says."""
+        return visible(super().format(record)).replace("\n", "\\n")
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
@@ -137,14 +156,6 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-class OneLine(logging.Formatter):
-    """One line of text per record, whatever its message holds."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The line."""
-        return " ".join(super().format(record).split("\n"))
-
-
 class _Handler(logging.StreamHandler[TextIO]):
     """Log lines that cannot be written (a full disk, a closed pipe) never stop the work."""
 
@@ -159,8 +170,8 @@ def start_logging(settings: Settings) -> None:
     LOG.propagate = False
     on_screen = _Handler(sys.stderr)
     on_screen.setLevel(logging.ERROR if settings.quiet else logging.DEBUG if settings.verbose else logging.WARNING)
-    text = logging.Formatter("%(levelname)s: %(message)s")
-    in_file = OneLine("%(asctime)s %(levelname)s %(message)s")
+    text = TextLines("%(levelname)s: %(message)s")
+    in_file = TextLines("%(asctime)s %(levelname)s %(message)s")
     as_json = JsonLines() if settings.log_format is LogFormat.JSON else None
     on_screen.setFormatter(as_json or text)
     LOG.addHandler(on_screen)

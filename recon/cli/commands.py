@@ -50,7 +50,7 @@ def add_to(app: typer.Typer) -> None:
         app.command(command.__name__.rstrip("_"))(command)
 
 
-@with_common()
+@with_common(read_only=True)
 def status(
     call: Call,
     first: FirstDate = None,
@@ -72,7 +72,7 @@ def status(
     return found.exit_code
 
 
-@with_common()
+@with_common(read_only=True)
 def analyze(
     call: Call,
     first: FirstDate = None,
@@ -215,7 +215,7 @@ def resume(call: Call, run_id: RunId = None) -> int:
     return report.exit_code
 
 
-@with_common()
+@with_common(read_only=True)
 def runs(call: Call, run_id: RunId = None) -> None:
     """The history of runs, or one run date by date."""
     from recon import pipeline
@@ -225,7 +225,7 @@ def runs(call: Call, run_id: RunId = None) -> None:
     render.runs(call, history, dates)
 
 
-@with_common()
+@with_common(read_only=True)
 def explain(call: Call, day: Day, period: Period, farm: Farm) -> int:
     """The arithmetic of one key, and what is stored."""
     parsed = parse_date(day)

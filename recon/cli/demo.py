@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
+from recon.address import EMBEDDED
 from recon.cli.call import Call
 from recon.cli.options import with_common
-from recon.config import EMBEDDED
 from recon.errors import UsageError
 
 

@@ -44,7 +44,7 @@ def _default(ctx: typer.Context, nagios: Nagios = False, connections: Connection
     return analyze(ctx, nagios=nagios, connections=connections, **given)
 
 
-@with_common()
+@with_common(read_only=True)
 def analyze(call: Call, nagios: Nagios = False, connections: Connections = 3) -> int:
     """Every check: connecting, queries, settings, tables, other sessions, writing, memory."""
     from recon import diagnose as story
@@ -52,7 +52,7 @@ def analyze(call: Call, nagios: Nagios = False, connections: Connections = 3) ->
     return _answer(call, story.analyze(call.settings, connections=connections), nagios)
 
 
-@with_common()
+@with_common(read_only=True)
 def ladder_only(call: Call, nagios: Nagios = False) -> int:
     """The query ladder only."""
     from recon import diagnose as story
@@ -120,7 +120,7 @@ def _limit(check: Check) -> str:
     return f"{'min' if check.name in AT_LEAST else 'max'} {_figure(check.threshold, check.unit.split(' ')[-1])}"
 
 
-@with_common()
+@with_common(read_only=True)
 def monitor(
     call: Call,
     interval: Annotated[float, typer.Option("--interval", min=0.05, help="Seconds between looks.")] = 60,
@@ -152,10 +152,11 @@ def _look(call: Call) -> dict[str, Any]:
     try:
         with connect(call.settings, "recon/diagnose/monitor") as session:
             look["connect_ms"] = round((time.perf_counter() - started) * 1000, 2)
-            started = time.perf_counter()
-            session.rows("select 1 as one")
-            look["latency_ms"] = round((time.perf_counter() - started) * 1000, 2)
-            found = session.rows(sql("diagnose_sessions"))
+            with session.transaction(read_only=True):
+                started = time.perf_counter()
+                session.rows("select 1 as one")
+                look["latency_ms"] = round((time.perf_counter() - started) * 1000, 2)
+                found = session.rows(sql("diagnose_sessions"))
     except Interrupted:
         raise
     except ReconError as error:

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
+from recon.address import without_password
 from recon.cli.call import Call
 from recon.cli.options import with_common
-from recon.config import without_password
 from recon.errors import ExitCode, UsageError
 from recon.window import parse_date
 

@@ -6,7 +6,7 @@ import functools
 import inspect
 import os
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -68,10 +68,11 @@ COMMON: dict[str, Any] = {
 Command = Callable[..., int | None]
 
 
-def with_common(*, database: bool = True) -> Callable[[Command], Command]:
+def with_common(*, database: bool = True, read_only: bool = False) -> Callable[[Command], Command]:
     """Makes a command take the common options too, and hands it one `Call` made of them.
 
     database: whether it needs one; then a URL must be known before it begins.
+    read_only: whether all it does with it is read; any command's `--dry-run` is such a case.
     """
 
     def decorate(command: Command) -> Command:
@@ -79,7 +80,9 @@ def with_common(*, database: bool = True) -> Callable[[Command], Command]:
             given = {name: values.pop(name) for name in COMMON}
             inherited = ctx.obj or {}
             merged = {name: inherited.get(name) if value is None else value for name, value in given.items()}
-            call = Call(ctx.command_path.split(" ", 1)[-1], parse_settings(merged, database=database))
+            settings = parse_settings(merged, database=database)
+            settings = replace(settings, read_only=read_only or bool(values.get("dry_run")))
+            call = Call(ctx.command_path.split(" ", 1)[-1], settings)
             code = command(call, **values)
             call.print_profile()
             return code

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,7 +29,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("verify")(verify)
 
 
-@with_common()
+@with_common(read_only=True)
 def verify(
     call: Call,
     first: FirstDate = None,
@@ -84,15 +83,9 @@ def _tell_changes(call: Call, found: Proof, changes: Comparison) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """All of the file or none of it; a link keeps pointing to it, and what is no file stays what it is."""
-    target = path.resolve()
-    hint = "name another file with --out"
-    if target.exists() and not target.is_file():
-        raise UsageError(f"{path} is not a file", hint)
+    from recon.files import replace_text
+
     try:
-        with tempfile.TemporaryDirectory(prefix=".recon-", dir=target.parent) as folder:
-            part = Path(folder, target.name)
-            part.write_text(text, encoding="utf-8", newline="")
-            part.replace(target)
+        replace_text(path, text)
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}", hint) from None
+        raise UsageError(f"{path} cannot be written: {error.strerror}", "name another file with --out") from None

@@ -21,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(group, name="quarantine")
 
 
-@with_common()
+@with_common(read_only=True)
 def list_rows(call: Call, run_id: AnyRun = None) -> None:
     """Every row kept, whole, with the reason, the run and the time."""
     from recon import quarantine

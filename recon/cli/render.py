@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from recon.audit import Tolerance
-from recon.cli.call import LOG, Call, counted
+from recon.cli.call import LOG, Call, counted, visible
 from recon.errors import ExitCode, ReconError, UsageError
+from recon.findings import explain_command
 from recon.pipeline import ValueCheck, Watcher
 from recon.report import DateResult, FixReport, Status, Values, change_rows, percent
 
@@ -152,12 +153,14 @@ def _status_lines(call: Call, found: Status) -> None:
         value_lines(call, found.values)
     if found.reconciled:
         call.console.print(
-            f"[green]reconciled[/]: {document['matched']:,} of {document['expected']:,}, nothing twice, nothing extra"
+            f"[green]reconciled[/]: {document['matched']:,} of {document['expected']:,}, nothing twice, nothing extra",
+            markup=True,
         )
     else:
         call.console.print(
             f"[red]not reconciled[/]: {document['missing']:,} missing, {document['duplicate']:,} duplicate, "
-            f"{document['orphan']:,} orphan" + (f", {found.values.wrong:,} wrong" if found.values else "")
+            f"{document['orphan']:,} orphan" + (f", {found.values.wrong:,} wrong" if found.values else ""),
+            markup=True,
         )
 
 
@@ -234,10 +237,11 @@ def fix(call: Call, report: FixReport) -> None:
             )
     _unfinished_lines(call, report)
     if report.after.reconciled:
-        call.console.print("[green]reconciled[/]")
+        call.console.print("[green]reconciled[/]", markup=True)
     else:
         left = {name: report.after.total(name) for name in ("missing", "duplicate", "orphan")}
-        call.console.print("[red]not reconciled[/]: " + ", ".join(f"{n:,} {name}" for name, n in left.items()))
+        counts = ", ".join(f"{n:,} {name}" for name, n in left.items())
+        call.console.print(f"[red]not reconciled[/]: {counts}", markup=True)
 
 
 def daily(call: Call, found: DailyReport) -> None:
@@ -353,7 +357,7 @@ def quarantine(call: Call, rows: Sequence[dict[str, Any]]) -> None:
     table = _table("key", "run", "reason", "restored by")
     for row in rows[:TOP]:
         key = f"{row['settlement_date']} {row['settlement_period']} {row['farm_id']} {row['miner_model']}"
-        table.add_row(key, row["run_id"], row["reason"], row["restored_by"] or "")
+        table.add_row(visible(key), row["run_id"], row["reason"], row["restored_by"] or "")
     call.console.print(table)
     if len(rows) > TOP:
         call.say(f"... and {len(rows) - TOP:,} more rows (--json shows all, each whole)")
@@ -369,7 +373,7 @@ def explanation(call: Call, found: Explanation) -> None:
     if found.energy_mwh is None:
         call.say("  no curtailment of this key that can be priced")
         for day, period, farm in found.nearest:
-            call.say(f"  a key near by: recon explain {day} {period} {farm}")
+            call.say(f"  a key near by: {explain_command(day, period, farm)}")
     else:
         call.say(f"  energy         {found.energy_mwh:.10g} MWh = {found.energy_mwh * 3.6e9:.10g} J")
         call.say(f"  difficulty     {_plain(found.difficulty)} (in force at 00:00 UTC)")

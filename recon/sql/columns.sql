@@ -1,8 +1,7 @@
 -- One row per column of the table $1 (an SQL name), with its type and what this role may do; none if there is no such table.
 select
     c.oid::int8 as table_oid,
-    n.nspname::text as schema_name,
-    c.relname::text as table_name,
+    format('%I.%I', n.nspname, c.relname) as relation,
     c.relkind::text as kind,
     a.attname::text as column_name,
     format_type(a.atttypid, a.atttypmod) as type_name,
@@ -11,6 +10,7 @@ select
     a.attnotnull and not a.atthasdef and a.attidentity = '' as must_be_given,
     has_column_privilege(c.oid, a.attnum, 'SELECT') as may_select,
     has_column_privilege(c.oid, a.attnum, 'INSERT') as may_insert,
+    has_table_privilege(c.oid, 'DELETE') as may_delete,
     has_table_privilege(c.oid, 'SELECT') as may_select_whole,
     case when a.atthasdef and a.attidentity = '' then pg_get_serial_sequence($1, a.attname) end as sequence_name,
     current_user::text as role_name,

@@ -161,7 +161,7 @@ class TestOut:
         checksum = json.loads(proof.read_text())["checksum"]
         assert done.stdout == f"3 dates, checksum {checksum}, written to {proof}\n"
         assert os.listdir(tmp_path) == ["proof.json"]
-        assert proof.stat().st_mode & 0o777 == 0o666 & ~_umask()
+        assert proof.stat().st_mode & 0o777 == 0o600
         said = document(run_recon("verify", "--out", proof, "--json", url=tables.url))
         assert said == {"schema_version": 1, "command": "verify", "out": str(proof), "checksum": checksum}
 
@@ -204,12 +204,6 @@ class TestOut:
         os.mkfifo(pipe)
         assert run_recon("verify", "--out", pipe, url=tables.url).returncode == 2
         assert pipe.is_fifo()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 CHANGES = [

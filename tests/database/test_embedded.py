@@ -14,7 +14,7 @@ import connectorx
 import pytest
 
 from recon import embedded, embedded_server
-from recon.config import socket_url
+from recon.address import socket_url
 from recon.errors import DatabaseError, UsageError
 from tests.servers import wait_until
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from tests.faults import results
 from tests.faults.program import REPOSITORY
 from tests.faults.results import Line
+from tests.readme import with_table
 
-BEGIN = "<!-- faults -->"
-END = "<!-- /faults -->"
+NAME = "faults"
+"""Of its place in the README."""
 HEADER = ("fault", "runs", "exit", "what the user sees", "lost")
 TITLES = {
     "kills": "recon is killed",
@@ -58,14 +59,6 @@ def _short(text: str) -> str:
     return f"`{kept.replace('|', '¦').replace('`', chr(39))}`" if kept else ""
 
 
-def put_into(text: str, table: str) -> str:
-    """The text with the table between the two markers; ValueError when these are not there once each, in order."""
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise ValueError(f"there has to be one {BEGIN} and after it one {END}")
-    before, _, rest = text.partition(BEGIN)
-    return f"{before}{BEGIN}\n{table}\n{END}{rest.partition(END)[2]}"
-
-
 def main() -> None:
     """Rewrites the table in the README; `--print` only shows it."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.table", description=__doc__)
@@ -78,7 +71,7 @@ def main() -> None:
         print(table)
         return
     try:
-        text = put_into(options.readme.read_text(encoding="utf-8"), table)
+        text = with_table(options.readme.read_text(encoding="utf-8"), NAME, table)
     except ValueError as error:
         raise SystemExit(f"{options.readme}: {error}") from None
     options.readme.write_text(text, encoding="utf-8")

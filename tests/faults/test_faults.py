@@ -137,13 +137,6 @@ class TestTheTable:
             "| **all** | **1** |  |  | **0** |",
         ]
 
-    def test_goes_between_its_markers_or_nowhere(self) -> None:
-        text = f"before\n{table.BEGIN}\nold\n{table.END}\nafter"
-        assert table.put_into(text, "new") == f"before\n{table.BEGIN}\nnew\n{table.END}\nafter"
-        with pytest.raises(ValueError, match="there has to be one"):
-            table.put_into("no markers", "new")
-
-    @pytest.mark.skipif(not STORED.exists(), reason="no results are stored")
     def test_that_is_stored_has_a_row_for_every_fault_and_nothing_lost(self) -> None:
         _, lines = results.read(STORED)
         assert {line["fault"] for line in lines} == {*kills.ROWS, *(tried.name for tried in catalogue())}
