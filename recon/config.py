@@ -178,6 +178,23 @@ class ChangeLimit:
         return str(self.rows) if self.rows is not None else f"{self.percent:g}%"
 
 
+AUTO = 0
+MOST_WORKERS = 64
+
+
+def parse_workers(text: str) -> int:
+    """How many connections work side by side; AUTO for as many as the machine and the server allow.
+
+    >>> parse_workers("4"), parse_workers("auto") == AUTO
+    (4, True)
+    """
+    if text == "auto":
+        return AUTO
+    if not re.fullmatch(r"\d{1,4}", text, re.ASCII) or not 1 <= int(text) <= MOST_WORKERS:
+        raise UsageError(f"--workers is {text!r}", f"give a number from 1 to {MOST_WORKERS}, or auto")
+    return int(text)
+
+
 @dataclass(frozen=True)
 class Timeouts:
     """How long each kind of wait may take, in seconds; the server enforces all but `connect_s`.

@@ -185,7 +185,7 @@ def concurrency(scene: Scene) -> Iterator[Check]:
     from recon.database import sql
 
     with scene.session() as session:
-        (room,) = session.rows(sql("diagnose_capacity"))
+        (room,) = session.rows(sql("capacity"))
         free = room["allowed"] - room["reserved"] - room["used"]
         with ThreadPoolExecutor(scene.connections) as executor:
             failures = [f for f in executor.map(_try_to_connect, [scene] * scene.connections) if f]

@@ -16,9 +16,9 @@ from recon.window import Window
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast and in which order: whole dates per transaction, connections at work, order of dates."""
+    """How fast and in which order: whole dates per transaction, connections at work or config.AUTO, order of dates."""
 
-    batch_dates: int = 30
+    batch_dates: int = 60
     workers: int = 2
     order: Order = Order.NEWEST
 

@@ -30,8 +30,9 @@ from recon.window import Window
 if TYPE_CHECKING:
     import tenacity
 
-MAX_CHUNK_ROWS = 250_000
-"""Rows that a chunk may expect: bounds memory at about 100 MB per worker whatever the batch size."""
+MAX_CHUNK_ROWS = 120_000
+"""Rows that a chunk may expect: bounds memory at about 60 MB per worker whatever the batch size; larger chunks are not
+quicker."""
 SCAN_ROWS = 1_000_000
 SURVEYS = ("survey_source", "survey_stored")
 ONE_CONNECTION_DAYS = 92
@@ -331,7 +332,7 @@ def _filled(job: Job, layout: Layout, planned: Sequence[PlannedDate], pace: Pace
     open_dates = ((date.day, date.expected) for date in planned if not date.blocked)
     batches = list(chunks(open_dates, max_dates=pace.batch_dates, max_rows=MAX_CHUNK_ROWS))
     pool = Pool(job.settings, job.application_name)
-    with ThreadPoolExecutor(max(1, pace.workers), thread_name_prefix="chunk") as executor:
+    with ThreadPoolExecutor(tables.side_by_side(pool, pace.workers), thread_name_prefix="chunk") as executor:
         futures = [executor.submit(work, pool, layout, job, batch, watcher.retrying) for batch in batches]
         try:
             for future in as_completed(futures):

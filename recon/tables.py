@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -11,14 +12,15 @@ from typing import Any
 import polars as pl
 
 from recon.audit import STORED
-from recon.config import Reader, Settings, Table, quote_identifier
-from recon.database import Session, date_list, scan_with_connectorx, sql
+from recon.config import AUTO, Reader, Settings, Table, quote_identifier
+from recon.database import Pool, Session, date_list, scan_with_connectorx, sql
 from recon.errors import DatabaseError, PermissionDenied, SchemaError
 from recon.partitions import halves, split_range
 from recon.schema import CALC_KEY, CALC_KEY_SCHEMA, ENERGY, KEY_SCHEMA, SATOSHI_DECIMALS, FrameSchema
 from recon.window import Window, clock_changes
 
 OLDEST_SERVER = 140000
+SPARE_CONNECTIONS = 2
 TEXTS = ("text", "varchar")
 FLOATS = ("float8", "float4")
 NUMBERS = ("numeric", "float8", "float4", "int2", "int4", "int8")
@@ -224,6 +226,18 @@ def _check_writing(session: Session, table: Table, rows: list[dict[str, Any]]) -
             f"role {role} has no USAGE privilege on sequence {refused[0]}",
             f"ask its owner for: GRANT USAGE ON SEQUENCE {refused[0]} TO {role}",
         )
+
+
+def side_by_side(pool: Pool, workers: int) -> int:
+    """How many connections may work at the same time: `workers`, or for AUTO one per processor of this machine, but
+    never the last two that the server has to spare.
+    """
+    if workers != AUTO:
+        return workers
+    with pool.session() as session:
+        (room,) = session.rows(sql("capacity"))
+    free: int = room["allowed"] - room["reserved"] - room["used"] - SPARE_CONNECTIONS
+    return max(1, min(os.cpu_count() or 1, free))
 
 
 def literal(day: date) -> str:

@@ -19,7 +19,7 @@ from recon.profile import stage
 from recon.reference import Reference
 from recon.report import Status, Values
 from recon.schema import CALC_KEY, CALC_KEY_SCHEMA, FrameSchema
-from recon.tables import Layout, read_source_rows, scope
+from recon.tables import Layout, read_source_rows, scope, side_by_side
 
 CHUNK_ROWS = 300_000
 """Stored rows per chunk: bounds memory to about 150 MB per worker."""
@@ -73,7 +73,7 @@ def judged(
         return [folded for half in halves(days) for folded in chunk(half)]
 
     batches = list(chunks(dates_with_rows(status), max_dates=10_000, max_rows=CHUNK_ROWS))
-    with ThreadPoolExecutor(workers, thread_name_prefix="values") as executor:
+    with ThreadPoolExecutor(side_by_side(pool, workers), thread_name_prefix="values") as executor:
         futures = {executor.submit(chunk, days): len(days) for days in batches}
         try:
             for future in as_completed(futures):

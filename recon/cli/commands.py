@@ -28,11 +28,11 @@ from recon.cli.options import (
     Yes,
     with_common,
 )
-from recon.config import ChangeLimit, Order, parse_repairs
+from recon.config import ChangeLimit, Order, parse_repairs, parse_workers
 from recon.window import Window, check_period, parse_date, today_in_london
 
-DEFAULT_BATCH = 30
-DEFAULT_WORKERS = 2
+DEFAULT_BATCH = 60
+DEFAULT_WORKERS = "2"
 DEFAULT_LIMIT = "10%"
 DEFAULT_ATOL = 1e-8
 DEFAULT_RTOL = 1e-6
@@ -62,11 +62,11 @@ def status(
     workers: Workers = DEFAULT_WORKERS,
 ) -> int:
     """Exact counts, key by key; read-only."""
-    window = Window.parse(first, last)
+    window, connections = Window.parse(first, last), parse_workers(workers)
     from recon import pipeline
     from recon.cli import render
 
-    with render.checking(call, values, atol, rtol, workers) as check:
+    with render.checking(call, values, atol, rtol, connections) as check:
         found = pipeline.status(call.settings, call.reference, window, name=call.name, deep=deep, check=check)
     render.status(call, found)
     return found.exit_code
@@ -85,11 +85,11 @@ def analyze(
     max_farm_mw: MaxFarm = DEFAULT_MAX_FARM_MW,
 ) -> int:
     """Status, every incomplete date, patterns, what to run."""
-    window = Window.parse(first, last)
+    window, connections = Window.parse(first, last), parse_workers(workers)
     from recon import analysis
     from recon.cli import render
 
-    with render.checking(call, values, atol, rtol, workers) as check:
+    with render.checking(call, values, atol, rtol, connections) as check:
         found = analysis.analyze(
             call.settings,
             call.reference,
@@ -108,7 +108,7 @@ class _Fix:
     """What the commands that fill dates have in common."""
 
     batch_size: int = DEFAULT_BATCH
-    workers: int = DEFAULT_WORKERS
+    workers: str = DEFAULT_WORKERS
     order: Order = Order.NEWEST
     dry_run: bool = False
     repair: str = "missing"
@@ -119,6 +119,7 @@ class _Fix:
 
     def run(self, call: Call, window: Window) -> int:
         repairs, limit = parse_repairs(self.repair), ChangeLimit.parse(self.max_changes)
+        workers = parse_workers(self.workers)
         from recon import pipeline
         from recon.audit import Tolerance
         from recon.cli import render
@@ -129,7 +130,7 @@ class _Fix:
                 call.settings,
                 call.reference,
                 window,
-                Pace(self.batch_size, self.workers, self.order),
+                Pace(self.batch_size, workers, self.order),
                 command=call.command,
                 run_id=call.run_id,
                 watcher=watcher,
@@ -174,7 +175,7 @@ def date(
 ) -> int:
     """Fill one date."""
     parsed = parse_date(day)
-    plan = _Fix(DEFAULT_BATCH, 1, Order.NEWEST, dry_run, repair, yes, max_changes, atol, rtol)
+    plan = _Fix(DEFAULT_BATCH, "1", Order.NEWEST, dry_run, repair, yes, max_changes, atol, rtol)
     return plan.run(call, Window(parsed, parsed))
 
 

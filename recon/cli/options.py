@@ -182,7 +182,14 @@ EndDay = Annotated[str, typer.Argument(metavar="DATE", help="The last settlement
 Period = Annotated[int, typer.Argument(metavar="PERIOD", help="A half-hour settlement period, 1 to 46, 48 or 50.")]
 Farm = Annotated[str, typer.Argument(metavar="FARM", help="A BM unit id, as in T_VKNGW-1.")]
 BatchSize = Annotated[int, typer.Argument(metavar="[BATCH_SIZE]", min=1, help="Whole dates per transaction.")]
-Workers = Annotated[int, typer.Option("--workers", min=1, max=64, help="Connections at work side by side.")]
+Workers = Annotated[
+    str,
+    typer.Option(
+        "--workers",
+        metavar="N|auto",
+        help="Connections at work side by side; auto: one per processor, as far as the server has them to spare.",
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan; write nothing.")]
 Deep = Annotated[bool, typer.Option("--deep", help="Compare every key instead of checksums per date.")]
 Repair = Annotated[

@@ -245,7 +245,7 @@ def test_a_hundred_thousand_rows_in_one_day_are_no_special_case(database: Databa
 def test_chunks_of_any_size_and_number_of_workers_write_the_same_table(database: Database, run_recon: Run) -> None:
     rows = fill(database, source_rows(days(DAY, 7), seed=5))
     exact = oracle.calculations(rows)
-    for batch, workers in ((1, 4), (3, 1), (30, 2)):
+    for batch, workers in ((1, 4), (3, 1), (30, 2), (1, "auto")):
         document(run_recon("fix", batch, "--workers", workers, "--json", url=database.url))
         assert oracle.stored(database) == exact
         database.execute(f"truncate {TABLE}")

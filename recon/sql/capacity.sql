@@ -1,5 +1,5 @@
--- Connections: allowed, reserved for superusers and the like, and in use (this one included; not those that the
--- diagnosis has just closed and that the server has yet to clear away).
+-- Connections: allowed, reserved for superusers and the like, and in use (this one included; not others of the same
+-- name: the command has just closed them, and the server has yet to clear them away).
 select current_setting('max_connections')::int4 as allowed,
     current_setting('superuser_reserved_connections')::int4
         + coalesce(current_setting('reserved_connections', true), '0')::int4 as reserved,
