@@ -297,12 +297,14 @@ def _execute(
     try:
         left = list(planned)
         while left:
+            verified, counts = [], [NOTHING_VERIFIED]
             for filled in _filled(job, layout, left, pace, watcher):
                 for result in filled.results:
                     results[result.day] = result
                     watcher.finished(result)
-                verified = [result.day for result in filled.results if result.status in ledger.FINISHED]
-                after = after.with_counts(verified, filled.counts)
+                verified += [result.day for result in filled.results if result.status in ledger.FINISHED]
+                counts.append(filled.counts)
+            after = after.with_counts(verified, pl.concat(counts))
             left = _settle(job, results, watcher)
     except BaseException as error:
         with suppress(DatabaseError):
