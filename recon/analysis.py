@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from recon import gap_shapes, pipeline, source_findings
+from recon import gap_shapes, gaps, pipeline, source_findings
 from recon.config import Settings
 from recon.database import connect
 from recon.errors import ExitCode, UsageError
@@ -58,8 +58,7 @@ class _Shapes:
 
     def scanned(self, keys: pl.DataFrame, done: pl.DataFrame) -> None:
         """For `pipeline.survey`."""
-        miners = pl.LazyFrame({"miner_model": list(self.models)}, schema={"miner_model": pl.String})
-        pairs = gap_shapes.marked(keys.lazy(), miners, done.lazy()).collect().lazy()
+        pairs = gap_shapes.marked(keys.lazy(), gaps.named(self.models), done.lazy()).collect().lazy()
         self.dates.append(gap_shapes.shapes(pairs).collect())
         self.farms.append(gap_shapes.farm_gaps(pairs).collect())
 

@@ -5,6 +5,7 @@ Keys and calculations meet in anti-joins, so that duplicates and orphans can nev
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 import polars as pl
@@ -31,6 +32,11 @@ def expected(keys: pl.LazyFrame, miners: pl.LazyFrame) -> pl.LazyFrame:
     keys: one row per KEY. miners: one row per miner_model. One row per CALC_KEY comes back.
     """
     return keys.join(miners, how="cross")
+
+
+def named(models: Sequence[str]) -> pl.LazyFrame:
+    """The miner models as a frame: one row per miner_model."""
+    return pl.LazyFrame({"miner_model": list(models)}, schema={"miner_model": pl.String})
 
 
 def missing(wanted: pl.LazyFrame, done: pl.LazyFrame) -> pl.LazyFrame:
@@ -78,9 +84,8 @@ def after(
     source = keys.group_by("settlement_date").agg(pl.len().cast(pl.Int64).alias("keys")).with_columns(same)
     rows = stored.group_by(SIDE).agg(pl.len().cast(pl.Int64).alias("rows")).with_columns(same)
     counts, disputed = judge(source, rows, models, deep=not all_gaps)
-    miners = pl.LazyFrame({"miner_model": models}, schema={"miner_model": pl.String})
     some = pl.col("settlement_date").is_in(disputed)
-    return pl.concat([counts, count(keys.lazy().filter(some), miners, stored.lazy().filter(some)).collect()])
+    return pl.concat([counts, count(keys.lazy().filter(some), named(models), stored.lazy().filter(some)).collect()])
 
 
 def judge(
@@ -93,7 +98,7 @@ def judge(
     settled when nothing is stored for it, when it is not configured, or when rows and checksum equal the keys'.
     With `deep` no date is, and every key is compared.
     """
-    configured = pl.DataFrame({"miner_model": models}, schema={"miner_model": pl.String})
+    configured = named(models).collect()
     wanted = source.filter(pl.col("keys") > 0).select("settlement_date", "keys", key_checksum="checksum")
     sides = wanted.join(configured, how="cross").join(
         stored.select(*SIDE, "rows", "checksum"), on=SIDE, how="full", coalesce=True, nulls_equal=True

@@ -1,4 +1,4 @@
-"""The main job: survey, plan, fill chunk by chunk, and survey again to prove it."""
+"""The main job: survey, plan, and fill chunk by chunk, each verified before it is committed."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def survey(
     def compare(keys: pl.DataFrame, done: pl.DataFrame) -> pl.DataFrame:
         if scanned:
             scanned(keys, done)
-        return gaps.count(keys.lazy(), _models(models), done.lazy()).collect()
+        return gaps.count(keys.lazy(), gaps.named(models), done.lazy()).collect()
 
     with stage("survey"), session.transaction(read_only=True, snapshot=True):
         source, stored = _aggregates(session, settings, layout, window, connections)
@@ -151,10 +151,6 @@ def _aggregates(
         stored = executor.submit(tables.aggregate, beside, layout, window, SURVEYS[1])
         source = tables.aggregate(session, layout, window, SURVEYS[0])
         return source, stored.result()
-
-
-def _models(models: Sequence[str]) -> pl.LazyFrame:
-    return pl.LazyFrame({"miner_model": list(models)}, schema={"miner_model": pl.String})
 
 
 def _scans(source: pl.DataFrame, stored: pl.DataFrame, disputed: Sequence[date]) -> Iterator[list[date]]:
