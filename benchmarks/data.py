@@ -109,7 +109,7 @@ def _make_empty(data: Data) -> None:
         database.execute(line)
     data.source_rows = database.count("curtailment_records")
     data.answer = answers.expected(database)
-    data.keys = data.answer[0].keys
+    data.keys = data.answer[0].rows
     manifest = json.loads((sample / "sample.json").read_text())
     answers.same("keys", manifest["keys"] * data.scale, data.keys)
     data.missing["empty"] = data.pairs

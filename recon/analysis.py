@@ -11,7 +11,7 @@ import polars as pl
 
 from recon import gap_shapes, gaps, pipeline, source_findings
 from recon.config import Settings
-from recon.database import connect
+from recon.database import Pool
 from recon.errors import ExitCode, UsageError
 from recon.findings import Finding, by_severity, index_finding, recommendations
 from recon.gap_findings import count_findings, shape_findings
@@ -86,9 +86,11 @@ def analyze(
     if not 0 < max_farm_mw < float("inf"):
         raise UsageError(f"--max-farm-mw is {max_farm_mw:g}", "give megawatts, above 0")
     shapes = _Shapes(reference.models)
-    with connect(settings, name) as session:
+    with Pool(settings, name) as pool, pool.session() as session:
         layout = inspect(session, settings)
-        found = pipeline.survey(session, settings, layout, reference.models, window, deep=deep, scanned=shapes.scanned)
+        found = pipeline.survey(
+            session, settings, layout, reference.models, window, deep=deep, scanned=shapes.scanned, pool=pool
+        )
         source = source_findings.find(
             session, layout, found.source.get_column("settlement_date"), max_farm_mw=max_farm_mw
         )

@@ -3,6 +3,8 @@
 Every session is in autocommit and transactions are explicit, so that BEGIN, COMMIT and ROLLBACK are
 statements of ours whose outcome is known. Drivers' exceptions never leave this module: they become
 `DatabaseError` with one line and a next step.
+
+The driver is used by its own interface, not by its DB-API: importing that takes as long as half of Polars.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import re
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date
 from functools import cache
@@ -22,9 +24,11 @@ from importlib.resources import files
 from typing import Any
 
 import adbc_driver_manager
-import adbc_driver_postgresql.dbapi as adbc  # type: ignore[import-untyped]
+import adbc_driver_postgresql  # type: ignore[import-untyped]
 import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped]
+from adbc_driver_manager import AdbcConnection, AdbcStatement, StatementOptions
+from adbc_driver_manager._reader import AdbcRecordBatchReader
 
 from recon.address import secrets_in, socket_url, with_parameters, without_password
 from recon.config import Settings, TableName, Timeouts
@@ -43,7 +47,9 @@ KEEPALIVES = {
 }
 """A peer that has gone is noticed after one minute."""
 STATEMENTS_IN_ONE = 2
-"""What we call one statement is prepared first; either can take as long as the statement timeout allows."""
+"""What we call one statement may be prepared first; either can take as long as the statement timeout allows."""
+Use = Callable[[AdbcStatement], Any]
+"""What is done with a statement that is ready to run."""
 
 
 _open_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
@@ -123,13 +129,14 @@ class Session:
         self.uses = 0
         self._secrets = secrets_in(settings.database_url)
         self._url = without_password(settings.database_url)
-        self._cursor: Any = None
+        self._statement: AdbcStatement | None = None
         self._asked_at: float | None = None
         self._patience_s = math.inf
         self._connect_s = settings.timeouts.connect_s
         self._guard = threading.Lock()
         with self._translated(connecting=True):
-            self._connection = adbc.connect(connection_string(settings, application_name), autocommit=True)
+            self._database = adbc_driver_postgresql.connect(connection_string(settings, application_name))
+            self._connection = AdbcConnection(self._database)
         _open_sessions.add(self)
         try:
             self.limit(settings.timeouts)
@@ -141,8 +148,8 @@ class Session:
         """Sets the session's timeouts."""
         limits = (timeouts.statement_s, timeouts.lock_s, timeouts.idle_s)
         values = [None if s is None else f"{round(s * 1000)}ms" for s in limits]
-        set_now = self._send(sql("session"), values, lambda cursor: cursor.fetch_arrow_table(), copy=False)
-        statement_s = set_now.to_pylist()[0]["statement_s"] or math.inf
+        (set_now,) = self._send(sql("session"), values, _table, copy=False).to_pylist()
+        statement_s = set_now["statement_s"] or math.inf
         self._patience_s = STATEMENTS_IN_ONE * statement_s + self._connect_s
 
     def silence(self) -> DatabaseError | None:
@@ -164,8 +171,9 @@ class Session:
 
     def close(self) -> None:
         """Ends the connection; whatever was not committed is rolled back by the server."""
-        with suppress(Exception):
-            self._connection.close()
+        for handle in (self._connection, self._database):
+            with suppress(Exception):
+                handle.close()
 
     def frame(self, statement: str, *values: object) -> pl.DataFrame:
         """The rows of one statement, as a frame; read with COPY, which is quickest for many rows."""
@@ -176,36 +184,33 @@ class Session:
         return self._frame(statement, values, copy=False).to_dicts()
 
     def _frame(self, statement: str, values: Sequence[object], *, copy: bool) -> pl.DataFrame:
-        table = self._run(statement, values, lambda cursor: cursor.fetch_arrow_table(), copy=copy)
+        table = self._run(statement, values, _table, copy=copy)
         moved(bytes_in=table.nbytes)
         return pl.DataFrame(pl.from_arrow(table))
 
     def explain(self, statement: str) -> dict[str, Any]:
         """The plan of a statement, which is run for it: EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)."""
-        explained = f"explain (analyze, buffers, format json) {statement}"
-        (plan,) = json.loads(self._run(explained, (), lambda cursor: cursor.fetchone()[0], copy=False))
+        (row,) = self.rows(f"explain (analyze, buffers, format json) {statement}")
+        (plan,) = json.loads(row["QUERY PLAN"])
         return dict(plan["Plan"])
 
     def execute(self, statement: str, *values: object) -> None:
         """Runs one statement and ignores its rows."""
-        self._run(statement, values, _ignored, copy=False)
+        self._run(statement, values, AdbcStatement.execute_update, copy=False)
 
     def copy(self, table: TableName, frame: pl.DataFrame, *, temporary: bool = False) -> int:
         """Appends the frame to the table with binary COPY, inside the current transaction; the rows written.
 
         Column names and types must be the table's own: binary COPY never casts.
         """
-        data = frame.to_arrow()
-        moved(bytes_out=data.nbytes)
-        return int(
-            self._run(
-                "",
-                (),
-                lambda cursor: cursor.adbc_ingest(
-                    table.name, data, mode="append", db_schema_name=table.schema, temporary=temporary
-                ),
-            )
-        )
+        moved(bytes_out=int(frame.estimated_size()))
+
+        def ingest(statement: AdbcStatement) -> int:
+            statement.set_options(**_target(table, temporary))
+            statement.bind_stream(frame)
+            return int(statement.execute_update())
+
+        return int(self._run("", (), ingest))
 
     @contextmanager
     def transaction(self, *, read_only: bool = False, snapshot: bool = False) -> Iterator[None]:
@@ -255,35 +260,35 @@ class Session:
         if not self._guard.acquire(blocking=False):
             return  # it is ending by itself, or has been asked
         try:
-            if self._cursor is not None and not self._last_words:
+            if self._statement is not None and not self._last_words:
                 with suppress(Exception):
-                    self._cursor.adbc_cancel()
+                    self._statement.cancel()
         finally:
             self._guard.release()
 
-    def _run(self, statement: str, values: Sequence[object], use: Any, *, copy: bool = True) -> Any:
+    def _run(self, statement: str, values: Sequence[object], use: Use, *, copy: bool = True) -> Any:
         """Runs a statement. Without `copy` it takes one round trip instead of three (and only so an EXPLAIN works)."""
         if self._read_only and not self._in_transaction:
             with self.transaction():  # default_transaction_read_only would stay behind in a pooler's connection
                 return self._send(statement, values, use, copy=copy)
         return self._send(statement, values, use, copy=copy)
 
-    def _send(self, statement: str, values: Sequence[object], use: Any, *, copy: bool) -> Any:
-        with self._translated():
-            cursor = self._connection.cursor()
-            self._cursor = cursor
+    def _send(self, statement: str, values: Sequence[object], use: Use, *, copy: bool) -> Any:
+        with self._translated(), AdbcStatement(self._connection) as asked:
+            self._statement = asked
             self._asked_at = time.monotonic()
             try:
                 if not copy:
-                    cursor.adbc_statement.set_options(**{"adbc.postgresql.use_copy": "false"})
+                    asked.set_options(**{"adbc.postgresql.use_copy": "false"})
                 if statement:
-                    cursor.execute(statement, parameters=_bind(values) if values else None)
-                return use(cursor)
+                    asked.set_sql_query(statement)
+                if values:
+                    asked.bind(_bind(values))
+                return use(asked)
             finally:
                 self._asked_at = None
                 with self._guard:
-                    self._cursor = None
-                cursor.close()
+                    self._statement = None
 
     @contextmanager
     def _translated(self, *, connecting: bool = False) -> Iterator[None]:
@@ -299,10 +304,23 @@ class Session:
             raise Interrupted(_stop_code[0])
 
 
-def _ignored(cursor: Any) -> None:
-    """Takes what a statement returns from the driver, which else keeps the connection busy with it."""
-    if cursor.description:
-        cursor.fetch_arrow_table()
+def _table(statement: AdbcStatement) -> pa.Table:
+    """The rows of a statement. Errors on the way keep their SQLSTATE, which Arrow's own reader would lose."""
+    handle, _ = statement.execute_query()
+    return AdbcRecordBatchReader._import_from_c(handle.address).read_all()
+
+
+def _target(table: TableName, temporary: bool) -> dict[str, str]:
+    """What tells the driver to append to a table."""
+    options = {
+        StatementOptions.INGEST_TARGET_TABLE.value: table.name,
+        StatementOptions.INGEST_MODE.value: adbc_driver_manager.INGEST_OPTION_MODE_APPEND,
+    }
+    if temporary:
+        options[StatementOptions.INGEST_TEMPORARY.value] = "true"
+    elif table.schema:
+        options[StatementOptions.INGEST_TARGET_DB_SCHEMA.value] = table.schema
+    return options
 
 
 def _bind(values: Sequence[object]) -> pa.RecordBatch:
@@ -335,6 +353,12 @@ class Pool:
         self._max_uses = max_uses
         self._max_age_s = max_age_s
         self._idle: queue.LifoQueue[Session] = queue.LifoQueue()
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @contextmanager
     def session(self) -> Iterator[Session]:

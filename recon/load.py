@@ -127,12 +127,12 @@ def _repaired(session: Session, layout: Layout, job: Job, keys: pl.DataFrame, wh
     """The rows that the job's repairs took out of the table (audit.doomed); none unless it was asked for."""
     if not job.changes_rows:
         return pl.DataFrame(schema={**CALC_KEY_SCHEMA, "verdict": pl.String})
-    doomed = audit.doomed(_judged(session, layout, job, keys, where), job.repairs).collect()
+    doomed = audit.doomed(_judged(session, layout, job, keys, where).lazy(), job.repairs).collect()
     repair.remove(session, layout, job.run_id, doomed, where)
     return doomed
 
 
-def _judged(session: Session, layout: Layout, job: Job, keys: pl.DataFrame, where: dict[str, str]) -> pl.LazyFrame:
+def _judged(session: Session, layout: Layout, job: Job, keys: pl.DataFrame, where: dict[str, str]) -> pl.DataFrame:
     return repair.judge(session, layout, job.reference, job.settings.fleet, keys, where, job.tolerance)
 
 
@@ -141,7 +141,7 @@ def _check_values(session: Session, layout: Layout, job: Job, keys: pl.DataFrame
 
     With all of them that is: exactly the pairs that should be there, each once, each with the right value.
     """
-    after = _judged(session, layout, job, keys, where).collect()
+    after = _judged(session, layout, job, keys, where)
     left = audit.doomed(after.lazy(), job.repairs).collect()
     if "missing" in job.repairs and left.is_empty():
         left = _missing_rows(keys, after.select(CALC_KEY), job).with_columns(verdict=pl.lit("missing"))

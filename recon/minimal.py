@@ -76,7 +76,7 @@ class Minimal:
         window = Window(day, day)
         with self._pool.session() as session:
             layout = inspect(session, self._settings, writing=True)
-            before = survey(session, self._settings, layout, self._reference.models, window, connections=1)
+            before = survey(session, self._settings, layout, self._reference.models, window)
             planned = plan(before, self._reference.terms([day]), Pace().order)
             keys = self._missing_keys(session, layout, scope([day]))
         return self._filled(layout, window, before, planned, keys, self._survey_date)
@@ -85,7 +85,7 @@ class Minimal:
         """Fills the date with the most missing rows that can be priced."""
         with self._pool.session() as session:
             layout = inspect(session, self._settings, writing=True)
-            found = survey(session, self._settings, layout, self._reference.models, Window(), connections=1)
+            found = survey(session, self._settings, layout, self._reference.models, Window())
         days = found.incomplete.filter(pl.col("missing") > 0).get_column("settlement_date").to_list()
         priced = self._reference.terms(days).drop_nulls().get_column("settlement_date").to_list()
         worst = next((day for day in days if day in set(priced)), None)
@@ -114,7 +114,7 @@ class Minimal:
         return gaps.missing(wanted, done.lazy()).select(KEY).unique().sort(KEY).collect()
 
     def _survey_date(self, session: Session, layout: Layout, window: Window) -> Status:
-        return survey(session, self._settings, layout, self._reference.models, window, connections=1)
+        return survey(session, self._settings, layout, self._reference.models, window)
 
     def _survey_key(self, session: Session, layout: Layout, window: Window, key: pl.DataFrame) -> Status:
         where = scope(key.get_column("settlement_date"), key.get_column("settlement_period"))

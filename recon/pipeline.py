@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -77,9 +77,9 @@ def status(
     check: ValueCheck | None = None,
 ) -> Status:
     """How far the tables agree in a window, exactly and read-only, as of one moment; `check` adds the values."""
-    with connect(settings, name) as session:
+    with Pool(settings, name) as pool, pool.session() as session:
         layout = inspect(session, settings)
-        found = survey(session, settings, layout, reference.models, window, deep=deep)
+        found = survey(session, settings, layout, reference.models, window, deep=deep, pool=pool)
     return with_values(settings, reference, layout, found, check, name=name) if check else found
 
 
@@ -109,11 +109,12 @@ def survey(
     *,
     deep: bool = False,
     scanned: Scanned | None = None,
-    connections: int = 2,
+    pool: Pool | None = None,
 ) -> Status:
     """Status by per-date aggregates; only dates on which they disagree (`deep`: all) are compared key by key.
 
     scanned: sees what is compared, for whoever wants to know more of it without a second scan.
+    pool: lends a second connection, so that a wide window's tables are read at the same time.
     """
 
     def compare(keys: pl.DataFrame, done: pl.DataFrame) -> pl.DataFrame:
@@ -122,7 +123,7 @@ def survey(
         return gaps.count(keys.lazy(), gaps.named(models), done.lazy()).collect()
 
     with stage("survey"), session.transaction(read_only=True, snapshot=True):
-        source, stored = _aggregates(session, settings, layout, window, connections)
+        source, stored = _aggregates(session, pool, layout, window)
         counts, disputed = gaps.judge(source, stored, list(models), deep=deep)
         compared = [
             compare(*tables.scan(session, settings, layout, dates)) for dates in _scans(source, stored, disputed)
@@ -131,22 +132,20 @@ def survey(
 
 
 def _aggregates(
-    session: Session, settings: Settings, layout: Layout, window: Window, connections: int
+    session: Session, pool: Pool | None, layout: Layout, window: Window
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Both tables' aggregates as of the session's snapshot; for a wide window at the same time, on two connections."""
     first, last = window.bounds
-    beside = None
-    if connections > 1 and (last - first).days > ONE_CONNECTION_DAYS:
-        with suppress(ConnectError):  # a server without a second one to spare
-            beside = connect(settings, session.name)
-    if beside is None:
-        return tuple(tables.aggregate(session, layout, window, name) for name in SURVEYS)  # type: ignore[return-value]
-    snapshot = session.rows("select pg_export_snapshot() as id")[0]["id"]
-    with (
-        beside,
-        beside.transaction(read_only=True, snapshot=True),
-        ThreadPoolExecutor(1, thread_name_prefix="survey") as executor,
-    ):
+    with ExitStack() as held:
+        beside = None
+        if pool and (last - first).days > ONE_CONNECTION_DAYS:
+            with suppress(ConnectError):  # a server without a second one to spare
+                beside = held.enter_context(pool.session())
+        if beside is None:
+            return tuple(tables.aggregate(session, layout, window, name) for name in SURVEYS)  # type: ignore[return-value]
+        snapshot = session.rows("select pg_export_snapshot() as id")[0]["id"]
+        held.enter_context(beside.transaction(read_only=True, snapshot=True))
+        executor = held.enter_context(ThreadPoolExecutor(1, thread_name_prefix="survey"))
         beside.execute(f"set transaction snapshot '{snapshot}'")
         stored = executor.submit(tables.aggregate, beside, layout, window, SURVEYS[1])
         source = tables.aggregate(session, layout, window, SURVEYS[0])
@@ -180,24 +179,25 @@ def fix(
     """
     mending = mending or Mending()
     started = time.monotonic()
-    with connect(settings, f"recon/{command}/{run_id}") as session:
-        layout = inspect(session, settings, writing=not dry_run, removing=mending.changes_rows and not dry_run)
-        before = survey(session, settings, layout, reference.models, window, deep=deep)
-        name = f"recon/{command}/{run_id}"
-        changes = _changes(settings, reference, layout, before, mending, name, pace.workers, watcher, dry_run)
-        terms = reference.terms(before.dates.get_column("settlement_date").to_list())
-        planned = plan(before, terms, pace.order, mending.repairs, _per_date(changes))
-        changes = _possible(changes, planned)
-        if dry_run or all(date.blocked for date in planned):
-            results = tuple(date.result for date in planned)
-            return FixReport(command, None, results, before, time.monotonic() - started, dry_run, changes=changes)
-        _allow(changes, before, mending, confirm)
-        ledger.ensure(session)
-        parameters = to_dict(settings, reference, pace, window, mending)
-        days = [date.day for date in planned]
-        ledger.store_plan(session, run_id, command, __version__, (min(days), max(days)), parameters, planned)
-    job = Job(run_id, settings, reference, command, mending.repairs, mending.tolerance)
-    results, after = _execute(job, layout, planned, pace, watcher, before)
+    name = f"recon/{command}/{run_id}"
+    with Pool(settings, name) as pool:
+        with pool.session() as session:
+            layout = inspect(session, settings, writing=not dry_run, removing=mending.changes_rows and not dry_run)
+            before = survey(session, settings, layout, reference.models, window, deep=deep, pool=pool)
+            changes = _changes(settings, reference, layout, before, mending, name, pace.workers, watcher, dry_run)
+            terms = reference.terms(before.dates.get_column("settlement_date").to_list())
+            planned = plan(before, terms, pace.order, mending.repairs, _per_date(changes))
+            changes = _possible(changes, planned)
+            if dry_run or all(date.blocked for date in planned):
+                results = tuple(date.result for date in planned)
+                return FixReport(command, None, results, before, time.monotonic() - started, dry_run, changes=changes)
+            _allow(changes, before, mending, confirm)
+            ledger.ensure(session)
+            parameters = to_dict(settings, reference, pace, window, mending)
+            days = [date.day for date in planned]
+            ledger.store_plan(session, run_id, command, __version__, (min(days), max(days)), parameters, planned)
+        job = Job(run_id, settings, reference, command, mending.repairs, mending.tolerance)
+        results, after = _execute(pool, job, layout, planned, pace, watcher, before)
     return FixReport(command, run_id, results, after, time.monotonic() - started, changes=changes)
 
 
@@ -258,17 +258,19 @@ def resume(settings: Settings, reference: Reference, run_id: str | None, *, watc
         if run_id is None:
             return None
         run = ledger.find(session, run_id)
-        settings, reference, pace, window, mending = from_dict(run["parameters"], settings, reference)
-        layout = inspect(session, settings, writing=True, removing=mending.changes_rows)
-        left = ledger.unfinished(session, run_id)
-        planned = blocked(left, reference.terms([date.day for date in left]))
-        if not left and run["status"] in ledger.OPEN:
-            ledger.finish(session, run_id)
-        after = survey(session, settings, layout, reference.models, window)
-    results: tuple[DateResult, ...] = ()
-    if left:
-        job = Job(run_id, settings, reference, "resume", mending.repairs, mending.tolerance)
-        results, after = _execute(job, layout, planned, pace, watcher, after)
+    settings, reference, pace, window, mending = from_dict(run["parameters"], settings, reference)
+    job = Job(run_id, settings, reference, "resume", mending.repairs, mending.tolerance)
+    with Pool(settings, job.application_name) as pool:
+        with pool.session() as session:
+            layout = inspect(session, settings, writing=True, removing=mending.changes_rows)
+            left = ledger.unfinished(session, run_id)
+            planned = blocked(left, reference.terms([date.day for date in left]))
+            if not left and run["status"] in ledger.OPEN:
+                ledger.finish(session, run_id)
+            after = survey(session, settings, layout, reference.models, window, pool=pool)
+        results: tuple[DateResult, ...] = ()
+        if left:
+            results, after = _execute(pool, job, layout, planned, pace, watcher, after)
     return FixReport("resume", run_id, results, after, time.monotonic() - started)
 
 
@@ -281,7 +283,7 @@ def history(settings: Settings, run_id: str | None, *, name: str) -> tuple[list[
 
 
 def _execute(
-    job: Job, layout: Layout, planned: Sequence[PlannedDate], pace: Pace, watcher: Watcher, before: Status
+    pool: Pool, job: Job, layout: Layout, planned: Sequence[PlannedDate], pace: Pace, watcher: Watcher, before: Status
 ) -> tuple[tuple[DateResult, ...], Status]:
     """Works on the planned dates and closes the run in the ledger, whatever happens.
 
@@ -294,42 +296,42 @@ def _execute(
         left = list(planned)
         while left:
             verified, counts = [], [NOTHING_VERIFIED]
-            for filled in _filled(job, layout, left, pace, watcher):
+            for filled in _filled(pool, job, layout, left, pace, watcher):
                 for result in filled.results:
                     results[result.day] = result
                     watcher.finished(result)
                 verified += [result.day for result in filled.results if result.status in ledger.FINISHED]
                 counts.append(filled.counts)
             after = after.with_counts(verified, pl.concat(counts))
-            left = _settle(job, results, watcher)
+            left = _settle(pool, job, results, watcher)
     except BaseException as error:
-        with suppress(DatabaseError):
-            _close(job, "interrupted" if isinstance(error, Interrupted) else "failed", results)
+        with suppress(DatabaseError), connect(job.settings, job.application_name, last_words=True) as session:
+            ledger.finish(session, job.run_id, "interrupted" if isinstance(error, Interrupted) else "failed")
         raise
     return tuple(results.values()), after
 
 
-def _settle(job: Job, results: dict[date, DateResult], watcher: Watcher) -> list[PlannedDate]:
+def _settle(pool: Pool, job: Job, results: dict[date, DateResult], watcher: Watcher) -> list[PlannedDate]:
     """Closes the run, unless the server crashed and took back chunks it had committed: their dates are returned."""
-    return retried(lambda _: _close(job, None, results), list(results), watcher.retrying)
+    done = {result.day for result in results.values() if result.status in ledger.FINISHED}
+
+    def close(_: int) -> list[PlannedDate]:
+        with pool.session() as session:
+            taken_back = [date for date in ledger.unfinished(session, job.run_id) if date.day in done]
+            if not taken_back:
+                ledger.finish(session, job.run_id)
+            return taken_back
+
+    return retried(close, list(results), watcher.retrying)
 
 
-def _close(job: Job, status: str | None, results: dict[date, DateResult]) -> list[PlannedDate]:
-    with connect(job.settings, job.application_name, last_words=True) as session:
-        done = {result.day for result in results.values() if result.status in ledger.FINISHED}
-        taken_back = [date for date in ledger.unfinished(session, job.run_id) if date.day in done]
-        if status or not taken_back:
-            ledger.finish(session, job.run_id, status)
-            return []
-        return taken_back
-
-
-def _filled(job: Job, layout: Layout, planned: Sequence[PlannedDate], pace: Pace, watcher: Watcher) -> Iterator[Filled]:
+def _filled(
+    pool: Pool, job: Job, layout: Layout, planned: Sequence[PlannedDate], pace: Pace, watcher: Watcher
+) -> Iterator[Filled]:
     """What all dates came to, as their chunks finish on `pace.workers` threads; those that are blocked come first."""
     yield Filled([date.result for date in planned if date.blocked], NOTHING_VERIFIED)
     open_dates = ((date.day, date.expected) for date in planned if not date.blocked)
     batches = list(chunks(open_dates, max_dates=pace.batch_dates, max_rows=MAX_CHUNK_ROWS))
-    pool = Pool(job.settings, job.application_name)
     with ThreadPoolExecutor(tables.side_by_side(pool, pace.workers), thread_name_prefix="chunk") as executor:
         futures = [executor.submit(work, pool, layout, job, batch, watcher.retrying) for batch in batches]
         try:
@@ -337,7 +339,6 @@ def _filled(job: Job, layout: Layout, planned: Sequence[PlannedDate], pace: Pace
                 yield from future.result()
         finally:
             executor.shutdown(cancel_futures=True)
-            pool.close()
 
 
 def work(pool: Pool, layout: Layout, job: Job, dates: Sequence[date], retrying: Retrying) -> list[Filled]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 
+from recon.gaps import SIDE
 from recon.schema import KEY, FrameSchema
 
 CLUSTER: FrameSchema = {
@@ -135,9 +136,54 @@ def clusters(judged: pl.DataFrame, keys: pl.DataFrame, catalogue: Catalogue) -> 
     """
     rows = _by_difficulty(judged.filter(pl.col("verdict") == "wrong_difficulty"), catalogue)
     stale = judged.filter((pl.col("verdict") == "stale") & (pl.col("ratio") > 0)).join(keys, on=KEY, how="left")
-    for side in stale.partition_by("settlement_date", "miner_model"):
-        rows += _of_side(side, catalogue)
+    groups = _groups(stale).partition_by(SIDE, as_dict=True)
+    small = stale.filter(pl.col("expected_btc") < CLEAR_BTC).partition_by(SIDE, as_dict=True)
+    for side in _sides(stale):
+        mine = groups.get(side.key)
+        found = side.causes([] if mine is None else mine.select("ratio", "rows", "spread").rows(), catalogue)
+        rows += _with_small_rows(side, found, small.get(side.key))
     return pl.DataFrame(rows, schema=CLUSTER, orient="row")
+
+
+@dataclass(frozen=True)
+class _Side:
+    """The stale rows of one date and model; ratios are medians. `single` are those that one source row explains."""
+
+    settlement_date: date
+    miner_model: str
+    rows: int
+    ratio: float
+    difficulty: float
+    single: int
+    single_ratio: float
+
+    @property
+    def key(self) -> tuple[date, str]:
+        return self.settlement_date, self.miner_model
+
+    def causes(self, groups: list[tuple[float, int, float]], catalogue: Catalogue) -> list[tuple[Any, ...]]:
+        """The causes of its groups (ratio, rows, spread)."""
+        if self.single >= MOST * self.rows and len(groups) > 1:
+            cause = ("one_source_row", "one source row of several instead of their sum")
+            return [(*self.key, *cause, self.single_ratio, self.rows)]
+        named = [
+            (catalogue.explain(*self.key, self.difficulty, ratio) or _unknown(ratio, rows), ratio, rows)
+            for ratio, rows, spread in groups
+            if spread <= SPREAD
+        ]
+        return [(*self.key, *cause, ratio, rows) for cause, ratio, rows in named if cause]
+
+
+def _sides(stale: pl.DataFrame) -> list[_Side]:
+    single = _is_single_row()
+    found = stale.group_by(SIDE).agg(
+        rows=pl.len(),
+        ratio=pl.col("ratio").median(),
+        difficulty=pl.col("expected_difficulty").first(),
+        single=single.sum(),
+        single_ratio=pl.col("ratio").filter(single).median(),
+    )
+    return [_Side(*row) for row in found.sort(SIDE).iter_rows()]
 
 
 def _by_difficulty(wrong: pl.DataFrame, catalogue: Catalogue) -> list[tuple[Any, ...]]:
@@ -148,24 +194,6 @@ def _by_difficulty(wrong: pl.DataFrame, catalogue: Catalogue) -> list[tuple[Any,
         (day, model, *catalogue.name_difficulty(difficulty), ratio, rows)
         for day, model, difficulty, ratio, rows in sides.sort("settlement_date", "miner_model").iter_rows()
     ]
-
-
-def _of_side(side: pl.DataFrame, catalogue: Catalogue) -> list[tuple[Any, ...]]:
-    """The causes of one date and model's stale rows."""
-    day, model = side.item(0, "settlement_date"), side.item(0, "miner_model")
-    single = side.filter(_is_single_row())
-    groups = _groups(side)
-    if single.height >= MOST * side.height and groups.height > 1:
-        cause = ("one_source_row", "one source row of several instead of their sum")
-        return [(day, model, *cause, single.get_column("ratio").median(), side.height)]
-    found: list[tuple[Any, ...]] = []
-    for ratio, rows, spread in groups.iter_rows():
-        if spread <= SPREAD:
-            due = side.item(0, "expected_difficulty")
-            named = catalogue.explain(day, model, due, ratio) or _unknown(ratio, rows)
-            if named:
-                found.append((day, model, *named, ratio, rows))
-    return _with_small_rows(side, found, day, model)
 
 
 def _unknown(ratio: float, rows: int) -> tuple[str, str] | None:
@@ -183,13 +211,14 @@ def _is_single_row() -> pl.Expr:
     return (pl.col("source_rows") > 1) & (nearest <= slack)
 
 
-def _groups(side: pl.DataFrame) -> pl.DataFrame:
-    """Rows whose ratios lie within GAP of each other: median ratio, rows and relative spread of each group."""
-    clear = side.filter(pl.col("expected_btc") >= CLEAR_BTC).select("ratio").sort("ratio")
-    apart = pl.col("ratio").log().diff().fill_null(0) > GAP
+def _groups(stale: pl.DataFrame) -> pl.DataFrame:
+    """The clear rows of each date and model whose ratios lie within GAP of each other: median ratio, rows and relative
+    spread of each group, by rising ratio."""
+    clear = stale.filter(pl.col("expected_btc") >= CLEAR_BTC).select(*SIDE, "ratio").sort(*SIDE, "ratio")
+    apart = (pl.col("ratio").log().diff().fill_null(0) > GAP).cum_sum().over(SIDE)
     return (
-        clear.with_columns(group=apart.cum_sum())
-        .group_by("group", maintain_order=True)
+        clear.with_columns(group=apart)
+        .group_by(*SIDE, "group", maintain_order=True)
         .agg(
             ratio=pl.col("ratio").median(),
             rows=pl.len().cast(pl.Int64),
@@ -199,19 +228,21 @@ def _groups(side: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _with_small_rows(side: pl.DataFrame, found: list[tuple[Any, ...]], day: date, model: str) -> list[tuple[Any, ...]]:
+def _with_small_rows(side: _Side, found: list[tuple[Any, ...]], small: pl.DataFrame | None) -> list[tuple[Any, ...]]:
     """Small rows join the cluster their rounding allows; what is left varies."""
-    small = side.filter(pl.col("expected_btc") < CLEAR_BTC)
+    if sum(cluster[-1] for cluster in found) == side.rows:
+        return found
     joined = []
     for *head, ratio, rows in found:
-        slack = 1.5e-8 * max(1.0, ratio) / pl.col("expected_btc") + SAME * ratio
-        mine = (pl.col("ratio") - ratio).abs() <= slack
-        joined.append((*head, ratio, rows + small.filter(mine).height))
-        small = small.filter(~mine)
-    left = side.height - sum(cluster[-1] for cluster in joined)
+        if small is not None:
+            slack = 1.5e-8 * max(1.0, ratio) / pl.col("expected_btc") + SAME * ratio
+            mine = (pl.col("ratio") - ratio).abs() <= slack
+            rows += small.filter(mine).height
+            small = small.filter(~mine)
+        joined.append((*head, ratio, rows))
+    left = side.rows - sum(cluster[-1] for cluster in joined)
     if left > 0:
-        ratio = side.get_column("ratio").median()
-        joined.append((day, model, "varying", "ratios that differ from key to key", ratio, left))
+        joined.append((*side.key, "varying", "ratios that differ from key to key", side.ratio, left))
     return joined
 
 

@@ -10,7 +10,7 @@ from recon.config import Fleet
 from recon.database import Session, sql
 from recon.errors import DatabaseError
 from recon.reference import Reference
-from recon.schema import CALC_KEY
+from recon.schema import CALC_KEY, KEY, KEY_SCHEMA
 from recon.tables import Layout, read_unpriceable, read_values
 
 MISSING_ONLY = frozenset({"missing"})
@@ -24,17 +24,28 @@ def judge(
     keys: pl.DataFrame,
     where: dict[str, str],
     tolerance: audit.Tolerance,
-) -> pl.LazyFrame:
-    """audit.judge for what the tables hold within a scope of whole dates; keys: its ENERGY."""
-    stored = read_values(session, layout, where)
-    unpriceable = read_unpriceable(session, layout, where)
-    days = keys.get_column("settlement_date").unique().to_list()
-    terms, miners = reference.terms(days).lazy(), reference.miners.lazy()
-    whole = calculations(keys.lazy(), miners, terms, Fleet.WHOLE)
-    wanted = calculations(keys.lazy(), miners, terms, fleet).join(
-        whole.select(*CALC_KEY, whole_btc="bitcoin_mined"), on=CALC_KEY, how="left"
-    )
-    return audit.judge(wanted, stored.lazy(), unpriceable.lazy(), miners, tolerance)
+    *,
+    named: bool = True,
+) -> pl.DataFrame:
+    """audit.judge for what the tables hold within a scope of whole dates; keys: its ENERGY.
+
+    Only the rows that one join does not settle are looked at more closely. named: with the rows' `row_id`.
+    """
+    stored = read_values(session, layout, where, named=named)
+    terms = reference.terms(keys.get_column("settlement_date").unique().to_list()).lazy()
+    miners = reference.miners.lazy()
+
+    def look(rows: pl.DataFrame) -> pl.DataFrame:
+        periods = rows.lazy().select("settlement_date", "settlement_period").unique()
+        some = keys.lazy().join(periods, on=["settlement_date", "settlement_period"], how="semi")
+        whole = calculations(some, miners, terms, Fleet.WHOLE).select(*CALC_KEY, whole_btc="bitcoin_mined")
+        wanted = calculations(some, miners, terms, fleet).join(whole, on=CALC_KEY, how="left")
+        unpriceable = pl.DataFrame(schema=KEY_SCHEMA)
+        if not rows.join(keys, on=KEY, how="anti").is_empty():
+            unpriceable = read_unpriceable(session, layout, where)
+        return audit.judge(wanted, rows.lazy(), unpriceable.lazy(), miners, tolerance).collect()
+
+    return audit.judge_doubtful(calculations(keys.lazy(), miners, terms, fleet), stored, look, tolerance)
 
 
 def remove(session: Session, layout: Layout, run_id: str, doomed: pl.DataFrame, where: dict[str, str]) -> None:

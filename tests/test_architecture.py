@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import Database
+
 REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "recon"
 LAYERS = {
@@ -159,16 +161,27 @@ def test_every_sql_file_is_named_in_some_module() -> None:
     assert not {path.stem for path in (PACKAGE / "sql").glob("*.sql") if f'"{path.stem}"' not in text}
 
 
-@pytest.mark.parametrize("option", ["--help", "--version"])
-def test_help_and_version_load_nothing_heavy(option: str) -> None:
+def loaded(*arguments: str) -> set[str]:
+    """Every module that a command of the program loads."""
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "recon", option],
+        [sys.executable, "-X", "importtime", "-m", "recon", *arguments],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
         timeout=60,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
-    assert "typer" in loaded
-    assert not loaded & HEAVY
+    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_load_nothing_heavy(option: str) -> None:
+    modules = {module.partition(".")[0] for module in loaded(option)}
+    assert "typer" in modules
+    assert not modules & HEAVY
+
+
+def test_a_command_that_finds_nothing_to_do_loads_no_more_than_it_needs(database: Database) -> None:
+    modules = loaded("fix", "--json", "-d", database.url)
+    assert {"polars", "pyarrow.lib", "adbc_driver_manager._lib"} <= modules
+    assert not modules & {"adbc_driver_manager.dbapi", "pyarrow.dataset", "rich", "asyncio", "tenacity", "connectorx"}

@@ -11,8 +11,6 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
 from recon.audit import Tolerance
 from recon.cli.call import LOG, Call, counted, visible
 from recon.errors import ExitCode, ReconError, UsageError
@@ -21,6 +19,8 @@ from recon.pipeline import ValueCheck, Watcher
 from recon.report import DateResult, FixReport, Status, Values, change_rows, percent
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from recon.analysis import Analysis
     from recon.daily import DailyReport
     from recon.explain import Explanation
@@ -33,6 +33,8 @@ LINE_EVERY_S = 30
 
 def _table(*columns: str) -> Table:
     """A plain table; every column but the first is a number, flush right."""
+    from rich.table import Table  # takes as long to load as a small query: not with --json
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for number, column in enumerate(columns):
         table.add_column(column, justify="right" if number else "left", no_wrap=True)

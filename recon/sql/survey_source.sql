@@ -4,10 +4,13 @@
 select
     settlement_date,
     count(*) as source_rows,
-    count(*) filter (where ({priceable}) is not true) as invalid,
-    count(distinct {key_hash}) filter (where {priceable}) as keys,
-    coalesce(sum(distinct {key_hash}) filter (where {priceable}), 0)::text as checksum
-from {source} s
-where settlement_date between {first} and {last}
+    count(*) - count(key_hash) as invalid,
+    count(distinct key_hash) as keys,
+    coalesce(sum(distinct key_hash), 0)::text as checksum
+from (
+    select settlement_date, case when {priceable} then {key_hash} end as key_hash
+    from {source} s
+    where settlement_date between {first} and {last}
+) hashed
 group by settlement_date
 order by settlement_date

@@ -1,6 +1,6 @@
--- One row per stored calculation within a scope, with what names the row to the server, and its values.
+-- One row per stored calculation within a scope, with what names the row to the server (`row_id`), and its values.
 select
-    concat_ws('/', tableoid, ctid, xmin) as row_id,
+    {row_id} as row_id,
     settlement_date, settlement_period, farm_id::text as farm_id, miner_model::text as miner_model,
     bitcoin_mined::float8 as stored_btc, difficulty::float8 as stored_difficulty
 from {stored_rows} c

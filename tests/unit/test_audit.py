@@ -9,8 +9,21 @@ from decimal import Decimal
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from recon.audit import MIXED, STORED, SURPLUS, WRONG, Tolerance, doomed, judge, several_difficulties, summarize
+from recon.audit import (
+    MIXED,
+    STORED,
+    SURPLUS,
+    WRONG,
+    Tolerance,
+    doomed,
+    judge,
+    judge_doubtful,
+    several_difficulties,
+    summarize,
+)
 from recon.schema import BTC, CALC_KEY_SCHEMA
 from tests.builders import DAY, Key, key_frame, miner_frame
 
@@ -48,12 +61,18 @@ def judged(
     unpriceable: Iterable[Key] = (),
     tolerance: Tolerance | None = None,
 ) -> pl.DataFrame:
-    """The verdicts in the order of the rows; keys A and B are expected unless given otherwise."""
+    """The verdicts in order of the rows, the same by both ways; keys A and B are expected unless given otherwise."""
     asked = wanted(A, B) if expected is None else expected
     models = miner_frame(("S9", "M20S")).lazy()
-    found = judge(asked, stored(*rows), key_frame(unpriceable).lazy(), models, tolerance).collect()
-    assert found.height == len(rows)
-    return found.sort("row_id")
+
+    def look(some: pl.DataFrame) -> pl.DataFrame:
+        return judge(asked, some.lazy(), key_frame(unpriceable).lazy(), models, tolerance).collect()
+
+    everything = stored(*rows).collect()
+    found = look(everything).sort("row_id")
+    quickly = judge_doubtful(asked.drop("whole_btc"), everything, look, tolerance).sort("row_id")
+    assert found.height == len(rows) and found.equals(quickly)
+    return found
 
 
 def verdicts(*rows: Row, **more: object) -> list[str]:
@@ -319,3 +338,17 @@ def test_dates_are_judged_each_by_itself() -> None:
     rows = [((day, 1, "T_A-1"), "S9", btc, DUE) for day, btc in zip(days, (0.5, 0.6, 0.0, -1.0, NAN), strict=True)]
     found = verdicts(*rows, expected=wanted(*(key for key, *_ in rows)))
     assert found == ["ok", "stale", "zero", "negative", "nan"]
+
+
+PAIRS = st.tuples(
+    st.sampled_from([A, B, C, (NEXT, 1, "T_A-1"), (NEXT, 2, "T_A-1")]), st.sampled_from(["S9", "M20S", "T17"])
+)
+VALUES = st.sampled_from([(BTC_DUE, DUE), (WHOLE, DUE), (0.6, DUE), (0.0, DUE), (BTC_DUE, OLD), (NAN, DUE)])
+
+
+@given(st.lists(st.tuples(PAIRS, VALUES), max_size=14), st.sampled_from([WHOLE, BTC_DUE]))
+def test_what_one_join_settles_is_what_judging_every_row_gives(
+    rows: list[tuple[tuple[Key, str], tuple[float, float]]], whole: float
+) -> None:
+    asked = wanted(A, B, (NEXT, 1, "T_A-1"), whole=whole)
+    judged(*((*pair, *values) for pair, values in rows), expected=asked, unpriceable=[C])
