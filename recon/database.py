@@ -27,7 +27,7 @@ import adbc_driver_manager
 import adbc_driver_postgresql  # type: ignore[import-untyped]
 import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped]
-from adbc_driver_manager import AdbcConnection, AdbcStatement, StatementOptions
+from adbc_driver_manager import AdbcConnection, AdbcDatabase, AdbcStatement, StatementOptions
 from adbc_driver_manager._reader import AdbcRecordBatchReader
 
 from recon.address import secrets_in, socket_url, with_parameters, without_password
@@ -115,18 +115,41 @@ def connection_string(settings: Settings, application_name: str) -> str:
     return with_parameters(settings.database_url, extras)
 
 
+class Known:
+    """What the driver learns of a server's types, on a connection of its own, before it opens others to it."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._database: AdbcDatabase | None = None
+
+    def open(self, address: str) -> AdbcConnection:
+        """A new connection; the address is the same each time."""
+        with self._guard:
+            self._database = self._database or adbc_driver_postgresql.connect(address)
+        return AdbcConnection(self._database)
+
+    def close(self) -> None:
+        """Forgets it; the driver keeps what open connections still need."""
+        with suppress(Exception):
+            if self._database:
+                self._database.close()
+
+
 class Session:
     """One connection. Values are bound ($1, $2, ...); frames come back as Polars; not shared between threads,
     except for `cancel`, which another thread may call.
     """
 
-    def __init__(self, settings: Settings, application_name: str, *, last_words: bool = False) -> None:
+    def __init__(
+        self, settings: Settings, application_name: str, *, last_words: bool = False, known: Known | None = None
+    ) -> None:
         self._last_words = last_words
         self._read_only = settings.read_only
         self._in_transaction = False
         self.name = application_name
         self.opened_at = time.monotonic()
         self.uses = 0
+        self._known, self._is_shared = known or Known(), known is not None
         self._secrets = secrets_in(settings.database_url)
         self._url = without_password(settings.database_url)
         self._statement: AdbcStatement | None = None
@@ -135,8 +158,7 @@ class Session:
         self._connect_s = settings.timeouts.connect_s
         self._guard = threading.Lock()
         with self._translated(connecting=True):
-            self._database = adbc_driver_postgresql.connect(connection_string(settings, application_name))
-            self._connection = AdbcConnection(self._database)
+            self._connection = self._known.open(connection_string(settings, application_name))
         _open_sessions.add(self)
         try:
             self.limit(settings.timeouts)
@@ -171,9 +193,10 @@ class Session:
 
     def close(self) -> None:
         """Ends the connection; whatever was not committed is rolled back by the server."""
-        for handle in (self._connection, self._database):
-            with suppress(Exception):
-                handle.close()
+        with suppress(Exception):
+            self._connection.close()
+        if not self._is_shared:
+            self._known.close()
 
     def frame(self, statement: str, *values: object) -> pl.DataFrame:
         """The rows of one statement, as a frame; read with COPY, which is quickest for many rows."""
@@ -323,20 +346,29 @@ def _target(table: TableName, temporary: bool) -> dict[str, str]:
     return options
 
 
+def _type(value: object) -> pa.DataType | None:
+    """The type of a value that does not show it."""
+    if value is None:
+        return pa.string()
+    return pa.list_(pa.date32()) if value == [] else None
+
+
 def _bind(values: Sequence[object]) -> pa.RecordBatch:
-    """Values as the one-row batch ADBC binds; an empty list is one of dates, as all our lists are."""
-    arrays = [pa.array([v], pa.list_(pa.date32())) if isinstance(v, list) and not v else pa.array([v]) for v in values]
-    arrays = [a.cast(pa.string()) if pa.types.is_null(a.type) else a for a in arrays]
+    """Values as the one-row batch ADBC binds; an empty list is one of dates, as all our lists are, null is text."""
+    arrays = [pa.array([value], _type(value)) for value in values]
     return pa.RecordBatch.from_arrays(arrays, names=[f"v{i}" for i in range(len(arrays))])
 
 
-def connect(settings: Settings, application_name: str = "recon", *, last_words: bool = False) -> Session:
+def connect(
+    settings: Settings, application_name: str = "recon", *, last_words: bool = False, known: Known | None = None
+) -> Session:
     """A new session; ConnectError when the server does not let us in within the connect timeout.
 
-    `last_words`: it may still speak after `stop_all`, to record that a run was interrupted.
+    `last_words`: it may still speak after `stop_all`, to record that a run was interrupted. `known`: shared by
+    sessions of the same settings and name, of which the first one then pays for all.
     """
     with stage("connect"):
-        return Session(settings, application_name, last_words=last_words)
+        return Session(settings, application_name, last_words=last_words, known=known)
 
 
 class Pool:
@@ -352,6 +384,7 @@ class Pool:
         self._name = application_name
         self._max_uses = max_uses
         self._max_age_s = max_age_s
+        self._known = Known()
         self._idle: queue.LifoQueue[Session] = queue.LifoQueue()
 
     def __enter__(self) -> Pool:
@@ -363,7 +396,7 @@ class Pool:
     @contextmanager
     def session(self) -> Iterator[Session]:
         """A session for this thread alone; after an error it is not used again."""
-        session = self._reusable() or connect(self._settings, self._name)
+        session = self._reusable() or connect(self._settings, self._name, known=self._known)
         try:
             yield session
         except BaseException:
@@ -385,6 +418,7 @@ class Pool:
         """Closes the sessions that are not in use."""
         while not self._idle.empty():
             self._idle.get_nowait().close()
+        self._known.close()
 
 
 def first_error_line(text: str) -> str:

@@ -40,7 +40,7 @@ def check(tables: Database) -> dict[str, Any]:
 def refuse_more_than(most: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Reading times out for more dates than that; the sizes that were tried."""
     tried: list[int] = []
-    read = values.read_source_rows
+    read = values.read_keys
 
     def fail(session: Any, layout: Any, where: dict[str, str]) -> Any:
         tried.append(where["dates"].count("date '"))
@@ -49,7 +49,7 @@ def refuse_more_than(most: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
             session.execute("select pg_sleep(1)")
         return read(session, layout, where)
 
-    monkeypatch.setattr(values, "read_source_rows", fail)
+    monkeypatch.setattr(values, "read_keys", fail)
     return tried
 
 
