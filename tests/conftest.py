@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 import pytest
 from hypothesis import settings
 
 from tests.databases import Database, make_template, new_database
+from tests.forked import Forks, Process, start_python
 from tests.servers import Server, debian_programs, embedded_programs, start_server, temporary_home
 
 REPOSITORY = Path(__file__).parents[1]
 KEPT_VARIABLES = {"HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "USER"}
+FORK = os.environ.get("RECON_TESTS_FORK") != "no"
 
 # The same examples at every run, and no example is slow: the machine may be.
 settings.register_profile("recon", max_examples=50, deadline=None, derandomize=True, database=None)
@@ -86,66 +89,70 @@ def recon_home() -> Iterator[Path]:
         yield home
 
 
+def _kept_variables() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name in KEPT_VARIABLES}
+    return kept | {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "120"}
+
+
 @pytest.fixture
 def environment(recon_home: Path) -> dict[str, str]:
     """The variables of a user who has set nothing but a home for recon."""
-    kept = {name: value for name, value in os.environ.items() if name in KEPT_VARIABLES}
-    return kept | {"PYTHONPATH": str(REPOSITORY), "RECON_HOME": str(recon_home), "COLUMNS": "120"}
+    return _kept_variables() | {"RECON_HOME": str(recon_home)}
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Runs of the program for which its libraries need not be loaded each time; one helper for each test process."""
+    forks = Forks(_kept_variables())
+    yield forks
+    forks.close()
 
 
 @pytest.fixture
-def run_recon(environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
+def run_recon(start_recon: Callable[..., Process]) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs the program as its users do: `run_recon("status", "--json", url=database.url)`."""
 
     def run(
+        *arguments: object, input: str | None = None, timeout: float = 60, **options: Any
+    ) -> subprocess.CompletedProcess[str]:
+        with TemporaryFile("w+") as typed:
+            typed.write(input or "")
+            typed.seek(0)
+            process = start_recon(*arguments, stdin=subprocess.DEVNULL if input is None else typed, **options)
+        stdout, stderr = process.communicate(timeout=timeout)
+        return subprocess.CompletedProcess(process.args, process.wait(), stdout, stderr)
+
+    return run
+
+
+@pytest.fixture
+def start_recon(environment: dict[str, str], forks: Forks) -> Iterator[Callable[..., Process]]:
+    """Starts the program and goes on: for signals, and for two runs at once. What still runs in the end is killed.
+
+    Python itself is started where variables or a directory are given (what Python makes of them is then part of the
+    test), and everywhere with RECON_TESTS_FORK=no.
+    """
+    running: list[Process] = []
+
+    def start(
         *arguments: object,
         url: str | None = None,
         env: dict[str, str] | None = None,
-        input: str | None = None,
-        timeout: float = 60,
         cwd: Path | None = None,
-    ) -> subprocess.CompletedProcess[str]:
-        database = {} if url is None else {"RECON_DATABASE_URL": url}
-        return subprocess.run(
-            [sys.executable, "-m", "recon", *map(str, arguments)],
-            env=environment | database | (env or {}),
-            input=input,
-            stdin=subprocess.DEVNULL if input is None else None,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            cwd=cwd or recon_cwd(environment),
-        )
+        stdin: IO[str] | int = subprocess.DEVNULL,
+    ) -> Process:
+        program = ["recon", *map(str, arguments)]
+        variables = environment | ({} if url is None else {"RECON_DATABASE_URL": url}) | (env or {})
+        begin = forks.start if FORK and env is None and cwd is None else start_python
+        running.append(begin(program, variables, cwd or recon_cwd(environment), stdin))
+        return running[-1]
 
-    return run
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()
 
 
 def recon_cwd(environment: dict[str, str]) -> str:
     """A directory with nothing of recon in it: what the program needs it must bring along."""
     return environment["RECON_HOME"]
-
-
-@pytest.fixture
-def start_recon(environment: dict[str, str]) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts the program and goes on: for signals, and for two runs at once. What still runs in the end is killed."""
-    running: list[subprocess.Popen[str]] = []
-
-    def start(*arguments: object, url: str | None = None, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
-        database = {} if url is None else {"RECON_DATABASE_URL": url}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "recon", *map(str, arguments)],
-            env=environment | database | (env or {}),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=recon_cwd(environment),
-        )
-        running.append(process)
-        return process
-
-    yield start
-    for process in running:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()

@@ -6,7 +6,6 @@ import os
 import random
 import re
 import signal
-import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -20,6 +19,7 @@ from tests.databases import Database
 from tests.faults import data
 from tests.faults.judge import Truth, Verdict, judge, unfinished
 from tests.faults.program import Outcome, Program, ended
+from tests.forked import Process, start_python
 from tests.proxy import COMMIT, COMMITTED, Proxy, proxy
 from tests.servers import CONFIGURATION, Server, embedded_programs, start_server, wait_until
 
@@ -74,6 +74,8 @@ class Stage:
     """How long what takes long takes: recovery, above all."""
     quick: bool = False
     """Whether the runs after a fault may do without processes of their own."""
+    begin: Callable[..., Process] = start_python
+    """How the program is started."""
     _servers: dict[bool, Server] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -96,7 +98,7 @@ class Stage:
         server = self.server(durable=durable)
         name = f"faults_{next(_numbers)}"
         database = Database(server, name, server.create_database(name, data.TEMPLATE))
-        trial = Trial(self, database, Program(self.home, tampering, self.quick), random.Random(str(seed)))
+        trial = Trial(self, database, Program(self.home, tampering, self.quick, self.begin), random.Random(str(seed)))
         try:
             trial.truth.remember_rows()
             trial.truth.remember_tables()
@@ -123,7 +125,7 @@ class Trial:
     truth: Truth = field(init=False)
     url: str = field(init=False)
     """The address that recon is given; a fault may put another in its place."""
-    _running: list[subprocess.Popen[str]] = field(default_factory=list, repr=False)
+    _running: list[Process] = field(default_factory=list, repr=False)
     _rivals: list[Database] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
@@ -134,13 +136,13 @@ class Trial:
     def server(self) -> Server:
         return self.database.server
 
-    def start(self, *arguments: object, url: str | None = None, **options: Any) -> subprocess.Popen[str]:
+    def start(self, *arguments: object, url: str | None = None, **options: Any) -> Process:
         """Starts recon and goes on; whatever still runs in the end is killed."""
         process = self.program.start(*arguments, url=url or self.url, **options)
         self._running.append(process)
         return process
 
-    def watch(self, process: subprocess.Popen[str], timeout: float = 90) -> Outcome:
+    def watch(self, process: Process, timeout: float = 90) -> Outcome:
         """Waits for a run that meets the fault, and keeps what its user saw."""
         outcome = ended(process, timeout)
         self.seen.append(outcome)
@@ -226,7 +228,7 @@ def backend_pids(database: Database, working: str = "%") -> list[int]:
     return [pid for (pid,) in rows]
 
 
-def kill(process: subprocess.Popen[str], how: signal.Signals = signal.SIGKILL) -> None:
+def kill(process: Process, how: signal.Signals = signal.SIGKILL) -> None:
     """Sends a signal to one process of ours."""
     os.kill(process.pid, how)
 

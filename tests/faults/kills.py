@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 import signal
-import subprocess
 import time
 from dataclasses import dataclass
 
 from tests.faults.harness import MOMENTS, SLOWLY, Stage, Trial, kill, one_line
 from tests.faults.judge import Verdict, judge
 from tests.faults.program import wait_for_handlers
+from tests.forked import Process
 
 SIGNALS = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}
 """And the exit code that the contract has for each (none for the first: nobody is there to choose one)."""
@@ -92,7 +92,7 @@ def play(stage: Stage, planned: Kill, duration: float, tampering: str = "") -> t
 
 
 def _in_phase(trial: Trial, planned: Kill) -> None:
-    running: list[subprocess.Popen[str]] = []
+    running: list[Process] = []
 
     def act(piece: bytes) -> bytes | None:
         kill(running[0], planned.how)
@@ -104,13 +104,13 @@ def _in_phase(trial: Trial, planned: Kill) -> None:
         _check(trial, planned.how)
 
 
-def _hit(trial: Trial, process: subprocess.Popen[str], how: signal.Signals) -> None:
+def _hit(trial: Trial, process: Process, how: signal.Signals) -> None:
     if process.poll() is None:
         kill(process, how)
     _check(trial, how, process)
 
 
-def _check(trial: Trial, how: signal.Signals, process: subprocess.Popen[str] | None = None) -> None:
+def _check(trial: Trial, how: signal.Signals, process: Process | None = None) -> None:
     outcome = trial.watch(process or trial._running[-1])
     assert outcome.code in (SIGNALS[how], 0), f"exit code {outcome.code} after {how.name}: {outcome.stderr}"
     assert one_line(outcome), outcome.stderr

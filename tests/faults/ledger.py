@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-
 from tests.faults.catalogue import fault
 from tests.faults.data import DATES
 from tests.faults.harness import SLOWLY, Trial, kill
+from tests.forked import Process
 
 SKIP = 5
 
 
 def killed_on_the_way(trial: Trial) -> None:
     """A run that died with some dates done; its user sees nothing of what is to come."""
-    running: list[subprocess.Popen[str]] = []
+    running: list[Process] = []
 
     def act(_: bytes) -> None:
         kill(running[0])

@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.faults.catalogue import fault
 from tests.faults.harness import SLOWLY, Trial, kill
 from tests.faults.judge import unfinished
+from tests.forked import Process
 
 FULL = Path("/dev/full")
 
@@ -27,7 +28,7 @@ def clock_steps_back(trial: Trial) -> None:
 
 @fault("the server's clock was set back by a day since the run began", -9, sees="")
 def clock_set_back(trial: Trial) -> None:
-    running: list[subprocess.Popen[str]] = []
+    running: list[Process] = []
     with trial.at("before COMMIT", lambda _: kill(running[0]), skip=3):
         running.append(trial.start(*SLOWLY))
         trial.watch(running[0])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import time
 
 from tests.faults.catalogue import fault
 from tests.faults.harness import SLOWLY, Trial, kill
+from tests.forked import Process
 from tests.proxy import Proxy, proxy
 
 
@@ -81,7 +81,7 @@ def stalls_for_ever(trial: Trial) -> None:
 @fault("SIGTERM while a stalled connection is waited for", 143, sees="terminated")
 def terminated_while_stalled(trial: Trial) -> None:
     between: list[Proxy] = []
-    running: list[subprocess.Popen[str]] = []
+    running: list[Process] = []
 
     def act(piece: bytes) -> bytes:
         between[0].stalled = True

@@ -6,13 +6,14 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from recon.cli.app import main
+from tests.forked import Process, start_python
 
 REPOSITORY = Path(__file__).parents[2]
 KEPT = {"HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "USER"}
@@ -56,21 +57,15 @@ class Program:
     """Which part of the program is spoilt (tests.faults.tampering), to see whether the harness notices."""
     quick: bool = False
     """Whether a run that meets no fault may do without a process of its own, for tests that have little time."""
+    begin: Callable[..., Process] = start_python
 
-    def start(self, *arguments: object, url: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
+    def start(self, *arguments: object, url: str, stdout: int = subprocess.PIPE) -> Process:
         """Starts it and goes on."""
         environment = {name: value for name, value in os.environ.items() if name in KEPT}
         environment |= {"PYTHONPATH": str(REPOSITORY), "RECON_HOME": str(self.home), "RECON_DATABASE_URL": url}
         program = ["tests.faults.tampering", self.tampering] if self.tampering else ["recon"]
-        return subprocess.Popen(
-            [sys.executable, "-m", *program, *map(str, arguments)],
-            env=environment | {"COLUMNS": "120"},
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=self.home,
-        )
+        environment |= {"COLUMNS": "120"}
+        return self.begin([*program, *map(str, arguments)], environment, self.home, stdout=stdout)
 
     def run(self, *arguments: object, url: str, timeout: float = 90) -> Outcome:
         """Runs it to its end, where no fault is."""
@@ -79,7 +74,7 @@ class Program:
         return ended(self.start(*arguments, url=url), timeout)
 
 
-def ended(process: subprocess.Popen[str], timeout: float = 90) -> Outcome:
+def ended(process: Process, timeout: float = 90) -> Outcome:
     """What came of a process; one that does not end in time is killed, and that is an error."""
     try:
         stdout, stderr = process.communicate(timeout=timeout)
@@ -90,7 +85,7 @@ def ended(process: subprocess.Popen[str], timeout: float = 90) -> Outcome:
     return Outcome(process.returncode, stdout or "", stderr)
 
 
-def wait_for_handlers(process: subprocess.Popen[str]) -> None:
+def wait_for_handlers(process: Process) -> None:
     """Waits until the program listens to signals: before that it is Python that dies of them, not recon."""
     status = Path(f"/proc/{process.pid}/status")
     for _ in range(1000):

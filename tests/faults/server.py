@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import threading
 import time
 from contextlib import suppress
@@ -14,6 +13,7 @@ from tests.faults.catalogue import fault
 from tests.faults.data import DATES
 from tests.faults.harness import SLOWLY, Trial, backend_pids, kill
 from tests.faults.judge import CALCULATIONS, Verdict, judge
+from tests.forked import Process
 from tests.servers import Server
 
 CHUNKS_BEFORE = 8
@@ -150,7 +150,7 @@ def restart_while_it_runs(trial: Trial, stop) -> None:
 
 def chunks_after_crash(trial: Trial, *options: str) -> int:
     """How many of the chunks that were committed are there after recon and the server died at once."""
-    running: list[subprocess.Popen[str]] = []
+    running: list[Process] = []
 
     def act(_: bytes) -> None:
         trial.database.disconnect()

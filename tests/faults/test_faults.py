@@ -14,6 +14,7 @@ from tests.faults.catalogue import Fault, catalogue, play
 from tests.faults.data import BEFORE
 from tests.faults.harness import MOMENTS, SLOWLY, Stage, Trial
 from tests.faults.judge import CALCULATIONS, Verdict, judge
+from tests.forked import Forks
 from tests.servers import temporary_home
 
 SEED = 25
@@ -23,11 +24,11 @@ STORED = Path(__file__).parent / "results.csv"
 
 
 @pytest.fixture(scope="session")
-def stage() -> Iterator[Stage]:
+def stage(forks: Forks) -> Iterator[Stage]:
     """Servers of the faults' own: some of them are crashed. One pair for each test process."""
     with temporary_home() as home, pytest.MonkeyPatch.context() as patch:
         patch.setenv("RECON_HOME", str(home))
-        stage = Stage(home, long_s=2, quick=True)
+        stage = Stage(home, long_s=2, quick=True, begin=forks.start)
         try:
             yield stage
         finally:
