@@ -29,7 +29,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "recon"))
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """PostgreSQL 18 from the wheel; one for each test process."""
-    yield from _serve(embedded_programs())
+    yield from _serve(embedded_programs(), stays=True)
 
 
 @pytest.fixture(scope="session")
@@ -38,11 +38,11 @@ def debian_server() -> Iterator[Server]:
     bindir = debian_programs()
     if bindir is None:
         pytest.skip("no PostgreSQL under /usr/lib/postgresql")
-    yield from _serve(bindir)
+    yield from _serve(bindir, stays=True)
 
 
-def _serve(bindir: Path) -> Iterator[Server]:
-    server = start_server(bindir)
+def _serve(bindir: Path, *, stays: bool = False) -> Iterator[Server]:
+    server = start_server(bindir, stays=stays)
     try:
         make_template(server)
         yield server

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import adbc_driver_postgresql.dbapi as adbc
 
@@ -72,6 +73,9 @@ class Server:
     gid: int
     port: int = 0
     configuration: str = field(default=CONFIGURATION, repr=False)
+    stays: bool = False
+    """Whether nobody stops it or counts its sessions: then one of ours is kept, as every new one costs some 50 ms."""
+    _session: Any = field(default=None, repr=False)
     watcher: subprocess.Popen[bytes] = field(init=False, repr=False)
 
     @property
@@ -107,8 +111,15 @@ class Server:
 
     def execute(self, statement: str) -> None:
         """One statement as superuser, outside any transaction."""
-        with adbc.connect(self.url, autocommit=True) as connection, connection.cursor() as cursor:
-            cursor.execute(statement)
+        session = self._session or adbc.connect(self.url, autocommit=True)
+        try:
+            with session.cursor() as cursor:
+                cursor.execute(statement)
+        finally:
+            if self.stays:
+                self._session = session
+            else:
+                session.close()
 
     def create_database(self, name: str, template: str | None = None) -> str:
         """A new database; the superuser's URL of it."""
@@ -188,11 +199,13 @@ class Server:
     def close(self) -> None:
         """Stops the server and deletes its files."""
         assert self.watcher.stdin
+        if self._session:
+            self._session.close()
         self.watcher.stdin.close()
         self.watcher.wait(30)
 
 
-def start_server(bindir: Path, configuration: str = CONFIGURATION) -> Server:
+def start_server(bindir: Path, configuration: str = CONFIGURATION, *, stays: bool = False) -> Server:
     """A new server with nothing in it; `configuration` is added to what initdb wrote."""
     directory = Path(tempfile.mkdtemp(prefix="recon-test-"))
     uid, gid = os.getuid(), os.getgid()
@@ -200,7 +213,7 @@ def start_server(bindir: Path, configuration: str = CONFIGURATION) -> Server:
         uid, gid = _server_user()
         os.chown(directory, uid, gid)
         directory.chmod(0o755)
-    server = Server(bindir, directory, uid, gid, free_port(), configuration)
+    server = Server(bindir, directory, uid, gid, free_port(), configuration, stays)
     server._watch()
     try:
         server._initialize()

@@ -83,7 +83,9 @@ class Stage:
         """The server; `durable`: the one with fsync, which faults may stop, crash and set otherwise."""
         with self._lock:
             if durable not in self._servers:
-                self._servers[durable] = start_server(self.bindir, DURABLE if durable else CONFIGURATION)
+                self._servers[durable] = start_server(
+                    self.bindir, DURABLE if durable else CONFIGURATION, stays=not durable
+                )
                 data.make_template(self._servers[durable])
             return self._servers[durable]
 
