@@ -13,11 +13,9 @@ import pytest
 from hypothesis import settings
 
 from tests.databases import Database, make_template, new_database
-from tests.forked import Forks, Process, start_python
+from tests.forked import Forks, Process, bare_variables, start_python
 from tests.servers import Server, debian_programs, embedded_programs, start_server, temporary_home
 
-REPOSITORY = Path(__file__).parents[1]
-KEPT_VARIABLES = {"HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "USER"}
 FORK = os.environ.get("RECON_TESTS_FORK") != "no"
 
 # The same examples at every run, and no example is slow: the machine may be.
@@ -89,21 +87,16 @@ def recon_home() -> Iterator[Path]:
         yield home
 
 
-def _kept_variables() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name in KEPT_VARIABLES}
-    return kept | {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "120"}
-
-
 @pytest.fixture
 def environment(recon_home: Path) -> dict[str, str]:
     """The variables of a user who has set nothing but a home for recon."""
-    return _kept_variables() | {"RECON_HOME": str(recon_home)}
+    return bare_variables() | {"RECON_HOME": str(recon_home)}
 
 
 @pytest.fixture(scope="session")
 def forks() -> Iterator[Forks]:
     """Runs of the program for which its libraries need not be loaded each time; one helper for each test process."""
-    forks = Forks(_kept_variables())
+    forks = Forks()
     yield forks
     forks.close()
 

@@ -30,14 +30,24 @@ LIBRARIES = (
     "platformdirs",
     "polars",
     "pyarrow",
+    "pydantic.json_schema",
+    "pydantic.type_adapter",
+    "pydantic.types",
     "rich.console",
     "rich.progress",
     "rich.table",
     "tenacity",
     "typer",
 )
+KEPT_VARIABLES = {"HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "PYTHONPYCACHEPREFIX", "TMPDIR", "USER"}
 LONGEST_ORDER = 1 << 20
 Process: TypeAlias = "Fork | subprocess.Popen[str]"
+
+
+def bare_variables() -> dict[str, str]:
+    """The variables of a user who has set nothing for recon."""
+    kept = {name: value for name, value in os.environ.items() if name in KEPT_VARIABLES}
+    return kept | {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "120"}
 
 
 class Fork:
@@ -89,13 +99,13 @@ class Fork:
 class Forks:
     """Starts runs by forking one helper, which ends with this process at the latest."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self) -> None:
         self._orders, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._helper = subprocess.Popen(
                 [sys.executable, "-m", "tests.forked", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
-                env=environment,
+                env=bare_variables(),
                 cwd=REPOSITORY,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 from pathlib import Path
@@ -11,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders import write
-from tests.conftest import REPOSITORY
-from tests.forked import Forks, start_python
+from tests.forked import Forks, bare_variables, start_python
 
 PROBE = """
 import atexit, json, os, signal, sys
@@ -21,7 +19,7 @@ signals = [str(signal.getsignal(number)) for number in (signal.SIGINT, signal.SI
 streams = [(s.isatty(), s.encoding, s.errors, s.line_buffering) for s in (sys.stdin, sys.stdout, sys.stderr)]
 own = sorted(name for name in sys.modules if name.partition(".")[0] == "recon")
 files = sorted(os.listdir("/proc/self/fd"))
-variables = [os.environ.get(name) for name in ("HOME", "A_VARIABLE")]
+variables = [os.environ.get(name) for name in ("COLUMNS", "A_VARIABLE")]
 where = [sys.argv, sys.path, os.getcwd()]
 print(json.dumps([*where, variables, sys.stdin.read(), streams, signals, own, files, __name__]))
 print("complaint", file=sys.stderr)
@@ -36,7 +34,7 @@ time.sleep(60)
 
 @pytest.fixture
 def variables() -> dict[str, str]:
-    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), "A_VARIABLE": "given"}
+    return bare_variables() | {"A_VARIABLE": "given"}
 
 
 def test_it_begins_and_ends_as_a_python_of_its_own(forks: Forks, variables: dict[str, str], tmp_path: Path) -> None:
@@ -52,7 +50,7 @@ def test_it_begins_and_ends_as_a_python_of_its_own(forks: Forks, variables: dict
     assert python[1:] == ("complaint\n", 3, 3)
     state, end = python[0].splitlines()
     assert end == "the end"
-    assert json.loads(state)[2:5] == [str(tmp_path), [None, "given"], "what is typed\n"]
+    assert json.loads(state)[2:5] == [str(tmp_path), ["120", "given"], "what is typed\n"]
 
 
 def test_it_is_waited_for_and_killed_as_one(forks: Forks, variables: dict[str, str], tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
@@ -13,10 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recon.cli.app import main
-from tests.forked import Process, start_python
+from tests.forked import Process, bare_variables, start_python
 
-REPOSITORY = Path(__file__).parents[2]
-KEPT = {"HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "USER"}
 CHANGING = [
     (r"\b[0-9a-f]{8}\b", "RUN"),
     (r"127\.0\.0\.1:\d+/\w+|port \d+", "SERVER"),
@@ -61,10 +58,8 @@ class Program:
 
     def start(self, *arguments: object, url: str, stdout: int = subprocess.PIPE) -> Process:
         """Starts it and goes on."""
-        environment = {name: value for name, value in os.environ.items() if name in KEPT}
-        environment |= {"PYTHONPATH": str(REPOSITORY), "RECON_HOME": str(self.home), "RECON_DATABASE_URL": url}
+        environment = bare_variables() | {"RECON_HOME": str(self.home), "RECON_DATABASE_URL": url}
         program = ["tests.faults.tampering", self.tampering] if self.tampering else ["recon"]
-        environment |= {"COLUMNS": "120"}
         return self.begin([*program, *map(str, arguments)], environment, self.home, stdout=stdout)
 
     def run(self, *arguments: object, url: str, timeout: float = 90) -> Outcome:

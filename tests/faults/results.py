@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.faults.harness import Trial
 from tests.faults.judge import Verdict
-from tests.faults.program import REPOSITORY
+from tests.forked import REPOSITORY
 from tests.servers import Server
 
 COUNTS = ("missing", "duplicate", "wrong", "touched", "ledger")

@@ -8,8 +8,8 @@ from itertools import groupby
 from pathlib import Path
 
 from tests.faults import results
-from tests.faults.program import REPOSITORY
 from tests.faults.results import Line
+from tests.forked import REPOSITORY
 from tests.readme import with_table
 
 NAME = "faults"
