@@ -123,7 +123,9 @@ class Server:
 
     def create_database(self, name: str, template: str | None = None) -> str:
         """A new database; the superuser's URL of it."""
-        self.execute(f'create database "{name}"' + (f' template "{template}"' if template else ""))
+        # Copying files costs half of what writing them to the log does; it flushes everything first.
+        cheap = " strategy file_copy" if self.version >= 15 and "fsync = off" in self.configuration else ""
+        self.execute(f'create database "{name}"' + (f' template "{template}"' if template else "") + cheap)
         return self.role_url("postgres", database=name)
 
     def drop_database(self, name: str) -> None:
