@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -15,8 +16,6 @@ from hypothesis import settings
 from tests.databases import Database, make_template, new_database
 from tests.forked import Forks, Process, bare_variables, start_python
 from tests.servers import Server, debian_programs, embedded_programs, start_server, temporary_home
-
-FORK = os.environ.get("RECON_TESTS_FORK") != "no"
 
 # The same examples at every run, and no example is slow: the machine may be.
 settings.register_profile("recon", max_examples=50, deadline=None, derandomize=True, database=None)
@@ -101,6 +100,13 @@ def forks() -> Iterator[Forks]:
     forks.close()
 
 
+@pytest.fixture(scope="session")
+def begin(request: pytest.FixtureRequest) -> Callable[..., Process]:
+    """How the program is started: forked, or with RECON_TESTS_FORK=no by a Python of its own."""
+    wanted = sys.platform == "linux" and os.environ.get("RECON_TESTS_FORK") != "no"
+    return request.getfixturevalue("forks").start if wanted else start_python
+
+
 @pytest.fixture
 def run_recon(start_recon: Callable[..., Process]) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs the program as its users do: `run_recon("status", "--json", url=database.url)`."""
@@ -119,11 +125,10 @@ def run_recon(start_recon: Callable[..., Process]) -> Callable[..., subprocess.C
 
 
 @pytest.fixture
-def start_recon(environment: dict[str, str], forks: Forks) -> Iterator[Callable[..., Process]]:
+def start_recon(environment: dict[str, str], begin: Callable[..., Process]) -> Iterator[Callable[..., Process]]:
     """Starts the program and goes on: for signals, and for two runs at once. What still runs in the end is killed.
 
-    Python itself is started where variables or a directory are given (what Python makes of them is then part of the
-    test), and everywhere with RECON_TESTS_FORK=no.
+    It is never forked where variables or a directory are given: what Python makes of them is then part of the test.
     """
     running: list[Process] = []
 
@@ -136,8 +141,8 @@ def start_recon(environment: dict[str, str], forks: Forks) -> Iterator[Callable[
     ) -> Process:
         program = ["recon", *map(str, arguments)]
         variables = environment | ({} if url is None else {"RECON_DATABASE_URL": url}) | (env or {})
-        begin = forks.start if FORK and env is None and cwd is None else start_python
-        running.append(begin(program, variables, cwd or recon_cwd(environment), stdin))
+        how = begin if env is None and cwd is None else start_python
+        running.append(how(program, variables, cwd or recon_cwd(environment), stdin))
         return running[-1]
 
     yield start

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from tests.builders import write
 from tests.forked import Forks, bare_variables, start_python
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="nothing is forked elsewhere")
 PROBE = """
 import atexit, json, os, signal, sys
 atexit.register(print, "the end")

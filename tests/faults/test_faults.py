@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from tests.faults.catalogue import Fault, catalogue, play
 from tests.faults.data import BEFORE
 from tests.faults.harness import MOMENTS, SLOWLY, Stage, Trial
 from tests.faults.judge import CALCULATIONS, Verdict, judge
-from tests.forked import Forks
+from tests.forked import Process
 from tests.servers import temporary_home
 
 SEED = 25
@@ -24,11 +24,11 @@ STORED = Path(__file__).parent / "results.csv"
 
 
 @pytest.fixture(scope="session")
-def stage(forks: Forks) -> Iterator[Stage]:
+def stage(begin: Callable[..., Process]) -> Iterator[Stage]:
     """Servers of the faults' own: some of them are crashed. One pair for each test process."""
     with temporary_home() as home, pytest.MonkeyPatch.context() as patch:
         patch.setenv("RECON_HOME", str(home))
-        stage = Stage(home, long_s=2, quick=True, begin=forks.start)
+        stage = Stage(home, long_s=2, quick=True, begin=begin)
         try:
             yield stage
         finally:
