@@ -26,10 +26,10 @@ from typing import IO, TextIO, TypeAlias
 
 REPOSITORY = Path(__file__).parents[1]
 LIBRARIES = (
-    "adbc_driver_postgresql.dbapi",
+    "adbc_driver_postgresql",
     "platformdirs",
     "polars",
-    "pyarrow",
+    "pyarrow.compute",
     "pydantic.json_schema",
     "pydantic.type_adapter",
     "pydantic.types",
