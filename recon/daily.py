@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from recon.errors import ExitCode, IncompleteError
 from recon.parameters import Mending, Pace
 from recon.reference import Reference
 from recon.report import FixReport
-from recon.tables import inspect
+from recon.tables import Layout, inspect
 from recon.window import Window
 
 INSTANCE = -1
@@ -24,9 +24,13 @@ INSTANCE = -1
 
 @dataclass(frozen=True)
 class DailyReport:
-    """A nightly run: what `fix` did, and what every date of the window came to."""
+    """A nightly run: what `fix` did, and what every date of the window came to.
+
+    coverage_days: from today to the last date whose difficulty is known; below 0 once that is past.
+    """
 
     report: FixReport
+    coverage_days: int
 
     @property
     def exit_code(self) -> ExitCode:
@@ -44,8 +48,21 @@ class DailyReport:
         return {day: _outcome(day in off, results.get(day)) for day in reversed(days)}
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON document of `recon daily`; `outcomes` besides the fields of `fix`."""
-        return {**self.report.to_dict(), "outcomes": {str(day): what for day, what in self.outcomes.items()}}
+        """The JSON document of `recon daily`: the fields of `fix`, what is left, and why. `wrong` is None unless the
+        values were compared.
+        """
+        after = self.report.after
+        return {
+            **self.report.to_dict(),
+            "outcomes": {str(day): what for day, what in self.outcomes.items()},
+            "duplicate": after.total("duplicate"),
+            "orphan": after.total("orphan"),
+            "wrong": after.values.wrong if after.values else None,
+            "blocked_dates": self.report.statuses["blocked"],
+            "failed_dates": self.report.statuses["failed"],
+            "difficulty_coverage_days": self.coverage_days,
+            "exit_code": self.exit_code,
+        }
 
 
 def _outcome(off: bool, result: Any) -> str:
@@ -54,6 +71,16 @@ def _outcome(off: bool, result: Any) -> str:
     if off:
         return "partial"
     return "fixed" if result is not None and (result.inserted or result.removed) else "fully_reconciled"
+
+
+def window(today: date, days: int) -> Window:
+    """`today` and the days before it: so many dates."""
+    return Window(today - timedelta(days=days - 1), today)
+
+
+def coverage_days(reference: Reference, today: date) -> int:
+    """Days from today to the last date whose difficulty is known."""
+    return (reference.known_through - today).days
 
 
 def daily(
@@ -65,19 +92,20 @@ def daily(
     run_id: str,
     watcher: pipeline.Watcher,
     force: bool = False,
+    check: pipeline.ValueCheck | None = None,
     mending: Mending | None = None,
     confirm: Callable[[int], None] = lambda _: None,
 ) -> DailyReport:
     """Checks and fills `today` and the days before it; IncompleteError when another instance is at work.
 
-    today: the settlement date that is running in Europe/London. force: compare every key, not checksums.
+    today: the settlement date that is running in Europe/London. force: compare every key, not checksums. check: also
+    compare every value, once all is filled and repaired.
     """
-    window = Window(today - timedelta(days=days - 1), today)
-    with _only_instance(settings, run_id):
+    with _only_instance(settings, run_id) as layout:
         report = pipeline.fix(
             settings,
             reference,
-            window,
+            window(today, days),
             Pace(),
             command="daily",
             run_id=run_id,
@@ -86,13 +114,17 @@ def daily(
             mending=mending,
             confirm=confirm,
         )
-    return DailyReport(report)
+        if check:
+            name = f"recon/daily/{run_id}"
+            after = pipeline.with_values(settings, reference, layout, report.after, check, name=name)
+            report = replace(report, after=after)
+    return DailyReport(report, coverage_days(reference, today))
 
 
 @contextmanager
-def _only_instance(settings: Settings, run_id: str) -> Iterator[None]:
+def _only_instance(settings: Settings, run_id: str) -> Iterator[Layout]:
     with connect(settings, f"recon/daily/{run_id}") as session:
-        space = inspect(session, settings).lock_space
-        if not session.rows(f"select pg_try_advisory_lock({space}, {INSTANCE}) as mine")[0]["mine"]:
+        layout = inspect(session, settings)
+        if not session.rows(f"select pg_try_advisory_lock({layout.lock_space}, {INSTANCE}) as mine")[0]["mine"]:
             raise IncompleteError("another 'recon daily' is at work on these tables", "let it finish", code="busy")
-        yield
+        yield layout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any
 
 
 class ExitCode(IntEnum):
@@ -36,6 +37,10 @@ class ReconError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}; {self.hint}" if self.hint else self.message
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document of a command that failed."""
+        return {"schema_version": 1, "error": {"code": self.code, "message": self.message, "hint": self.hint}}
 
 
 class UsageError(ReconError):

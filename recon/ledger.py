@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
+from recon import __version__
 from recon.database import Session, sql
-from recon.errors import LedgerError, PermissionDenied
+from recon.errors import ExitCode, LedgerError, PermissionDenied
 from recon.plan import PlannedDate
 from recon.report import DateResult
 
@@ -186,3 +187,17 @@ def note_failures(session: Session, run_id: str, results: Sequence[DateResult]) 
     """Records failed dates on their own, and returns what the ledger now says of them."""
     with session.transaction():
         return record(session, run_id, results)
+
+
+def told(session: Session) -> int | None:
+    """The exit code of the nightly run that was posted last; None when none was."""
+    found = session.rows(sql("told")) if require(session) else []
+    return int(found[0]["told"]) if found else None
+
+
+def note_told(session: Session, run_id: str, ends: tuple[date, date], exit_code: int) -> None:
+    """Notes that a nightly run was posted with that exit code."""
+    ensure(session)
+    status = "done" if exit_code in (ExitCode.OK, ExitCode.DIFFERENCES) else "incomplete"
+    with session.transaction():
+        session.execute(sql("told_note"), run_id, __version__, status, *ends, str(exit_code))

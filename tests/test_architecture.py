@@ -26,7 +26,7 @@ LAYERS = {
     3: "database profile",
     4: (
         "tables load ledger reference parameters repair quarantine source_findings "
-        "embedded embedded_server files sample_files sample_load download"
+        "embedded embedded_server files sample_files sample_load download notify metrics"
     ),
     5: (
         "pipeline analysis values minimal daily explain proof setup sample "
@@ -37,7 +37,9 @@ LAYERS = {
 LAYER = {name: layer for layer, names in LAYERS.items() for name in names.split()}
 DRIVERS = {"adbc_driver_manager", "adbc_driver_postgresql", "connectorx", "psycopg", "psycopg2", "asyncpg"}
 EFFECTS = {"os", "sys", "time", "logging", "subprocess", "socket", "threading", "urllib", "tempfile", "shutil"}
-HEAVY = DRIVERS | {"polars", "pyarrow", "pandas", "numpy"}
+HEAVY = DRIVERS | {"polars", "pyarrow", "pandas", "numpy", "prometheus_client"}
+EXTRAS = ("metrics",)
+"""Those whose packages recon imports by itself, when it needs them."""
 READS_ENVIRONMENT = {
     "config": "the one place where settings are read",
     "embedded_server": "hands its variables on to PostgreSQL's own programs",
@@ -147,9 +149,11 @@ def test_the_package_does_not_need_its_tests() -> None:
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = {re.split(r"[><=;\s]", text)[0].replace("-", "_") for text in project["dependencies"]} - {"tzdata"}
+    extras = project["optional-dependencies"]
+    optional = [text for extra in EXTRAS for text in extras[extra]]
+    asked = {re.split(r"[><=;\s]", text)[0].replace("-", "_") for text in [*project["dependencies"], *optional]}
     foreign = {root for m in MODULES for root in roots(m)} - sys.stdlib_module_names - {"recon"}
-    assert foreign == declared
+    assert foreign == asked - {"tzdata"}
 
 
 def test_nothing_is_named_utils() -> None:

@@ -10,7 +10,7 @@ from typer.exceptions import TyperException
 
 from recon import __version__
 from recon.cli import commands, demo, diagnose, difficulty, minimal, proof, quarantine, sample
-from recon.cli.call import LOG, visible
+from recon.cli.call import ENDINGS, LOG, logs_json, visible
 from recon.cli.options import give_options, take_common
 from recon.errors import ExitCode, ReconError, UsageError
 
@@ -89,11 +89,13 @@ def fail(error: ReconError, arguments: list[str]) -> int:
     """One line on stderr, or with `--json` one document on stdout; the error's exit code."""
     import json
 
+    in_log = logs_json() and "--json" not in arguments
     if "--json" in arguments:
-        document = {"code": error.code, "message": error.message, "hint": error.hint}
-        sys.stdout.write(json.dumps({"schema_version": 1, "error": document}, ensure_ascii=False) + "\n")
-    else:
+        sys.stdout.write(json.dumps(error.to_dict(), ensure_ascii=False) + "\n")
+    elif not in_log:
         sys.stderr.write(f"recon: {visible(str(error))}\n")
-    for handler in LOG.handlers[1:]:
+    for handler in LOG.handlers[0 if in_log else 1 :]:
         handler.handle(LOG.makeRecord(LOG.name, 40, "", 0, "%s", (str(error),), None))
+    for told in ENDINGS:
+        told(error)
     return int(error.exit_code)

@@ -6,6 +6,7 @@ import json
 import logging
 import secrets
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from recon.address import EMBEDDED
 from recon.config import LogFormat, Settings, Timeouts
-from recon.errors import UsageError
+from recon.errors import ReconError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from recon.reference import Reference
 
 LOG = logging.getLogger("recon")
+ENDINGS: list[Callable[[ReconError], None]] = []
+"""Told the error that ends the command, on whichever thread it is found: see `recon.cli.night`."""
 CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
 
 
@@ -119,7 +122,9 @@ class Call:
 
     def progress(self, line: str) -> None:
         """A line on stderr while something long goes on."""
-        if not self._settings.quiet:
+        if logs_json() and not self._settings.quiet:
+            LOG.handlers[0].handle(LOG.makeRecord(LOG.name, logging.INFO, "", 0, "%s", (line,), None))
+        elif not self._settings.quiet:
             with suppress(OSError):
                 print(line, file=sys.stderr, flush=True)
 
@@ -154,6 +159,11 @@ class JsonLines(logging.Formatter):
         line = {"time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"), "level": record.levelname.lower()}
         line |= {"message": record.getMessage()} | getattr(record, "fields", {})
         return json.dumps(line, ensure_ascii=False)
+
+
+def logs_json() -> bool:
+    """Whether stderr takes JSON lines and nothing else."""
+    return bool(LOG.handlers) and isinstance(LOG.handlers[0].formatter, JsonLines)
 
 
 class _Handler(logging.StreamHandler[TextIO]):

@@ -21,9 +21,12 @@ from recon.cli.options import (
     FirstDate,
     LastDate,
     MaxChanges,
+    MetricsFile,
     Period,
+    PingUrl,
     Repair,
     Rtol,
+    Webhook,
     Workers,
     Yes,
     with_common,
@@ -249,35 +252,42 @@ def daily(
     repair: Repair = "missing",
     yes: Yes = False,
     max_changes: MaxChanges = DEFAULT_LIMIT,
+    values: CheckValues = False,
     atol: Atol = DEFAULT_ATOL,
     rtol: Rtol = DEFAULT_RTOL,
     today: Annotated[
         str | None, typer.Option("--today", metavar="DATE", help="Check as if this were today (Europe/London).")
     ] = None,
+    metrics_file: MetricsFile = None,
+    ping_url: PingUrl = None,
+    webhook: Webhook = None,
 ) -> int:
     """The nightly check: today and the days before it."""
     day = parse_date(today) if today else today_in_london(datetime.now(UTC))
     repairs = parse_repairs(repair) | ({"stale"} if force else set())
-    limit = ChangeLimit.parse(max_changes)
+    limit, workers = ChangeLimit.parse(max_changes), parse_workers(DEFAULT_WORKERS)
     from recon import daily as story
     from recon.audit import Tolerance
     from recon.cli import render
+    from recon.cli.night import Night
     from recon.parameters import Mending
 
-    with render.Progress(call) as watcher:
-        found = story.daily(
-            call.settings,
-            call.reference,
-            day,
-            days,
-            run_id=call.run_id,
-            watcher=watcher,
-            force=force,
-            mending=Mending(repairs, Tolerance(atol, rtol), limit),
-            confirm=render.consent(call, yes),
-        )
-    render.daily(call, found)
-    return found.exit_code
+    with Night(call, story.window(day, days), metrics_file, ping_url, webhook) as night:
+        with render.Progress(call) as watcher, render.checking(call, values, atol, rtol, workers) as check:
+            night.found = story.daily(
+                call.settings,
+                call.reference,
+                day,
+                days,
+                run_id=call.run_id,
+                watcher=watcher,
+                force=force,
+                check=check,
+                mending=Mending(repairs, Tolerance(atol, rtol), limit),
+                confirm=render.consent(call, yes),
+            )
+        render.daily(call, night.found)
+        return night.found.exit_code
 
 
 @with_common()

@@ -204,4 +204,13 @@ MaxChanges = Annotated[
 ]
 CheckValues = Annotated[bool, typer.Option("--values", help="Also compare every stored value.")]
 Atol = Annotated[float, typer.Option("--atol", min=0, help="Values agree within this many BTC ...")]
+MetricsFile = Annotated[
+    Path | None, typer.Option("--metrics-file", metavar="FILE.prom", help="Write metrics for node_exporter.")
+]
+PingUrl = Annotated[
+    str | None, typer.Option("--ping-url", metavar="URL", help="Tell healthchecks.io of the begin and the exit code.")
+]
+Webhook = Annotated[
+    str | None, typer.Option("--webhook", metavar="URL", help="Post the JSON result when the exit code changes.")
+]
 Rtol = Annotated[float, typer.Option("--rtol", min=0, max=1, help="... plus this share of the right value.")]

@@ -160,10 +160,16 @@ def _status_lines(call: Call, found: Status) -> None:
         )
     else:
         call.console.print(
-            f"[red]not reconciled[/]: {document['missing']:,} missing, {document['duplicate']:,} duplicate, "
-            f"{document['orphan']:,} orphan" + (f", {found.values.wrong:,} wrong" if found.values else ""),
+            f"[red]not reconciled[/]: {_left(found)}",
             markup=True,
         )
+
+
+def _left(found: Status) -> str:
+    """What is not as it should be, counted."""
+    left = {name: found.total(name) for name in ("missing", "duplicate", "orphan")}
+    wrong = {"wrong": found.values.wrong} if found.values else {}
+    return ", ".join(f"{count:,} {name}" for name, count in (left | wrong).items())
 
 
 def analysis(call: Call, found: Analysis) -> None:
@@ -241,9 +247,7 @@ def fix(call: Call, report: FixReport) -> None:
     if report.after.reconciled:
         call.console.print("[green]reconciled[/]", markup=True)
     else:
-        left = {name: report.after.total(name) for name in ("missing", "duplicate", "orphan")}
-        counts = ", ".join(f"{n:,} {name}" for name, n in left.items())
-        call.console.print(f"[red]not reconciled[/]: {counts}", markup=True)
+        call.console.print(f"[red]not reconciled[/]: {_left(report.after)}", markup=True)
 
 
 def daily(call: Call, found: DailyReport) -> None:

@@ -1,0 +1,76 @@
+"""A message to somebody else's server: never longer than a few seconds, and what goes wrong is said without secrets."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import urllib.error
+import urllib.request
+from http.client import HTTPException
+from urllib.parse import SplitResult, urlsplit
+
+from recon.download import is_url
+from recon.errors import UsageError
+
+PATIENCE_S = 3.0
+"""How long a message may take, name look-up included: nothing is to wait for it any longer."""
+
+
+def check(option: str, url: str) -> None:
+    """UsageError for what cannot be the address of a message; it is a secret, so that it is not shown."""
+    try:
+        parts = urlsplit(url)
+        fit = is_url(url) and bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:
+        fit = False
+    if not fit or not url.isascii() or not url.isprintable() or " " in url:
+        raise UsageError(f"{option} is not an address", "give https://host/path, without a user or password")
+
+
+def place(url: str) -> str:
+    """Where a message goes, without what makes the address a secret.
+
+    >>> place("https://hc-ping.com/0b7c?create=1")
+    'https://hc-ping.com'
+    """
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def below(url: str, what: object) -> str:
+    """The address with one more step in its path.
+
+    >>> below("https://hc-ping.com/0b7c/?create=1", "start")
+    'https://hc-ping.com/0b7c/start?create=1'
+    """
+    parts: SplitResult = urlsplit(url)
+    return parts._replace(path=f"{parts.path.rstrip('/')}/{what}").geturl()
+
+
+def post(url: str, body: str, kind: str, patience_s: float = PATIENCE_S) -> str | None:
+    """Sends a text of that media type; None once it was taken, else why it was not.
+
+    The sending has a thread of its own: a time-out of its socket ends neither a slow name server nor slow drops.
+    """
+    answer: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    request = urllib.request.Request(  # noqa: S310 `check` has seen it
+        url, body.encode(), {"Content-Type": f"{kind}; charset=utf-8", "User-Agent": "recon"}
+    )
+    threading.Thread(target=lambda: answer.put(_sent(request, patience_s)), name="message", daemon=True).start()
+    try:
+        return answer.get(timeout=patience_s)
+    except queue.Empty:
+        return f"no answer within {patience_s:g} s"
+
+
+def _sent(request: urllib.request.Request, patience_s: float) -> str | None:
+    try:
+        with urllib.request.urlopen(request, timeout=patience_s):  # noqa: S310 as above
+            return None
+    except urllib.error.HTTPError as error:
+        return f"it answered {error.code}"
+    except (OSError, HTTPException, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, TimeoutError):
+            return f"no answer within {patience_s:g} s"
+        return getattr(reason, "strerror", None) or type(reason).__name__
