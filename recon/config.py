@@ -13,6 +13,9 @@ from recon import address
 from recon.errors import UsageError
 
 URL_VARIABLES = ("RECON_DATABASE_URL", "DATABASE_URL")
+LIBPQ_VARIABLES = ("PGHOST", "PGSERVICE")
+VARIABLES = {"database_url": URL_VARIABLES, "home": ("RECON_HOME",)}
+"""The settings that the environment may hold, each with its variables, the first one first."""
 NO_DATABASE_HINT = (
     "pass --database-url postgresql://user@host/db, or set RECON_DATABASE_URL, DATABASE_URL, PGHOST or PGSERVICE; "
     "'recon demo' needs none"
@@ -248,11 +251,21 @@ class Settings:
 
 def default_home(environ: Mapping[str, str]) -> Path:
     """Where the embedded server and downloaded difficulty live: RECON_HOME, else the user's data directory."""
-    if environ.get("RECON_HOME"):
-        return Path(environ["RECON_HOME"]).expanduser().absolute()
+    found = variable("home", environ)
+    if found:
+        return Path(environ[found]).expanduser().absolute()
     import platformdirs
 
     return Path(platformdirs.user_data_dir("recon", appauthor=False))
+
+
+def variable(setting: str, environ: Mapping[str, str]) -> str | None:
+    """The variable of the environment that says what a setting is, if one does.
+
+    >>> variable("database_url", {"RECON_DATABASE_URL": "", "DATABASE_URL": "postgresql://h"})
+    'DATABASE_URL'
+    """
+    return next((name for name in VARIABLES.get(setting, ()) if environ.get(name)), None)
 
 
 def find_database_url(given: str | None, environ: Mapping[str, str] | None = None) -> str:
@@ -261,10 +274,10 @@ def find_database_url(given: str | None, environ: Mapping[str, str] | None = Non
     An empty string means libpq's own PG* variables. `embedded` is passed on as it is.
     """
     env = os.environ if environ is None else environ
-    for text in (given, *(env.get(name) for name in URL_VARIABLES)):
-        if text:
-            return address.normalize_url(text)
-    if env.get("PGHOST") or env.get("PGSERVICE"):
+    text = given or env.get(variable("database_url", env) or "")
+    if text:
+        return address.normalize_url(text)
+    if any(env.get(name) for name in LIBPQ_VARIABLES):
         return "postgresql://"
     raise UsageError("no database is named", NO_DATABASE_HINT, code="no_database")
 

@@ -34,7 +34,7 @@ def place(url: str) -> str:
     'https://hc-ping.com'
     """
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def below(url: str, what: object) -> str:

@@ -89,7 +89,7 @@ def recon_home() -> Iterator[Path]:
 @pytest.fixture
 def environment(recon_home: Path) -> dict[str, str]:
     """The variables of a user who has set nothing but a home for recon."""
-    return bare_variables() | {"RECON_HOME": str(recon_home)}
+    return bare_variables() | {"RECON_HOME": str(recon_home), "XDG_CONFIG_HOME": str(recon_home / "config")}
 
 
 @pytest.fixture(scope="session")

@@ -43,7 +43,13 @@ def run(command: str, home: Path) -> str:
     program = [sys.executable, "-m", "recon", *shlex.split(command)[1:]]
     done = subprocess.run(
         program,
-        env={**environment, "RECON_HOME": str(home), "NO_COLOR": "1", "COLUMNS": "80"},
+        env={
+            **environment,
+            "RECON_HOME": str(home),
+            "XDG_CONFIG_HOME": str(home / "config"),
+            "NO_COLOR": "1",
+            "COLUMNS": "80",
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

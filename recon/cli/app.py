@@ -9,7 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from recon import __version__
-from recon.cli import commands, demo, diagnose, difficulty, minimal, proof, quarantine, sample
+from recon.cli import commands, config, demo, diagnose, difficulty, minimal, proof, quarantine, sample
 from recon.cli.call import ENDINGS, LOG, logs_json, visible
 from recon.cli.options import give_options, take_common
 from recon.errors import ExitCode, ReconError, UsageError
@@ -54,6 +54,7 @@ proof.add_to(app)
 difficulty.add_to(app)
 sample.add_to(app)
 demo.add_to(app)
+config.add_to(app)
 
 
 def _give_options(commands: typer.Typer, arguments: list[str]) -> None:

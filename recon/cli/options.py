@@ -8,14 +8,17 @@ import os
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
 from recon.cli.call import Call
+from recon.cli.sources import Found, settle
 from recon.config import (
     CALCULATION_COLUMNS,
     CURTAILMENT_COLUMNS,
+    DEFAULT_CALCULATIONS,
+    DEFAULT_CURTAILMENT,
     Fleet,
     LogFormat,
     Reader,
@@ -27,43 +30,72 @@ from recon.config import (
 )
 
 
-def _option(kind: Any, *names: str, help: str, **more: Any) -> Any:
-    return Annotated[kind | None, typer.Option(*names, help=help, show_default=False, **more)]
+def _option(kind: Any, *names: str, help: str, otherwise: Any = None, **more: Any) -> Any:
+    """An option that is None unless it is given, so that what the file says can take its place.
+
+    otherwise: what holds where nobody says anything; part of the help, and the last of the annotation's metadata.
+    """
+    text = help if otherwise is None else f"{help.removesuffix('.')} ({otherwise})."
+    return Annotated[kind | None, typer.Option(*names, help=text, show_default=False, **more), otherwise]
 
 
 _COLUMNS = "What its columns are called: ours=theirs,..."
 COMMON: dict[str, Any] = {
     "database_url": _option(str, "--database-url", "-d", metavar="URL", help="PostgreSQL URL, or 'embedded'."),
-    "connect_timeout": _option(float, "--connect-timeout", help="Seconds to connect (10)."),
+    "connect_timeout": _option(float, "--connect-timeout", help="Seconds to connect.", otherwise=10),
     "statement_timeout": _option(
-        float, "--statement-timeout", help="Seconds per statement (the role's own, else 120)."
+        float, "--statement-timeout", help="Seconds per statement.", otherwise="the role's own, else 120"
     ),
-    "lock_timeout": _option(float, "--lock-timeout", help="Seconds to wait for a lock (the role's own, else 30)."),
-    "idle_timeout": _option(float, "--idle-timeout", help="Seconds idle in a transaction (the role's own, else 60)."),
-    "reader": _option(Reader, "--reader", help="Driver of large read-only scans (adbc)."),
+    "lock_timeout": _option(
+        float, "--lock-timeout", help="Seconds to wait for a lock.", otherwise="the role's own, else 30"
+    ),
+    "idle_timeout": _option(
+        float, "--idle-timeout", help="Seconds idle in a transaction.", otherwise="the role's own, else 60"
+    ),
+    "reader": _option(Reader, "--reader", help="Driver of large read-only scans.", otherwise="adbc"),
     "synchronous_commit": _option(
-        str, "--synchronous-commit", metavar="on|off", help="Wait for the disk at each chunk (off)."
+        str, "--synchronous-commit", metavar="on|off", help="Wait for the disk at each chunk.", otherwise="off"
     ),
     "curtailment_table": _option(
-        str, "--curtailment-table", metavar="TABLE", help="schema.table (curtailment_records)."
+        str, "--curtailment-table", metavar="TABLE", help="schema.table", otherwise=DEFAULT_CURTAILMENT.name
     ),
     "curtailment_columns": _option(str, "--curtailment-columns", metavar="PAIRS", help=_COLUMNS),
     "calculations_table": _option(
-        str, "--calculations-table", metavar="TABLE", help="As above (historical_bitcoin_calculations)."
+        str, "--calculations-table", metavar="TABLE", help="As above.", otherwise=DEFAULT_CALCULATIONS.name
     ),
     "calculations_columns": _option(str, "--calculations-columns", metavar="PAIRS", help=_COLUMNS),
-    "fleet": _option(Fleet, "--fleet", help="Any share of a machine, or whole ones (fractional)."),
-    "miners": _option(Path, "--miners", metavar="FILE", help="Miner models, CSV."),
-    "difficulty": _option(Path, "--difficulty", metavar="FILE", help="Difficulty epochs, CSV."),
-    "subsidy": _option(Path, "--subsidy", metavar="FILE", help="Block subsidies, CSV."),
+    "fleet": _option(Fleet, "--fleet", help="Any share of a machine, or whole ones.", otherwise="fractional"),
+    "miners": _option(Path, "--miners", metavar="FILE", help="Miner models, CSV.", otherwise="packaged"),
+    "difficulty": _option(
+        Path, "--difficulty", metavar="FILE", help="Difficulty epochs, CSV.", otherwise="updated, else packaged"
+    ),
+    "subsidy": _option(Path, "--subsidy", metavar="FILE", help="Block subsidies, CSV.", otherwise="packaged"),
     "json": _option(bool, "--json", help="One JSON document on stdout."),
     "quiet": _option(bool, "--quiet", "-q", help="No progress, no log lines on stderr."),
     "verbose": _option(bool, "--verbose", "-v", help="More log lines on stderr."),
     "profile": _option(bool, "--profile", help="Seconds and bytes per stage, at the end."),
     "log_file": _option(Path, "--log-file", metavar="FILE", help="Append log lines to a file."),
-    "log_format": _option(LogFormat, "--log-format", help="How log lines look (text)."),
+    "log_format": _option(LogFormat, "--log-format", help="How log lines look.", otherwise="text"),
 }
 """The options every command takes, by the names of `Settings.parse` below."""
+
+MetricsFile = Annotated[
+    Path | None, typer.Option("--metrics-file", metavar="FILE.prom", help="Write metrics for node_exporter.")
+]
+PingUrl = Annotated[
+    str | None, typer.Option("--ping-url", metavar="URL", help="Tell healthchecks.io of the begin and the exit code.")
+]
+Webhook = Annotated[
+    str | None, typer.Option("--webhook", metavar="URL", help="Post the JSON result when the exit code changes.")
+]
+NIGHTLY = {"metrics_file": MetricsFile, "ping_url": PingUrl, "webhook": Webhook}
+"""The options of `recon daily` that are settings, too: a file may hold them."""
+
+_SETTINGS = {name: get_args(option) for name, option in (COMMON | NIGHTLY).items() if name != "json"}
+KINDS = {name: get_args(parts[0])[0] for name, parts in _SETTINGS.items()} | {"home": Path}
+"""The type of each setting that a file may hold: all but what one invocation prints."""
+OTHERWISE = {name: str(parts[-1]) for name, parts in _SETTINGS.items() if name in COMMON and parts[-1] is not None}
+"""What a setting is where nobody says, as the help has it."""
 
 Command = Callable[..., int | None]
 
@@ -80,7 +112,9 @@ def with_common(*, database: bool = True, read_only: bool = False) -> Callable[[
             given = {name: values.pop(name) for name in COMMON}
             inherited = ctx.obj or {}
             merged = {name: inherited.get(name) if value is None else value for name, value in given.items()}
-            settings = parse_settings(merged, database=database)
+            found = find_settings(merged | {name: values[name] for name in NIGHTLY.keys() & values.keys()})
+            values |= {name: found[name].value for name in NIGHTLY.keys() & values.keys()}
+            settings = parse_settings({name: setting.value for name, setting in found.items()}, database=database)
             settings = replace(settings, read_only=read_only or bool(values.get("dry_run")))
             call = Call(ctx.command_path.split(" ", 1)[-1], settings)
             code = command(call, **values)
@@ -143,10 +177,15 @@ def _common_parameters() -> list[inspect.Parameter]:
     return [inspect.Parameter(name, kind, default=None, annotation=option) for name, option in COMMON.items()]
 
 
+def find_settings(flags: dict[str, Any]) -> dict[str, Found]:
+    """Each of the flags, and the settings that have none, as the flag, the environment or a file says."""
+    return settle(flags, KINDS, os.environ)
+
+
 def parse_settings(given: dict[str, Any], *, database: bool) -> Settings:
     """The common options as Settings; UsageError for whatever cannot be right, before any connection."""
     seconds = {f"{name}_s": given[f"{name}_timeout"] for name in ("connect", "statement", "lock", "idle")}
-    kept = {field.name for field in fields(Settings)} & given.keys() - {"database_url", "synchronous_commit"}
+    kept = {field.name for field in fields(Settings)} & given.keys() - {"database_url", "synchronous_commit", "home"}
     return Settings(
         **{name: given[name] for name in kept if given[name] is not None},
         database_url=find_database_url(given["database_url"]) if database else "",
@@ -165,7 +204,7 @@ def parse_settings(given: dict[str, Any], *, database: bool) -> Settings:
         subsidy_file=given["subsidy"],
         timeouts=Timeouts(**{name: value for name, value in seconds.items() if value is not None}),
         synchronous_commit=_on_or_off("--synchronous-commit", given["synchronous_commit"]),
-        home=default_home(os.environ),
+        home=given["home"] or default_home(os.environ),
     )
 
 
@@ -204,13 +243,4 @@ MaxChanges = Annotated[
 ]
 CheckValues = Annotated[bool, typer.Option("--values", help="Also compare every stored value.")]
 Atol = Annotated[float, typer.Option("--atol", min=0, help="Values agree within this many BTC ...")]
-MetricsFile = Annotated[
-    Path | None, typer.Option("--metrics-file", metavar="FILE.prom", help="Write metrics for node_exporter.")
-]
-PingUrl = Annotated[
-    str | None, typer.Option("--ping-url", metavar="URL", help="Tell healthchecks.io of the begin and the exit code.")
-]
-Webhook = Annotated[
-    str | None, typer.Option("--webhook", metavar="URL", help="Post the JSON result when the exit code changes.")
-]
 Rtol = Annotated[float, typer.Option("--rtol", min=0, max=1, help="... plus this share of the right value.")]

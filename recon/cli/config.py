@@ -1,0 +1,90 @@
+"""`recon config`: every setting, and who said so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import typer
+
+from recon.address import normalize_url, without_password
+from recon.cli.call import Call
+from recon.cli.options import KINDS, NIGHTLY, OTHERWISE, find_settings, parse_settings, take_common
+from recon.cli.sources import Found, files
+from recon.config import find_database_url
+from recon.errors import UsageError
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the group."""
+    group = typer.Typer(help="Every setting, its value and where it comes from.")
+    group.command("show")(show)
+    app.add_typer(group, name="config")
+
+
+@take_common
+def show(ctx: typer.Context) -> None:
+    """Every setting, its value and where it comes from; secrets are hidden."""
+    found = find_settings(ctx.obj | dict.fromkeys(NIGHTLY))
+    settings = parse_settings({name: setting.value for name, setting in found.items()}, database=False)
+    call = Call("config show", settings)
+    rows = [
+        (name, _shown(name, setting, settings.home), setting)
+        for name, setting in _with_libpq(found).items()
+        if name in KINDS
+    ]
+    places = [(path.absolute(), path.exists()) for path in files()]
+    if call.json:
+        return call.print_json(_document(rows, places))
+    table = [("setting", "value", "from"), *((name, value, f"{s.source} {s.where}") for name, value, s in rows)]
+    names, values = (max(len(row[column]) for row in table) for column in (0, 1))
+    for name, value, source in table:
+        call.say(f"{name:{names}}  {value:{values}}  {source}".rstrip())
+    for path, there in places:
+        call.say(f"{path}: {'read' if there else 'not there'}")
+    return None
+
+
+def _with_libpq(found: dict[str, Found]) -> dict[str, Found]:
+    """The same; where nobody names a database and libpq's own variables do, they are what counts."""
+    if found["database_url"].value is None:
+        with suppress(UsageError):
+            url = find_database_url(None)
+            return found | {"database_url": Found(url, "environment", "PG*")}
+    return found
+
+
+def _shown(name: str, setting: Found, home: object) -> str:
+    """A value fit to be shown; a default in the words of the option's help."""
+    if setting.value is None:
+        return str(home) if name == "home" else OTHERWISE.get(name, "-")
+    return HIDING[name](setting.value) if name in HIDING else str(setting.value)
+
+
+def _message_place(url: str) -> str:
+    from recon.notify import place
+
+    return f"{place(url)}/..."
+
+
+HIDING: dict[str, Callable[[str], str]] = {
+    "database_url": lambda url: without_password(normalize_url(url)),
+    "ping_url": _message_place,
+    "webhook": _message_place,
+}
+"""How the settings that hold secrets are shown."""
+
+
+def _document(rows: list[tuple[str, str, Found]], places: list[tuple[Any, bool]]) -> dict[str, Any]:
+    settings = [
+        {
+            "name": name,
+            "value": None if value == "-" else value,
+            "source": setting.source,
+            "where": setting.where or None,
+        }
+        for name, value, setting in rows
+    ]
+    read = [{"path": str(path), "read": there} for path, there in places]
+    return {"schema_version": 1, "command": "config show", "files": read, "settings": settings}

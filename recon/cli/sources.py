@@ -1,0 +1,113 @@
+"""Who says what a setting is: a flag, the environment, `recon.toml` in the working directory, or the user's own."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from recon.address import normalize_url, secrets_in
+from recon.config import variable
+from recon.errors import UsageError
+
+FILE = "recon.toml"
+OTHERS_MAY_READ = 0o077
+WANTED = {Path: "a path in quotes", str: "text in quotes", float: "a number", bool: "true or false"}
+"""What a file has to hold, by the kind of a setting."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A setting's value (None: nobody says), the source (flag | environment | file | default), and which one."""
+
+    value: Any
+    source: str
+    where: str = ""
+
+
+def files() -> tuple[Path, Path]:
+    """Where a file of settings may be, the one that wins first: the working directory, and the user's configuration."""
+    import platformdirs
+
+    return Path(FILE), platformdirs.user_config_path("recon", appauthor=False) / FILE
+
+
+def settle(flags: Mapping[str, Any], kinds: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Found]:
+    """Every setting that has a flag, and those that have none.
+
+    kinds: what type each setting is of that a file may hold. UsageError for a file that cannot be right.
+    """
+    in_files: dict[str, Found] = {}
+    for path in reversed(files()):
+        in_files |= read(path, kinds)
+    names = [*flags, *(name for name in kinds if name not in flags)]
+    return {name: _found(name, flags.get(name), in_files, kinds, environ) for name in names}
+
+
+def _found(
+    name: str, flag: Any, in_files: Mapping[str, Found], kinds: Mapping[str, Any], environ: Mapping[str, str]
+) -> Found:
+    if flag is not None:
+        return Found(flag, "flag")
+    if named := variable(name, environ):
+        text = environ[named]
+        return Found(Path(text).expanduser().absolute() if kinds[name] is Path else text, "environment", named)
+    return in_files.get(name) or Found(None, "default")
+
+
+def read(path: Path, kinds: Mapping[str, Any]) -> dict[str, Found]:
+    """What a file says; nothing where there is none. UsageError names the file and the key."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        values = tomllib.loads(text)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}", "mend or remove it") from None
+    except ValueError as error:
+        reason = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error
+        raise UsageError(f"{path} is not TOML: {reason}", 'write key = "value", a line each') from None
+    path = path.absolute()
+    for name in values:
+        if name not in kinds:
+            raise _unknown(path, name, list(kinds))
+    found = {
+        name: Found(_converted(path, name, kinds[name], value), "file", str(path)) for name, value in values.items()
+    }
+    _keep_secret(path, values.get("database_url", ""))
+    return found
+
+
+def _unknown(path: Path, name: str, names: list[str]) -> UsageError:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name.replace("-", "_"), names, 1, 0.5)
+    meant = f"did you mean {near[0]}? " if near else ""
+    return UsageError(f"{path} has a key {name!r}, which is no setting", f"{meant}'recon config show' lists them all")
+
+
+def _converted(path: Path, name: str, kind: Any, value: Any) -> Any:
+    """A value as its flag would give it; a path begins at the file's own directory."""
+    if kind is Path and isinstance(value, str):
+        return path.parent / Path(value).expanduser()
+    if kind is float and type(value) is int:
+        return float(value)
+    if issubclass(kind, StrEnum) and value in list(kind):
+        return kind(value)
+    if type(value) is not kind or kind is Path:
+        raise UsageError(f"{path}: {name} is {value!r}", f"write {WANTED.get(kind) or ' or '.join(map(repr, kind))}")
+    return value
+
+
+def _keep_secret(path: Path, database_url: str) -> None:
+    """Refuses a file with a password that others may read, as ssh does with keys."""
+    try:
+        secret = bool(database_url) and bool(secrets_in(normalize_url(database_url)))
+    except UsageError as error:
+        raise UsageError(f"{path}: {error.message}", error.hint) from None
+    if secret and os.name == "posix" and path.stat().st_mode & OTHERS_MAY_READ:
+        raise UsageError(f"{path} holds a password and others may read it", f"chmod 600 {path}, or use ~/.pgpass")
