@@ -18,6 +18,18 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
+MEANINGS = {
+    ExitCode.OK: "done and reconciled",
+    ExitCode.DIFFERENCES: "differences found or left",
+    ExitCode.USAGE: "usage or configuration",
+    ExitCode.DATABASE: "database unreachable, timed out or permission denied",
+    ExitCode.INCOMPLETE: "some dates failed or are blocked (the others are done)",
+    ExitCode.INTERRUPTED: "interrupted",
+    ExitCode.TERMINATED: "terminated",
+}
+"""What each exit code says, in `recon --help` and in the reference."""
+
+
 class ReconError(Exception):
     """A failure the user can act on: one line that says what, where and how many, and a next step.
 

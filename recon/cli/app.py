@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
@@ -11,12 +11,11 @@ from typer.exceptions import TyperException
 from recon import __version__
 from recon.cli import commands, config, demo, diagnose, difficulty, minimal, proof, quarantine, sample
 from recon.cli.call import ENDINGS, LOG, logs_json, visible
+from recon.cli.manual import ManualFormat
 from recon.cli.options import give_options, take_common
-from recon.errors import ExitCode, ReconError, UsageError
+from recon.errors import MEANINGS, ExitCode, ReconError, UsageError
 
-EXIT_CODES = """Exit codes: 0 done and reconciled; 1 differences found or left; 2 usage or configuration;
-3 database unreachable, timed out or permission denied; 4 some dates failed or are blocked (the others are done);
-130 interrupted; 143 terminated."""
+EXIT_CODES = f"Exit codes: {'; '.join(f'{code:d} {meaning}' for code, meaning in MEANINGS.items())}."
 
 app = typer.Typer(
     name="recon",
@@ -55,6 +54,31 @@ difficulty.add_to(app)
 sample.add_to(app)
 demo.add_to(app)
 config.add_to(app)
+
+
+@app.command("help-all")
+def help_all(
+    form: Annotated[ManualFormat, typer.Option("--format", help="What it is written as.")] = ManualFormat.MARKDOWN,
+) -> None:
+    """The reference of every command.
+
+    Risks: none; it needs no database.
+    Output: a man page for 'man -l -', or Markdown.
+    Exit status: 0; 2.
+    Examples:
+        recon help-all --format man | man -l -
+        recon help-all --format markdown
+    """
+    from recon.cli import manual
+
+    print(manual.write(whole(), form), end="")
+
+
+def whole() -> Any:
+    """Typer's command of the whole program, every option given: what there is to parse with, and to describe."""
+    give_options(_common)
+    _give_options(app, [])
+    return typer.main.get_command(app)
 
 
 def _give_options(commands: typer.Typer, arguments: list[str]) -> None:

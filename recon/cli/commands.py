@@ -44,7 +44,7 @@ MaxFarm = Annotated[
     float, typer.Option("--max-farm-mw", help="Report keys with more energy than this power makes in half an hour.")
 ]
 WhichFirst = Annotated[Order, typer.Option("--order", help="Which dates first.")]
-RunId = Annotated[str | None, typer.Argument(metavar="[RUN_ID]", help="A run's id, as 'recon runs' shows it.")]
+RunId = Annotated[str | None, typer.Argument(metavar="RUN_ID", help="A run's id, as 'recon runs' shows it.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -64,7 +64,17 @@ def status(
     rtol: Rtol = DEFAULT_RTOL,
     workers: Workers = DEFAULT_WORKERS,
 ) -> int:
-    """Exact counts, key by key; read-only."""
+    """Exact counts, key by key; read-only.
+
+    Risks: none; all it does is read, in read-only transactions.
+    Output: rows and keys, a line per miner model, the dates by how far they are, and the verdict. With --json one
+        document, in which everything is counted exactly.
+    Exit status: 0 reconciled; 1 differences found; 2; 3.
+    Examples:
+        recon status
+        recon status --from 2024-04-01 --to 2024-04-30 --json
+        recon status --values --workers auto
+    """
     window, connections = Window.parse(first, last), parse_workers(workers)
     from recon import pipeline
     from recon.cli import render
@@ -87,7 +97,16 @@ def analyze(
     workers: Workers = DEFAULT_WORKERS,
     max_farm_mw: MaxFarm = DEFAULT_MAX_FARM_MW,
 ) -> int:
-    """Status, every incomplete date, patterns, what to run."""
+    """Status, every incomplete date, patterns, what to run.
+
+    Risks: none; all it does is read, in read-only transactions.
+    Output: what status prints, every incomplete date, months, findings with advice, and commands to run, most useful
+        first.
+    Exit status: 0 reconciled; 1 differences found; 2; 3.
+    Examples:
+        recon analyze
+        recon analyze --from 2024-04-20 --json
+    """
     window, connections = Window.parse(first, last), parse_workers(workers)
     from recon import analysis
     from recon.cli import render
@@ -160,7 +179,20 @@ def fix(
     atol: Atol = DEFAULT_ATOL,
     rtol: Rtol = DEFAULT_RTOL,
 ) -> int:
-    """Fill every gap: survey, plan, price, load, verify, record."""
+    """Fill every gap: survey, plan, price, load, verify, record.
+
+    Risks: it inserts rows that are missing, each date in a transaction that is verified before it is committed. Rows
+        that are there stay as they are, unless --repair names more than missing; then each row that is replaced or
+        removed is kept in recon.quarantine.
+    Output: the BTC written per miner model, the rows and dates, what is left. With --json one document: planned,
+        dates, inserted, btc, remaining, reconciled.
+    Exit status: 0; 1; 2; 3; 4.
+    Examples:
+        recon fix --dry-run
+        recon fix
+        recon fix 30 --workers auto --order oldest --from 2024-01-01
+        recon fix --repair missing,stale,duplicate,orphan --dry-run
+    """
     window = Window.parse(first, last)
     return _Fix(batch_size, workers, order, dry_run, repair, yes, max_changes, atol, rtol).run(call, window)
 
@@ -176,7 +208,17 @@ def date(
     atol: Atol = DEFAULT_ATOL,
     rtol: Rtol = DEFAULT_RTOL,
 ) -> int:
-    """Fill one date."""
+    """Fill one date.
+
+    Risks: it inserts rows that are missing, each date in a transaction that is verified before it is committed. Rows
+        that are there stay as they are, unless --repair names more than missing; then each row that is replaced or
+        removed is kept in recon.quarantine.
+    Output: the BTC written per miner model, the rows and dates, what is left. With --json one document: planned,
+        dates, inserted, btc, remaining, reconciled.
+    Exit status: 0; 1; 2; 3; 4.
+    Examples:
+        recon date 2024-04-20
+    """
     parsed = parse_date(day)
     plan = _Fix(DEFAULT_BATCH, "1", Order.NEWEST, dry_run, repair, yes, max_changes, atol, rtol)
     return plan.run(call, Window(parsed, parsed))
@@ -197,7 +239,18 @@ def range_(
     atol: Atol = DEFAULT_ATOL,
     rtol: Rtol = DEFAULT_RTOL,
 ) -> int:
-    """Fill an inclusive range of dates."""
+    """Fill an inclusive range of dates.
+
+    Risks: it inserts rows that are missing, each date in a transaction that is verified before it is committed. Rows
+        that are there stay as they are, unless --repair names more than missing; then each row that is replaced or
+        removed is kept in recon.quarantine.
+    Output: the BTC written per miner model, the rows and dates, what is left. With --json one document: planned,
+        dates, inserted, btc, remaining, reconciled.
+    Exit status: 0; 1; 2; 3; 4.
+    Examples:
+        recon range 2024-04-01 2024-04-30
+        recon range 2024-04-01 2024-04-30 5 --dry-run
+    """
     window = Window.parse(first, last)
     return _Fix(batch_size, workers, order, dry_run, repair, yes, max_changes, atol, rtol).run(call, window)
 
@@ -207,6 +260,14 @@ def resume(call: Call, run_id: RunId = None) -> int:
     """Go on with an unfinished run, as it was planned.
 
     The newest one, unless another is named; its stored plan and parameters count.
+
+    Risks: those of the command that began the run.
+    Output: the BTC written per miner model, the rows and dates, what is left. With --json one document: planned,
+        dates, inserted, btc, remaining, reconciled.
+    Exit status: 0 done and reconciled, or nothing to resume; 1; 2; 3; 4.
+    Examples:
+        recon resume
+        recon resume 7f3a0c21
     """
     from recon import pipeline
     from recon.cli import render
@@ -221,7 +282,15 @@ def resume(call: Call, run_id: RunId = None) -> int:
 
 @with_common(read_only=True)
 def runs(call: Call, run_id: RunId = None) -> None:
-    """The history of runs, or one run date by date."""
+    """The history of runs, or one run date by date.
+
+    Risks: none; all it does is read, in read-only transactions.
+    Output: a line per run, newest first; of one run also a line per date.
+    Exit status: 0 the history was shown; 2; 3.
+    Examples:
+        recon runs
+        recon runs 7f3a0c21 --json
+    """
     from recon import pipeline
     from recon.cli import render
 
@@ -231,7 +300,15 @@ def runs(call: Call, run_id: RunId = None) -> None:
 
 @with_common(read_only=True)
 def explain(call: Call, day: Day, period: Period, farm: Farm) -> int:
-    """The arithmetic of one key, and what is stored."""
+    """The arithmetic of one key, and what is stored.
+
+    Risks: none; all it does is read, in read-only transactions.
+    Output: energy, difficulty and subsidy of the key, and per miner model each step with its unit, what is stored,
+        and whether it agrees.
+    Exit status: 0 the stored rows agree; 1 they are missing or differ; 2; 3; 4 no difficulty is known for the date.
+    Examples:
+        recon explain 2024-04-20 24 T_VKNGW-1
+    """
     parsed = parse_date(day)
     check_period(parsed, period)
     from recon import explain as story
@@ -262,7 +339,17 @@ def daily(
     ping_url: PingUrl = None,
     webhook: Webhook = None,
 ) -> int:
-    """The nightly check: today and the days before it."""
+    """The nightly check: today and the days before it.
+
+    Risks: those of fix, for the last dates. Only one instance works at a time.
+    Output: a line per date (fully_reconciled, fixed, partial or failed), then what fix prints. With --json one
+        document, whose figures are those of the metrics file.
+    Exit status: 0; 1; 2; 3; 4 some dates failed or are blocked, or another instance is at work.
+    Examples:
+        recon daily --days 3 --quiet --log-file recon.log
+        recon daily --values --metrics-file recon.prom --ping-url https://hc-ping.com/your-check
+        recon daily --webhook https://hooks.example.com/recon --log-format json
+    """
     day = parse_date(today) if today else today_in_london(datetime.now(UTC))
     repairs = parse_repairs(repair) | ({"stale"} if force else set())
     limit, workers = ChangeLimit.parse(max_changes), parse_workers(DEFAULT_WORKERS)
@@ -298,7 +385,15 @@ def init(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the statements; run none.")] = False,
 ) -> int:
-    """Create the ledger; offer the unique index."""
+    """Create the ledger; offer the unique index.
+
+    Risks: it creates the schema recon and, with --unique-index, an index (concurrently: nobody has to wait).
+    Output: what exists, what was created; with --dry-run the statements.
+    Exit status: 0 everything is as asked for; 2; 3.
+    Examples:
+        recon init --dry-run
+        recon init --unique-index
+    """
     from recon import setup
     from recon.cli import render
 

@@ -24,6 +24,13 @@ def demo(
     """The whole job on a server of its own.
 
     Status, worst dates, fix, and the status after, with sample data: nothing to set up.
+
+    Risks: none to your data; its server is its own. --reset throws the server's data away.
+    Output: each step and what it found, for people; there is no --json.
+    Exit status: 0 nothing is missing any more; 1; 2; 3; 4.
+    Examples:
+        recon demo
+        recon demo --reset
     """
     from recon import embedded, pipeline, sample_load
     from recon.cli import render

@@ -37,7 +37,16 @@ def add_to(app: typer.Typer) -> None:
 
 @take_common
 def _default(ctx: typer.Context, nagios: Nagios = False, connections: Connections = 3) -> int | None:
-    """What could make a run time out, on this server, now."""
+    """What could make a run time out, on this server, now.
+
+    Risks: none to your tables: all it writes is a temporary table, to see how fast that goes.
+    Output: a line per check, what was seen under it, the risk of timeouts, and what to do, most urgent first.
+    Exit status: 0 no check failed; 1 a check failed; 2; 3 no connection could be made. With --nagios: 0 ok, 1
+        warning, 2 critical, 3 unknown.
+    Examples:
+        recon diagnose
+        recon diagnose --nagios
+    """
     if ctx.invoked_subcommand is not None:
         return None
     given = {name: ctx.obj.get(name) for name in COMMON}
@@ -46,7 +55,16 @@ def _default(ctx: typer.Context, nagios: Nagios = False, connections: Connection
 
 @with_common(read_only=True)
 def analyze(call: Call, nagios: Nagios = False, connections: Connections = 3) -> int:
-    """Every check: connecting, queries, settings, tables, other sessions, writing, memory."""
+    """Every check: connecting, queries, settings, tables, other sessions, writing, memory.
+
+    Risks: none to your tables: all it writes is a temporary table, to see how fast that goes.
+    Output: a line per check, what was seen under it, the risk of timeouts, and what to do, most urgent first.
+    Exit status: 0 no check failed; 1 a check failed; 2; 3 no connection could be made. With --nagios: 0 ok, 1
+        warning, 2 critical, 3 unknown.
+    Examples:
+        recon diagnose analyze --json
+        recon diagnose analyze --connections 10
+    """
     from recon import diagnose as story
 
     return _answer(call, story.analyze(call.settings, connections=connections), nagios)
@@ -54,7 +72,15 @@ def analyze(call: Call, nagios: Nagios = False, connections: Connections = 3) ->
 
 @with_common(read_only=True)
 def ladder_only(call: Call, nagios: Nagios = False) -> int:
-    """The query ladder only."""
+    """The query ladder only.
+
+    Risks: none; all it does is read, in read-only transactions.
+    Output: how long a simple, a moderate and a complex query take, beside the role's timeout.
+    Exit status: 0 no check failed; 1 a check failed; 2; 3 no connection could be made. With --nagios: 0 ok, 1
+        warning, 2 critical, 3 unknown.
+    Examples:
+        recon diagnose test
+    """
     from recon import diagnose as story
 
     return _answer(call, story.ladder_only(call.settings), nagios)
@@ -126,7 +152,14 @@ def monitor(
     interval: Annotated[float, typer.Option("--interval", min=0.05, help="Seconds between looks.")] = 60,
     count: Annotated[int | None, typer.Option("--count", min=1, help="Stop after so many looks.")] = None,
 ) -> int:
-    """Look again and again; Ctrl-C prints a summary."""
+    """Look again and again; Ctrl-C prints a summary.
+
+    Risks: none; all it does is read, in read-only transactions.
+    Output: a line per look, or with --json an object; a summary at the end.
+    Exit status: 0 it looked so often as asked for, or was stopped; 2.
+    Examples:
+        recon diagnose monitor --interval 10 --count 6
+    """
     from recon.database import pause
 
     seen: list[dict[str, Any]] = []

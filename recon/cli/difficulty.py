@@ -29,7 +29,15 @@ def show(
     call: Call,
     day: Annotated[str | None, typer.Option("--date", metavar="DATE", help="A settlement date.")] = None,
 ) -> int:
-    """The difficulty of a date, its epoch, and what is covered."""
+    """The difficulty of a date, its epoch, and what is covered.
+
+    Risks: none; it needs no database.
+    Output: the difficulty of a date (today's), its epoch, what is covered, and the file it comes from.
+    Exit status: 0 it is known; 2; 4 no difficulty is known for the date.
+    Examples:
+        recon difficulty show
+        recon difficulty show --date 2024-04-20
+    """
     parsed = parse_date(day) if day else None
     from recon import difficulty_update
 
@@ -47,7 +55,14 @@ def show(
 
 @with_common(database=False)
 def check(call: Call, origin: Annotated[str, typer.Argument(metavar="FILE|URL", help="CSV or JSON.")]) -> int:
-    """Whether a file of difficulties can be right."""
+    """Whether a file of difficulties can be right.
+
+    Risks: none; it needs no database.
+    Output: a line per thing that cannot be right, and how many epochs there are.
+    Exit status: 0 no trouble; 1 troubles found; 2; 3 an address that cannot be reached.
+    Examples:
+        recon difficulty check difficulty.csv
+    """
     from recon import difficulty_update
 
     source, troubles = difficulty_update.check(call.reference, origin, timeout_s=call.timeouts.connect_s)
@@ -72,7 +87,14 @@ def update(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Take its word against known epochs.")] = False,
 ) -> None:
-    """Take newer difficulties into the user's file, which then wins over the packaged one."""
+    """Take newer difficulties into the user's file, which then wins over the packaged one.
+
+    Risks: it replaces the user's own file of difficulties, which wins over the packaged one.
+    Output: the epochs added and changed, and through which date difficulty is known.
+    Exit status: 0 the file is up to date; 2; 3 an address that cannot be reached.
+    Examples:
+        recon difficulty update --from https://mempool.space/api/v1/mining/difficulty-adjustments
+    """
     if not origin:
         raise UsageError("no source of difficulties is named", f"give --from FILE, or --from {PUBLIC}")
     from recon import difficulty_update

@@ -52,27 +52,63 @@ def _run(call: Call, keys: int, pause_s: float, work: Callable[[Minimal], FixRep
 
 @with_common()
 def sequence(call: Call, day: Day, keys: KeysPerTransaction, pause: Pause = 0.0) -> int:
-    """Fill a date, N keys per transaction."""
+    """Fill a date, N keys per transaction.
+
+    Risks: it inserts rows that are missing, on one connection, and touches no other row. A key that fails is left out
+        and reported.
+    Output: the BTC written per miner model, the rows and dates, what is left. With --json one document: planned,
+        dates, inserted, btc, remaining, reconciled.
+    Exit status: 0; 1; 2; 3; 4.
+    Examples:
+        recon minimal sequence 2023-12-25 50
+    """
     parsed = parse_date(day)
     return _run(call, keys, pause, lambda run: run.one_date(parsed))
 
 
 @with_common()
 def critical_date(call: Call, day: Day, pause: Pause = 0.0) -> int:
-    """Fill a date, one key per transaction."""
+    """Fill a date, one key per transaction.
+
+    Risks: it inserts rows that are missing, on one connection, and touches no other row. A key that fails is left out
+        and reported.
+    Output: the BTC written per miner model, the rows and dates, what is left. With --json one document: planned,
+        dates, inserted, btc, remaining, reconciled.
+    Exit status: 0; 1; 2; 3; 4.
+    Examples:
+        recon minimal critical-date 2023-12-25
+    """
     parsed = parse_date(day)
     return _run(call, 1, pause, lambda run: run.one_date(parsed))
 
 
 @with_common()
 def most_critical(call: Call, pause: Pause = 0.0) -> int:
-    """Find the date with the most missing rows and fill it, one key per transaction."""
+    """Find the date with the most missing rows and fill it, one key per transaction.
+
+    Risks: it inserts rows that are missing, on one connection, and touches no other row. A key that fails is left out
+        and reported.
+    Output: the BTC written per miner model, the rows and dates, what is left. With --json one document: planned,
+        dates, inserted, btc, remaining, reconciled.
+    Exit status: 0; 1; 2; 3; 4.
+    Examples:
+        recon minimal most-critical --pause 0.1
+    """
     return _run(call, 1, pause, lambda run: run.most_critical())
 
 
 @with_common()
 def spot_fix(call: Call, day: Day, period: Period, farm: Farm) -> int:
-    """Fill one key."""
+    """Fill one key.
+
+    Risks: it inserts rows that are missing, on one connection, and touches no other row. A key that fails is left out
+        and reported.
+    Output: the BTC written per miner model, the rows and dates, what is left. With --json one document: planned,
+        dates, inserted, btc, remaining, reconciled.
+    Exit status: 0; 1; 2; 3; 4.
+    Examples:
+        recon minimal spot-fix 2024-04-20 24 T_VKNGW-1
+    """
     parsed = parse_date(day)
     check_period(parsed, period)
     return _run(call, 1, 0.0, lambda run: run.spot(parsed, period, farm))

@@ -12,6 +12,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
+from recon.cli.about import About
 from recon.cli.call import Call
 from recon.cli.sources import Found, settle
 from recon.config import (
@@ -144,6 +145,8 @@ _taken: dict[Callable[..., Any], tuple[Command, str]] = {}
 def _take(wrapper: Command, command: Command, *, without: str) -> Command:
     """Lets the wrapper stand for the command, so far without its parameters: `give_options` adds them."""
     functools.update_wrapper(wrapper, command)
+    wrapper.about = About.of(command.__doc__)  # type: ignore[attr-defined]
+    wrapper.__doc__ = wrapper.about.help  # type: ignore[attr-defined]
     del wrapper.__wrapped__  # type: ignore[attr-defined]
     _describe(wrapper, [_context()])
     _taken[wrapper] = (command, without)
@@ -220,7 +223,7 @@ Day = Annotated[str, typer.Argument(metavar="DATE", help="A settlement date, YYY
 EndDay = Annotated[str, typer.Argument(metavar="DATE", help="The last settlement date, inclusive.")]
 Period = Annotated[int, typer.Argument(metavar="PERIOD", help="A half-hour settlement period, 1 to 46, 48 or 50.")]
 Farm = Annotated[str, typer.Argument(metavar="FARM", help="A BM unit id, as in T_VKNGW-1.")]
-BatchSize = Annotated[int, typer.Argument(metavar="[BATCH_SIZE]", min=1, help="Whole dates per transaction.")]
+BatchSize = Annotated[int, typer.Argument(metavar="BATCH_SIZE", min=1, help="Whole dates per transaction.")]
 Workers = Annotated[
     str,
     typer.Option(

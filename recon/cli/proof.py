@@ -43,6 +43,14 @@ def verify(
     """The proof: exact sums and checksums per date.
 
     Equal data give equal bytes; --against tells which dates changed.
+
+    Risks: none; all it does is read, in read-only transactions.
+    Output: JSON or CSV with exact sums and checksums per date; with --against a line per date that changed.
+    Exit status: 0 the proof was written, or nothing changed; 1 dates changed; 2; 3.
+    Examples:
+        recon verify --out proof.json
+        recon verify --against proof.json
+        recon verify --format csv --out proof.csv
     """
     window = Window.parse(first, last)
     if call.json and form is ProofFormat.CSV and not (out or against):

@@ -10,7 +10,7 @@ from recon.cli.call import Call
 from recon.cli.options import DryRun, Yes, with_common
 
 RunId = Annotated[str, typer.Argument(metavar="RUN_ID", help="A run's id, as 'recon runs' shows it.")]
-AnyRun = Annotated[str | None, typer.Argument(metavar="[RUN_ID]", help="Only the rows that this run took out.")]
+AnyRun = Annotated[str | None, typer.Argument(metavar="RUN_ID", help="Only the rows that this run took out.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -23,7 +23,15 @@ def add_to(app: typer.Typer) -> None:
 
 @with_common(read_only=True)
 def list_rows(call: Call, run_id: AnyRun = None) -> None:
-    """Every row kept, whole, with the reason, the run and the time."""
+    """Every row kept, whole, with the reason, the run and the time.
+
+    Risks: none; all it does is read, in read-only transactions.
+    Output: a line per row that a repair took out; with --json each row whole.
+    Exit status: 0 the rows were shown; 2; 3.
+    Examples:
+        recon quarantine list
+        recon quarantine list 7f3a0c21 --json
+    """
     from recon import quarantine
     from recon.cli import render
 
@@ -35,7 +43,16 @@ def list_rows(call: Call, run_id: AnyRun = None) -> None:
 
 @with_common()
 def restore(call: Call, run_id: RunId, dry_run: DryRun = False, yes: Yes = False) -> int:
-    """Put back what a run took out; what it wrote instead goes to the quarantine."""
+    """Put back what a run took out; what it wrote instead goes to the quarantine.
+
+    Risks: it puts rows back as they were, and takes out what the run wrote instead, which goes to the quarantine.
+        Dates that changed since are left alone.
+    Output: the rows put back, and the dates left alone with the reason.
+    Exit status: 0 every row was put back; 2; 3; 4 some dates were left alone.
+    Examples:
+        recon quarantine restore 7f3a0c21 --dry-run
+        recon quarantine restore 7f3a0c21 --yes
+    """
     from recon import quarantine
     from recon.cli import render
 

@@ -62,16 +62,17 @@ def _found(
 def read(path: Path, kinds: Mapping[str, Any]) -> dict[str, Found]:
     """What a file says; nothing where there is none. UsageError names the file and the key."""
     try:
-        text = path.read_text(encoding="utf-8")
-        values = tomllib.loads(text)
+        data = path.read_bytes()
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", "mend or remove it") from None
+    path = path.absolute()
+    try:
+        values = tomllib.loads(data.decode())
     except ValueError as error:
         reason = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error
         raise UsageError(f"{path} is not TOML: {reason}", 'write key = "value", a line each') from None
-    path = path.absolute()
     for name in values:
         if name not in kinds:
             raise _unknown(path, name, list(kinds))
@@ -85,7 +86,7 @@ def read(path: Path, kinds: Mapping[str, Any]) -> dict[str, Found]:
 def _unknown(path: Path, name: str, names: list[str]) -> UsageError:
     from difflib import get_close_matches
 
-    near = get_close_matches(name.replace("-", "_"), names, 1, 0.5)
+    near = get_close_matches(name.replace("-", "_"), names, 1)
     meant = f"did you mean {near[0]}? " if near else ""
     return UsageError(f"{path} has a key {name!r}, which is no setting", f"{meant}'recon config show' lists them all")
 
@@ -99,7 +100,8 @@ def _converted(path: Path, name: str, kind: Any, value: Any) -> Any:
     if issubclass(kind, StrEnum) and value in list(kind):
         return kind(value)
     if type(value) is not kind or kind is Path:
-        raise UsageError(f"{path}: {name} is {value!r}", f"write {WANTED.get(kind) or ' or '.join(map(repr, kind))}")
+        wanted = WANTED.get(kind) or " or ".join(f"'{choice}'" for choice in kind)
+        raise UsageError(f"{path}: {name} is {value!r}", f"write {wanted}")
     return value
 
 

@@ -1,0 +1,280 @@
+"""What others are told of a nightly run, however it ends: metrics, pings, and a webhook when something changes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from recon.cli.call import Call
+from recon.config import LogFormat, Settings
+from recon.errors import UsageError
+from recon.metrics import METRICS, ready
+from recon.notify import check, post
+from tests import oracle
+from tests.builders import days, fill, source_rows
+from tests.databases import Database
+from tests.inbox import Inbox, inbox
+from tests.proxy import proxy
+from tests.servers import free_port, wait_until
+
+Run = Callable[..., Any]
+FIRST = date(2024, 10, 27)
+TABLE = "historical_bitcoin_calculations"
+NOBODY = "postgresql://nobody@127.0.0.1:1/none"
+CANARY = "c4n4ry"
+KNOWN_THROUGH = date(2026, 6, 24)
+"""By the packaged file."""
+COUNTS = {
+    "recon_daily_missing_rows": "remaining",
+    "recon_daily_duplicate_rows": "duplicate",
+    "recon_daily_orphan_rows": "orphan",
+    "recon_daily_wrong_rows": "wrong",
+    "recon_daily_inserted_rows": "inserted",
+    "recon_daily_blocked_dates": "blocked_dates",
+    "recon_daily_failed_dates": "failed_dates",
+}
+ALWAYS = {
+    "recon_daily_exit_code": "exit_code",
+    "recon_daily_duration_seconds": "seconds",
+    "recon_difficulty_coverage_days": "difficulty_coverage_days",
+}
+LAST_RUN, LAST_SUCCESS = (f"recon_daily_last_{what}_timestamp_seconds" for what in ("run", "success"))
+
+
+@pytest.fixture
+def messages() -> Iterator[Inbox]:
+    with inbox() as kept:
+        yield kept
+
+
+def metrics_in(file: Path) -> dict[str, float]:
+    """The value of each metric, as Prometheus reads the file."""
+    families = text_string_to_metric_families(file.read_text())
+    return {sample.name: sample.value for family in families for sample in family.samples}
+
+
+class Nights:
+    """One night after the other, on one database, told to one metrics file and one inbox."""
+
+    def __init__(self, run_recon: Run, messages: Inbox, file: Path) -> None:
+        self._run, self._messages, self.file = run_recon, messages, file
+        told = ("--metrics-file", file, "--ping-url", f"{messages.url}/check", "--webhook", f"{messages.url}/hook")
+        self.options = ("daily", "--today", "2024-10-28", *told)
+
+    def night(self, code: int, *more: object, url: str) -> tuple[dict[str, Any], dict[str, float], dict | None]:
+        """Its JSON document, its metrics, and what the webhook was told if it was told anything."""
+        began = time.time()
+        done = self._run(*self.options, "--json", *more, url=url)
+        assert done.returncode == code, done.stdout + done.stderr
+        document, figures = json.loads(done.stdout), metrics_in(self.file)
+        start, end, *hook = self._messages.taken()
+        assert start[0] == "/check/start"
+        assert end[:2] == (f"/check/{code}", "text/plain; charset=utf-8")
+        assert f"exit code {code}" in end[2].splitlines()[-1]
+        assert began <= figures[LAST_RUN] <= time.time()
+        assert {name for name in figures if name not in COUNTS} == {*ALWAYS, LAST_RUN, *({LAST_SUCCESS} & set(figures))}
+        assert [message[:2] for message in hook] in ([], [("/hook", "application/json; charset=utf-8")])
+        return document, figures, json.loads(hook[0][2]) if hook else None
+
+
+def agrees(document: dict[str, Any], figures: dict[str, float]) -> bool:
+    """Every figure is the document's, and none is left out that the document has."""
+    fields = {name: document[field] for name, field in (COUNTS | ALWAYS).items() if document[field] is not None}
+    return fields == {name: value for name, value in figures.items() if name not in (LAST_RUN, LAST_SUCCESS)}
+
+
+def test_every_night_is_told_as_its_json_has_it(
+    database: Database, run_recon: Run, messages: Inbox, tmp_path: Path
+) -> None:
+    """Filled; nothing to do; a duplicate; a date that is blocked; nobody there; and well again."""
+    exact = oracle.calculations(fill(database, source_rows(days(FIRST, 2), farms=1)))
+    nights = Nights(run_recon, messages, tmp_path / "recon.prom")
+
+    filled, figures, told = nights.night(0, "--values", url=database.url)
+    assert agrees(filled, figures)
+    assert figures["recon_daily_inserted_rows"] == len(exact) == 18
+    assert (figures["recon_daily_wrong_rows"], figures["recon_daily_missing_rows"]) == (0, 0)
+    assert figures["recon_difficulty_coverage_days"] == (KNOWN_THROUGH - date(2024, 10, 28)).days
+    assert figures[LAST_SUCCESS] == figures[LAST_RUN]
+    assert told == filled | {"previous_exit_code": None}
+    assert nights.file.stat().st_mode & 0o777 == 0o644, "the collector is another user"
+    assert list(tmp_path.iterdir()) == [nights.file]
+
+    quiet, figures, told = nights.night(0, url=database.url)
+    assert agrees(quiet, figures)
+    assert "recon_daily_wrong_rows" not in figures, "not compared is not 0"
+    assert told is None, "nothing changed"
+    good = figures[LAST_SUCCESS]
+
+    database.add_calculations(exact[0])
+    database.execute(
+        f"update {TABLE} set bitcoin_mined = 0 where settlement_date = '2024-10-28' and miner_model = 'S9'"
+    )
+    twice, figures, told = nights.night(1, "--values", url=database.url)
+    assert agrees(twice, figures)
+    assert (figures["recon_daily_duplicate_rows"], figures["recon_daily_wrong_rows"]) == (1, 3)
+    assert figures[LAST_SUCCESS] == good < figures[LAST_RUN]
+    assert told == twice | {"previous_exit_code": 0}
+
+    database.add_curtailment(("2026-06-25", 1, "T_A-1", "-1"))
+    blocked, figures, told = nights.night(4, "--today", "2026-06-25", url=database.url)
+    assert agrees(blocked, figures)
+    assert (figures["recon_daily_blocked_dates"], figures["recon_daily_missing_rows"]) == (1, 3)
+    assert (figures["recon_difficulty_coverage_days"], figures[LAST_SUCCESS]) == (-1, good)
+    assert told == blocked | {"previous_exit_code": 1}
+
+    failed, figures, told = nights.night(3, url=NOBODY)
+    assert failed["error"]["code"] == "connect"
+    assert (figures["recon_daily_exit_code"], figures[LAST_SUCCESS]) == (3, good)
+    assert not COUNTS.keys() & figures.keys(), "nobody knows"
+    assert told and (told["error"], told["exit_code"], told["previous_exit_code"]) == (failed["error"], 3, None)
+
+    database.execute("delete from curtailment_records where settlement_date = '2026-06-25'")
+    _, figures, told = nights.night(0, "--days", "1", "--today", "2026-06-25", url=database.url)
+    assert figures[LAST_SUCCESS] == figures[LAST_RUN]
+    assert told and told["previous_exit_code"] == 4
+    assert database.scalar("select count(*) from recon.runs") == 4, "the run, and the three nights that were posted"
+
+
+def test_a_night_that_is_stopped_is_told_too(
+    database: Database, start_recon: Run, run_recon: Run, messages: Inbox, tmp_path: Path
+) -> None:
+    """By a signal, in the middle of a wait for a lock; and by a server that says nothing any more."""
+    fill(database, source_rows([FIRST], farms=1))
+    nights = Nights(run_recon, messages, tmp_path / "recon.prom")
+    database.execute("begin")
+    database.execute("lock table curtailment_records in access exclusive mode")
+    process = start_recon(*nights.options, url=database.url)
+    observer = Database(database.server, "postgres", database.server.url)
+    wait_until(lambda: observer.rows("select pid from pg_locks where not granted"), what="its wait")
+    observer.disconnect()
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    database.execute("rollback")
+    assert process.returncode == 143
+    start, end, hook = messages.taken()
+    assert (start[0], end[0], hook[0]) == ("/check/start", "/check/143", "/hook")
+    assert "terminated; what was committed is recorded" in end[2]
+    assert metrics_in(nights.file)["recon_daily_exit_code"] == 143
+
+    with proxy(database.server.port) as between:
+
+        def stall(piece: bytes) -> bytes:
+            between.stalled = True
+            return piece
+
+        between.when([rb"curtailment_records"], stall)
+        limits = ("--statement-timeout", 0.3, "--connect-timeout", 0.5)
+        silent = run_recon(*nights.options, *limits, url=between.url(database.name))
+    assert silent.returncode == 3
+    start, end, hook = messages.taken()
+    assert (start[0], end[0], hook[0]) == ("/check/start", "/check/3", "/hook")
+    assert "did not answer" in end[2]
+    assert "did not answer" in json.loads(hook[2])["error"]["message"]
+    figures = metrics_in(nights.file)
+    assert figures["recon_daily_exit_code"] == 3
+    assert figures["recon_daily_duration_seconds"] > 0.5
+
+
+def test_a_message_that_is_not_taken_fails_nothing_and_is_told_the_next_night(
+    database: Database, run_recon: Run, messages: Inbox, tmp_path: Path
+) -> None:
+    fill(database, source_rows([FIRST], farms=1))
+    messages.answers = {f"/{CANARY}": 500}
+    ping = ("--ping-url", f"http://127.0.0.1:{free_port()}/{CANARY}")
+    hook = ("--webhook", f"{messages.url}/{CANARY}?key={CANARY}")
+    arguments = ("daily", "--today", "2024-10-28", *ping, *hook, "-v", "--log-file", tmp_path / "log")
+    done = run_recon(*arguments, url=database.url)
+    assert done.returncode == 0
+    warnings = [line for line in done.stderr.splitlines() if line.startswith("WARNING")]
+    assert len(warnings) == 3, done.stderr
+    assert warnings[0] == warnings[1]
+    assert "the ping to http://127.0.0.1" in warnings[0] and warnings[0].endswith("failed: Connection refused")
+    assert warnings[2] == f"WARNING: the webhook to {messages.url} failed: it answered 500"
+    messages.answers = {}
+    again = run_recon(*arguments, url=database.url)
+    ((_, _, first), (_, _, second)) = messages.taken()
+    assert [json.loads(body)["previous_exit_code"] for body in (first, second)] == [None, None]
+    assert CANARY not in done.stdout + done.stderr + again.stdout + again.stderr + (tmp_path / "log").read_text()
+    assert CANARY not in str(database.rows("select r::text from recon.runs r"))
+
+
+def test_nothing_waits_for_a_server_that_is_slow_to_answer(messages: Inbox) -> None:
+    messages.silent_s = 2
+    began = time.monotonic()
+    assert post(f"{messages.url}/check", "", "text/plain", patience_s=0.2) == "no answer within 0.2 s"
+    assert time.monotonic() - began < 1
+
+
+def test_json_log_lines_are_all_there_is_on_stderr(
+    run_recon: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    options = ("--ping-url", f"http://127.0.0.1:{free_port()}", "--metrics-file", tmp_path / "m.prom")
+    done = run_recon("daily", "--log-format", "json", *options, url=NOBODY)
+    assert (done.returncode, done.stdout) == (3, "")
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [line["level"] for line in lines] == ["warning", "error", "warning"]
+    assert "cannot connect" in lines[1]["message"]
+    Call("daily", Settings(log_format=LogFormat.JSON)).progress("3/9 dates")
+    assert json.loads(capsys.readouterr().err)["message"] == "3/9 dates"
+
+
+def test_a_file_that_says_nothing_is_replaced_and_a_link_is_followed(run_recon: Run, tmp_path: Path) -> None:
+    file, link = tmp_path / "there.prom", tmp_path / "link.prom"
+    file.write_text("half a li")
+    link.symlink_to(file)
+    assert run_recon("daily", "--metrics-file", link, url=NOBODY).returncode == 3
+    assert link.is_symlink()
+    assert LAST_SUCCESS not in metrics_in(file)
+    assert metrics_in(file)["recon_daily_exit_code"] == 3
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--metrics-file", "/nowhere/recon.prom"), ("--metrics-file", "/"), ("--ping-url", "hc-ping.com/c4n4ry")],
+)
+def test_what_cannot_be_told_is_refused_before_any_work(run_recon: Run, option: str, value: str) -> None:
+    done = run_recon("daily", option, value, url=NOBODY)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert option in line and CANARY not in line
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "ftp://h/x",
+        "https://",
+        "https:///x",
+        "https://u:c4n4ry@h/x",
+        "http://[::1/x",
+        "http://h:port/x",
+        "http://h/ x",
+    ],
+)
+def test_an_address_has_a_host_and_no_password(url: str) -> None:
+    check("--webhook", "http://[::1]:8080/x?y=z")
+    with pytest.raises(UsageError) as caught:
+        check("--webhook", url)
+    assert CANARY not in str(caught.value)
+
+
+def test_without_its_package_it_is_said_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    with pytest.raises(UsageError, match=r"pip install 'curtailment-recon\[metrics\]'"):
+        ready(tmp_path / "recon.prom")
+
+
+def test_every_metric_is_known_here() -> None:
+    assert {metric.name: metric.field for metric in METRICS if metric.field} == COUNTS | ALWAYS
+    assert {metric.name for metric in METRICS if not metric.field} == {LAST_RUN, LAST_SUCCESS}
