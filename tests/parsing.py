@@ -62,7 +62,8 @@ def mentioned(text: str) -> set[str]:
 
     Every alternative has to be one, and every option has to be there; arguments may be left out.
     """
-    words = [word.split("|") for word in text.replace("\\|", "|").translate(str.maketrans("[]", "  ")).split()[1:]]
+    usage = text.split(" | ")[0].replace("\\|", "|").translate(str.maketrans("[]", "  "))
+    words = [word.split("|") for word in usage.split()[1:]]
     found = set()
     for one in product(*words):
         try:

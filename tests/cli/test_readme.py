@@ -10,8 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from recon.cli.options import KINDS
+from recon.cli.sources import read
 from recon.config import URL_VARIABLES
+from recon.metrics import METRICS
+from tests.parsing import parse
 from tests.readme import README, examples, run, timeless
 
 Run = Callable[..., Any]
@@ -34,9 +39,9 @@ def blocks(language: str) -> list[str]:
 
 
 def unattended(run_recon: Run, command: str, scratch: Path) -> None:
-    """The command's options are right: without a server it gets as far as connecting. Its log goes to `scratch`."""
+    """The command's options are right: without a server it gets as far as connecting. Its files go to `scratch`."""
     arguments = shlex.split(command)[1:]
-    moved = [str(scratch / Path(word).name) if word.startswith("/var/log/") else word for word in arguments]
+    moved = [str(scratch / Path(word).name) if word.startswith("/var/") else word for word in arguments]
     done = run_recon(*moved, url=NOBODY)
     assert done.returncode == 3, f"{command}: {done.stderr}"
 
@@ -92,6 +97,51 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
         done = subprocess.run(["systemd-analyze", "verify", tmp_path / name], capture_output=True, text=True)
         said = [line for line in done.stderr.splitlines() if str(tmp_path) in line or line.startswith("recon.")]
         assert said == [], done.stderr
+
+
+def alert_rules() -> list[dict[str, Any]]:
+    (text,) = blocks("yaml")
+    (group,) = yaml.safe_load(text)["groups"]
+    rules: list[dict[str, Any]] = group["rules"]
+    return rules
+
+
+def test_the_metrics_are_those_that_are_written_and_each_that_can_be_red_has_an_alert() -> None:
+    rows = re.findall(r"^\| `(recon_\w+)` \| (.+?) \| (.+) \|$", TEXT, re.MULTILINE)
+    assert [name for name, _, _ in rows] == [metric.name for metric in METRICS]
+    can_be_red = {name for name, unit, _ in rows if not unit.endswith("never")}
+    watched = {name for rule in alert_rules() for name in re.findall(r"\brecon_\w+", rule["expr"])}
+    assert watched == can_be_red
+    hints = [hint for name, _, hint in rows if name in can_be_red]
+    assert all("`recon " in hint or "journalctl" in hint for hint in hints)
+
+
+def test_every_alert_says_what_to_run() -> None:
+    rules = alert_rules()
+    assert len({rule["alert"] for rule in rules}) == len(rules) > 8
+    for rule in rules:
+        assert set(rule) == {"alert", "expr", "labels", "annotations"}
+        assert set(rule["annotations"]) == {"summary", "run"}
+        assert rule["labels"]["severity"] in ("warning", "critical")
+        program, *arguments = shlex.split(rule["annotations"]["run"])
+        assert program == "journalctl" or parse(arguments).startswith("recon ")
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool here (Debian: prometheus)")
+def test_prometheus_takes_the_alert_rules(tmp_path: Path) -> None:
+    (text,) = blocks("yaml")
+    (tmp_path / "recon.yml").write_text(text)
+    done = subprocess.run(["promtool", "check", "rules", tmp_path / "recon.yml"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(alert_rules())} rules found" in done.stdout
+
+
+def test_the_file_of_settings_is_one(tmp_path: Path) -> None:
+    (text,) = blocks("toml")
+    (tmp_path / "recon.toml").write_text(text)
+    found = read(tmp_path / "recon.toml", KINDS)
+    assert found["difficulty"].value == tmp_path / "difficulty.csv"
+    assert {"database_url", "metrics_file", "ping_url", "webhook"} <= set(found)
 
 
 def test_every_command_in_the_readme_exists() -> None:
