@@ -15,7 +15,8 @@ from recon.cli.manual import ManualFormat
 from recon.cli.options import give_options, take_common
 from recon.errors import MEANINGS, ExitCode, ReconError, UsageError
 
-EXIT_CODES = f"Exit codes: {'; '.join(f'{code:d} {meaning}' for code, meaning in MEANINGS.items())}."
+EXIT_CODES = "; ".join(f"{code:d} {meaning}" for code, meaning in MEANINGS.items())
+EPILOG = f"Exit codes: {EXIT_CODES}. 'recon help-all' has the risks, output, exit codes and examples of every command."
 
 app = typer.Typer(
     name="recon",
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Keeps historical_bitcoin_calculations in exact agreement with curtailment_records, and proves it.",
-    epilog=EXIT_CODES,
+    epilog=EPILOG,
 )
 
 

@@ -114,7 +114,9 @@ class Call:
     def print_profile(self) -> None:
         """With `--profile`, seconds and bytes per stage, on stderr."""
         if not self._settings.profile or self.json:
-            return
+            return None
+        if logs_json():
+            return log_json("profile", profile=self._profile())
         sys.stderr.write(f"{'stage':10} {'seconds':>9} {'bytes in':>14} {'bytes out':>14}\n")
         for name, total in self._profile().items():
             figures = f"{total['seconds']:9.3f} {total['bytes_in']:14,} {total['bytes_out']:14,}"
@@ -122,11 +124,12 @@ class Call:
 
     def progress(self, line: str) -> None:
         """A line on stderr while something long goes on."""
-        if logs_json() and not self._settings.quiet:
-            LOG.handlers[0].handle(LOG.makeRecord(LOG.name, logging.INFO, "", 0, "%s", (line,), None))
-        elif not self._settings.quiet:
-            with suppress(OSError):
-                print(line, file=sys.stderr, flush=True)
+        if self._settings.quiet:
+            return None
+        if logs_json():
+            return log_json(line)
+        with suppress(OSError):
+            print(line, file=sys.stderr, flush=True)
 
     def say(self, line: str) -> None:
         """A line for people; nothing with `--json`."""
@@ -164,6 +167,12 @@ class JsonLines(logging.Formatter):
 def logs_json() -> bool:
     """Whether stderr takes JSON lines and nothing else."""
     return bool(LOG.handlers) and isinstance(LOG.handlers[0].formatter, JsonLines)
+
+
+def log_json(message: str, **fields: Any) -> None:
+    """A JSON line on stderr of what a person would be shown there, whatever its level."""
+    extra = {"fields": fields}
+    LOG.handlers[0].handle(LOG.makeRecord(LOG.name, logging.INFO, "", 0, "%s", (message,), None, extra=extra))
 
 
 class _Handler(logging.StreamHandler[TextIO]):

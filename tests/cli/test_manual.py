@@ -47,6 +47,7 @@ def test_the_reference_holds_every_command_and_every_option(run_recon: Run) -> N
     text = run_recon("help-all", "--format", "markdown").stdout
     chapters = dict(re.findall(r"^## (recon .*?)\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE))
     assert list(chapters) == list(COMMANDS)
+    assert text.isascii(), "readable in any locale"
     common = text.partition("## recon ")[0]
     for name, chapter in chapters.items():
         found = re.findall(r"^### (.*)$", chapter, re.MULTILINE)

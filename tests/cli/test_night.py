@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +32,13 @@ FIRST = date(2024, 10, 27)
 TABLE = "historical_bitcoin_calculations"
 NOBODY = "postgresql://nobody@127.0.0.1:1/none"
 CANARY = "c4n4ry"
+BUG = f"""
+from recon import cli, daily
+def bug(*_, **__):
+    raise RuntimeError("{CANARY}")
+daily.daily = bug
+cli.run()
+"""
 KNOWN_THROUGH = date(2026, 6, 24)
 """By the packaged file."""
 COUNTS = {
@@ -218,35 +226,46 @@ def test_nothing_waits_for_a_server_that_is_slow_to_answer(messages: Inbox) -> N
 def test_json_log_lines_are_all_there_is_on_stderr(
     run_recon: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    options = ("--ping-url", f"http://127.0.0.1:{free_port()}", "--metrics-file", tmp_path / "m.prom")
+    """And a metrics file that says nothing is replaced, where a link leads to it."""
+    file, link = tmp_path / "there.prom", tmp_path / "link.prom"
+    file.write_text("half a li")
+    link.symlink_to(file)
+    options = ("--ping-url", f"http://127.0.0.1:{free_port()}", "--metrics-file", link)
     done = run_recon("daily", "--log-format", "json", *options, url=NOBODY)
     assert (done.returncode, done.stdout) == (3, "")
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     assert [line["level"] for line in lines] == ["warning", "error", "warning"]
     assert "cannot connect" in lines[1]["message"]
-    Call("daily", Settings(log_format=LogFormat.JSON)).progress("3/9 dates")
-    assert json.loads(capsys.readouterr().err)["message"] == "3/9 dates"
-
-
-def test_a_file_that_says_nothing_is_replaced_and_a_link_is_followed(run_recon: Run, tmp_path: Path) -> None:
-    file, link = tmp_path / "there.prom", tmp_path / "link.prom"
-    file.write_text("half a li")
-    link.symlink_to(file)
-    assert run_recon("daily", "--metrics-file", link, url=NOBODY).returncode == 3
+    call = Call("daily", Settings(log_format=LogFormat.JSON, profile=True))
+    call.progress("3/9 dates")
+    call.print_profile()
+    progress, profile = map(json.loads, capsys.readouterr().err.splitlines())
+    assert progress["message"] == "3/9 dates"
+    assert (profile["level"], profile["message"], "profile" in profile) == ("info", "profile", True)
     assert link.is_symlink()
     assert LAST_SUCCESS not in metrics_in(file)
     assert metrics_in(file)["recon_daily_exit_code"] == 3
 
 
-@pytest.mark.parametrize(
-    ("option", "value"),
-    [("--metrics-file", "/nowhere/recon.prom"), ("--metrics-file", "/"), ("--ping-url", "hc-ping.com/c4n4ry")],
-)
-def test_what_cannot_be_told_is_refused_before_any_work(run_recon: Run, option: str, value: str) -> None:
-    done = run_recon("daily", option, value, url=NOBODY)
-    assert done.returncode == 2
-    (line,) = done.stderr.splitlines()
-    assert option in line and CANARY not in line
+def test_what_cannot_be_told_is_refused_before_any_work(run_recon: Run, tmp_path: Path) -> None:
+    done = run_recon("daily", "--ping-url", f"hc-ping.com/{CANARY}", url=NOBODY)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "recon: --ping-url is not an address; give https://host/path, without a user or password\n"
+    for place in (tmp_path / "nowhere" / "recon.prom", tmp_path):
+        with pytest.raises(UsageError, match=f"the metrics file {place} cannot be written"):
+            ready(place)
+
+
+def test_a_bug_is_told_without_what_it_was_about(environment: dict[str, str], messages: Inbox, tmp_path: Path) -> None:
+    file = tmp_path / "recon.prom"
+    env = environment | {"RECON_DATABASE_URL": NOBODY}
+    arguments = [sys.executable, "-c", BUG, "daily", "--metrics-file", file, "--ping-url", messages.url]
+    done = subprocess.run(arguments, env=env, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, metrics_in(file)["recon_daily_exit_code"]) == (70, 70)
+    assert "Traceback" in done.stderr
+    _, (path, _, body) = messages.taken()
+    assert path == "/70"
+    assert "a bug: RuntimeError" in body and CANARY not in body
 
 
 @pytest.mark.parametrize(
