@@ -212,7 +212,7 @@ def _roff(text: str) -> str:
     """Text as troff takes it: backslashes, hyphens and leading dots mean themselves.
 
     >>> print(_roff(".a-b"))
-    \\\\&.a\\-b
+    \\&.a\\-b
     """
     escaped = text.replace("\\", "\\e").replace("-", "\\-").replace('"', "\\(dq")
     return f"\\&{escaped}" if escaped.startswith((".", "'")) else escaped

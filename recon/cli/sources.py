@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -67,6 +66,8 @@ def read(path: Path, kinds: Mapping[str, Any]) -> dict[str, Found]:
         return {}
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", "mend or remove it") from None
+    import tomllib
+
     path = path.absolute()
     try:
         values = tomllib.loads(data.decode())
