@@ -21,15 +21,15 @@ LAYERS = {
     2: (
         "gaps bitcoin difficulty difficulty_files audit ratios partitions plan verify report "
         "checks findings gap_shapes gap_findings source_patterns source_periods "
-        "sample_recipe sample_curtailment sample_faults"
+        "sample_recipe sample_curtailment sample_faults month_calendar page_charts"
     ),
     3: "database profile",
     4: (
         "tables load ledger reference parameters repair quarantine source_findings "
-        "embedded embedded_server files sample_files sample_load download notify metrics"
+        "embedded embedded_server files sample_files sample_load download notify metrics page_html"
     ),
     5: (
-        "pipeline analysis values minimal daily explain proof setup sample "
+        "pipeline analysis values minimal daily explain proof setup sample page "
         "diagnose diagnose_network diagnose_queries diagnose_server difficulty_update"
     ),
     6: "cli __main__",
@@ -37,9 +37,11 @@ LAYERS = {
 LAYER = {name: layer for layer, names in LAYERS.items() for name in names.split()}
 DRIVERS = {"adbc_driver_manager", "adbc_driver_postgresql", "connectorx", "psycopg", "psycopg2", "asyncpg"}
 EFFECTS = {"os", "sys", "time", "logging", "subprocess", "socket", "threading", "urllib", "tempfile", "shutil"}
-HEAVY = DRIVERS | {"polars", "pyarrow", "pandas", "numpy", "prometheus_client"}
-EXTRAS = ("metrics",)
+EXTRAS = ("metrics", "report")
 """Those whose packages recon imports by itself, when it needs them."""
+OPTIONAL = {"altair", "jinja2", "vl_convert", "prometheus_client"}
+"""What these bring."""
+HEAVY = DRIVERS | OPTIONAL | {"polars", "pyarrow", "pandas", "numpy"}
 READS_ENVIRONMENT = {
     "config": "the one place where settings are read",
     "embedded_server": "hands its variables on to PostgreSQL's own programs",
@@ -153,7 +155,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None
     optional = [text for extra in EXTRAS for text in extras[extra]]
     asked = {re.split(r"[><=;\s]", text)[0].replace("-", "_") for text in [*project["dependencies"], *optional]}
     foreign = {root for m in MODULES for root in roots(m)} - sys.stdlib_module_names - {"recon"}
-    assert foreign == asked - {"tzdata"}
+    assert foreign == {name.removesuffix("_python") for name in asked} - {"tzdata"}
 
 
 def test_nothing_is_named_utils() -> None:

@@ -9,7 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from recon import __version__
-from recon.cli import commands, config, demo, diagnose, difficulty, minimal, proof, quarantine, sample
+from recon.cli import commands, config, demo, diagnose, difficulty, minimal, proof, quarantine, report, sample
 from recon.cli.call import ENDINGS, LOG, logs_json, visible
 from recon.cli.manual import ManualFormat
 from recon.cli.options import give_options, take_common
@@ -51,6 +51,7 @@ diagnose.add_to(app)
 minimal.add_to(app)
 quarantine.add_to(app)
 proof.add_to(app)
+report.add_to(app)
 difficulty.add_to(app)
 sample.add_to(app)
 demo.add_to(app)
@@ -102,6 +103,8 @@ def main(arguments: list[str]) -> int:
         code = app(arguments or ["--help"], prog_name="recon", standalone_mode=False)
         sys.stdout.flush()
         return int(code or ExitCode.OK)
+    except SystemExit as done:  # how shell completion ends
+        return int(done.code or ExitCode.OK)
     except ReconError as error:
         return fail(error, arguments)
     except TyperException as error:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recon.cli.call import Call
+from recon.cli.call import Call, write_out
 from recon.cli.options import FirstDate, LastDate, with_common
 from recon.errors import ExitCode, UsageError
 from recon.window import Window
@@ -61,7 +61,7 @@ def verify(
     found = proof.prove(call.settings, window, name=call.name)
     changes = proof.compare(found, earlier) if earlier else None
     if out:
-        _write(out, _text(found, form))
+        write_out(out, _text(found, form))
     if changes is not None:
         _tell_changes(call, found, changes)
         return ExitCode.OK if changes.equal else ExitCode.DIFFERENCES
@@ -88,12 +88,3 @@ def _tell_changes(call: Call, found: Proof, changes: Comparison) -> None:
         for day in days:
             call.say(f"{day} {what}")
     call.say("nothing changed" if changes.equal else f"{sum(map(len, changes.to_dict().values())):,} dates differ")
-
-
-def _write(path: Path, text: str) -> None:
-    from recon.files import replace_text
-
-    try:
-        replace_text(path, text)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}", "name another file with --out") from None

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recon.audit import Tolerance
@@ -194,6 +195,14 @@ def analysis(call: Call, found: Analysis) -> None:
         call.say("\nto do, most useful first:")
     for command, why in found.recommendations[:TOP]:
         call.say(f"  {command}\n      {why}")
+
+
+def report(call: Call, found: Status, out: Path) -> None:
+    """The answer of `recon report`: where the page is."""
+    warn_invalid(found)
+    if call.json:
+        return call.print_json(found.to_dict(call.command) | {"out": str(out)})
+    call.say(f"{out}: {counted(found.date_totals['total'], 'date')}, {'' if found.reconciled else 'not '}reconciled")
 
 
 def worst_dates(call: Call, found: Status) -> None:

@@ -1,0 +1,60 @@
+"""`recon report`: a page to look at."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recon.cli.call import Call, write_out
+from recon.cli.commands import DEFAULT_ATOL, DEFAULT_RTOL, DEFAULT_WORKERS
+from recon.cli.options import Atol, CheckValues, FirstDate, LastDate, Rtol, Workers, with_common
+from recon.config import parse_workers
+from recon.errors import UsageError
+from recon.window import Window
+
+LIBRARIES = ("altair", "jinja2", "vl_convert")
+Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the page goes; it is replaced atomically.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the command."""
+    app.command("report")(report)
+
+
+@with_common(read_only=True)
+def report(
+    call: Call,
+    out: Out = Path("report.html"),
+    first: FirstDate = None,
+    last: LastDate = None,
+    values: CheckValues = False,
+    atol: Atol = DEFAULT_ATOL,
+    rtol: Rtol = DEFAULT_RTOL,
+    workers: Workers = DEFAULT_WORKERS,
+) -> int:
+    """One page to look at: calendar, charts, findings, runs.
+
+    Self-contained HTML that asks nobody for anything. The exit code is that of `status`.
+    """
+    window, connections = Window.parse(first, last), parse_workers(workers)
+    if absent := [name for name in LIBRARIES if find_spec(name) is None]:
+        hint = "pip install 'curtailment-recon[report]'"
+        raise UsageError(f"a report needs {', '.join(absent)}", hint, code="no_report")
+    if not out.absolute().parent.is_dir():
+        raise UsageError(f"{out.parent} is not a directory", "name another file with --out")
+    from recon import page
+    from recon.cli import render
+
+    with render.checking(call, values, atol, rtol, connections) as check:
+        found = page.gather(
+            call.settings, call.reference, window, name=call.name, made_at=datetime.now(UTC), check=check
+        )
+    from recon import page_html
+
+    write_out(out, page_html.render(found.to_dict()))
+    render.report(call, found.analysis.status, out)
+    return found.analysis.exit_code

@@ -1,0 +1,103 @@
+"""The page of `recon report`: one file that asks nobody for anything, which its own security policy enforces."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import altair
+import jinja2
+import vl_convert
+
+from recon import page_charts
+from recon.month_calendar import Band
+
+TOP_DATES = 20
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+
+
+def render(document: dict[str, Any]) -> str:
+    """The page that shows a document of `page.Page.to_dict`."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("recon", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"grouped": grouped, "css": _css_class}
+    scripts = [_renderer(), environment.get_template("report.js").render()]
+    years = sorted({day["date"][:4] for day in document["calendar"]}, reverse=True)
+    return environment.get_template("report.html").render(
+        found=document,
+        state=state(document),
+        bands=list(Band),
+        years=years,
+        worst=_worst(document),
+        top=TOP_DATES,
+        charts=page_charts.specs(document),
+        scripts=scripts,
+        policy=f"{POLICY}; script-src {_hashes(scripts)}",
+    )
+
+
+def _worst(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """The dates that are not reconciled: most missing first, then most wrong, newest first among equals."""
+    off = [day for day in document["calendar"] if day["band"] != Band.RECONCILED]
+    return sorted(off, key=lambda day: (day["missing"], day["wrong"] or 0, day["date"]), reverse=True)
+
+
+def _css_class(band: str) -> str:
+    return f"band-{Band(band).name.lower()}"
+
+
+def _renderer() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script, of the version that Altair writes for."""
+    version = altair.SCHEMA_VERSION.rpartition(".")[0]
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=version)
+
+
+def _hashes(scripts: Sequence[str]) -> str:
+    """Only these scripts may run, byte by byte: none that a name in the data could smuggle in."""
+    digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
+    return " ".join(f"'sha256-{digest}'" for digest in digests)
+
+
+def grouped(value: int | str | None) -> str:
+    """A count or an exact decimal with its thousands apart.
+
+    >>> grouped(75462), grouped("1234.50000000"), grouped(None)
+    ('75,462', '1,234.50000000', 'not checked')
+    """
+    if value is None:
+        return "not checked"
+    return f"{Decimal(value):,f}"
+
+
+def state(document: dict[str, Any]) -> str:
+    """How things stand, in one sentence."""
+    values = document["values"]["wrong"] if document["values_checked"] else None
+    unchecked = "; the stored values were not checked" if values is None else ""
+    if document["reconciled"]:
+        right = "" if values is None else ", each with the right value"
+        whole = f"all {document['expected']:,} calculations of {_dates(document['dates']['total'])} are there{right}"
+        return f"Reconciled: {whole if document['expected'] else 'this window has no curtailment'}{unchecked}."
+    gaps = sum(day["missing"] > 0 for day in document["calendar"])
+    missing = (
+        f"of {document['expected']:,} calculations are missing, on {gaps:,} of {_dates(document['dates']['total'])}"
+    )
+    parts = (
+        (document["missing"], missing),
+        (document["duplicate"], "rows are duplicates"),
+        (document["orphan"], "rows are orphans"),
+        (values or 0, "rows have a wrong value"),
+    )
+    found = [f"{count:,} {what}" for count, what in parts if count]
+    return f"Not reconciled: {' and '.join(filter(None, (', '.join(found[:-1]), found[-1])))}{unchecked}."
+
+
+def _dates(number: int) -> str:
+    return f"{number:,} {'date' if number == 1 else 'dates'}"

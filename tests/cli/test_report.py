@@ -1,0 +1,198 @@
+"""`recon report`: the page's figures are those of `status --json`, and nothing in the data gets out of its place."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import oracle
+from tests.builders import days, fill, source_rows
+from tests.databases import Database
+from tests.roles import READER, role_url
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+HOSTILE = "T_</script><script>alert(1)</script>&\"'-1"
+NOBODY = "postgresql://nobody@127.0.0.1:1/none"
+CALCULATIONS = "historical_bitcoin_calculations"
+
+
+class Page(HTMLParser):
+    """What is in a page: figures by their name, scripts by their id, table cells, and addresses."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.figures: dict[str, str] = {}
+        self.scripts: dict[str | None, str] = {}
+        self.rows: dict[str, list[list[str]]] = {}
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self._table = self._figure = ""
+        self._script: str | None = None
+        self._in: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        given = dict(attributes)
+        self.tags.append((tag, given))
+        self._in.append(tag)
+        self._figure = given.get("data-figure") or ""
+        self._script = given.get("id") if tag == "script" else None
+        if tag == "tr" and self._table:
+            self.rows[self._table].append([])
+        if tag in ("td", "th") and self._table:
+            self.rows[self._table][-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._figure = ""
+        while self._in and self._in.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        if self._figure:
+            self.figures[self._figure] = data
+        elif self._in and self._in[-1] == "script":
+            self.scripts[self._script] = data
+        elif self._in and self._in[-1] == "caption":
+            self._table = data
+            self.rows[data] = []
+        elif self._table and data.strip() and {"td", "th"} & set(self._in):
+            self.rows[self._table][-1][-1] += data.strip()
+
+    @property
+    def document(self) -> dict[str, Any]:
+        return json.loads(self.scripts["document"])
+
+
+@pytest.fixture
+def odd(database: Database) -> Database:
+    """Eight dates: one lacks all, one a model, one has duplicates, one orphans, two wrong values; hostile names."""
+    dates = days(date(2024, 4, 27), 8)
+    fill(database, [*source_rows(dates), (dates[0], 3, HOSTILE, "-4")])
+    database.add_calculations(*oracle.calculations(source_rows(dates)))
+    database.execute(f"delete from {CALCULATIONS} where settlement_date = '{dates[1]}'")
+    database.execute(f"delete from {CALCULATIONS} where settlement_date = '{dates[2]}' and miner_model = 'S9'")
+    twice = oracle.calculations(source_rows(dates[3:4]))[:5]
+    database.add_calculations(
+        *twice, (dates[4], 9, HOSTILE, "S9", "0.5", "1"), (dates[4], 1, "T_FARM-0", HOSTILE, 1, 1)
+    )
+    database.execute(
+        f"update {CALCULATIONS} set bitcoin_mined = bitcoin_mined * 2 where settlement_date >= '{dates[6]}'"
+    )
+    return database
+
+
+def page(run_recon: Run, url: str, out: Path, *options: object, code: int = 1) -> Page:
+    done = run_recon("report", "--out", out, *options, url=url)
+    assert done.returncode == code, done.stderr
+    return Page(out.read_text(encoding="utf-8"))
+
+
+def test_every_figure_is_that_of_status_and_of_the_tables(odd: Database, run_recon: Run, tmp_path: Path) -> None:
+    assert run_recon("date", "2024-04-28", url=odd.url).returncode == 0
+    status = json.loads(run_recon("status", "--values", "--json", url=odd.url).stdout)
+    runs = json.loads(run_recon("runs", "--json", url=odd.url).stdout)["runs"]
+    out = tmp_path / "report.html"
+    done = run_recon("report", "--out", out, "--values", "--json", url=odd.url)
+    assert json.loads(done.stdout) == status | {"command": "report", "out": str(out)}
+    shown = Page(out.read_text(encoding="utf-8"))
+    document = shown.document
+    assert {name: document[name] for name in status} == status | {"command": "report"}
+    assert status["values"]["wrong"] > 0 < status["missing"] and status["duplicate"] == 5 and status["orphan"] == 2
+
+    for name, text in shown.figures.items():
+        figure = status
+        for part in name.split("."):
+            figure = figure[part]
+        assert Decimal(text.replace(",", "")) == Decimal(str(figure)), name
+    assert {"expected", "matched", "missing", "duplicate", "orphan", "values.wrong", "dates.total"} <= set(
+        shown.figures
+    )
+    by_model = [[model, *(f"{n:,}" for n in counts.values())] for model, counts in status["by_model"].items()]
+    assert shown.rows["Miner models"][1:] == by_model
+
+    counted = oracle.status_by_date(odd)
+    names = ("expected", "matched", "missing", "duplicate", "orphan")
+    assert {date.fromisoformat(d["date"]): [d[n] for n in names] for d in document["calendar"]} == {
+        day: [counts[n] for n in names] for day, counts in counted.items()
+    }
+    assert sum(day["wrong"] for day in document["calendar"]) == status["values"]["wrong"]
+    assert [[row[0], *row[2:]] for row in shown.rows["Every date"][1:]] == [
+        [d["date"], *(f"{d[n]:,}" for n in (*names, "wrong"))] for d in document["calendar"]
+    ]
+    months = shown.rows["Every month"][1:]
+    assert [row[0] for row in months] == ["2024-04", "2024-05"]
+    assert [sum(int(row[column].replace(",", "")) for row in months) for column in (1, 4, 5, 6, 7, 8, 9)] == [
+        8, *(status[n] for n in names), status["values"]["wrong"]
+    ]  # fmt: skip
+    sums = odd.rows(
+        f"select to_char(settlement_date, 'YYYY-MM') as month, miner_model, count(*) as n, sum(bitcoin_mined) as btc "
+        f"from {CALCULATIONS} group by 1, 2 order by 1, 2"
+    )
+    stored = [[month, model, f"{rows:,}", f"{btc:,}"] for month, model, rows, btc in sums]
+    assert sorted(shown.rows["BTC per month and miner model"][1:]) == sorted(stored)
+    assert [row[:6] for row in shown.rows["The newest runs"][1:]] == [
+        [r["run_id"], r["command"], r["status"], str(r["dates_done"]), str(r["dates"]), str(r["inserted"])]
+        for r in runs
+    ]
+    worst = [row[0] for row in shown.rows["Most missing first"][1:]]
+    assert worst[:2] == ["2024-04-29", "2024-04-27"] and len(worst) == 6
+
+
+def test_nothing_in_the_data_is_markup_and_nothing_is_asked_for(odd: Database, run_recon: Run, tmp_path: Path) -> None:
+    out = tmp_path / "report.html"
+    shown = page(run_recon, odd.url, out)
+    assert HOSTILE in json.dumps(shown.document, ensure_ascii=False).replace('\\"', '"')
+    assert "alert(1)</script>" not in out.read_text(encoding="utf-8")
+    assert [given.get("id") for tag, given in shown.tags if tag == "script"] == ["document", "charts", None, None]
+    links = [given[name] for _, given in shown.tags for name in ("src", "href", "action") if given.get(name)]
+    assert links and all(link.startswith(("#", "data:")) for link in links if link)
+    (policy,) = [g["content"] for _, g in shown.tags if g.get("http-equiv") == "Content-Security-Policy"]
+    assert policy and "default-src 'none'" in policy and "unsafe-eval" not in policy
+    assert re.search(r"script-src ('sha256-\S+' ?){2}$", policy)
+    assert {row[-1] for row in shown.rows["Every date"][1:]} == {"not checked"}, "and so not called right either"
+    assert {day["wrong"] for day in shown.document["calendar"]} == {None}
+    assert "values.wrong" not in shown.figures
+
+
+def test_a_window_a_reader_and_no_curtailment_at_all(odd: Database, run_recon: Run, tmp_path: Path) -> None:
+    """Somebody who may read the two tables and nothing else gets the page, without the runs."""
+    run_recon("init", url=odd.url)
+    odd.execute("revoke all on schema recon from public")
+    url = role_url(odd, "looker", READER)
+    odd.execute(f'revoke usage on schema recon from "looker_{odd.name}"')
+    out = tmp_path / "report.html"
+    shown = page(run_recon, url, out, "--from", "2024-05-02", "--to", "2024-05-02", code=0)
+    assert [day["date"] for day in shown.document["calendar"]] == ["2024-05-02"]
+    assert "permission denied" in shown.document["runs_note"]
+    empty = page(run_recon, odd.url, out, "--from", "1999-01-01", "--to", "1999-01-02", code=0)
+    assert empty.document["calendar"] == [] and empty.document["runs_note"] == "no run yet"
+
+
+def test_a_page_that_cannot_be_made_leaves_the_one_that_was_there(run_recon: Run, tmp_path: Path) -> None:
+    out = tmp_path / "report.html"
+    out.write_text("last night's")
+    assert run_recon("report", "--out", out, url=NOBODY).returncode == 3
+    assert out.read_text() == "last night's"
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    done = run_recon("report", "--out", tmp_path / "none" / "report.html", url=NOBODY)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(r"recon: \S+/none is not a directory; [^\n]+--out\n", done.stderr)
+
+
+def test_without_the_extra_one_line_says_what_to_install(environment: dict[str, str]) -> None:
+    program = (
+        "import sys; sys.modules['altair'] = None; sys.argv[1:] = ['-d', 'embedded', 'report']; "
+        "import recon.cli; recon.cli.run()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "recon: a report needs altair; pip install 'curtailment-recon[report]'\n"

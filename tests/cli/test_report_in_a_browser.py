@@ -1,0 +1,132 @@
+"""The report in a real browser: 1,200 dates, drawn in time, pointed at, sorted, in the dark and on a phone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.webdriver import ActionChains, Chrome, Keys
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
+
+from tests import browser
+from tests.databases import Database
+
+pytestmark = pytest.mark.skipif(
+    not (browser.PROGRAM and browser.DRIVER), reason="no chromium with its chromedriver on the PATH"
+)
+Run = Callable[..., subprocess.CompletedProcess[str]]
+LOAD_MS, MOST_BYTES = 2000, 10_000_000
+DRAWN = "return performance.getEntriesByName('drawn').map(mark => mark.startTime)[0]"
+DATES = "generate_series(date '2022-01-01', date '2022-01-01' + 1199, '1 day') day"
+SOURCE = f"""
+insert into curtailment_records
+    (settlement_date, settlement_period, farm_id, volume, payment, original_price, final_price)
+select day, n, 'T_FARM-' || n, -n, 0, 0, 0 from {DATES}, generate_series(1, 2) n
+"""
+STORED = """
+insert into historical_bitcoin_calculations
+    (settlement_date, settlement_period, farm_id, miner_model, bitcoin_mined, difficulty)
+select settlement_date, settlement_period, farm_id, model, 0.01 * settlement_period, 1
+from curtailment_records, unnest(array['S19J_PRO', 'S9', 'M20S']) model, extract(doy from settlement_date) doy
+where not (doy % 97 < 9 and (model = 'S9' or doy % 97 < 6 and settlement_period = 1 or doy % 97 < 3))
+union all
+select settlement_date, 9, 'T_GHOST-1', 'S9', 0.01, 1 from curtailment_records where settlement_period = 1
+    and extract(doy from settlement_date) % 71 = 0
+"""
+
+
+@pytest.fixture
+def page(database: Database, run_recon: Run, tmp_path: Path) -> Path:
+    """The report of 1,200 dates, some of which lack something or have orphans."""
+    for statement in (SOURCE, STORED):
+        database.execute(statement)
+    out = tmp_path / "report.html"
+    assert run_recon("report", "--out", out, url=database.url).returncode == 1
+    return out
+
+
+@pytest.fixture
+def chrome(tmp_path: Path) -> Iterator[Chrome]:
+    with browser.opened(tmp_path / "profile") as chrome:
+        browser.resize(chrome, 1280, 900)
+        chrome.get("about:blank")
+        yield chrome
+
+
+def load(chrome: Chrome, page: Path) -> float:
+    """Milliseconds until every chart was drawn."""
+    chrome.get(page.as_uri())
+    return float(WebDriverWait(chrome, 20, 0.02).until(lambda _: chrome.execute_script(DRAWN)))
+
+
+def keep(chrome: Chrome, page: Path, name: str) -> None:
+    """A screenshot beside the page, and where CI wants them (RECON_SCREENSHOTS)."""
+    for folder in filter(None, (page.parent, os.environ.get("RECON_SCREENSHOTS"))):
+        assert chrome.save_screenshot(str(Path(folder, f"report-{name}.png")))
+
+
+def column(table: WebElement, number: int) -> list[str]:
+    script = "return [...arguments[0].tBodies[0].rows].map(row => row.cells[arguments[1]].textContent.trim())"
+    return list(table.parent.execute_script(script, table, number))
+
+
+def colour(chrome: Chrome, selector: str, property: str) -> str:
+    script = "return getComputedStyle(document.querySelector(arguments[0]))[arguments[1]]"
+    return str(chrome.execute_script(script, selector, property))
+
+
+def test_the_page_is_quick_and_quiet_and_can_be_used(page: Path, chrome: Chrome) -> None:
+    assert page.stat().st_size < MOST_BYTES
+    browser.requests(chrome)
+    assert min(load(chrome, page) for _ in range(3)) < LOAD_MS
+    assert set(browser.requests(chrome)) == {page.as_uri()}, "nothing else was asked for"
+    assert chrome.get_log("browser") == []
+    cells = chrome.find_elements(By.CSS_SELECTOR, "[data-chart^=calendar] .mark-rect path")
+    assert len(cells) == 1200
+    document: dict[str, Any] = chrome.execute_script("return found")
+
+    day = document["calendar"][-3]
+    newest_year = chrome.find_elements(By.CSS_SELECTOR, "[data-chart='calendar-2025'] .mark-rect path")
+    ActionChains(chrome).move_to_element(newest_year[-3]).perform()
+    tooltip = WebDriverWait(chrome, 5, 0.02).until(
+        lambda _: chrome.find_element(By.CSS_SELECTOR, "#vg-tooltip-element.visible").text
+    )
+    told = dict(
+        line.rsplit(" ", 1) for line in tooltip.splitlines() if not line.startswith(("share", "wrong", "colour"))
+    )
+    assert told == {name: str(day[name]) for name in ("date", "expected", "matched", "missing", "duplicate", "orphan")}
+    assert f"share reconciled {day['percent']:.2f} %" in tooltip and "wrong not checked" in tooltip
+    keep(chrome, page, "hover")
+
+    worst = chrome.find_element(By.XPATH, "//table[caption[starts-with(., 'Most missing first')]]")
+    missing, dates = (worst.find_elements(By.CSS_SELECTOR, "th[scope=col]")[n] for n in (4, 0))
+    shown = [int(text) for text in column(worst, 4)]
+    assert missing.get_attribute("aria-sort") == "descending" and shown == sorted(shown, reverse=True)
+    missing.find_element(By.TAG_NAME, "button").send_keys(Keys.ENTER)
+    assert missing.get_attribute("aria-sort") == "ascending" and [int(text) for text in column(worst, 4)] == sorted(
+        shown
+    )
+    dates.find_element(By.TAG_NAME, "button").click()
+    assert missing.get_attribute("aria-sort") is None and dates.get_attribute("aria-sort") == "ascending"
+    assert column(worst, 0) == sorted(column(worst, 0)) and len(column(worst, 0)) == 20
+
+    text = "[data-chart=months] .role-axis-label text"
+    light = colour(chrome, "body", "backgroundColor"), colour(chrome, text, "fill")
+    keep(chrome, page, "light")
+    browser.prefer(chrome, "dark")
+    dark = colour(chrome, "body", "backgroundColor"), colour(chrome, text, "fill")
+    keep(chrome, page, "dark")
+    assert light[0] != dark[0] and light[1] != dark[1], "the page and its charts"
+
+    browser.resize(chrome, 390, 844, phone=True)
+    narrow = "return document.querySelector('[data-chart=months] svg').getBoundingClientRect().right <= innerWidth"
+    WebDriverWait(chrome, 5, 0.02).until(lambda _: chrome.execute_script(narrow))
+    keep(chrome, page, "phone")
+    assert chrome.execute_script("return [document.documentElement.scrollWidth, innerWidth]") == [390, 390]
+    assert chrome.get_log("browser") == []
