@@ -20,6 +20,7 @@ from recon.report import Status, date_rows
 from recon.setup import index_statement
 from recon.source_patterns import MAX_FARM_MW
 from recon.tables import inspect
+from recon.values import Compared, unwatched
 from recon.window import Window
 
 
@@ -77,6 +78,7 @@ def analyze(
     deep: bool = False,
     max_farm_mw: float = MAX_FARM_MW,
     check: pipeline.ValueCheck | None = None,
+    compared: Compared = unwatched,
 ) -> Analysis:
     """Status, findings and recommendations of a window; read-only.
 
@@ -89,7 +91,15 @@ def analyze(
     with Pool(settings, name) as pool, pool.session() as session:
         layout = inspect(session, settings)
         found = pipeline.survey(
-            session, settings, layout, reference.models, window, deep=deep, scanned=shapes.scanned, pool=pool
+            session,
+            settings,
+            layout,
+            reference.models,
+            window,
+            deep=deep,
+            scanned=shapes.scanned,
+            compared=compared,
+            pool=pool,
         )
         source = source_findings.find(
             session, layout, found.source.get_column("settlement_date"), max_farm_mw=max_farm_mw

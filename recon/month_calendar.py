@@ -91,7 +91,7 @@ class Month:
         return f"{self.first:%Y-%m}"
 
     @property
-    def complete(self) -> int:
+    def reconciled(self) -> int:
         """How many of its dates are reconciled."""
         return sum(day.reconciled for day in self.days)
 
@@ -104,7 +104,7 @@ class Month:
         """One entry of `by_month` in the report's JSON."""
         counts = {name: self.total(name) for name in (*DATE_FIELDS, "wrong")}
         share = percent(counts["matched"] or 0, counts["expected"] or 0)
-        return {"month": self.name, "dates": len(self.days), "complete": self.complete, **counts, "percent": share}
+        return {"month": self.name, "dates": len(self.days), "reconciled": self.reconciled, **counts, "percent": share}
 
 
 def months(found: Iterable[Day]) -> list[Month]:

@@ -18,6 +18,7 @@ from recon.database import Session, connect
 from recon.errors import LedgerError, PermissionDenied
 from recon.pipeline import ValueCheck
 from recon.reference import Reference
+from recon.values import Compared, unwatched
 from recon.window import Window
 
 SHOWN_RUNS = 50
@@ -59,10 +60,17 @@ class Page:
 
 
 def gather(
-    settings: Settings, reference: Reference, window: Window, *, name: str, made_at: datetime, check: ValueCheck | None
+    settings: Settings,
+    reference: Reference,
+    window: Window,
+    *,
+    name: str,
+    made_at: datetime,
+    check: ValueCheck | None = None,
+    compared: Compared = unwatched,
 ) -> Page:
     """The page's content; read-only. The analysis is as of one moment, sums and runs as of the next."""
-    found = analysis.analyze(settings, reference, window, name=name, check=check)
+    found = analysis.analyze(settings, reference, window, name=name, check=check, compared=compared)
     with connect(settings, name) as session:
         layout = tables.inspect(session, settings)
         with session.transaction(read_only=True, snapshot=True):

@@ -125,7 +125,7 @@ def _time(months: Sequence[str]) -> alt.X:
 def _months(months: Sequence[str]) -> alt.Chart:
     share = alt.Tooltip("percent", type="quantitative", format=".2f", title="share there, %")
     month = alt.Tooltip("month", type="nominal")
-    dates = [alt.Tooltip(name, type="quantitative", format=",") for name in ("dates", "complete")]
+    dates = [alt.Tooltip(name, type="quantitative", format=",") for name in ("dates", "reconciled")]
     rows = alt.Y("rows", type="quantitative", title="calculations").axis(format="~s", tickCount=4)
     chart = _stack("by_month").properties(height=220)
     return chart.encode(x=_time(months), y=rows, tooltip=[month, *dates, share, *_counts("duplicate", "orphan")])

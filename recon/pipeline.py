@@ -50,9 +50,9 @@ RECONNECT_S = 60
 class Watcher:
     """Told how a run goes on, always from one thread; does nothing unless overridden."""
 
-    def comparing(self) -> AbstractContextManager[Callable[[int], None]]:
-        """Entered while stored values are compared; what it gives is told the dates done."""
-        return nullcontext(lambda _: None)
+    def comparing(self) -> AbstractContextManager[values.Compared]:
+        """Entered while keys or values are compared; what it gives is told the dates done."""
+        return nullcontext(values.unwatched)
 
     def planned(self, run_id: str, dates: Sequence[PlannedDate]) -> None:
         """The plan is stored; work begins."""
@@ -75,11 +75,12 @@ def status(
     name: str,
     deep: bool = False,
     check: ValueCheck | None = None,
+    compared: values.Compared = values.unwatched,
 ) -> Status:
     """How far the tables agree in a window, exactly and read-only, as of one moment; `check` adds the values."""
     with Pool(settings, name) as pool, pool.session() as session:
         layout = inspect(session, settings)
-        found = survey(session, settings, layout, reference.models, window, deep=deep, pool=pool)
+        found = survey(session, settings, layout, reference.models, window, deep=deep, compared=compared, pool=pool)
     return with_values(settings, reference, layout, found, check, name=name) if check else found
 
 
@@ -89,7 +90,7 @@ class ValueCheck:
 
     tolerance: Tolerance = field(default_factory=Tolerance)
     workers: int = 2
-    progress: Callable[[int], None] = lambda _: None
+    progress: values.Compared = values.unwatched
 
 
 def with_values(
@@ -109,26 +110,28 @@ def survey(
     *,
     deep: bool = False,
     scanned: Scanned | None = None,
+    compared: values.Compared = values.unwatched,
     pool: Pool | None = None,
 ) -> Status:
     """Status by per-date aggregates; only dates on which they disagree (`deep`: all) are compared key by key.
 
-    scanned: sees what is compared, for whoever wants to know more of it without a second scan.
-    pool: lends a second connection, so that a wide window's tables are read at the same time.
+    scanned: sees what is compared, for whoever wants to know more of it without a second scan. compared: is told the
+    dates. pool: lends a second connection, so that a wide window's tables are read at the same time.
     """
 
-    def compare(keys: pl.DataFrame, done: pl.DataFrame) -> pl.DataFrame:
+    def compare(dates: Sequence[date], of_all: int) -> pl.DataFrame:
+        keys, done = tables.scan(session, settings, layout, dates)
         if scanned:
             scanned(keys, done)
-        return gaps.count(keys.lazy(), gaps.named(models), done.lazy()).collect()
+        counts = gaps.count(keys.lazy(), gaps.named(models), done.lazy()).collect()
+        compared(len(dates), of_all)
+        return counts
 
     with stage("survey"), session.transaction(read_only=True, snapshot=True):
         source, stored = _aggregates(session, pool, layout, window)
         counts, disputed = gaps.judge(source, stored, list(models), deep=deep)
-        compared = [
-            compare(*tables.scan(session, settings, layout, dates)) for dates in _scans(source, stored, disputed)
-        ]
-    return Status(window, tuple(models), source, pl.concat([counts, *compared]))
+        scans = [compare(dates, len(disputed)) for dates in _scans(source, stored, disputed)]
+    return Status(window, tuple(models), source, pl.concat([counts, *scans]))
 
 
 def _aggregates(
@@ -183,7 +186,10 @@ def fix(
     with Pool(settings, name) as pool:
         with pool.session() as session:
             layout = inspect(session, settings, writing=not dry_run, removing=mending.changes_rows and not dry_run)
-            before = survey(session, settings, layout, reference.models, window, deep=deep, pool=pool)
+            with watcher.comparing() as compared:
+                before = survey(
+                    session, settings, layout, reference.models, window, deep=deep, compared=compared, pool=pool
+                )
             changes = _changes(settings, reference, layout, before, mending, name, pace.workers, watcher, dry_run)
             terms = reference.terms(before.dates.get_column("settlement_date").to_list())
             planned = plan(before, terms, pace.order, mending.repairs, _per_date(changes))

@@ -31,6 +31,12 @@ DOOMED: FrameSchema = {
     "verdict": pl.String,
 }
 """One row per stored row to replace or remove."""
+Compared = Callable[[int, int], None]
+"""Told that so many more dates were compared, and of how many in all."""
+
+
+def unwatched(_more: int, _total: int) -> None:
+    """Nobody wants to know."""
 
 
 def dates_with_rows(status: Status) -> list[tuple[date, int]]:
@@ -50,13 +56,13 @@ def judged(
     name: str,
     workers: int,
     tolerance: Tolerance,
-    progress: Callable[[int], None],
+    progress: Compared,
     named: bool = True,
 ) -> Iterator[Any]:
     """`fold(judged rows, shares)` of every chunk of whole dates, as the chunks finish; `shares` reads the single source
     rows of some of the judged rows' keys. named: whether the judged rows have their `row_id`.
 
-    Each chunk is read as of one moment; one that times out is halved. progress is told the number of dates done.
+    Each chunk is read as of one moment; one that times out is halved. progress is told the dates done.
     """
     pool = Pool(settings, name)
 
@@ -76,12 +82,13 @@ def judged(
         return [folded for half in halves(days) for folded in chunk(half)]
 
     batches = list(chunks(dates_with_rows(status), max_dates=10_000, max_rows=CHUNK_ROWS))
+    total = sum(map(len, batches))
     with ThreadPoolExecutor(side_by_side(pool, workers), thread_name_prefix="values") as executor:
         futures = {executor.submit(chunk, days): len(days) for days in batches}
         try:
             for future in as_completed(futures):
                 yield from future.result()
-                progress(futures[future])
+                progress(futures[future], total)
         finally:
             executor.shutdown(cancel_futures=True)
             pool.close()
@@ -96,7 +103,7 @@ def check(
     name: str,
     workers: int = 2,
     tolerance: Tolerance | None = None,
-    progress: Callable[[int], None] = lambda _: None,
+    progress: Compared = unwatched,
 ) -> Values:
     """Judges every stored row of the status's window."""
     near = tolerance or Tolerance()
@@ -162,7 +169,7 @@ def doomed(
     name: str,
     workers: int,
     tolerance: Tolerance,
-    progress: Callable[[int], None],
+    progress: Compared,
     columns: Sequence[str],
 ) -> pl.DataFrame:
     """Every stored row that the repairs would replace or remove (audit.doomed), in order of key.

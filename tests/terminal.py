@@ -26,7 +26,7 @@ def on_a_terminal(
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     process = subprocess.Popen(
         [sys.executable, "-m", "recon", *map(str, arguments)],
-        env={name: value for name, value in environment.items() if name != "COLUMNS"} | {"TERM": "xterm"},
+        env={"TERM": "xterm"} | {name: value for name, value in environment.items() if name != "COLUMNS"},
         stdin=slave,
         stdout=slave,
         stderr=slave,

@@ -6,6 +6,7 @@ the server: the main thread only waits, and tells the sessions to stop when it i
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import signal
@@ -57,16 +58,28 @@ def run() -> None:
     sys.exit(code)
 
 
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    """What an encoding has no character for, in the way that is right in JSON too: as \\u03a9."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[n : n + 4]}" for n in range(0, len(units), 4)), error.end
+
+
 def _open_streams() -> None:
-    """stdout and stderr that can be written to in any case: they may have been closed before we began."""
+    """stdout and stderr that can be written to in any case: they may have been closed before we began, and a locale
+    like C has not every character.
+    """
+    codecs.register_error("escaped", _escaped)
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 for as long as the process lives
     else:
         raw = io.BufferedWriter(_Output(sys.stdout.fileno(), "w", closefd=False))
-        encoding, errors = sys.stdout.encoding, sys.stdout.errors
-        sys.stdout = io.TextIOWrapper(raw, encoding, errors, line_buffering=sys.stdout.isatty())
+        sys.stdout = io.TextIOWrapper(raw, sys.stdout.encoding, "escaped", line_buffering=sys.stdout.isatty())
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    elif isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr.reconfigure(errors="escaped")
 
 
 class _Command:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from recon.cli.call import Call
+from recon.cli.completion import run_ids, unfinished_run_ids
 from recon.cli.options import (
     Atol,
     BatchSize,
@@ -44,7 +45,9 @@ MaxFarm = Annotated[
     float, typer.Option("--max-farm-mw", help="Report keys with more energy than this power makes in half an hour.")
 ]
 WhichFirst = Annotated[Order, typer.Option("--order", help="Which dates first.")]
-RunId = Annotated[str | None, typer.Argument(metavar="RUN_ID", help="A run's id, as 'recon runs' shows it.")]
+_RUN_ID = {"metavar": "RUN_ID", "help": "A run's id, as 'recon runs' shows it."}
+RunId = Annotated[str | None, typer.Argument(**_RUN_ID, autocompletion=run_ids)]
+UnfinishedRunId = Annotated[str | None, typer.Argument(**_RUN_ID, autocompletion=unfinished_run_ids)]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -79,8 +82,11 @@ def status(
     from recon import pipeline
     from recon.cli import render
 
-    with render.checking(call, values, atol, rtol, connections) as check:
-        found = pipeline.status(call.settings, call.reference, window, name=call.name, deep=deep, check=check)
+    with render.comparing(call) as compared:
+        check = render.value_check(values, atol, rtol, connections, compared)
+        found = pipeline.status(
+            call.settings, call.reference, window, name=call.name, deep=deep, check=check, compared=compared
+        )
     render.status(call, found)
     return found.exit_code
 
@@ -111,7 +117,8 @@ def analyze(
     from recon import analysis
     from recon.cli import render
 
-    with render.checking(call, values, atol, rtol, connections) as check:
+    with render.comparing(call) as compared:
+        check = render.value_check(values, atol, rtol, connections, compared)
         found = analysis.analyze(
             call.settings,
             call.reference,
@@ -120,6 +127,7 @@ def analyze(
             deep=deep,
             max_farm_mw=max_farm_mw,
             check=check,
+            compared=compared,
         )
     render.analysis(call, found)
     return found.exit_code
@@ -256,7 +264,7 @@ def range_(
 
 
 @with_common()
-def resume(call: Call, run_id: RunId = None) -> int:
+def resume(call: Call, run_id: UnfinishedRunId = None) -> int:
     """Go on with an unfinished run, as it was planned.
 
     The newest one, unless another is named; its stored plan and parameters count.

@@ -217,12 +217,20 @@ def _on_or_off(option: str, text: str | None) -> bool:
     return text == "on"
 
 
+def _text(given: str) -> str:
+    """An argument as text, also where the locale has no such characters."""
+    try:
+        return os.fsencode(given).decode()
+    except UnicodeDecodeError:
+        raise typer.BadParameter(f"{given!r} is not UTF-8") from None
+
+
 FirstDate = Annotated[str | None, typer.Option("--from", metavar="DATE", help="First settlement date.")]
 LastDate = Annotated[str | None, typer.Option("--to", metavar="DATE", help="Last settlement date.")]
 Day = Annotated[str, typer.Argument(metavar="DATE", help="A settlement date, YYYY-MM-DD.")]
 EndDay = Annotated[str, typer.Argument(metavar="DATE", help="The last settlement date, inclusive.")]
 Period = Annotated[int, typer.Argument(metavar="PERIOD", help="A half-hour settlement period, 1 to 46, 48 or 50.")]
-Farm = Annotated[str, typer.Argument(metavar="FARM", help="A BM unit id, as in T_VKNGW-1.")]
+Farm = Annotated[str, typer.Argument(metavar="FARM", help="A BM unit id, as in T_VKNGW-1.", parser=_text)]
 BatchSize = Annotated[int, typer.Argument(metavar="BATCH_SIZE", min=1, help="Whole dates per transaction.")]
 Workers = Annotated[
     str,

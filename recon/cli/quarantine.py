@@ -7,10 +7,16 @@ from typing import Annotated, Any
 import typer
 
 from recon.cli.call import Call
+from recon.cli.completion import run_ids
 from recon.cli.options import DryRun, Yes, with_common
 
-RunId = Annotated[str, typer.Argument(metavar="RUN_ID", help="A run's id, as 'recon runs' shows it.")]
-AnyRun = Annotated[str | None, typer.Argument(metavar="RUN_ID", help="Only the rows that this run took out.")]
+RunId = Annotated[
+    str, typer.Argument(metavar="RUN_ID", help="A run's id, as 'recon runs' shows it.", autocompletion=run_ids)
+]
+AnyRun = Annotated[
+    str | None,
+    typer.Argument(metavar="RUN_ID", help="Only the rows that this run took out.", autocompletion=run_ids),
+]
 
 
 def add_to(app: typer.Typer) -> None:

@@ -10,16 +10,19 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from recon import month_calendar
 from recon.audit import Tolerance
 from recon.cli.call import LOG, Call, counted, visible
 from recon.errors import ExitCode, ReconError, UsageError
 from recon.findings import explain_command
 from recon.pipeline import ValueCheck, Watcher
 from recon.report import DateResult, FixReport, Status, Values, change_rows, percent
+from recon.values import Compared
 
 if TYPE_CHECKING:
+    from rich import progress
     from rich.table import Table
 
     from recon.analysis import Analysis
@@ -32,13 +35,16 @@ TOP = 10
 LINE_EVERY_S = 30
 
 
-def _table(*columns: str) -> Table:
-    """A plain table; every column but the first is a number, flush right."""
+def _table(*columns: str, folded: Sequence[str] = ()) -> Table:
+    """A plain table; every column but the first is a number, flush right. Where it is too wide, `folded` columns take
+    several lines.
+    """
     from rich.table import Table  # takes as long to load as a small query: not with --json
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left", no_wrap=True)
+        justify: Literal["left", "right"] = "right" if number else "left"
+        table.add_column(column, justify=justify, no_wrap=column not in folded, overflow="fold")
     return table
 
 
@@ -50,39 +56,56 @@ def status(call: Call, found: Status) -> None:
     _status_lines(call, found)
 
 
-@contextmanager
-def checking(call: Call, values: bool, atol: float, rtol: float, workers: int) -> Iterator[ValueCheck | None]:
-    """How `--values` is to be done, with progress; None without it."""
-    if not values:
-        yield None
-        return
-    with comparing(call) as progress:
-        yield ValueCheck(Tolerance(atol, rtol), workers, progress)
+def value_check(values: bool, atol: float, rtol: float, workers: int, compared: Compared) -> ValueCheck | None:
+    """How `--values` is to be done; None without it."""
+    return ValueCheck(Tolerance(atol, rtol), workers, compared) if values else None
 
 
 @contextmanager
-def comparing(call: Call) -> Iterator[Callable[[int], None]]:
-    """While values are compared: what it gives is told the dates done. A spinner on a terminal, else a line now and
-    then.
+def comparing(call: Call) -> Iterator[Compared]:
+    """While keys or values are compared: what it gives is told the dates done. A bar on a terminal, else a line now
+    and then.
     """
     started = spoke = time.monotonic()
-    dates = 0
-    from rich.console import Console
+    dates = of = 0
+    bar = _bar(call)
+    task = bar.add_task("reading", total=None, written="") if bar else None
 
-    spinner = Console(stderr=True).status("comparing values") if call.shows_progress else None
-
-    def progress(done: int) -> None:
-        nonlocal dates, spoke
-        dates += done
-        line = f"{dates:,} dates compared in {time.monotonic() - started:.0f} s"
-        if spinner:
-            spinner.update(line)
+    def compared(more: int, total: int) -> None:
+        nonlocal dates, of, spoke, started
+        if dates == of and of:  # the keys are done, the values begin
+            started, dates = time.monotonic(), 0
+        dates, of = dates + more, total
+        seconds = max(time.monotonic() - started, 0.001)
+        done, rate = f"{dates:,}/{total:,} dates compared", f"{dates / seconds:,.0f} dates/s"
+        if bar and task is not None:
+            bar.update(task, completed=dates, total=total, description=done, written=rate)
         elif time.monotonic() - spoke >= LINE_EVERY_S:
             spoke = time.monotonic()
-            call.progress(line)
+            call.progress(f"{done}, {rate}, about {seconds * (total / dates - 1):,.0f} s left")
 
-    with spinner or nullcontext():
-        yield progress
+    with bar or nullcontext():
+        yield compared
+
+
+def _bar(call: Call) -> progress.Progress | None:
+    """What, how far, how fast, how long still: on stderr, and gone in the end. None where it cannot be drawn."""
+    if not call.shows_progress:
+        return None
+    from rich import progress
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if console.is_dumb_terminal:
+        return None
+    return progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(bar_width=12),
+        progress.TextColumn("{task.fields[written]}"),
+        progress.TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
 
 
 def consent(call: Call, yes: bool) -> Callable[[int], None]:
@@ -152,6 +175,7 @@ def _status_lines(call: Call, found: Status) -> None:
         f"{dates['total']:,} dates: {dates['complete']:,} complete, {dates['partial']:,} partial, "
         f"{dates['empty']:,} empty"
     )
+    _month_lines(call, found)
     if found.values:
         value_lines(call, found.values)
     if found.reconciled:
@@ -171,6 +195,20 @@ def _left(found: Status) -> str:
     left = {name: found.total(name) for name in ("missing", "duplicate", "orphan")}
     wrong = {"wrong": found.values.wrong} if found.values else {}
     return ", ".join(f"{count:,} {name}" for name, count in (left | wrong).items())
+
+
+def _month_lines(call: Call, found: Status) -> None:
+    """A calendar of the window, unless it is of one date."""
+    days = month_calendar.days(found)
+    if len(days) < 2:
+        return
+    from recon.cli import month_lines
+
+    table, earlier = month_lines.calendar(month_calendar.months(days))
+    call.console.print(table)
+    if earlier:
+        call.say(f"... and {counted(earlier, 'earlier month')} ('recon report' shows all)")
+    call.console.print(month_lines.legend())
 
 
 def analysis(call: Call, found: Analysis) -> None:
@@ -240,7 +278,7 @@ def fix(call: Call, report: FixReport) -> None:
         if report.inserted:
             table = _table("miner model", "BTC written")
             for model, bitcoin in document["btc"].items():
-                table.add_row(model, bitcoin)
+                table.add_row(model, f"{Decimal(bitcoin):,}")
             call.console.print(table)
         run = f"run {report.run_id}: " if report.run_id else ""
         call.say(
@@ -336,14 +374,14 @@ def runs(call: Call, history: Sequence[dict[str, Any]], dates: Sequence[DateResu
         return call.print_json(document | ({"dates": [d.to_dict() for d in dates]} if dates else {}))
     if not history:
         return call.say("no run yet")
-    table = _table("run", "command", "status", "dates done", "rows", "started")
+    table = _table("run", "command", "status", "dates done", "rows", "started", folded=("command", "started"))
     for row in history[: None if dates else 2 * TOP]:
         done = f"{row['dates_done']:,}/{row['dates']:,}"
         started = row["started_at"][:19]
         table.add_row(row["run_id"], row["command"], row["status"], done, f"{row['inserted']:,}", started)
     call.console.print(table)
     if len(history) > 2 * TOP:
-        call.say(f"... and {len(history) - 2 * TOP} older runs (--json shows all)")
+        call.say(f"... and {len(history) - 2 * TOP:,} older runs (--json shows all)")
     if dates:
         _run_dates(call, dates)
 
@@ -369,7 +407,7 @@ def quarantine(call: Call, rows: Sequence[dict[str, Any]]) -> None:
     """The answer of `recon quarantine list`."""
     if not rows:
         return call.say("the quarantine is empty")
-    table = _table("key", "run", "reason", "restored by")
+    table = _table("key", "run", "reason", "restored by", folded=("key",))
     for row in rows[:TOP]:
         key = f"{row['settlement_date']} {row['settlement_period']} {row['farm_id']} {row['miner_model']}"
         table.add_row(visible(key), row["run_id"], row["reason"], row["restored_by"] or "")
@@ -458,8 +496,8 @@ class Progress(Watcher):
         if self._bar is not None:
             self._bar.stop()
 
-    def comparing(self) -> AbstractContextManager[Callable[[int], None]]:
-        """Before a repair is planned."""
+    def comparing(self) -> AbstractContextManager[Compared]:
+        """Before a run is planned."""
         return comparing(self._call)
 
     def planned(self, run_id: str, dates: Sequence[PlannedDate]) -> None:
@@ -470,23 +508,10 @@ class Progress(Watcher):
         self._spoke = self._started = time.monotonic()
         rows = counted(sum(date.missing for date in dates), "row")
         LOG.info("run %s: %s missing on %s", run_id, rows, counted(len(dates), "date"))
-        if self._call.shows_progress:
-            self._start_bar()
-
-    def _start_bar(self) -> None:
-        from rich import progress
-        from rich.console import Console
-
-        self._bar = progress.Progress(
-            progress.TextColumn("{task.description}"),
-            progress.BarColumn(bar_width=12),
-            progress.TextColumn("{task.fields[written]}"),
-            progress.TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._task = self._bar.add_task(f"0/{self._total:,} dates", total=self._all_work, written="")
-        self._bar.start()
+        self._bar = _bar(self._call)
+        if self._bar is not None:
+            self._task = self._bar.add_task(f"0/{self._total:,} dates", total=self._all_work, written="")
+            self._bar.start()
 
     def finished(self, result: DateResult) -> None:
         """One date is done, skipped, failed or blocked."""

@@ -49,9 +49,11 @@ def report(
     from recon import page
     from recon.cli import render
 
-    with render.checking(call, values, atol, rtol, connections) as check:
+    with render.comparing(call) as compared:
+        check = render.value_check(values, atol, rtol, connections, compared)
+        made_at = datetime.now(UTC)
         found = page.gather(
-            call.settings, call.reference, window, name=call.name, made_at=datetime.now(UTC), check=check
+            call.settings, call.reference, window, name=call.name, made_at=made_at, check=check, compared=compared
         )
     from recon import page_html
 

@@ -31,7 +31,12 @@ def tables(database: Database) -> Database:
 
 def check(tables: Database) -> dict[str, Any]:
     told: list[int] = []
-    asked = pipeline.ValueCheck(workers=1, progress=told.append)
+
+    def compared(more: int, total: int) -> None:
+        assert total == len(DATES)
+        told.append(more)
+
+    asked = pipeline.ValueCheck(workers=1, progress=compared)
     found = pipeline.status(tables.settings, REFERENCE, Window(), name="recon/test/1", check=asked)
     assert sum(told) == len(DATES)
     return found.to_dict()

@@ -72,6 +72,22 @@ def test_rows_of_a_date_in_work_are_not_counted_twice(call: Call, capsys: pytest
     assert [(line[0], line[2]) for line in shown] == [("0", "3"), ("0", "9"), ("1", "9")]
 
 
+def test_comparing_says_how_far_how_fast_and_how_long_still(
+    call: Call, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(render, "time", SimpleNamespace(monotonic=lambda: now))
+    with render.comparing(call) as compared:
+        for more, total in ((300, 1200), (900, 1200), (10, 1200)):
+            now += 10
+            compared(more, total)
+    assert capsys.readouterr().err.splitlines() == [
+        "300/1,200 dates compared, 30 dates/s, about 30 s left",
+        "1,200/1,200 dates compared, 60 dates/s, about 0 s left",
+        "10/1,200 dates compared, 10,000 dates/s, about 0 s left",
+    ]
+
+
 def test_nothing_is_said_when_quiet(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(render, "LINE_EVERY_S", 0)
     with render.Progress(Call("fix", Settings(quiet=True))) as progress:

@@ -1,0 +1,97 @@
+"""What a terminal of any kind shows: a calendar in colours or characters, narrow tables, and what a shell offers."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Callable
+from datetime import date
+
+import pytest
+
+from tests.builders import DAY, days, fill, source_rows
+from tests.databases import Database
+from tests.terminal import on_a_terminal, plain
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+FARM = "T_Ω-é-1"
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+"""The C locale as Python knows it before it makes UTF-8 of it."""
+RULER = "1   5    10   15   20   25   30"
+
+
+@pytest.fixture
+def months(database: Database, run_recon: Run) -> Database:
+    """Some dates of April and May 2024: one done, one with an orphan, the others empty."""
+    rows = fill(database, source_rows([*days(DAY, 12), date(2024, 5, 20)]))
+    assert run_recon("range", DAY, days(DAY, 2)[1], url=database.url).returncode == 0
+    database.add_calculations((DAY, 1, FARM, "S9", "1", "1"))
+    assert len(rows) > 100
+    return database
+
+
+def line(shown: str, month: str) -> str:
+    return re.findall(rf"^{month} .*$", shown, re.M)[0].strip()
+
+
+def test_the_calendar_says_in_characters_what_its_colours_say(
+    months: Database, run_recon: Run, environment: dict[str, str]
+) -> None:
+    april, may = f"2024-04  {'.' * 19}+#---------", f"2024-05  -{'.' * 18}-"
+    _, coloured = on_a_terminal(environment | {"COLORTERM": "truecolor"}, "-d", months.url, "status")
+    assert "\x1b[38;2;55;160;157;48;2;55;160;157m#" in coloured, "a block of one colour"
+    for name, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
+        _, shown = on_a_terminal(environment | {name: value}, "-d", months.url, "status")
+        assert not re.search(r"\x1b\[[0-9;]*[34]\dm", shown)
+        assert line(plain(shown), "2024-04").startswith(april)
+    piped = run_recon("analyze", url=months.url).stdout
+    for shown in (plain(coloured), piped):
+        assert RULER in shown and line(shown, "2024-04").split()[-2:] == ["1/11", "243"]
+        assert line(shown, "2024-04").startswith(april) and line(shown, "2024-05").startswith(may)
+
+
+def test_nothing_is_cut_off_in_sixty_columns(months: Database, run_recon: Run) -> None:
+    run_id = json.loads(run_recon("runs", "--json", url=months.url).stdout)["runs"][0]["run_id"]
+    for command in (["analyze"], ["runs", run_id], ["fix", "--dry-run", "--repair", "orphan"]):
+        shown = run_recon(*command, url=months.url, env={"COLUMNS": "60"}).stdout
+        assert "…" not in shown, command
+        tables = [text for text in shown.splitlines() if re.match(r"\S+( {2,}\S+)+$", text)]
+        assert tables and all(len(text) <= 60 for text in tables), command
+        assert command[0] != "runs" or run_id in shown
+
+
+def test_a_locale_without_such_characters_is_no_error(months: Database, run_recon: Run) -> None:
+    """Neither is a farm whose name it cannot write: what is shown is readable, and JSON is JSON."""
+    shown = run_recon("fix", "--dry-run", "--repair", "orphan", url=months.url, env=ASCII)
+    assert shown.returncode == 1 and r"remove 2024-04-20 1 T_\u03a9-\u00e9-1 S9" in shown.stdout, shown.stderr
+    for env in ({}, ASCII):
+        explained = run_recon("explain", DAY, 1, FARM, "--json", url=months.url, env=env)
+        assert json.loads(explained.stdout)["key"]["farm_id"] == FARM, explained.stderr
+    done = run_recon("explain", DAY, 1, os.fsdecode(b"T_\xff"), url=months.url)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "not UTF-8" in done.stderr
+
+
+def test_a_shell_is_offered_commands_options_and_runs(months: Database, run_recon: Run) -> None:
+    url = months.url
+    (done,) = json.loads(run_recon("runs", "--json", url=url).stdout)["runs"]
+    months.execute("update recon.run_dates set status = 'pending'")
+    months.execute(
+        "insert into recon.runs (run_id, command, code_version, status, parameters) "
+        "values ('9', 'fix', '1', 'done', '{}')"
+    )
+
+    def offered(*words: str, **environment: str) -> list[str]:
+        line = {"_RECON_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+        answer = run_recon(env=line | environment)
+        assert (answer.returncode, answer.stderr) == (0, "")
+        return answer.stdout.split()
+
+    assert offered("recon", "ru") == ["runs"]
+    assert offered("recon", "status", "--fr") == ["--from"]
+    assert set(offered("recon", "-d", url, "runs", "")) == {done["run_id"], "9"}
+    assert offered("recon", "quarantine", "restore", "9", RECON_DATABASE_URL=url) == ["9"]
+    assert offered("recon", "resume", "-d", url, "") == [done["run_id"]], "it has dates to do"
+    for nothing in ("postgresql://nobody@127.0.0.1:1/none", "embedded", "no url"):
+        assert offered("recon", "runs", "", RECON_DATABASE_URL=nothing) == []
