@@ -86,14 +86,13 @@ def state(document: dict[str, Any]) -> str:
         whole = f"all {document['expected']:,} calculations of {_dates(document['dates']['total'])} are there{right}"
         return f"Reconciled: {whole if document['expected'] else 'this window has no curtailment'}{unchecked}."
     gaps = sum(day["missing"] > 0 for day in document["calendar"])
-    missing = (
-        f"of {document['expected']:,} calculations are missing, on {gaps:,} of {_dates(document['dates']['total'])}"
-    )
+    where = f"on {gaps:,} of {_dates(document['dates']['total'])}"
+    missing = f"of {document['expected']:,} calculations missing ({where})"
     parts = (
         (document["missing"], missing),
-        (document["duplicate"], "rows are duplicates"),
-        (document["orphan"], "rows are orphans"),
-        (values or 0, "rows have a wrong value"),
+        (document["duplicate"], "surplus as duplicates"),
+        (document["orphan"], "surplus as orphans"),
+        (values or 0, "stored with a wrong value"),
     )
     found = [f"{count:,} {what}" for count, what in parts if count]
     return f"Not reconciled: {' and '.join(filter(None, (', '.join(found[:-1]), found[-1])))}{unchecked}."

@@ -23,6 +23,7 @@ READERS: dict[str, int] = {
     "status --deep --reader connectorx": 1,
     "analyze --values": 1,
     f"explain {DAY} 1 T_FARM-0": 1,
+    "report --values": 1,
     "verify": 0,
     "diagnose": 0,
     "diagnose monitor --count 1": 0,
