@@ -196,6 +196,11 @@ def _become(order: dict, files: list[int]) -> str:
     for stream, file in enumerate(files):
         os.dup2(file, stream)
         os.close(file)
+    # Those of the helper remember what kind of files they were opened for.
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        had = getattr(sys, name)
+        mode, lines = "w" if number else "r", 1 if number == 2 else -1
+        setattr(sys, name, open(number, mode, lines, had.encoding, had.errors, closefd=False))  # noqa: SIM115 kept
     os.environ.clear()
     os.environ.update(order["environment"])
     os.chdir(order["cwd"])

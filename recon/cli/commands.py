@@ -366,9 +366,10 @@ def daily(
     from recon.cli import render
     from recon.cli.night import Night
     from recon.parameters import Mending
+    from recon.values import unwatched
 
     with Night(call, story.window(day, days), metrics_file, ping_url, webhook) as night:
-        with render.Progress(call) as watcher, render.checking(call, values, atol, rtol, workers) as check:
+        with render.Progress(call) as watcher:
             night.found = story.daily(
                 call.settings,
                 call.reference,
@@ -377,7 +378,7 @@ def daily(
                 run_id=call.run_id,
                 watcher=watcher,
                 force=force,
-                check=check,
+                check=render.value_check(values, atol, rtol, workers, unwatched),
                 mending=Mending(repairs, Tolerance(atol, rtol), limit),
                 confirm=render.consent(call, yes),
             )
