@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from recon import address
 from recon.errors import UsageError
@@ -280,6 +281,41 @@ def find_database_url(given: str | None, environ: Mapping[str, str] | None = Non
     if any(env.get(name) for name in LIBPQ_VARIABLES):
         return "postgresql://"
     raise UsageError("no database is named", NO_DATABASE_HINT, code="no_database")
+
+
+def parse_settings(given: Mapping[str, Any], *, database: bool) -> Settings:
+    """The common options, by the names they have in `recon --help`, as Settings; None is "not given".
+
+    UsageError for whatever cannot be right, before any connection.
+    """
+    seconds = {f"{name}_s": given[f"{name}_timeout"] for name in ("connect", "statement", "lock", "idle")}
+    kept = {field.name for field in fields(Settings)} & given.keys() - {"database_url", "synchronous_commit", "home"}
+    return Settings(
+        **{name: given[name] for name in kept if given[name] is not None},
+        database_url=find_database_url(given["database_url"]) if database else "",
+        curtailment=Table.parse(
+            given["curtailment_table"] or "curtailment_records",
+            CURTAILMENT_COLUMNS,
+            given["curtailment_columns"] or "",
+        ),
+        calculations=Table.parse(
+            given["calculations_table"] or "historical_bitcoin_calculations",
+            CALCULATION_COLUMNS,
+            given["calculations_columns"] or "",
+        ),
+        miners_file=given["miners"],
+        difficulty_file=given["difficulty"],
+        subsidy_file=given["subsidy"],
+        timeouts=Timeouts(**{name: value for name, value in seconds.items() if value is not None}),
+        synchronous_commit=_on_or_off("--synchronous-commit", given["synchronous_commit"]),
+        home=given["home"] or default_home(os.environ),
+    )
+
+
+def _on_or_off(option: str, text: str | None) -> bool:
+    if text not in (None, "on", "off"):
+        raise UsageError(f"{option} is {text!r}", "it is 'on' or 'off'")
+    return text == "on"
 
 
 def server_address(text: str, environ: Mapping[str, str] | None = None) -> tuple[str, int] | None:

@@ -13,7 +13,7 @@ from typing import Any
 from recon import __version__
 from recon.database import Session, sql
 from recon.errors import ExitCode, LedgerError, PermissionDenied
-from recon.plan import PlannedDate
+from recon.planning import PlannedDate
 from recon.report import DateResult
 
 VERSION = 1

@@ -30,7 +30,7 @@ from recon.tables import (
     scope,
     typed_done,
 )
-from recon.verify import discrepancies, written_sums
+from recon.verification import discrepancies, written_sums
 
 EPOCH = date(1970, 1, 1)
 

@@ -19,7 +19,7 @@ from recon.errors import ConnectError, DatabaseError, ExitCode, Interrupted, Per
 from recon.load import Job, fill
 from recon.parameters import Pace, to_dict
 from recon.pipeline import Watcher, retried, survey
-from recon.plan import PlannedDate, plan
+from recon.planning import PlannedDate, plan
 from recon.reference import Reference
 from recon.report import DateResult, FixReport, Status
 from recon.schema import KEY

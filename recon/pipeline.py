@@ -20,7 +20,7 @@ from recon.errors import ConnectError, DatabaseError, Interrupted, PermissionDen
 from recon.load import Filled, Job, fill
 from recon.parameters import Mending, Pace, from_dict, to_dict
 from recon.partitions import chunks, halves
-from recon.plan import PlannedDate, blocked, plan
+from recon.planning import PlannedDate, blocked, plan
 from recon.profile import stage
 from recon.reference import Reference
 from recon.report import DateResult, FixReport, Status

@@ -14,7 +14,7 @@ from recon.config import Settings
 from recon.database import Session, connect, sql
 from recon.errors import DatabaseError, ExitCode, PermissionDenied, UsageError
 from recon.load import lock
-from recon.plan import PlannedDate
+from recon.planning import PlannedDate
 from recon.report import SCHEMA_VERSION, DateResult
 from recon.tables import Layout, inspect
 

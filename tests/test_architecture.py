@@ -19,7 +19,7 @@ PACKAGE = REPOSITORY / "recon"
 LAYERS = {
     1: "schema window errors address config reading",
     2: (
-        "gaps bitcoin difficulty difficulty_files audit ratios partitions plan verify report "
+        "gaps bitcoin difficulty difficulty_files audit ratios partitions planning verification report "
         "checks findings gap_shapes gap_findings source_patterns source_periods "
         "sample_recipe sample_curtailment sample_faults month_calendar page_charts"
     ),
@@ -29,7 +29,7 @@ LAYERS = {
         "embedded embedded_server files sample_files sample_load download notify metrics page_html"
     ),
     5: (
-        "pipeline analysis values minimal daily explain proof setup sample page "
+        "pipeline analysis values minimal daily explanation proof setup sample page "
         "diagnose diagnose_network diagnose_queries diagnose_server difficulty_update"
     ),
     6: "cli __main__",

@@ -319,7 +319,7 @@ def explain(call: Call, day: Day, period: Period, farm: Farm) -> int:
     """
     parsed = parse_date(day)
     check_period(parsed, period)
-    from recon import explain as story
+    from recon import explanation as story
     from recon.cli import render
 
     found = story.explain(call.settings, call.reference, parsed, period, farm, name=call.name)

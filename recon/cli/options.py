@@ -6,7 +6,7 @@ import functools
 import inspect
 import os
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -15,20 +15,7 @@ import typer
 from recon.cli.about import About
 from recon.cli.call import Call
 from recon.cli.sources import Found, settle
-from recon.config import (
-    CALCULATION_COLUMNS,
-    CURTAILMENT_COLUMNS,
-    DEFAULT_CALCULATIONS,
-    DEFAULT_CURTAILMENT,
-    Fleet,
-    LogFormat,
-    Reader,
-    Settings,
-    Table,
-    Timeouts,
-    default_home,
-    find_database_url,
-)
+from recon.config import DEFAULT_CALCULATIONS, DEFAULT_CURTAILMENT, Fleet, LogFormat, Reader, parse_settings
 
 
 def _option(kind: Any, *names: str, help: str, otherwise: Any = None, **more: Any) -> Any:
@@ -78,7 +65,7 @@ COMMON: dict[str, Any] = {
     "log_file": _option(Path, "--log-file", metavar="FILE", help="Append log lines to a file."),
     "log_format": _option(LogFormat, "--log-format", help="How log lines look.", otherwise="text"),
 }
-"""The options every command takes, by the names of `Settings.parse` below."""
+"""The options every command takes, by the names that `config.parse_settings` knows."""
 
 MetricsFile = Annotated[
     Path | None, typer.Option("--metrics-file", metavar="FILE.prom", help="Write metrics for node_exporter.")
@@ -183,38 +170,6 @@ def _common_parameters() -> list[inspect.Parameter]:
 def find_settings(flags: dict[str, Any]) -> dict[str, Found]:
     """Each of the flags, and the settings that have none, as the flag, the environment or a file says."""
     return settle(flags, KINDS, os.environ)
-
-
-def parse_settings(given: dict[str, Any], *, database: bool) -> Settings:
-    """The common options as Settings; UsageError for whatever cannot be right, before any connection."""
-    seconds = {f"{name}_s": given[f"{name}_timeout"] for name in ("connect", "statement", "lock", "idle")}
-    kept = {field.name for field in fields(Settings)} & given.keys() - {"database_url", "synchronous_commit", "home"}
-    return Settings(
-        **{name: given[name] for name in kept if given[name] is not None},
-        database_url=find_database_url(given["database_url"]) if database else "",
-        curtailment=Table.parse(
-            given["curtailment_table"] or "curtailment_records",
-            CURTAILMENT_COLUMNS,
-            given["curtailment_columns"] or "",
-        ),
-        calculations=Table.parse(
-            given["calculations_table"] or "historical_bitcoin_calculations",
-            CALCULATION_COLUMNS,
-            given["calculations_columns"] or "",
-        ),
-        miners_file=given["miners"],
-        difficulty_file=given["difficulty"],
-        subsidy_file=given["subsidy"],
-        timeouts=Timeouts(**{name: value for name, value in seconds.items() if value is not None}),
-        synchronous_commit=_on_or_off("--synchronous-commit", given["synchronous_commit"]),
-        home=given["home"] or default_home(os.environ),
-    )
-
-
-def _on_or_off(option: str, text: str | None) -> bool:
-    if text not in (None, "on", "off"):
-        raise typer.BadParameter(f"{option} is 'on' or 'off'")
-    return text == "on"
 
 
 def _text(given: str) -> str:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from recon.analysis import Analysis
     from recon.daily import DailyReport
-    from recon.explain import Explanation
-    from recon.plan import PlannedDate
+    from recon.explanation import Explanation
+    from recon.planning import PlannedDate
     from recon.setup import InitReport
 
 TOP = 10

@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from recon import explain, pipeline, proof
+from recon import explanation, pipeline, proof
 from recon.config import CALCULATION_COLUMNS, CURTAILMENT_COLUMNS, Table, TableName
 from recon.parameters import Pace
 from recon.pipeline import ValueCheck, Watcher
@@ -88,7 +88,7 @@ def test_tables_and_columns_may_be_called_anything(database: Database, names: li
     assert (report.inserted, report.after.reconciled) == (6, True)
     found = pipeline.status(chosen, REFERENCE, Window(), name="recon/status", deep=True, check=ValueCheck())
     assert found.reconciled and found.values is not None and found.values.wrong == 0
-    assert explain.explain(chosen, REFERENCE, DAY, 1, farm, name="recon/explain").exit_code == 0
+    assert explanation.explain(chosen, REFERENCE, DAY, 1, farm, name="recon/explain").exit_code == 0
     assert proof.prove(chosen, Window(), name="recon/verify").dates[0].rows == 6
     rows = database.rows(f"select * from {sql_name(schema)}.{sql_name(stored.name)}")
     assert sorted(rows) == oracle.calculations([(DAY, 1, farm, "-5"), (DAY, 2, "T_A-1", "-7")])

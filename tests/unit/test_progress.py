@@ -13,7 +13,7 @@ from recon.cli import render
 from recon.cli.call import Call
 from recon.config import Settings
 from recon.errors import DatabaseError
-from recon.plan import PlannedDate
+from recon.planning import PlannedDate
 from recon.report import DateResult
 from tests.builders import DAY, days
 

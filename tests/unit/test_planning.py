@@ -7,7 +7,7 @@ import pytest
 
 from recon.config import Order
 from recon.gaps import COUNTS
-from recon.plan import plan
+from recon.planning import plan
 from recon.report import Status
 from recon.window import Window
 from tests.builders import DAY, days, terms_frame

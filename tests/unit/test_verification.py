@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from recon.schema import BTC, CALC_KEY_SCHEMA
-from recon.verify import discrepancies, stored_sums, written_sums
+from recon.verification import discrepancies, stored_sums, written_sums
 from tests.builders import DAY, done_frame
 
 A, B, C = ((DAY, period, "T_A-1") for period in (1, 2, 3))
