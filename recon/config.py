@@ -54,6 +54,13 @@ class Reader(StrEnum):
     CONNECTORX = "connectorx"
 
 
+class ExportFormat(StrEnum):
+    """How the files of an export are written; also their suffix."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+
+
 class LogFormat(StrEnum):
     """How log lines are written."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import polars as pl
 
 from recon import audit
@@ -29,9 +31,24 @@ def judge(
 ) -> pl.DataFrame:
     """audit.judge for what the tables hold within a scope of whole dates; keys: its ENERGY.
 
-    Only the rows that one join does not settle are looked at more closely. named: with the rows' `row_id`.
+    named: with the rows' `row_id`.
     """
     stored = read_values(session, layout, where, named=named)
+    return verdicts(keys, stored, lambda: read_unpriceable(session, layout, where), reference, fleet, tolerance)
+
+
+def verdicts(
+    keys: pl.DataFrame,
+    stored: pl.DataFrame,
+    unpriceable: Callable[[], pl.DataFrame],
+    reference: Reference,
+    fleet: Fleet,
+    tolerance: audit.Tolerance,
+) -> pl.DataFrame:
+    """audit.judge with what the reference data make of the keys (ENERGY, of whole dates).
+
+    Only the rows that one join does not settle are looked at more closely, and `unpriceable` is asked only for them.
+    """
     terms = reference.terms(keys.get_column("settlement_date").unique().to_list()).lazy()
     miners = reference.miners.lazy()
 
@@ -40,10 +57,9 @@ def judge(
         some = keys.lazy().join(periods, on=["settlement_date", "settlement_period"], how="semi")
         whole = calculations(some, miners, terms, Fleet.WHOLE).select(*CALC_KEY, whole_btc="bitcoin_mined")
         wanted = calculations(some, miners, terms, fleet).join(whole, on=CALC_KEY, how="left")
-        unpriceable = pl.DataFrame(schema=KEY_SCHEMA)
-        if not rows.join(keys, on=KEY, how="anti").is_empty():
-            unpriceable = read_unpriceable(session, layout, where)
-        return audit.judge(wanted, rows.lazy(), unpriceable.lazy(), miners, tolerance).collect()
+        known = rows.join(keys, on=KEY, how="anti").is_empty()
+        strange = pl.DataFrame(schema=KEY_SCHEMA) if known else unpriceable()
+        return audit.judge(wanted, rows.lazy(), strange.lazy(), miners, tolerance).collect()
 
     return audit.judge_doubtful(calculations(keys.lazy(), miners, terms, fleet), stored, look, tolerance)
 

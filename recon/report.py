@@ -133,11 +133,28 @@ def _number(value: float | None) -> float | str | None:
 
 
 @dataclass(frozen=True)
+class Damage:
+    """A file of an export that is not as it was written.
+
+    problem: missing | truncated | altered | unreadable | unknown (not of this export) | unfinished.
+    """
+
+    file: str
+    problem: str
+    detail: str
+
+    def to_dict(self) -> dict[str, str]:
+        """One entry of `damage`."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
 class Status:
     """How far the two tables agree in a window.
 
     counts: gaps.COUNTS, one row per settlement date and miner model; source: one row per settlement date with
     `source_rows`, `invalid` and `keys`. Both as of one moment, but for dates that a run has looked at again.
+    damage: of an export, the files in disorder; None when the tables themselves were asked.
     """
 
     window: Window
@@ -145,6 +162,7 @@ class Status:
     source: pl.DataFrame
     counts: pl.DataFrame
     values: Values | None = None
+    damage: tuple[Damage, ...] | None = None
 
     def with_counts(self, days: Sequence[date], counts: pl.DataFrame) -> Status:
         """The same window, in which some dates have been looked at again; counts: gaps.COUNTS of these."""
@@ -183,8 +201,8 @@ class Status:
 
     @property
     def reconciled(self) -> bool:
-        """Nothing missing, nothing twice, nothing that should not be there, and no value found wrong."""
-        return self.incomplete.is_empty() and not (self.values and self.values.wrong)
+        """Nothing missing, nothing twice, nothing that should not be there, no value found wrong, no file damaged."""
+        return self.incomplete.is_empty() and not (self.values and self.values.wrong) and not self.damage
 
     @property
     def exit_code(self) -> ExitCode:
@@ -231,6 +249,7 @@ class Status:
             "dates": self.date_totals,
             "reconciled": self.reconciled,
             **({"values": self.values.to_dict()} if self.values else {}),
+            **({} if self.damage is None else {"damage": [found.to_dict() for found in self.damage]}),
         }
 
 

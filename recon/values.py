@@ -107,20 +107,13 @@ def check(
 ) -> Values:
     """Judges every stored row of the status's window."""
     near = tolerance or Tolerance()
-
-    def fold(rows: pl.DataFrame, shares: Shares) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-        stale = rows.filter(pl.col("verdict") == "stale")
-        keys = pl.DataFrame(schema=SOURCE_ROWS) if stale.is_empty() else shares(stale)
-        clusters = ratios.clusters(rows, keys, reference_of(reference))
-        return audit.summarize(rows.lazy()).collect(), audit.several_difficulties(rows.lazy()).collect(), clusters
-
     parts = list(
         judged(
             settings,
             reference,
             layout,
             status,
-            fold,
+            lambda rows, shares: folded(rows, shares, reference),
             name=name,
             workers=workers,
             tolerance=near,
@@ -128,6 +121,23 @@ def check(
             named=not layout.unique_index,
         )
     )
+    return combined(parts, near)
+
+
+Part = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
+"""What is kept of some whole dates' judged rows: their summary, their dates of several difficulties, their ratios."""
+
+
+def folded(rows: pl.DataFrame, shares: Shares, reference: Reference) -> Part:
+    """The part that some whole dates make. rows: audit.judge."""
+    stale = rows.filter(pl.col("verdict") == "stale")
+    keys = pl.DataFrame(schema=SOURCE_ROWS) if stale.is_empty() else shares(stale)
+    clusters = ratios.clusters(rows, keys, reference_of(reference))
+    return audit.summarize(rows.lazy()).collect(), audit.several_difficulties(rows.lazy()).collect(), clusters
+
+
+def combined(parts: Sequence[Part], near: Tolerance) -> Values:
+    """The verdict on all dates, from the parts of different ones."""
     summary = _stacked([summary for summary, _, _ in parts], ["settlement_date", "miner_model", "verdict"])
     mixed = _stacked([mixed for _, mixed, _ in parts], ["settlement_date", "miner_model"])
     clusters = _stacked([found for _, _, found in parts], ["settlement_date", "miner_model", "cause"])

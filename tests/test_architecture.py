@@ -19,17 +19,17 @@ PACKAGE = REPOSITORY / "recon"
 LAYERS = {
     1: "schema window errors address config reading",
     2: (
-        "gaps bitcoin difficulty difficulty_files audit ratios partitions planning verification report "
+        "gaps bitcoin difficulty difficulty_files audit ratios partitions planning verification report slices manifest "
         "checks findings gap_shapes gap_findings source_patterns source_periods "
         "sample_recipe sample_curtailment sample_faults month_calendar page_charts"
     ),
     3: "database profile",
     4: (
         "tables load ledger reference parameters repair quarantine source_findings "
-        "embedded embedded_server files sample_files sample_load download notify metrics page_html"
+        "embedded embedded_server files export_files sample_files sample_load download notify metrics page_html"
     ),
     5: (
-        "pipeline analysis values minimal daily explanation proof setup sample page "
+        "pipeline analysis values minimal daily explanation proof export export_check setup sample page "
         "diagnose diagnose_network diagnose_queries diagnose_server difficulty_update"
     ),
     6: "cli __main__",

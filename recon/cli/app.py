@@ -9,7 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from recon import __version__
-from recon.cli import commands, config, demo, diagnose, difficulty, minimal, proof, quarantine, report, sample
+from recon.cli import commands, config, demo, diagnose, difficulty, export, minimal, proof, quarantine, report, sample
 from recon.cli.call import ENDINGS, LOG, logs_json, visible
 from recon.cli.manual import ManualFormat
 from recon.cli.options import give_options, take_common
@@ -52,6 +52,7 @@ minimal.add_to(app)
 quarantine.add_to(app)
 proof.add_to(app)
 report.add_to(app)
+export.add_to(app)
 difficulty.add_to(app)
 sample.add_to(app)
 demo.add_to(app)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -56,7 +57,7 @@ def add_to(app: typer.Typer) -> None:
         app.command(command.__name__.rstrip("_"))(command)
 
 
-@with_common(read_only=True)
+@with_common(read_only=True, unless="from_export")
 def status(
     call: Call,
     first: FirstDate = None,
@@ -66,27 +67,38 @@ def status(
     atol: Atol = DEFAULT_ATOL,
     rtol: Rtol = DEFAULT_RTOL,
     workers: Workers = DEFAULT_WORKERS,
+    from_export: Annotated[
+        Path | None,
+        typer.Option("--from-export", metavar="DIR", help="Check what 'recon export' wrote instead of the tables."),
+    ] = None,
 ) -> int:
     """Exact counts, key by key; read-only.
 
+    With --from-export no database is asked: rows are checked against the export's manifest, every value is computed
+    anew with the reference data, and every file is compared with its checksum.
+
     Risks: none; all it does is read, in read-only transactions.
     Output: rows and keys, a line per miner model, the dates by how far they are, and the verdict. With --json one
-        document, in which everything is counted exactly.
+        document, in which everything is counted exactly; of an export, `damage` lists files that are not as written.
     Exit status: 0 reconciled; 1 differences found; 2; 3.
     Examples:
         recon status
         recon status --from 2024-04-01 --to 2024-04-30 --json
         recon status --values --workers auto
+        recon status --from-export slice
     """
     window, connections = Window.parse(first, last), parse_workers(workers)
-    from recon import pipeline
+    from recon import export_check, pipeline
     from recon.cli import render
 
     with render.comparing(call) as compared:
-        check = render.value_check(values, atol, rtol, connections, compared)
-        found = pipeline.status(
-            call.settings, call.reference, window, name=call.name, deep=deep, check=check, compared=compared
-        )
+        check = render.value_check(values or bool(from_export), atol, rtol, connections, compared)
+        if from_export and check:
+            found = export_check.status(from_export, call.settings, call.reference, window, check)
+        else:
+            found = pipeline.status(
+                call.settings, call.reference, window, name=call.name, deep=deep, check=check, compared=compared
+            )
     render.status(call, found)
     return found.exit_code
 

@@ -88,10 +88,11 @@ OTHERWISE = {name: str(parts[-1]) for name, parts in _SETTINGS.items() if name i
 Command = Callable[..., int | None]
 
 
-def with_common(*, database: bool = True, read_only: bool = False) -> Callable[[Command], Command]:
+def with_common(*, database: bool = True, unless: str = "", read_only: bool = False) -> Callable[[Command], Command]:
     """Makes a command take the common options too, and hands it one `Call` made of them.
 
     database: whether it needs one; then a URL must be known before it begins.
+    unless: the option that names what is looked at instead of a database.
     read_only: whether all it does with it is read; any command's `--dry-run` is such a case.
     """
 
@@ -102,7 +103,8 @@ def with_common(*, database: bool = True, read_only: bool = False) -> Callable[[
             merged = {name: inherited.get(name) if value is None else value for name, value in given.items()}
             found = find_settings(merged | {name: values[name] for name in NIGHTLY.keys() & values.keys()})
             values |= {name: found[name].value for name in NIGHTLY.keys() & values.keys()}
-            settings = parse_settings({name: setting.value for name, setting in found.items()}, database=database)
+            needed = database and not values.get(unless)
+            settings = parse_settings({name: setting.value for name, setting in found.items()}, database=needed)
             settings = replace(settings, read_only=read_only or bool(values.get("dry_run")))
             call = Call(ctx.command_path.split(" ", 1)[-1], settings)
             code = command(call, **values)

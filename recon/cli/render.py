@@ -17,6 +17,7 @@ from recon.audit import Tolerance
 from recon.cli.call import LOG, Call, counted, visible
 from recon.errors import ExitCode, ReconError, UsageError
 from recon.findings import explain_command
+from recon.manifest import totals
 from recon.pipeline import ValueCheck, Watcher
 from recon.report import DateResult, FixReport, Status, Values, change_rows, percent
 from recon.values import Compared
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from recon.analysis import Analysis
     from recon.daily import DailyReport
     from recon.explanation import Explanation
+    from recon.export import ExportReport
     from recon.planning import PlannedDate
     from recon.setup import InitReport
 
@@ -178,23 +180,27 @@ def _status_lines(call: Call, found: Status) -> None:
     _month_lines(call, found)
     if found.values:
         value_lines(call, found.values)
+    for damage in found.damage or ():
+        call.say(f"{damage.problem} file {damage.file}: {damage.detail}")
+    verdict(call, found)
+
+
+def verdict(call: Call, found: Status) -> None:
+    """The one line that says whether the tables agree."""
     if found.reconciled:
-        call.console.print(
-            f"[green]reconciled[/]: {document['matched']:,} of {document['expected']:,}, nothing twice, nothing extra",
-            markup=True,
-        )
+        matched, expected = f"{found.total('matched'):,}", f"{found.total('expected'):,}"
+        line = f"[green]reconciled[/]: {matched} of {expected}, nothing twice, nothing extra"
     else:
-        call.console.print(
-            f"[red]not reconciled[/]: {_left(found)}",
-            markup=True,
-        )
+        line = f"[red]not reconciled[/]: {_left(found)}"
+    call.console.print(line, markup=True)
 
 
 def _left(found: Status) -> str:
     """What is not as it should be, counted."""
     left = {name: found.total(name) for name in ("missing", "duplicate", "orphan")}
     wrong = {"wrong": found.values.wrong} if found.values else {}
-    return ", ".join(f"{count:,} {name}" for name, count in (left | wrong).items())
+    damaged = {"damaged files": len(found.damage)} if found.damage else {}
+    return ", ".join(f"{count:,} {name}" for name, count in (left | wrong | damaged).items())
 
 
 def _month_lines(call: Call, found: Status) -> None:
@@ -456,6 +462,30 @@ def _model_lines(call: Call, line: Any) -> None:
     call.say(f"  computed       {line.bitcoin_mined:.8f} BTC")
     stored = ", ".join(f"{btc} BTC at difficulty {difficulty}" for btc, difficulty in line.stored) or "nothing"
     call.say(f"  stored         {stored}: {line.verdict}")
+
+
+def export(call: Call, report: ExportReport) -> None:
+    """The answer of `recon export`: what was written, and what is not in it."""
+    warn_invalid(report.status)
+    document = report.to_dict()
+    if call.json:
+        return call.print_json(document)
+    table = _table("month", "keys", "BTC values", "left out")
+    for name, months in [*((month.month, [month]) for month in report.written), ("all", report.written)]:
+        sums = totals(months)
+        figures = (sums["rows"], sums["exported"], sums["expected"] - sums["exported"])
+        table.add_row(name, *(f"{figure:,}" for figure in figures))
+    call.console.print(table)
+    for why, values in document["left_out"].items():
+        call.say(f"left out: {values:,} {why}")
+    if report.blocked:
+        LOG.error(
+            "no difficulty or block subsidy for %s, first %s; run 'recon difficulty update'",
+            counted(len(report.blocked), "date"),
+            report.blocked[0],
+        )
+    call.say(f"{counted(len(report.written), 'file')} written to {report.directory}")
+    verdict(call, report.status)
 
 
 def init(call: Call, found: InitReport) -> None:

@@ -1,0 +1,48 @@
+"""`recon export`: the reconciled slice as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recon.cli.call import Call
+from recon.cli.commands import DEFAULT_ATOL, DEFAULT_RTOL
+from recon.cli.options import Atol, FirstDate, LastDate, Rtol, with_common
+from recon.config import ExportFormat
+from recon.window import Window
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the command."""
+    app.command("export")(export)
+
+
+@with_common(read_only=True)
+def export(
+    call: Call,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The directory; made if need be.")],
+    first: FirstDate = None,
+    last: LastDate = None,
+    form: Annotated[ExportFormat, typer.Option("--format", help="How files are written.")] = ExportFormat.PARQUET,
+    atol: Atol = DEFAULT_ATOL,
+    rtol: Rtol = DEFAULT_RTOL,
+) -> int:
+    """The reconciled slice as files, by month.
+
+    One row per key that can be priced: energy in MWh, the BTC of each miner model, difficulty and block subsidy, in
+    DIR/month=2024-03/part-0.parquet and so on. A BTC is what is stored, to a satoshi, where a row is stored and right;
+    of duplicates it is the one that agrees. Else it is null: missing, wrong and blocked values are counted in
+    DIR/_manifest.json, orphans are left out. All is read as of one moment. Each file is written whole or not at all. A
+    later export to the same DIR writes the months it reaches anew and leaves the others.
+    """
+    window = Window.parse(first, last)
+    from recon import export as story
+    from recon.cli import render
+
+    with render.checking(call, True, atol, rtol, 1) as check:
+        assert check
+        report = story.export(call.settings, call.reference, window, out, form, check, name=call.name)
+    render.export(call, report)
+    return report.exit_code

@@ -1,0 +1,246 @@
+"""`recon export`: the reconciled slice of a window as files for notebooks, as of one moment and read-only."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from recon import __version__, export_files, gaps, repair, slices, values
+from recon.audit import STORED, SURPLUS, Tolerance
+from recon.config import ExportFormat, Settings
+from recon.database import Session, connect, sql
+from recon.errors import DatabaseError, ExitCode, UsageError
+from recon.manifest import DateFacts, Manifest, Month, by_month, reaches, totals
+from recon.partitions import chunks, halves
+from recon.pipeline import SURVEYS, ValueCheck
+from recon.profile import stage
+from recon.reference import Reference
+from recon.report import SCHEMA_VERSION, Status
+from recon.schema import BTC
+from recon.tables import Layout, aggregate, inspect, read_source_rows, read_unpriceable, scope
+from recon.window import Window
+
+CHUNK_ROWS = 120_000
+"""Keys and stored rows in memory at a time, as far as whole dates allow: about 100 MB."""
+BESIDE = (*SURPLUS, "unpriceable")
+"""Verdicts of rows other than the one that a key and model is expected to have."""
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What an export wrote.
+
+    status: the tables at that moment, with the verdict on every value. blocked: dates whose difficulty or subsidy is
+    not known. manifest: the whole directory. written: the months of this export.
+    """
+
+    directory: Path
+    status: Status
+    blocked: tuple[date, ...]
+    manifest: Manifest
+    written: tuple[Month, ...]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 when the tables agree and every value is right, 4 when dates are blocked, else 1."""
+        return ExitCode.INCOMPLETE if self.blocked else self.status.exit_code
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document of `recon export`."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "command": "export",
+            "window": self.status.window.to_dict(),
+            "out": str(self.directory),
+            "format": self.manifest.form,
+            **totals(self.written),
+            "months": [
+                {"file": export_files.part_name(month.month, self.manifest.form), **month.to_dict()}
+                for month in self.written
+            ],
+            "blocked": [str(day) for day in self.blocked],
+            "reconciled": self.status.reconciled,
+        }
+
+
+def export(
+    settings: Settings,
+    reference: Reference,
+    window: Window,
+    directory: Path,
+    form: ExportFormat,
+    check: ValueCheck,
+    *,
+    name: str,
+) -> ExportReport:
+    """Writes every month of the window anew, one file after the other, and the manifest after each."""
+    with export_files.sole_use(directory):
+        manifest = _begun(settings, reference, window, directory, form, check.tolerance)
+        with connect(settings, name) as session:
+            layout = inspect(session, settings)
+            with session.transaction(read_only=True, snapshot=True):
+                return _export(_Moment(session, layout, settings, reference, check), manifest, directory)
+
+
+def _begun(
+    settings: Settings, reference: Reference, window: Window, directory: Path, form: str, tolerance: Tolerance
+) -> Manifest:
+    """The directory's manifest, as it is to be gone on with; UsageError when that would mix or lose data."""
+    parameters = {"fleet": str(settings.fleet), "tolerance": vars(tolerance), **reference.parameters()}
+    new = Manifest(str(form), reference.models, window, parameters, __version__)
+    if not (directory / export_files.MANIFEST).exists():
+        return new
+    old = export_files.read_manifest(directory)
+    elsewhere = "export to another directory, or with the same options"
+    for what in ("fleet", "miners"):
+        if old.parameters.get(what) != parameters[what]:
+            raise UsageError(f"{directory} was exported with other {what}", elsewhere)
+    if old.form != new.form:
+        raise UsageError(f"{directory} was exported as {old.form}", elsewhere)
+    reached = (month for month in old.months if reaches(window, month.month))
+    lost = [facts.day for month in reached for facts in month.dates if facts.day not in window]
+    if lost:
+        raise UsageError(
+            f"a month is exported as a whole: {len(lost):,} exported dates are outside the window, first {lost[0]}",
+            "widen --from and --to, or export to another directory",
+        )
+    return replace(new, months=old.months, unfinished=old.unfinished)
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What is kept of a chunk when its rows are written."""
+
+    counts: pl.DataFrame
+    values: values.Part
+    left_out: Counter[str]
+    rounded: int
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """Both tables as of one moment: inside a transaction with a snapshot."""
+
+    session: Session
+    layout: Layout
+    settings: Settings
+    reference: Reference
+    check: ValueCheck
+
+    def surveyed(self, window: Window) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Both tables' aggregates per date."""
+        with stage("survey"):
+            source, stored = (aggregate(self.session, self.layout, window, name) for name in SURVEYS)
+        return source, stored
+
+    def taken(self, days: Sequence[date]) -> list[tuple[pl.DataFrame, _Facts]]:
+        """The slice of some whole dates, as one chunk; as several where that takes too long for a statement."""
+        try:
+            with self.session.savepoint():
+                return [self._taken(days)]
+        except DatabaseError as error:
+            if error.code != "timeout" or len(days) == 1:
+                raise
+        return [chunk for half in halves(days) for chunk in self.taken(half)]
+
+    def _taken(self, days: Sequence[date]) -> tuple[pl.DataFrame, _Facts]:
+        models, where = self.reference.models, scope(days)
+        with stage("read"):
+            keys = read_source_rows(self.session, self.layout, where)
+            exact = self.session.frame(sql("values_exact", **self.layout.parts, **where))
+            unpriceable = read_unpriceable(self.session, self.layout, where)
+        with stage("values"):
+            stored = exact.select(STORED.keys()).cast(STORED, strict=False)  # type: ignore[arg-type]
+            judged = repair.verdicts(
+                keys, stored, unpriceable, self.reference, self.settings.fleet, self.check.tolerance
+            ).collect()
+            btc = exact.select("row_id", "rounded", pl.col("bitcoin_mined").cast(BTC, strict=False))
+            right = judged.filter(pl.col("verdict").is_in(slices.RIGHT)).join(btc, on="row_id")
+            counts = gaps.count(keys.lazy(), gaps.named(models), judged.lazy()).collect()
+            part = values.folded(judged, keys, self.reference)
+            facts = _Facts(counts, part, _left_out(counts, judged), int(right["rounded"].sum()))
+            return slices.taken(keys, self.reference.terms(days), right, models), facts
+
+
+def _left_out(counts: pl.DataFrame, judged: pl.DataFrame) -> Counter[str]:
+    """Why the slice has no value for a key and model, and how often."""
+    left_out = Counter(dict(judged.group_by("verdict").len().iter_rows()))
+    left_out["missing"] = int((counts["expected"] - counts["matched"]).sum())
+    return Counter({why: rows for why, rows in left_out.items() if rows and why not in (*slices.RIGHT, *BESIDE)})
+
+
+def _export(moment: _Moment, manifest: Manifest, directory: Path) -> ExportReport:
+    window = manifest.window
+    source, stored = moment.surveyed(window)
+    sizes = dict(pl.concat([_sizes(source, "keys"), _sizes(stored, "rows")]).group_by("day").sum().iter_rows())
+    former = (name for name in (*manifest.unfinished, *(m.month for m in manifest.months)) if reaches(window, name))
+    names = sorted({*former, *by_month(sizes)})
+    manifest = replace(manifest, unfinished=tuple(sorted({*manifest.unfinished, *names})))
+    export_files.write_manifest(directory, manifest)
+    facts: list[_Facts] = []
+    for name in names:
+        days = [(day, sizes[day]) for day in by_month(sizes).get(name, [])]
+        month, found = _month(moment, directory, manifest, name, source, days)
+        manifest = manifest.with_month(name, month)
+        export_files.write_manifest(directory, manifest)
+        facts += found
+    return _report(moment, manifest, directory, source, facts, names)
+
+
+def _sizes(aggregates: pl.DataFrame, column: str) -> pl.DataFrame:
+    return aggregates.select(day="settlement_date", rows=pl.col(column).cast(pl.Int64))
+
+
+def _month(
+    moment: _Moment,
+    directory: Path,
+    manifest: Manifest,
+    name: str,
+    source: pl.DataFrame,
+    days: Sequence[tuple[date, int]],
+) -> tuple[Month | None, list[_Facts]]:
+    """Writes a month, or removes it when the curtailment has no date of it, whatever is stored."""
+    facts: list[_Facts] = []
+
+    def taken() -> Iterator[pl.DataFrame]:
+        for batch in chunks(days, max_dates=len(days), max_rows=CHUNK_ROWS):
+            for rows, found in moment.taken(batch):
+                facts.append(found)
+                yield rows
+            moment.check.progress(len(batch))
+
+    stated = source.filter(pl.col("settlement_date").is_in([day for day, _ in days])).select(slices.STATED.keys())
+    if stated.is_empty():
+        deque(taken(), maxlen=0)
+        export_files.remove_part(directory, name, manifest.form)
+        return None, facts
+    part = export_files.write_part(directory, name, manifest.form, manifest.models, taken())
+    left_out = sum((found.left_out for found in facts), Counter[str]())
+    dates = tuple(DateFacts(*row) for row in stated.iter_rows())
+    expected = sum(int(found.counts["expected"].sum()) for found in facts)
+    rounded = sum(found.rounded for found in facts)
+    return Month(name, **vars(part), expected=expected, left_out=left_out, rounded=rounded, dates=dates), facts
+
+
+def _report(
+    moment: _Moment,
+    manifest: Manifest,
+    directory: Path,
+    source: pl.DataFrame,
+    facts: Sequence[_Facts],
+    names: list[str],
+) -> ExportReport:
+    counts = pl.concat([pl.DataFrame(schema=gaps.COUNTS), *(chunk.counts for chunk in facts)])
+    judged = values.combined([chunk.values for chunk in facts], moment.check.tolerance)
+    status = Status(manifest.window, manifest.models, source, counts, judged)
+    with_keys = source.filter(pl.col("keys") > 0).get_column("settlement_date")
+    unknown = moment.reference.terms(with_keys).filter(pl.any_horizontal(pl.all().is_null()))
+    blocked = tuple(unknown.get_column("settlement_date"))
+    written = tuple(month for month in manifest.months if month.month in names)
+    return ExportReport(directory, status, blocked, manifest, written)

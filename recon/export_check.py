@@ -1,0 +1,131 @@
+"""`recon status --from-export`: whether an export is whole and right, by its manifest and the reference data alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from recon import export_files, gaps, repair, slices, values
+from recon.config import Settings
+from recon.errors import DataFileError
+from recon.manifest import Manifest, Month, reaches
+from recon.partitions import chunks
+from recon.pipeline import ValueCheck
+from recon.reference import Reference
+from recon.report import Damage, Status
+from recon.schema import KEY
+from recon.window import Window
+
+CHUNK_ROWS = 120_000
+"""BTC values that are judged at a time, as far as whole dates allow."""
+
+
+def status(directory: Path, settings: Settings, reference: Reference, window: Window, check: ValueCheck) -> Status:
+    """What `pipeline.status` says of the tables, of an export: its rows against its manifest, its values against the
+    reference data, its files against their checksums. DataFileError when it has no manifest to rely on.
+    """
+    export = _Export(directory, export_files.read_manifest(directory), window)
+    counts, parts, damage = [pl.DataFrame(schema=gaps.COUNTS)], [], export.unfinished
+    for name, files in export.files.items():
+        frames = [pl.DataFrame(schema=slices.columns(export.manifest.models))]
+        for file in files:
+            rows, found = export.read(file)
+            frames.append(rows)
+            damage += found
+        for counted, part in _judged(name, pl.concat(frames), export.manifest.models, settings, reference, check):
+            counts.append(counted)
+            parts.append(part)
+    return Status(
+        window,
+        reference.models,
+        export.stated,
+        slices.against(pl.concat(counts), export.stated, reference.models),
+        values.combined(parts, check.tolerance),
+        tuple(damage),
+    )
+
+
+@dataclass(frozen=True)
+class _Export:
+    """A window of an export's directory."""
+
+    directory: Path
+    manifest: Manifest
+    window: Window
+
+    @property
+    def listed(self) -> dict[str, Month]:
+        """The files that should be there."""
+        form = self.manifest.form
+        months = (month for month in self.manifest.months if reaches(self.window, month.month))
+        return {export_files.part_name(month.month, form): month for month in months}
+
+    @property
+    def files(self) -> dict[str, list[str]]:
+        """The files that should be there and those that are, by month; what belongs to no month is under ''."""
+        months: dict[str, list[str]] = {}
+        for file in sorted({*self.listed, *export_files.found(self.directory)}):
+            name = export_files.month_of(file, self.manifest.form)
+            if not name or reaches(self.window, name):
+                months.setdefault(name, []).append(file)
+        return months
+
+    @property
+    def unfinished(self) -> list[Damage]:
+        """Months that were not written to the end."""
+        names = (name for name in self.manifest.unfinished if reaches(self.window, name))
+        detail = "the export was interrupted before this month; run it again"
+        return [Damage(export_files.part_name(name, self.manifest.form), "unfinished", detail) for name in names]
+
+    @property
+    def stated(self) -> pl.DataFrame:
+        """slices.STATED of the window."""
+        facts = (facts for month in self.listed.values() for facts in month.dates if facts.day in self.window)
+        return pl.DataFrame([tuple(vars(fact).values()) for fact in facts], schema=slices.STATED, orient="row")
+
+    def read(self, file: str) -> tuple[pl.DataFrame, list[Damage]]:
+        """The rows of one file within the window that have a key, and what is wrong with the file, if anything is."""
+        nothing = pl.DataFrame(schema=slices.columns(self.manifest.models))
+        path, month = self.directory / file, self.listed.get(file)
+        damage = _damage(path, file, month)
+        if not path.is_file() or not export_files.month_of(file, self.manifest.form):
+            return nothing, damage
+        try:
+            rows = export_files.read_part(path, self.manifest.form, self.manifest.models)
+        except DataFileError as error:
+            return nothing, [*damage, Damage(file, "unreadable", error.message)]
+        first, last = self.window.bounds
+        return rows.drop_nulls(KEY).filter(pl.col("settlement_date").is_between(first, last)), damage
+
+
+def _damage(path: Path, file: str, month: Month | None) -> list[Damage]:
+    """How a file differs from what the manifest says of it."""
+    if month is None:
+        return [Damage(file, "unknown", "the export did not write it")]
+    if not path.is_file():
+        return [Damage(file, "missing", f"it should have {month.rows:,} rows")]
+    size, sha256 = export_files.fingerprint(path)
+    if size < month.size:
+        return [Damage(file, "truncated", f"{size:,} of {month.size:,} bytes")]
+    if sha256 != month.sha256:
+        return [Damage(file, "altered", f"SHA-256 {sha256} instead of {month.sha256}")]
+    return []
+
+
+def _judged(
+    month: str, rows: pl.DataFrame, models: tuple[str, ...], settings: Settings, reference: Reference, check: ValueCheck
+) -> Iterator[tuple[pl.DataFrame, values.Part]]:
+    """gaps.COUNTS and values of one month's rows, chunk by chunk. Rows of another month's dates are orphans."""
+    days = rows.group_by("settlement_date").agg(pl.len() * len(models)).sort("settlement_date")
+    for batch in chunks(days.iter_rows(), max_dates=days.height, max_rows=CHUNK_ROWS):
+        some = rows.filter(pl.col("settlement_date").is_in(batch))
+        at_home = pl.col("settlement_date").dt.strftime("%Y-%m") == month
+        keys, unpriceable = slices.keys(some.filter(at_home))
+        stored = slices.stored(some, models)
+        judged = repair.verdicts(keys, stored, unpriceable, reference, settings.fleet, check.tolerance).collect()
+        counts = gaps.count(keys.lazy(), gaps.named(reference.models), judged.lazy()).collect()
+        yield counts, values.folded(judged, keys, reference)
+        check.progress(len(batch))

@@ -1,0 +1,184 @@
+"""The directory of an export: one Hive partition per month, each file whole or not there, and the manifest."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+import polars as pl
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+from recon.config import ExportFormat
+from recon.errors import DataFileError, IncompleteError, UsageError
+from recon.files import HALF_WRITTEN, replace_text, replacing
+from recon.manifest import Manifest
+from recon.slices import columns
+
+MANIFEST = "_manifest.json"
+"""Begins with `_`, as what readers of a partitioned directory are to leave alone."""
+WANTED = "name a directory that 'recon export' wrote"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file as it was written."""
+
+    rows: int
+    size: int
+    sha256: str
+
+
+def part_name(month: str, form: str) -> str:
+    """Where a month's rows are, within the directory."""
+    return f"month={month}/part-0.{form}"
+
+
+def month_of(file: str, form: str) -> str:
+    """The month among whose rows a reader finds those of a file; '' when it does not read it.
+
+    >>> month_of("month=2024-03/part-0.csv", "csv"), month_of("notes.txt", "csv")
+    ('2024-03', '')
+    """
+    named = re.fullmatch(rf"month=(\d{{4}}-\d\d)/[^/]+\.{form}", file)
+    return named[1] if named else ""
+
+
+@contextmanager
+def sole_use(directory: Path) -> Iterator[None]:
+    """The directory, made if need be, for this export alone; without what a killed one left half written.
+
+    UsageError when it cannot be written to or holds other things, IncompleteError while another export is at work.
+    """
+    with _errors(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise IncompleteError(f"another export is writing to {directory}", "let it finish", code="busy") from None
+        with _errors(directory):
+            for left in [*directory.glob(f"{HALF_WRITTEN}*"), *directory.glob(f"month=*/{HALF_WRITTEN}*")]:
+                shutil.rmtree(left)
+        if not (directory / MANIFEST).exists() and found(directory):
+            raise UsageError(f"{directory} holds other files than an export", "name a new directory with --out")
+        yield
+    finally:
+        os.close(handle)
+
+
+def found(directory: Path) -> list[str]:
+    """Every file below the directory that a reader may come upon, but the manifest, in order."""
+    paths = (path.relative_to(directory) for path in directory.rglob("*") if not path.is_dir())
+    seen = (path for path in paths if not any(part.startswith(".") for part in path.parts))
+    return sorted(path.as_posix() for path in seen if path.as_posix() != MANIFEST)
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """What the export says of itself; DataFileError when there is none."""
+    path = directory / MANIFEST
+    try:
+        return Manifest.from_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataFileError(f"{directory} holds no export: {path.name}: {error.strerror}", WANTED) from None
+    except ValueError as error:
+        raise DataFileError(f"{path} cannot be relied on: {error}", "export anew, to a new directory") from None
+
+
+def write_manifest(directory: Path, manifest: Manifest) -> None:
+    """Takes the former one's place."""
+    with _errors(directory / MANIFEST):
+        replace_text(directory / MANIFEST, manifest.to_json())
+
+
+def write_part(directory: Path, month: str, form: str, models: Sequence[str], frames: Iterable[pl.DataFrame]) -> Part:
+    """A month's file in the place of the former one. frames: slices, one in memory at a time."""
+    path = directory / part_name(month, form)
+    write = _write_parquet if form == ExportFormat.PARQUET else _write_csv
+    with _errors(path):
+        path.parent.mkdir(exist_ok=True)
+        with replacing(path) as part:
+            rows = write(part, pl.DataFrame(schema=columns(models)), frames)
+            return Part(rows, *fingerprint(part))
+
+
+def _write_parquet(path: Path, nothing: pl.DataFrame, frames: Iterable[pl.DataFrame]) -> int:
+    rows = 0
+    with pq.ParquetWriter(path, _arrow(nothing).schema, compression="zstd") as writer:
+        for frame in frames:
+            writer.write_table(_arrow(frame))
+            rows += frame.height
+    return rows
+
+
+def _arrow(frame: pl.DataFrame) -> pa.Table:
+    """The frame with types that every reader of Parquet knows."""
+    return frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+
+
+def _write_csv(path: Path, nothing: pl.DataFrame, frames: Iterable[pl.DataFrame]) -> int:
+    rows = 0
+    with path.open("wb") as file:
+        nothing.write_csv(file, quote_style="non_numeric")
+        for frame in frames:
+            frame.write_csv(file, include_header=False, quote_style="non_numeric")
+            rows += frame.height
+    return rows
+
+
+def remove_part(directory: Path, month: str, form: str) -> None:
+    """The month has no data any more."""
+    path = directory / part_name(month, form)
+    with _errors(path):
+        path.unlink(missing_ok=True)
+        if not any(path.parent.iterdir()):
+            path.parent.rmdir()
+
+
+def fingerprint(path: Path) -> tuple[int, str]:
+    """Bytes, and their SHA-256."""
+    with path.open("rb") as file:
+        return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_part(path: Path, form: str, models: Sequence[str]) -> pl.DataFrame:
+    """A slice from its file; DataFileError when it cannot be read, or is no slice of these models."""
+    try:
+        frame = _read_parquet(path) if form == ExportFormat.PARQUET else _read_csv(path, models)
+    except (OSError, ValueError, pa.ArrowException, pl.exceptions.PolarsError) as error:
+        raise DataFileError(str(error).partition("\n")[0], WANTED) from None
+    wanted = pl.Schema(columns(models))
+    if frame.schema != wanted:
+        odd = set(frame.schema.items()) ^ set(wanted.items())
+        raise DataFileError(f"its columns are others: {', '.join(sorted({name for name, _ in odd}))}", WANTED)
+    return frame
+
+
+def _read_parquet(path: Path) -> pl.DataFrame:
+    with pq.ParquetFile(path) as file:
+        return cast(pl.DataFrame, pl.from_arrow(file.read()))
+
+
+def _read_csv(path: Path, models: Sequence[str]) -> pl.DataFrame:
+    with path.open("rb") as file:
+        return pl.read_csv(cast(IO[bytes], file), schema_overrides=columns(models), infer_schema=False)
+
+
+@contextmanager
+def _errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        why: Any = error.strerror or error
+        raise UsageError(
+            f"{path} cannot be written: {why}", "make room, or name another directory with --out"
+        ) from None
