@@ -96,7 +96,8 @@ class _Export:
         try:
             rows = export_files.read_part(path, self.manifest.form, self.manifest.models)
         except DataFileError as error:
-            return nothing, [*damage, Damage(file, "unreadable", error.message)]
+            shorter = month and path.stat().st_size < month.size
+            return nothing, [Damage(file, "truncated" if shorter else "unreadable", error.message)]
         first, last = self.window.bounds
         return rows.drop_nulls(KEY).filter(pl.col("settlement_date").is_between(first, last)), damage
 
@@ -108,11 +109,10 @@ def _damage(path: Path, file: str, month: Month | None) -> list[Damage]:
     if not path.is_file():
         return [Damage(file, "missing", f"it should have {month.rows:,} rows")]
     size, sha256 = export_files.fingerprint(path)
-    if size < month.size:
-        return [Damage(file, "truncated", f"{size:,} of {month.size:,} bytes")]
-    if sha256 != month.sha256:
-        return [Damage(file, "altered", f"SHA-256 {sha256} instead of {month.sha256}")]
-    return []
+    if sha256 == month.sha256:
+        return []
+    was = f"{month.size:,} bytes of SHA-256 {month.sha256}"
+    return [Damage(file, "altered", f"{size:,} bytes of SHA-256 {sha256}; it was {was}")]
 
 
 def _judged(

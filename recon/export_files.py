@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import fcntl
 import hashlib
 import os
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, cast
 
 import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -156,10 +157,8 @@ def read_part(path: Path, form: str, models: Sequence[str]) -> pl.DataFrame:
         frame = _read_parquet(path) if form == ExportFormat.PARQUET else _read_csv(path, models)
     except (OSError, ValueError, pa.ArrowException, pl.exceptions.PolarsError) as error:
         raise DataFileError(str(error).partition("\n")[0], WANTED) from None
-    wanted = pl.Schema(columns(models))
-    if frame.schema != wanted:
-        odd = set(frame.schema.items()) ^ set(wanted.items())
-        raise DataFileError(f"its columns are others: {', '.join(sorted({name for name, _ in odd}))}", WANTED)
+    if frame.schema != pl.Schema(columns(models)):
+        raise DataFileError(f"its columns are others: {', '.join(frame.columns)}", WANTED)
     return frame
 
 
@@ -169,8 +168,12 @@ def _read_parquet(path: Path) -> pl.DataFrame:
 
 
 def _read_csv(path: Path, models: Sequence[str]) -> pl.DataFrame:
-    with path.open("rb") as file:
-        return pl.read_csv(cast(IO[bytes], file), schema_overrides=columns(models), infer_schema=False)
+    with path.open(encoding="utf-8", newline="") as file:  # Polars leaves doubled quotes in a header as they are
+        names = next(csv.reader(file), [])
+    wanted = columns(models)
+    if names != list(wanted):
+        raise ValueError(f"its columns are others: {', '.join(names)}")
+    return pl.read_csv(path, has_header=False, skip_lines=1, schema=wanted, raise_if_empty=False)
 
 
 @contextmanager

@@ -136,7 +136,8 @@ def _number(value: float | None) -> float | str | None:
 class Damage:
     """A file of an export that is not as it was written.
 
-    problem: missing | truncated | altered | unreadable | unknown (not of this export) | unfinished.
+    problem: missing | truncated (shorter, and cannot be read) | unreadable | altered (other bytes, which can be read) |
+    unknown (not of this export) | unfinished (the export was interrupted before it).
     """
 
     file: str
