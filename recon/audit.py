@@ -23,6 +23,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from recon.errors import UsageError
 from recon.schema import CALC_KEY, KEY, KEY_SCHEMA, FrameSchema
 
 WRONG = ("stale", "wrong_difficulty", "zero", "negative", "nan")
@@ -62,6 +63,10 @@ class Tolerance:
 
     atol_btc: float = 1e-8
     rtol: float = 1e-6
+
+    def __post_init__(self) -> None:
+        if not (self.atol_btc >= 0 and 0 <= self.rtol <= 1):
+            raise UsageError(f"the tolerance is {self.atol_btc:g} BTC and {self.rtol:g}", "neither is negative")
 
     def agrees(self, found: pl.Expr, wanted: pl.Expr, slack: pl.Expr | float = 1.0) -> pl.Expr:
         """Whether BTC agree; null and NaN never do."""

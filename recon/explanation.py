@@ -15,6 +15,7 @@ from recon.database import Session, connect, sql
 from recon.errors import ExitCode
 from recon.reference import Reference
 from recon.report import SCHEMA_VERSION
+from recon.schema import BTC, EPOCHS, MINERS, FrameSchema
 from recon.tables import Layout, inspect, read_keys, scope
 
 ATOL_BTC = Decimal("1e-8")
@@ -71,6 +72,17 @@ class ModelLine:
         }
 
 
+MODEL_LINES: FrameSchema = {
+    **MINERS,
+    **dict.fromkeys(("joules_per_hash", "hashes", "expected_blocks"), pl.Float64),
+    "bitcoin_mined": BTC,
+    "stored": pl.Int64,
+    "difficulty": EPOCHS["difficulty"],
+    "verdict": pl.String,
+}
+"""One row per ModelLine."""
+
+
 @dataclass(frozen=True)
 class Explanation:
     """One key: its source rows (MWh as stored, and whether they count), its price and what is stored for it."""
@@ -95,6 +107,11 @@ class Explanation:
             return ExitCode.INCOMPLETE
         good = self.energy_mwh is not None and verdicts <= {"agrees"} and not self.orphans
         return ExitCode.OK if good else ExitCode.DIFFERENCES
+
+    def to_frame(self) -> pl.DataFrame:
+        """One row per miner model: its figures, what was computed, how many rows are stored, and the verdict."""
+        rows = [{**vars(line), "stored": len(line.stored), "verdict": line.verdict} for line in self.models]
+        return pl.DataFrame(rows, schema=MODEL_LINES)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of `recon explain`."""

@@ -22,6 +22,10 @@ class Pace:
     workers: int = 2
     order: Order = Order.NEWEST
 
+    def __post_init__(self) -> None:
+        if self.batch_dates < 1:
+            raise UsageError(f"the batch size is {self.batch_dates}", "a transaction takes 1 date or more")
+
 
 @dataclass(frozen=True)
 class Mending:

@@ -311,8 +311,9 @@ def _execute(
             after = after.with_counts(verified, pl.concat(counts))
             left = _settle(pool, job, results, watcher)
     except BaseException as error:
+        stopped = isinstance(error, (Interrupted, KeyboardInterrupt))
         with suppress(DatabaseError), connect(job.settings, job.application_name, last_words=True) as session:
-            ledger.finish(session, job.run_id, "interrupted" if isinstance(error, Interrupted) else "failed")
+            ledger.finish(session, job.run_id, "interrupted" if stopped else "failed")
         raise
     return tuple(results.values()), after
 

@@ -12,15 +12,22 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from recon.config import Settings
 from recon.database import connect, sql
-from recon.errors import DataFileError, UsageError
+from recon.errors import DataFileError, ExitCode, UsageError
 from recon.report import SCHEMA_VERSION
+from recon.schema import BTC, FrameSchema
 from recon.tables import inspect, literal
 from recon.window import Window
 
 WANTED = "give a file that 'recon verify' wrote"
 FIXED = ("date", "curtailment_rows", "keys", "energy_mwh", "rows")
+NUMBERS: FrameSchema = {
+    **dict.fromkeys(("curtailment_rows", "keys", "rows"), pl.Int64),
+    "energy_mwh": pl.Float64,
+}
 
 
 @dataclass(frozen=True)
@@ -63,17 +70,37 @@ class Proof:
             "checksum": self.checksum,
         }
 
+    @property
+    def exit_code(self) -> ExitCode:
+        """0: a proof says what is there."""
+        return ExitCode.OK
+
+    def to_frame(self) -> pl.DataFrame:
+        """One row per settlement date, as in the CSV; the energy as a float, the BTC sums to a satoshi."""
+        header, *rows = self._table()
+        texts = pl.DataFrame(rows, schema=dict.fromkeys(header, pl.String), orient="row")
+        numbers = (
+            pl.col(name).cast(BTC if name.startswith("btc_") else NUMBERS.get(name, pl.String), strict=False)
+            for name in header
+        )
+        days = pl.Series("date", [proof.day for proof in self.dates], dtype=pl.Date)
+        return texts.select(numbers).with_columns(days)
+
     def to_csv(self) -> str:
         """One line per date, one column per miner model found."""
-        models = sorted({model for proof in self.dates for model, _ in proof.btc})
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([*FIXED, *(f"btc_{model}" for model in models), "checksum"])
+        csv.writer(text, lineterminator="\n").writerows(self._table())
+        return text.getvalue()
+
+    def _table(self) -> list[list[str]]:
+        """The header, and one row of texts per date."""
+        models = sorted({model for proof in self.dates for model, _ in proof.btc})
+        table: list[list[str]] = [[*FIXED, *(f"btc_{model}" for model in models), "checksum"]]
         for proof in self.dates:
             row = proof.to_dict()
             sums = [row["btc"].get(model, "") for model in models]
-            writer.writerow([*(row[name] for name in FIXED), *sums, proof.checksum])
-        return text.getvalue()
+            table.append([*(str(row[name]) for name in FIXED), *sums, proof.checksum])
+        return table
 
 
 @dataclass(frozen=True)

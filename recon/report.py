@@ -15,6 +15,7 @@ import polars as pl
 from recon.audit import SURPLUS, WRONG, Tolerance
 from recon.errors import ExitCode
 from recon.ratios import Cause
+from recon.schema import FrameSchema
 from recon.window import Window
 
 SCHEMA_VERSION = 1
@@ -196,6 +197,10 @@ class Status:
         months = self.incomplete.group_by(month=pl.col("settlement_date").dt.strftime("%Y-%m"))
         return months.agg(dates=pl.len().cast(pl.Int64), missing=pl.col("missing").sum()).sort("month")
 
+    def to_frame(self) -> pl.DataFrame:
+        """One row per settlement date; as `dates`."""
+        return self.dates
+
     def total(self, name: str) -> int:
         """The sum of one of DATE_FIELDS over the window."""
         return int(self.dates.get_column(name).sum())
@@ -301,6 +306,16 @@ class DateResult:
         }
 
 
+RESULTS: FrameSchema = {
+    "date": pl.Date,
+    "status": pl.String,
+    **dict.fromkeys(("missing", "inserted", "replaced", "removed", "attempts"), pl.Int64),
+    "seconds": pl.Float64,
+    "error": pl.String,
+}
+"""One row per DateResult."""
+
+
 @dataclass(frozen=True)
 class FixReport:
     """What a run that writes was to do, did, and left.
@@ -338,6 +353,11 @@ class FixReport:
     def changes_per_date(self) -> dict[date, int]:
         """How many stored rows of each date a repair replaces or removes."""
         return {} if self.changes is None else dict(self.changes.group_by("settlement_date").len().iter_rows())
+
+    def to_frame(self) -> pl.DataFrame:
+        """One row per planned date, in the plan's order: what `dates` of the document says."""
+        rows = [{**result.to_dict(), "date": result.day} for result in self.results]
+        return pl.DataFrame(rows, schema=RESULTS, orient="row")
 
     def dates_with(self, status: str) -> list[DateResult]:
         """The results of that status."""

@@ -29,7 +29,7 @@ LAYERS = {
         "embedded embedded_server files export_files sample_files sample_load download notify metrics page_html"
     ),
     5: (
-        "pipeline analysis values minimal daily explanation proof export export_check setup sample page "
+        "pipeline analysis values minimal daily explanation proof export export_check api setup sample page "
         "diagnose diagnose_network diagnose_queries diagnose_server difficulty_update"
     ),
     6: "cli __main__",

@@ -1,0 +1,216 @@
+"""recon as a library: what the commands of the same names do, as functions that return frozen reports.
+
+Every report has `.to_dict()`, which is the command's `--json` document, `.to_frame()`, its rows as a Polars frame, and
+`.exit_code`, what the command would end with. Nothing is printed or logged, no signal handler is installed, the process
+is never ended, and every call opens and closes connections of its own: any thread may call.
+
+What goes wrong is a ReconError with `message`, `hint`, `code` and `exit_code`:
+
+2   UsageError, DataFileError   an argument, a setting or a file that cannot be right
+2   SchemaError, LedgerError    tables or a ledger that do not fit
+3   DatabaseError, and among them ConnectError and PermissionDenied
+4   IncompleteError             another run or export is in the way
+
+Differences are no errors: they are in the report.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal, TypedDict, Unpack, cast
+
+from recon import embedded, explanation, export_check, pipeline, proof, reference
+from recon.address import EMBEDDED
+from recon.audit import Tolerance
+from recon.config import ChangeLimit, Fleet, Order, Reader, Settings, parse_repairs, parse_settings, parse_workers
+from recon.errors import UsageError
+from recon.explanation import Explanation
+from recon.parameters import Mending, Pace
+from recon.proof import Proof
+from recon.reference import Reference
+from recon.report import FixReport, Status
+from recon.window import Window, check_period, parse_date
+
+__all__ = ["Explanation", "FixReport", "Options", "Proof", "Status", "explain", "fix", "plan", "status", "verify"]
+
+Day = date | str
+"""A settlement date, or its ISO form."""
+Workers = int | Literal["auto"]
+ATOL_BTC, RTOL = Tolerance.atol_btc, Tolerance.rtol
+BATCH_DATES, WORKERS = Pace.batch_dates, Pace.workers
+
+
+class Options(TypedDict, total=False):
+    """What every function takes besides its own arguments: the program's common options, under their names.
+
+    Without database_url it is found as the program finds it: RECON_DATABASE_URL, DATABASE_URL, or libpq's variables.
+    """
+
+    database_url: str | None
+    connect_timeout: float | None
+    statement_timeout: float | None
+    lock_timeout: float | None
+    idle_timeout: float | None
+    reader: Literal["adbc", "connectorx"] | None
+    synchronous_commit: Literal["on", "off"] | None
+    curtailment_table: str | None
+    curtailment_columns: str | None
+    calculations_table: str | None
+    calculations_columns: str | None
+    fleet: Literal["fractional", "whole"] | None
+    miners: str | Path | None
+    difficulty: str | Path | None
+    subsidy: str | Path | None
+
+
+PARSED: dict[str, Callable[[Any], Any]] = {
+    "reader": Reader,
+    "fleet": Fleet,
+    "miners": Path,
+    "difficulty": Path,
+    "subsidy": Path,
+}
+
+
+def status(
+    *,
+    first: Day | None = None,
+    last: Day | None = None,
+    deep: bool = False,
+    values: bool = False,
+    atol: float = ATOL_BTC,
+    rtol: float = RTOL,
+    workers: Workers = WORKERS,
+    from_export: str | Path | None = None,
+    **options: Unpack[Options],
+) -> Status:
+    """How far the tables agree, key by key; with `values`, also whether every stored value is right.
+
+    from_export: the directory of an export to look at instead; no database is asked. `.dates`, `.incomplete` and
+    `.months` are frames.
+    """
+    window, check = _window(first, last), pipeline.ValueCheck(Tolerance(atol, rtol), parse_workers(str(workers)))
+    asked = _asked("status", options, database=from_export is None)
+    if from_export is not None:
+        return export_check.status(Path(from_export), asked.settings, asked.reference, window, check)
+    return pipeline.status(
+        asked.settings, asked.reference, window, name=asked.name, deep=deep, check=check if values else None
+    )
+
+
+def plan(
+    *,
+    first: Day | None = None,
+    last: Day | None = None,
+    order: Literal["newest", "oldest"] = "newest",
+    repair: str = "missing",
+    atol: float = ATOL_BTC,
+    rtol: float = RTOL,
+    workers: Workers = WORKERS,
+    **options: Unpack[Options],
+) -> FixReport:
+    """What `fix` would do, as `recon fix --dry-run`: nothing is written."""
+    mending = Mending(parse_repairs(repair), Tolerance(atol, rtol))
+    pace = Pace(workers=parse_workers(str(workers)), order=_choice(Order, "order", order))
+    return _fix(_asked("fix", options), _window(first, last), pace, mending, dry_run=True)
+
+
+def fix(
+    *,
+    first: Day | None = None,
+    last: Day | None = None,
+    batch_size: int = BATCH_DATES,
+    workers: Workers = WORKERS,
+    order: Literal["newest", "oldest"] = "newest",
+    repair: str = "missing",
+    yes: bool = False,
+    max_changes: str = "10%",
+    atol: float = ATOL_BTC,
+    rtol: float = RTOL,
+    **options: Unpack[Options],
+) -> FixReport:
+    """Fills every gap of the window; with `repair` ("missing,stale,duplicate,orphan") more, as `recon fix`.
+
+    Repairs that change or remove stored rows need `yes`; look at `plan` first.
+    """
+    mending = Mending(parse_repairs(repair), Tolerance(atol, rtol), ChangeLimit.parse(max_changes))
+    pace = Pace(batch_size, parse_workers(str(workers)), _choice(Order, "order", order))
+    return _fix(_asked("fix", options, read_only=False), _window(first, last), pace, mending, yes=yes)
+
+
+def explain(day: Day, period: int, farm: str, **options: Unpack[Options]) -> Explanation:
+    """The arithmetic of one key, and what is stored for it."""
+    parsed = parse_date(str(day))
+    check_period(parsed, period)
+    asked = _asked("explain", options)
+    return explanation.explain(asked.settings, asked.reference, parsed, period, farm, name=asked.name)
+
+
+def verify(*, first: Day | None = None, last: Day | None = None, **options: Unpack[Options]) -> Proof:
+    """The proof of a window: exact sums and checksums per date, equal when the data are."""
+    window, asked = _window(first, last), _asked("verify", options)
+    return proof.prove(asked.settings, window, name=asked.name)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One call, as cli.call.Call is one of the program."""
+
+    command: str
+    run_id: str
+    settings: Settings
+    reference: Reference
+
+    @property
+    def name(self) -> str:
+        """What the server shows of our sessions."""
+        return f"recon/{self.command}/{self.run_id}"
+
+
+def _asked(command: str, options: Options, *, database: bool = True, read_only: bool = True) -> _Asked:
+    given = dict.fromkeys(Options.__annotations__) | cast(dict[str, Any], options)
+    if unknown := given.keys() - Options.__annotations__:
+        raise TypeError(f"{command}() got an unexpected keyword argument {min(unknown)!r}")
+    parsed = {name: _choice(PARSED[name], name, given[name]) for name in PARSED if given[name] is not None}
+    settings = replace(parse_settings(given | parsed, database=database), read_only=read_only)
+    if settings.database_url == EMBEDDED:
+        settings = replace(settings, database_url=embedded.start(settings.home))
+    files = (settings.miners_file, settings.difficulty_file, settings.subsidy_file)
+    return _Asked(command, secrets.token_hex(4), settings, reference.load(*files, settings.home))
+
+
+def _choice(kind: Callable[[Any], Any], name: str, given: object) -> Any:
+    try:
+        return kind(given)
+    except ValueError:
+        raise UsageError(f"{name} is {given!r}", f"choose from {', '.join(map(str, cast(Any, kind)))}") from None
+
+
+def _window(first: Day | None, last: Day | None) -> Window:
+    return Window.parse(None if first is None else str(first), None if last is None else str(last))
+
+
+def _fix(
+    asked: _Asked, window: Window, pace: Pace, mending: Mending, *, dry_run: bool = False, yes: bool = False
+) -> FixReport:
+    def confirm(rows: int) -> None:
+        if not yes:
+            what = f"{rows:,} stored rows would be replaced or removed"
+            raise UsageError(what, "look at them with recon.plan, then give yes=True", code="consent")
+
+    return pipeline.fix(
+        asked.settings,
+        asked.reference,
+        window,
+        pace,
+        command=asked.command,
+        run_id=asked.run_id,
+        watcher=pipeline.Watcher(),
+        dry_run=dry_run,
+        mending=mending,
+        confirm=confirm,
+    )

@@ -1,0 +1,226 @@
+"""`import recon`: the commands as functions, with the same answers and none of the program's effects."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import inspect
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import recon
+from recon.api import Options
+from recon.cli.options import COMMON
+from tests import oracle
+from tests.builders import DAY, days, fill, source_rows
+from tests.databases import Database
+from tests.test_architecture import HEAVY, REPOSITORY
+
+Run = Callable[..., Any]
+ROWS = source_rows(days(DAY, 2))
+EXACT = oracle.calculations(ROWS)
+FARM = "T_FARM-0"
+CANARY = "c4n4ry"
+FUNCTIONS = ("status", "plan", "fix", "explain", "verify")
+
+
+@pytest.fixture(autouse=True)
+def _home(recon_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECON_HOME", str(recon_home))
+
+
+@pytest.fixture
+def partial(database: Database) -> Database:
+    """One date reconciled, but for a value and a duplicate; one without calculations."""
+    fill(database, ROWS)
+    first = [row for row in EXACT if row[0] == DAY]
+    database.add_calculations((*first[0][:4], 7, first[0][5]), *first[1:], first[1])
+    return database
+
+
+def document(run_recon: Run, database: Database, *arguments: object) -> dict[str, Any]:
+    return json.loads(run_recon(*arguments, "--json", url=database.url).stdout)
+
+
+def timeless(answer: dict[str, Any]) -> dict[str, Any]:
+    """Without what differs from run to run."""
+    dates = [{**entry, "seconds": 0} for entry in answer["dates"]]
+    return answer | {"seconds": 0, "run_id": answer["run_id"] and "an id", "dates": dates}
+
+
+def test_reports_are_the_programs_documents_and_polars_frames(partial: Database, run_recon: Run) -> None:
+    url = partial.url
+    status = recon.status(values=True, database_url=url)
+    assert status.to_dict() == document(run_recon, partial, "status", "--values")
+    assert status.to_frame().select("settlement_date", "missing").rows() == [
+        (DAY, 0),
+        (days(DAY, 2)[1], len(EXACT) // 2),
+    ]
+    assert (status.exit_code, status.values and status.values.wrong) == (1, 1)
+
+    explanation = recon.explain(DAY, 1, FARM, database_url=url)
+    assert explanation.to_dict() == document(run_recon, partial, "explain", DAY, 1, FARM)
+    assert explanation.to_frame().select("miner_model", "stored").sort("miner_model").rows()[1:] == [
+        ("S19J_PRO", 2),
+        ("S9", 1),
+    ]
+    exact = {row[3]: row[4] for row in EXACT if row[:3] == (DAY, 1, FARM)}
+    assert dict(explanation.to_frame().select("miner_model", "bitcoin_mined").iter_rows()) == exact
+
+    proof = recon.verify(first=str(DAY), last=DAY, database_url=url)
+    assert proof.to_dict() == document(run_recon, partial, "verify", "--from", DAY, "--to", DAY)
+    (row,) = proof.to_frame().to_dicts()
+    stored = sum(btc for *key, btc, _ in oracle.stored(partial) if key[3] == "S9")
+    assert (row["date"], row["keys"], row["btc_S9"]) == (DAY, 9, stored)
+
+    options = ("--repair", "missing,stale,duplicate")
+    plan = recon.plan(repair=options[1], database_url=url)
+    assert timeless(plan.to_dict()) == timeless(document(run_recon, partial, "fix", "--dry-run", *options))
+    assert plan.to_frame().get_column("status").to_list() == ["pending", "pending"]
+    assert partial.count("pg_namespace", "nspname = 'recon'") == 0, "a plan writes nothing"
+
+    with pytest.raises(recon.UsageError, match="2 stored rows would be replaced or removed") as refused:
+        recon.fix(repair=options[1], database_url=url)
+    assert (refused.value.code, refused.value.exit_code) == ("consent", 2)
+    fixed = recon.fix(repair=options[1], yes=True, batch_size=1, workers="auto", database_url=url)
+    assert oracle.stored(partial) == EXACT
+    assert (fixed.inserted, fixed.exit_code) == (len(EXACT) // 2 + 1, 0)
+    assert document(run_recon, partial, "runs", fixed.run_id)["runs"][0]["run_id"] == fixed.run_id
+    assert fixed.to_frame().get_column("inserted").sum() == fixed.inserted
+
+    for report in (status, explanation, proof, plan, fixed):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            report.window = None  # type: ignore[union-attr, assignment, misc]
+        assert isinstance(report.to_frame(), pl.DataFrame)
+        json.dumps(report.to_dict())
+
+
+def test_an_export_is_checked_without_a_database(partial: Database, run_recon: Run, tmp_path: Path) -> None:
+    run_recon("fix", "--repair", "missing,stale,duplicate", "--yes", url=partial.url)
+    assert run_recon("export", "--out", tmp_path / "out", url=partial.url).returncode == 0
+    found = recon.status(from_export=tmp_path / "out")
+    assert (found.reconciled, found.total("matched"), found.damage) == (True, len(EXACT), ())
+    script = REPOSITORY / "benchmarks" / "notebook.py"
+    done = subprocess.run(
+        [sys.executable, script, tmp_path / "out"],
+        env={**os.environ, "RECON_DATABASE_URL": partial.url, "PYTHONPATH": str(REPOSITORY)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("100.0 % reconciled, 0 missing\n")
+    assert "'2024-13-01' is not a date (exit code 2): dates are written YYYY-MM-DD" in done.stdout
+
+
+def test_it_is_safe_in_a_notebook_and_in_threads(partial: Database, capfd: pytest.CaptureFixture[str]) -> None:
+    signals = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    handlers, umask = list(logging.getLogger("recon").handlers), os.umask(0o022)
+    with ThreadPoolExecutor(4) as threads:
+        calls = [threads.submit(recon.fix, database_url=partial.url) for _ in range(2)]
+        calls += [threads.submit(recon.status, database_url=partial.url) for _ in range(2)]  # type: ignore[misc]
+        reports = [call.result() for call in calls]
+    assert sum(report.inserted for report in reports[:2]) == len(EXACT) // 2
+    with pytest.raises(recon.ReconError):
+        recon.status(database_url="postgresql://nobody@127.0.0.1:1/none")
+    assert capfd.readouterr() == ("", "")
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == signals
+    assert (logging.getLogger("recon").handlers, os.umask(umask)) == (handlers, 0o022)
+
+
+def test_what_cannot_be_right_is_an_error_that_keeps_secrets() -> None:
+    url = f"postgresql://ana:{CANARY}@127.0.0.1:1/none"
+    wrong: dict[str, tuple[Callable[[], Any], type[recon.ReconError], int]] = {
+        "nobody listens": (lambda: recon.status(database_url=url), recon.ConnectError, 3),
+        "no URL": (lambda: recon.verify(database_url=f"mysql://ana:{CANARY}@h/db"), recon.UsageError, 2),
+        "no date": (lambda: recon.plan(first="yesterday", database_url=url), recon.UsageError, 2),
+        "no period": (lambda: recon.explain("2024-03-31", 47, FARM, database_url=url), recon.UsageError, 2),
+        "no fleet": (lambda: recon.status(fleet="half", database_url=url), recon.UsageError, 2),  # type: ignore[arg-type]
+        "no order": (lambda: recon.plan(order="best", database_url=url), recon.UsageError, 2),  # type: ignore[arg-type]
+        "no batch": (lambda: recon.fix(batch_size=0, database_url=url), recon.UsageError, 2),
+        "no tolerance": (lambda: recon.status(rtol=-1, database_url=url), recon.UsageError, 2),
+        "no worker": (lambda: recon.fix(workers=0, database_url=url), recon.UsageError, 2),
+        "no file": (lambda: recon.status(miners="/nonexistent", database_url=url), recon.DataFileError, 2),
+        "no export": (lambda: recon.status(from_export="/nonexistent"), recon.DataFileError, 2),
+    }
+    for what, (call, kind, code) in wrong.items():
+        with pytest.raises(kind) as caught:
+            call()
+        assert caught.value.exit_code == code, what
+        assert CANARY not in f"{caught.value!r} {caught.value} {caught.value.hint}", what
+    with pytest.raises(TypeError, match=r"status\(\) got an unexpected keyword argument 'flet'"):
+        recon.status(flet="whole")  # type: ignore[call-arg]
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        recon.nonsense  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_options_are_the_programs() -> None:
+    of_the_output = {"json", "quiet", "verbose", "profile", "log_file", "log_format"}
+    assert set(Options.__annotations__) == COMMON.keys() - of_the_output
+    commands = importlib.import_module("recon.cli.commands")
+    for name in ("status", "fix"):
+        mine = inspect.signature(getattr(recon, name)).parameters
+        wrapped = inspect.signature(inspect.unwrap(getattr(commands, name))).parameters
+        assert mine.keys() >= set(wrapped) - {"ctx"}, name
+
+
+def test_importing_it_is_cheap_and_no_module_hides_a_function() -> None:
+    code = "import recon, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "recon" in loaded
+    assert not loaded & (HEAVY | {"typer", "rich"})
+    assert not [name for name in recon.__all__ if importlib.util.find_spec(f"recon.{name}")]
+    assert all(name in dir(recon) and getattr(recon, name) for name in recon.__all__)
+    assert {name for name in recon.__all__ if inspect.isfunction(getattr(recon, name))} == set(FUNCTIONS)
+
+
+PROGRAM = """
+from datetime import date
+import polars as pl
+import recon
+
+found: recon.Status = recon.status(first="2024-04-20", last=date(2024, 4, 30), fleet="whole", values=True)
+frame: pl.DataFrame = found.to_frame()
+code: int = recon.fix(workers="auto", repair="missing,stale", yes=True).exit_code
+try:
+    recon.explain("2024-04-20", 24, "T_VKNGW-1", database_url="embedded")
+except recon.DatabaseError as error:
+    state: str | None = error.sqlstate
+"""
+MISTAKES = """
+import recon
+
+recon.status(flet="whole")
+recon.explain("2024-04-20", "24", "T_VKNGW-1")
+recon.nonsense
+"""
+
+
+def test_a_users_program_is_type_checked_against_the_installed_package(tmp_path: Path) -> None:
+    pytest.importorskip("mypy", reason="pip install '.[lint]'")
+    for name, text in (("program.py", PROGRAM), ("mistakes.py", MISTAKES)):
+        (tmp_path / name).write_text(text)
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "MYPYPATH")}
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path / "cache", "program.py", "mistakes.py"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    said = [
+        line.split(" ", 1)[0] + " " + line.rsplit("[", 1)[-1] for line in done.stdout.splitlines() if "error:" in line
+    ]
+    assert said == ["mistakes.py:4: call-arg]", "mistakes.py:5: arg-type]", "mistakes.py:6: attr-defined]"], done.stdout
