@@ -37,14 +37,16 @@ def with_table(text: str, name: str, table: str) -> str:
 
 
 def run(command: str, home: Path) -> str:
-    """What the command prints on a terminal's stdout and stderr, with a home of its own."""
+    """What the command prints on a terminal's stdout and stderr, with a home of its own, where it also works."""
     hidden = ("PG", "RECON_", "DATABASE_URL")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
     program = [sys.executable, "-m", "recon", *shlex.split(command)[1:]]
     done = subprocess.run(
         program,
+        cwd=home,
         env={
             **environment,
+            "PYTHONPATH": str(README.parent),
             "RECON_HOME": str(home),
             "XDG_CONFIG_HOME": str(home / "config"),
             "NO_COLOR": "1",

@@ -8,6 +8,8 @@ import inspect
 import json
 import logging
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +27,7 @@ from recon.cli.options import COMMON
 from tests import oracle
 from tests.builders import DAY, days, fill, source_rows
 from tests.databases import Database
+from tests.readme import README
 from tests.test_architecture import HEAVY, REPOSITORY
 
 Run = Callable[..., Any]
@@ -106,22 +109,34 @@ def test_reports_are_the_programs_documents_and_polars_frames(partial: Database,
         json.dumps(report.to_dict())
 
 
-def test_an_export_is_checked_without_a_database(partial: Database, run_recon: Run, tmp_path: Path) -> None:
+def test_the_readmes_examples_and_the_notebook_run(partial: Database, run_recon: Run, tmp_path: Path) -> None:
     run_recon("fix", "--repair", "missing,stale,duplicate", "--yes", url=partial.url)
     assert run_recon("export", "--out", tmp_path / "out", url=partial.url).returncode == 0
     found = recon.status(from_export=tmp_path / "out")
     assert (found.reconciled, found.total("matched"), found.damage) == (True, len(EXACT), ())
-    script = REPOSITORY / "benchmarks" / "notebook.py"
+    shutil.copytree(tmp_path / "out", tmp_path / "slice")
+    examples = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(examples) == 2
+    (tmp_path / "examples.py").write_text("\n".join(examples))
+    done = script(tmp_path / "examples.py", partial, tmp_path)
+    assert re.search(r"│ 2024-04 ", done)
+    assert "True 0\n" in done
+    done = script(REPOSITORY / "benchmarks" / "notebook.py", partial, tmp_path)
+    assert done.startswith("100.0 % reconciled, 0 missing\n")
+    assert "'2024-13-01' is not a date (exit code 2): dates are written YYYY-MM-DD" in done
+
+
+def script(path: Path, database: Database, place: Path) -> str:
+    """What a user's script prints that runs to its end, in a directory with an export in `slice`."""
     done = subprocess.run(
-        [sys.executable, script, tmp_path / "out"],
-        env={**os.environ, "RECON_DATABASE_URL": partial.url, "PYTHONPATH": str(REPOSITORY)},
-        cwd=tmp_path,
+        [sys.executable, path],
+        env={**os.environ, "RECON_DATABASE_URL": database.url, "PYTHONPATH": str(REPOSITORY)},
+        cwd=place,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("100.0 % reconciled, 0 missing\n")
-    assert "'2024-13-01' is not a date (exit code 2): dates are written YYYY-MM-DD" in done.stdout
+    return done.stdout
 
 
 def test_it_is_safe_in_a_notebook_and_in_threads(partial: Database, capfd: pytest.CaptureFixture[str]) -> None:
