@@ -97,7 +97,8 @@ class _Export:
             rows = export_files.read_part(path, self.manifest.form, self.manifest.models)
         except DataFileError as error:
             shorter = month and path.stat().st_size < month.size
-            return nothing, [Damage(file, "truncated" if shorter else "unreadable", error.message)]
+            problem = "altered" if error.code == "columns" else "truncated" if shorter else "unreadable"
+            return nothing, [Damage(file, problem, error.message)]
         first, last = self.window.bounds
         return rows.drop_nulls(KEY).filter(pl.col("settlement_date").is_between(first, last)), damage
 

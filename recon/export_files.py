@@ -63,11 +63,8 @@ def sole_use(directory: Path) -> Iterator[None]:
         directory.mkdir(parents=True, exist_ok=True)
         handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise IncompleteError(f"another export is writing to {directory}", "let it finish", code="busy") from None
         with _errors(directory):
+            _lock(handle, directory)
             for left in [*directory.glob(f"{HALF_WRITTEN}*"), *directory.glob(f"month=*/{HALF_WRITTEN}*")]:
                 shutil.rmtree(left)
         if not (directory / MANIFEST).exists() and found(directory):
@@ -75,6 +72,13 @@ def sole_use(directory: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def _lock(handle: int, directory: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise IncompleteError(f"another export is writing to {directory}", "let it finish", code="busy") from None
 
 
 def found(directory: Path) -> list[str]:
@@ -152,14 +156,18 @@ def fingerprint(path: Path) -> tuple[int, str]:
 
 
 def read_part(path: Path, form: str, models: Sequence[str]) -> pl.DataFrame:
-    """A slice from its file; DataFileError when it cannot be read, or is no slice of these models."""
+    """A slice from its file; DataFileError when it cannot be read, or (`code` columns) is no slice of these models."""
     try:
         frame = _read_parquet(path) if form == ExportFormat.PARQUET else _read_csv(path, models)
     except (OSError, ValueError, pa.ArrowException, pl.exceptions.PolarsError) as error:
         raise DataFileError(str(error).partition("\n")[0], WANTED) from None
     if frame.schema != pl.Schema(columns(models)):
-        raise DataFileError(f"its columns are others: {', '.join(frame.columns)}", WANTED)
+        raise _other_columns(frame.columns)
     return frame
+
+
+def _other_columns(names: Sequence[str]) -> DataFileError:
+    return DataFileError(f"its columns are others: {', '.join(names)}", WANTED, code="columns")
 
 
 def _read_parquet(path: Path) -> pl.DataFrame:
@@ -172,7 +180,7 @@ def _read_csv(path: Path, models: Sequence[str]) -> pl.DataFrame:
         names = next(csv.reader(file), [])
     wanted = columns(models)
     if names != list(wanted):
-        raise ValueError(f"its columns are others: {', '.join(names)}")
+        raise _other_columns(names)
     return pl.read_csv(path, has_header=False, skip_lines=1, schema=wanted, raise_if_empty=False)
 
 

@@ -176,6 +176,16 @@ def test_floating_point_tables_are_exported_digit_by_digit(reconciled: Database,
     assert long(pl.read_parquet(tmp_path / "out" / "*" / "*.parquet")) == EXACT
 
 
+def test_dates_priced_as_whole_machines_are_passed_on(database: Database, tmp_path: Path) -> None:
+    fill(database, ROWS)
+    database.add_calculations(*oracle.calculations(ROWS, whole=True))
+    assert exports(database, tmp_path / "out").exit_code == 0
+    assert long(pl.read_parquet(tmp_path / "out" / "*" / "*.parquet")) == oracle.calculations(ROWS, whole=True)
+    values = checked(tmp_path / "out").values
+    assert values
+    assert (values.wrong, values.whole_dates) == (0, [*MARCH, *APRIL])
+
+
 def rewritten(path: Path, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
     """The file with other rows."""
     change(pl.read_parquet(path, hive_partitioning=False)).write_parquet(path)
@@ -197,6 +207,10 @@ def test_every_kind_of_damage_is_found(exported: Path, tmp_path: Path) -> None:
         "a file is empty": (
             lambda out: (out / FILES[1]).write_bytes(b""),
             ({"truncated"}, april, 0, 0, 0),
+        ),
+        "a file ends otherwise": (
+            lambda out: (out / FILES[0]).write_bytes((out / FILES[0]).read_bytes()[:-4] + b"\0\0\0\0"),
+            ({"unreadable"}, march, 0, 0, 0),
         ),
         "rows are gone": (lambda out: rewritten(out / FILES[0], lambda rows: rows[2:]), ({"altered"}, 6, 0, 0, 0)),
         "rows are there twice": (
@@ -233,7 +247,7 @@ def test_every_kind_of_damage_is_found(exported: Path, tmp_path: Path) -> None:
         ),
         "a column is gone": (
             lambda out: rewritten(out / FILES[0], lambda rows: rows.drop("btc_S9")),
-            ({"unreadable"}, march, 0, 0, 0),
+            ({"altered"}, march, 0, 0, 0),
         ),
         "a file is there twice": (
             lambda out: shutil.copy(out / FILES[0], (out / FILES[0]).with_name("part-1.parquet")),
@@ -255,6 +269,19 @@ def test_every_kind_of_damage_is_found(exported: Path, tmp_path: Path) -> None:
         assert found.values
         assert (problems, *counts, found.values.wrong) == wanted, what
         assert found.exit_code == 1, what
+
+
+def test_a_csv_file_that_ends_early_is_found(reconciled: Database, tmp_path: Path) -> None:
+    exports(reconciled, tmp_path, form=ExportFormat.CSV)
+    path = tmp_path / "month=2024-04" / "part-0.csv"
+    whole = path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    for kept, missing in ((lines[:-2], 6), (lines[:1], len(EXACT) // 2), ([], len(EXACT) // 2)):
+        path.write_bytes(b"".join(kept))
+        assert (checked(tmp_path).total("missing"), len(checked(tmp_path).damage or ())) == (missing, 1)
+    for size in range(len(whole) - 1, len(whole) - 90, -9):
+        path.write_bytes(whole[:size])
+        assert checked(tmp_path).exit_code == 1
 
 
 def test_without_a_manifest_to_rely_on_nothing_is_said(exported: Path, run_recon: Run) -> None:
@@ -366,4 +393,7 @@ def test_memory_is_bounded_by_chunks_of_whole_dates(
     monkeypatch.setattr(export_files, "_arrow", noted_arrow)
     assert exports(reconciled, tmp_path / "out").exit_code == 0
     assert steps == ["read 1", "write 1"] * 4
+    whole = checked(tmp_path / "out")
+    monkeypatch.setattr(export_check, "CHUNK_ROWS", 1)
+    assert checked(tmp_path / "out").to_dict() == whole.to_dict()
     assert long(pl.read_parquet(tmp_path / "out" / "*" / "*.parquet")) == EXACT

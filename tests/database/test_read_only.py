@@ -25,6 +25,7 @@ READERS: dict[str, int] = {
     f"explain {DAY} 1 T_FARM-0": 1,
     "report --values": 1,
     "verify": 0,
+    "export --out slice": 1,
     "diagnose": 0,
     "diagnose monitor --count 1": 0,
     "runs": 0,
