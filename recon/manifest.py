@@ -146,7 +146,7 @@ def reaches(window: Window, month: str) -> bool:
     [False, True, True]
     """
     first, last = window.bounds
-    return f"{first:%Y-%m}" <= month <= f"{last:%Y-%m}"
+    return first.isoformat()[:7] <= month <= last.isoformat()[:7]
 
 
 def by_month(days: Iterable[date]) -> dict[str, list[date]]:
@@ -157,5 +157,5 @@ def by_month(days: Iterable[date]) -> dict[str, list[date]]:
     """
     months: dict[str, list[date]] = {}
     for day in sorted(days):
-        months.setdefault(f"{day:%Y-%m}", []).append(day)
+        months.setdefault(day.isoformat()[:7], []).append(day)
     return months
