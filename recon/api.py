@@ -47,7 +47,8 @@ BATCH_DATES, WORKERS = Pace.batch_dates, Pace.workers
 class Options(TypedDict, total=False):
     """What every function takes besides its own arguments: the program's common options, under their names.
 
-    Without database_url it is found as the program finds it: RECON_DATABASE_URL, DATABASE_URL, or libpq's variables.
+    Without database_url it is found in the environment: RECON_DATABASE_URL, DATABASE_URL, or libpq's variables. A
+    recon.toml is the program's; the library reads none.
     """
 
     database_url: str | None
@@ -172,8 +173,8 @@ class _Asked:
 
 
 def _asked(command: str, options: Options, *, database: bool = True, read_only: bool = True) -> _Asked:
-    given = dict.fromkeys(Options.__annotations__) | cast(dict[str, Any], options)
-    if unknown := given.keys() - Options.__annotations__:
+    given = dict.fromkeys((*Options.__annotations__, "home")) | cast(dict[str, Any], options)
+    if unknown := options.keys() - Options.__annotations__:
         raise TypeError(f"{command}() got an unexpected keyword argument {min(unknown)!r}")
     parsed = {name: _choice(PARSED[name], name, given[name]) for name in PARSED if given[name] is not None}
     settings = replace(parse_settings(given | parsed, database=database), read_only=read_only)

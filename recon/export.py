@@ -23,7 +23,16 @@ from recon.profile import stage
 from recon.reference import Reference
 from recon.report import SCHEMA_VERSION, Status
 from recon.schema import BTC
-from recon.tables import Layout, aggregate, inspect, read_source_rows, read_unpriceable, scope
+from recon.tables import (
+    Layout,
+    aggregate,
+    inspect,
+    read_keys,
+    read_source_rows,
+    read_unpriceable,
+    scope,
+    scope_of_periods,
+)
 from recon.window import Window
 
 CHUNK_ROWS = 120_000
@@ -152,20 +161,27 @@ class _Moment:
     def _taken(self, days: Sequence[date]) -> tuple[pl.DataFrame, _Facts]:
         models, where = self.reference.models, scope(days)
         with stage("read"):
-            keys = read_source_rows(self.session, self.layout, where)
+            keys = read_keys(self.session, self.layout, where)
             exact = self.session.frame(sql("values_exact", **self.layout.parts, **where))
-            unpriceable = read_unpriceable(self.session, self.layout, where)
         with stage("values"):
             stored = exact.select(STORED.keys()).cast(STORED, strict=False)  # type: ignore[arg-type]
             judged = repair.verdicts(
-                keys, stored, unpriceable, self.reference, self.settings.fleet, self.check.tolerance
-            ).collect()
+                keys,
+                stored,
+                lambda: read_unpriceable(self.session, self.layout, where),
+                self.reference,
+                self.settings.fleet,
+                self.check.tolerance,
+            )
             btc = exact.select("row_id", "rounded", pl.col("bitcoin_mined").cast(BTC, strict=False))
             right = judged.filter(pl.col("verdict").is_in(slices.RIGHT)).join(btc, on="row_id")
             counts = gaps.count(keys.lazy(), gaps.named(models), judged.lazy()).collect()
-            part = values.folded(judged, keys, self.reference)
+            part = values.folded(judged, self._shares, self.reference)
             facts = _Facts(counts, part, _left_out(counts, judged), int(right["rounded"].sum()))
             return slices.taken(keys, self.reference.terms(days), right, models), facts
+
+    def _shares(self, some: pl.DataFrame) -> pl.DataFrame:
+        return read_source_rows(self.session, self.layout, scope_of_periods(some))
 
 
 def _left_out(counts: pl.DataFrame, judged: pl.DataFrame) -> Counter[str]:
@@ -190,6 +206,8 @@ def _export(moment: _Moment, manifest: Manifest, directory: Path) -> ExportRepor
         manifest = manifest.with_month(name, month)
         export_files.write_manifest(directory, manifest)
         facts += found
+        if days:
+            moment.check.progress(len(days), len(sizes))
     return _report(moment, manifest, directory, source, facts, names)
 
 
@@ -213,7 +231,6 @@ def _month(
             for rows, found in moment.taken(batch):
                 facts.append(found)
                 yield rows
-            moment.check.progress(len(batch))
 
     stated = source.filter(pl.col("settlement_date").is_in([day for day, _ in days])).select(slices.STATED.keys())
     if stated.is_empty():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from recon import export_files, gaps, repair, slices, values
+from recon.audit import Tolerance
 from recon.config import Settings
 from recon.errors import DataFileError
 from recon.manifest import Manifest, Month, reaches
@@ -16,7 +17,7 @@ from recon.partitions import chunks
 from recon.pipeline import ValueCheck
 from recon.reference import Reference
 from recon.report import Damage, Status
-from recon.schema import KEY
+from recon.schema import ENERGY, KEY
 from recon.window import Window
 
 CHUNK_ROWS = 120_000
@@ -28,21 +29,20 @@ def status(directory: Path, settings: Settings, reference: Reference, window: Wi
     reference data, its files against their checksums. DataFileError when it has no manifest to rely on.
     """
     export = _Export(directory, export_files.read_manifest(directory), window)
+    models, stated = export.manifest.models, export.stated
     counts, parts, damage = [pl.DataFrame(schema=gaps.COUNTS)], [], export.unfinished
-    for name, files in export.files.items():
-        frames = [pl.DataFrame(schema=slices.columns(export.manifest.models))]
-        for file in files:
-            rows, found = export.read(file)
-            frames.append(rows)
-            damage += found
-        for counted, part in _judged(name, pl.concat(frames), export.manifest.models, settings, reference, check):
+    for month, files in export.files.items():
+        rows, found = export.read(files)
+        damage += found
+        for days, counted, part in _judged(month, rows, models, settings, reference, check.tolerance):
             counts.append(counted)
             parts.append(part)
+            check.progress(days, max(days, stated.height))
     return Status(
         window,
         reference.models,
-        export.stated,
-        slices.against(pl.concat(counts), export.stated, reference.models),
+        stated,
+        slices.against(pl.concat(counts), stated, reference.models),
         values.combined(parts, check.tolerance),
         tuple(damage),
     )
@@ -86,21 +86,25 @@ class _Export:
         facts = (facts for month in self.listed.values() for facts in month.dates if facts.day in self.window)
         return pl.DataFrame([tuple(vars(fact).values()) for fact in facts], schema=slices.STATED, orient="row")
 
-    def read(self, file: str) -> tuple[pl.DataFrame, list[Damage]]:
-        """The rows of one file within the window that have a key, and what is wrong with the file, if anything is."""
+    def read(self, files: Sequence[str]) -> tuple[pl.DataFrame, list[Damage]]:
+        """The rows of some files within the window that have a key, and what is wrong with the files."""
+        parts = [self._read(file) for file in files]
         nothing = pl.DataFrame(schema=slices.columns(self.manifest.models))
+        rows = pl.concat([nothing, *(rows for rows, _ in parts if rows is not None)])
+        within = pl.col("settlement_date").is_between(*self.window.bounds)
+        return rows.drop_nulls(KEY).filter(within), [found for _, damage in parts for found in damage]
+
+    def _read(self, file: str) -> tuple[pl.DataFrame | None, list[Damage]]:
         path, month = self.directory / file, self.listed.get(file)
         damage = _damage(path, file, month)
         if not path.is_file() or not export_files.month_of(file, self.manifest.form):
-            return nothing, damage
+            return None, damage
         try:
-            rows = export_files.read_part(path, self.manifest.form, self.manifest.models)
+            return export_files.read_part(path, self.manifest.form, self.manifest.models), damage
         except DataFileError as error:
             shorter = month and path.stat().st_size < month.size
             problem = "altered" if error.code == "columns" else "truncated" if shorter else "unreadable"
-            return nothing, [Damage(file, problem, error.message)]
-        first, last = self.window.bounds
-        return rows.drop_nulls(KEY).filter(pl.col("settlement_date").is_between(first, last)), damage
+            return None, [Damage(file, problem, error.message)]
 
 
 def _damage(path: Path, file: str, month: Month | None) -> list[Damage]:
@@ -117,16 +121,23 @@ def _damage(path: Path, file: str, month: Month | None) -> list[Damage]:
 
 
 def _judged(
-    month: str, rows: pl.DataFrame, models: tuple[str, ...], settings: Settings, reference: Reference, check: ValueCheck
-) -> Iterator[tuple[pl.DataFrame, values.Part]]:
-    """gaps.COUNTS and values of one month's rows, chunk by chunk. Rows of another month's dates are orphans."""
-    days = rows.group_by("settlement_date").agg(pl.len() * len(models)).sort("settlement_date")
-    for batch in chunks(days.iter_rows(), max_dates=days.height, max_rows=CHUNK_ROWS):
-        some = rows.filter(pl.col("settlement_date").is_in(batch))
-        at_home = pl.col("settlement_date").dt.strftime("%Y-%m") == month
-        keys, unpriceable = slices.keys(some.filter(at_home))
-        stored = slices.stored(some, models)
-        judged = repair.verdicts(keys, stored, unpriceable, reference, settings.fleet, check.tolerance).collect()
-        counts = gaps.count(keys.lazy(), gaps.named(reference.models), judged.lazy()).collect()
-        yield counts, values.folded(judged, keys, reference)
-        check.progress(len(batch))
+    month: str, rows: pl.DataFrame, models: Sequence[str], settings: Settings, reference: Reference, near: Tolerance
+) -> Iterator[tuple[int, pl.DataFrame, values.Part]]:
+    """One month's rows, some whole dates at a time: how many dates, gaps.COUNTS, and their values. Rows of another
+    month's dates are orphans.
+    """
+    sizes = rows.group_by("settlement_date").agg(pl.len() * len(models)).sort("settlement_date")
+    of_month = pl.col("settlement_date").dt.strftime("%Y-%m") == month
+    for days in chunks(sizes.iter_rows(), max_dates=sizes.height, max_rows=CHUNK_ROWS):
+        some = rows.filter(pl.col("settlement_date").is_in(days))
+        yield len(days), *_judged_dates(some.filter(of_month), slices.stored(some, models), settings, reference, near)
+
+
+def _judged_dates(
+    rows: pl.DataFrame, stored: pl.DataFrame, settings: Settings, reference: Reference, near: Tolerance
+) -> tuple[pl.DataFrame, values.Part]:
+    shares, impossible = slices.keys(rows)
+    keys = shares.select(ENERGY.keys())
+    judged = repair.verdicts(keys, stored, lambda: impossible, reference, settings.fleet, near)
+    counts = gaps.count(keys.lazy(), gaps.named(reference.models), judged.lazy()).collect()
+    return counts, values.folded(judged, lambda some: shares.join(some, on=KEY, how="semi"), reference)

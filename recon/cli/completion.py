@@ -9,8 +9,8 @@ from typing import Any
 import typer
 
 from recon.address import EMBEDDED
-from recon.cli.options import COMMON, parse_settings
-from recon.config import Settings, Timeouts
+from recon.cli.options import COMMON
+from recon.config import Settings, Timeouts, parse_settings
 
 QUICKLY = Timeouts(connect_s=1, statement_s=1, lock_s=1)
 OFFERED = 30

@@ -10,9 +10,9 @@ import typer
 
 from recon.address import normalize_url, without_password
 from recon.cli.call import Call
-from recon.cli.options import KINDS, NIGHTLY, OTHERWISE, find_settings, parse_settings, take_common
+from recon.cli.options import KINDS, NIGHTLY, OTHERWISE, find_settings, take_common
 from recon.cli.sources import Found, files
-from recon.config import find_database_url
+from recon.config import find_database_url, parse_settings
 from recon.errors import UsageError
 
 

@@ -36,13 +36,24 @@ def export(
     of duplicates it is the one that agrees. Else it is null: missing, wrong and blocked values are counted in
     DIR/_manifest.json, orphans are left out. All is read as of one moment. Each file is written whole or not at all. A
     later export to the same DIR writes the months it reaches anew and leaves the others.
+
+    Risks: it writes files, within DIR only; the tables are read in read-only transactions.
+    Output: per month its keys, the BTC values written and those left out, why, and the verdict on the tables.
+    Exit status: 0 the tables are reconciled and every value is right; 1 something was left out, or stored rows are
+        duplicates or orphans; 2; 3; 4 dates have no difficulty, or another export is writing to DIR.
+    Examples:
+        recon export --out slice
+        recon export --out slice --from 2024-04-01 --format csv
+        recon status --from-export slice
     """
     window = Window.parse(first, last)
     from recon import export as story
+    from recon.audit import Tolerance
     from recon.cli import render
+    from recon.pipeline import ValueCheck
 
-    with render.checking(call, True, atol, rtol, 1) as check:
-        assert check
+    with render.comparing(call) as compared:
+        check = ValueCheck(Tolerance(atol, rtol), 1, compared)
         report = story.export(call.settings, call.reference, window, out, form, check, name=call.name)
     render.export(call, report)
     return report.exit_code
