@@ -350,7 +350,7 @@ def test_an_interrupted_export_leaves_whole_files_and_says_so(
     reconciled.execute("alter table curtailment_records rename to behind")
     reconciled.execute(
         "create function nap(row_id int) returns boolean language plpgsql volatile as $$ begin"
-        f" if row_id = {first} and current_query() like '%row_mwh%' then perform pg_sleep(1.5); end if;"
+        f" if row_id = {first} and current_query() like '%energy_mwh%' then perform pg_sleep(1.5); end if;"
         " return true; end $$"
     )
     reconciled.execute("create view curtailment_records as select * from behind where nap(id)")
