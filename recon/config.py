@@ -61,6 +61,19 @@ class ExportFormat(StrEnum):
     CSV = "csv"
 
 
+class Partition(StrEnum):
+    """By what the calculations are partitioned."""
+
+    MONTH = "month"
+
+
+class EngineName(StrEnum):
+    """Who works on chunks: threads of this process, or a Dask cluster."""
+
+    LOCAL = "local"
+    DASK = "dask"
+
+
 class LogFormat(StrEnum):
     """How log lines are written."""
 
@@ -191,9 +204,10 @@ class ChangeLimit:
 
 AUTO = 0
 MOST_WORKERS = 64
+MOST_CONNECTIONS = 9999
 
 
-def parse_workers(text: str) -> int:
+def parse_workers(text: str, option: str = "--workers", most: int = MOST_WORKERS) -> int:
     """How many connections work side by side; AUTO for as many as the machine and the server allow.
 
     >>> parse_workers("4"), parse_workers("auto") == AUTO
@@ -201,8 +215,8 @@ def parse_workers(text: str) -> int:
     """
     if text == "auto":
         return AUTO
-    if not re.fullmatch(r"\d{1,4}", text, re.ASCII) or not 1 <= int(text) <= MOST_WORKERS:
-        raise UsageError(f"--workers is {text!r}", f"give a number from 1 to {MOST_WORKERS}, or auto")
+    if not re.fullmatch(r"\d{1,4}", text, re.ASCII) or not 1 <= int(text) <= most:
+        raise UsageError(f"{option} is {text!r}", f"give a number from 1 to {most}, or auto")
     return int(text)
 
 
@@ -257,8 +271,9 @@ class Settings:
     log_format: LogFormat = LogFormat.TEXT
 
 
-def default_home(environ: Mapping[str, str]) -> Path:
+def default_home(environ: Mapping[str, str] | None = None) -> Path:
     """Where the embedded server and downloaded difficulty live: RECON_HOME, else the user's data directory."""
+    environ = os.environ if environ is None else environ
     found = variable("home", environ)
     if found:
         return Path(environ[found]).expanduser().absolute()

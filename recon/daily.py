@@ -11,6 +11,7 @@ from typing import Any
 from recon import pipeline
 from recon.config import Settings
 from recon.database import connect
+from recon.engine import Engine, threads
 from recon.errors import ExitCode, IncompleteError
 from recon.parameters import Mending, Pace
 from recon.reference import Reference
@@ -95,6 +96,7 @@ def daily(
     check: pipeline.ValueCheck | None = None,
     mending: Mending | None = None,
     confirm: Callable[[int], None] = lambda _: None,
+    engine: Engine = threads,
 ) -> DailyReport:
     """Checks and fills `today` and the days before it; IncompleteError when another instance is at work.
 
@@ -113,6 +115,7 @@ def daily(
             deep=force,
             mending=mending,
             confirm=confirm,
+            engine=engine,
         )
         if check:
             name = f"recon/daily/{run_id}"

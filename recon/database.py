@@ -68,9 +68,19 @@ def stop_all(why: ExitCode) -> None:
         threading.Thread(target=session.cancel, daemon=True).start()
 
 
-def silence() -> DatabaseError | None:
-    """That a server has not answered for longer than it may take: half-open, so that no timeout of its own helps."""
-    return next(filter(None, (session.silence() for session in list(_open_sessions))), None)
+def silence(name: str | None = None) -> DatabaseError | None:
+    """That a server has not answered for longer than it may take: half-open, so that no timeout of its own helps.
+
+    name: asks only for the sessions of that name.
+    """
+    asked = (session for session in list(_open_sessions) if name in (None, session.name))
+    return next(filter(None, (session.silence() for session in asked)), None)
+
+
+def check_stop() -> None:
+    """Interrupted, once `stop_all` was called."""
+    if _stop.is_set():
+        raise Interrupted(_stop_code[0])
 
 
 def pause(seconds: float) -> None:
@@ -323,8 +333,8 @@ class Session:
             raise translate(error, self._url, self._secrets, connecting=connecting) from None
 
     def _check_stop(self) -> None:
-        if _stop.is_set() and not self._last_words:
-            raise Interrupted(_stop_code[0])
+        if not self._last_words:
+            check_stop()
 
 
 def _table(statement: AdbcStatement) -> pa.Table:
@@ -380,8 +390,8 @@ class Pool:
     def __init__(
         self, settings: Settings, application_name: str, *, max_uses: int = 0, max_age_s: float = math.inf
     ) -> None:
-        self._settings = settings
-        self._name = application_name
+        self.settings = settings
+        self.name = application_name
         self._max_uses = max_uses
         self._max_age_s = max_age_s
         self._known = Known()
@@ -396,7 +406,7 @@ class Pool:
     @contextmanager
     def session(self) -> Iterator[Session]:
         """A session for this thread alone; after an error it is not used again."""
-        session = self._reusable() or connect(self._settings, self._name, known=self._known)
+        session = self._reusable() or connect(self.settings, self.name, known=self._known)
         try:
             yield session
         except BaseException:

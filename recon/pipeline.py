@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
-from recon import __version__, gaps, ledger, tables, values
+from recon import __version__, fingerprints, gaps, ledger, tables, values
 from recon.audit import Tolerance
 from recon.config import Settings
 from recon.database import Pool, Session, connect, is_transient, pause
+from recon.engine import Engine, Retrying, Work, threads
 from recon.errors import ConnectError, DatabaseError, Interrupted, PermissionDenied, ReconError, UsageError
 from recon.load import Filled, Job, fill
 from recon.parameters import Mending, Pace, from_dict, to_dict
@@ -40,7 +42,6 @@ ONE_CONNECTION_DAYS = 92
 ATTEMPTS = 4
 NOTHING_VERIFIED = pl.DataFrame(schema=gaps.COUNTS)
 T = TypeVar("T")
-Retrying = Callable[[Sequence[date], ReconError], None]
 Scanned = Callable[[pl.DataFrame, pl.DataFrame], None]
 """Told the keys and the stored calculations (both whole dates) of a part of the window that was compared."""
 RECONNECT_S = 60
@@ -86,11 +87,14 @@ def status(
 
 @dataclass(frozen=True)
 class ValueCheck:
-    """How stored values are checked: when they agree, on how many connections, and who hears of the dates done."""
+    """How stored values are checked: when they agree, on how many connections, who hears of the dates done, and who
+    does it.
+    """
 
     tolerance: Tolerance = field(default_factory=Tolerance)
     workers: int = 2
     progress: values.Compared = values.unwatched
+    engine: Engine = threads
 
 
 def with_values(
@@ -175,10 +179,12 @@ def fix(
     deep: bool = False,
     mending: Mending | None = None,
     confirm: Callable[[int], None] = lambda _: None,
+    engine: Engine = threads,
 ) -> FixReport:
     """Fills every gap of the window: plan, chunks, and the status after as each chunk verified it.
 
     mending: which repairs besides; `confirm` is told how many stored rows they would change, and raises to stop.
+    engine: who works on the chunks.
     """
     mending = mending or Mending()
     started = time.monotonic()
@@ -186,15 +192,20 @@ def fix(
     with Pool(settings, name) as pool:
         with pool.session() as session:
             layout = inspect(session, settings, writing=not dry_run, removing=mending.changes_rows and not dry_run)
+            mark = fingerprints.mark(session, layout)
             with watcher.comparing() as compared:
                 before = survey(
                     session, settings, layout, reference.models, window, deep=deep, compared=compared, pool=pool
                 )
-            changes = _changes(settings, reference, layout, before, mending, name, pace.workers, watcher, dry_run)
+            changes = _changes(
+                settings, reference, layout, before, mending, name, pace.workers, watcher, dry_run, engine
+            )
             terms = reference.terms(before.dates.get_column("settlement_date").to_list())
             planned = plan(before, terms, pace.order, mending.repairs, _per_date(changes))
             changes = _possible(changes, planned)
             if dry_run or all(date.blocked for date in planned):
+                if not dry_run and ledger.require(session):
+                    fingerprints.store(session, layout, before, mark)
                 results = tuple(date.result for date in planned)
                 return FixReport(command, None, results, before, time.monotonic() - started, dry_run, changes=changes)
             _allow(changes, before, mending, confirm)
@@ -203,7 +214,8 @@ def fix(
             days = [date.day for date in planned]
             ledger.store_plan(session, run_id, command, __version__, (min(days), max(days)), parameters, planned)
         job = Job(run_id, settings, reference, command, mending.repairs, mending.tolerance)
-        results, after = _execute(pool, job, layout, planned, pace, watcher, before)
+        results, after = _execute(pool, job, layout, planned, pace, watcher, before, engine)
+        fingerprints.keep(pool, layout, after, mark)
     return FixReport(command, run_id, results, after, time.monotonic() - started, changes=changes)
 
 
@@ -217,6 +229,7 @@ def _changes(
     workers: int,
     watcher: Watcher,
     listed: bool,
+    engine: Engine,
 ) -> pl.DataFrame | None:
     """The stored rows that the repairs would replace or remove; None when only gaps are filled.
 
@@ -225,7 +238,7 @@ def _changes(
     if not mending.changes_rows:
         return None
     with watcher.comparing() as compared:
-        check = ValueCheck(mending.tolerance, workers, compared)
+        check = ValueCheck(mending.tolerance, workers, compared, engine)
         options = vars(check) | {"columns": list(values.DOOMED) if listed else ["settlement_date"]}
         return values.doomed(settings, reference, layout, before, mending.repairs, name=name, **options)
 
@@ -254,7 +267,9 @@ def _allow(changes: pl.DataFrame | None, before: Status, mending: Mending, confi
     confirm(changes.height)
 
 
-def resume(settings: Settings, reference: Reference, run_id: str | None, *, watcher: Watcher) -> FixReport | None:
+def resume(
+    settings: Settings, reference: Reference, run_id: str | None, *, watcher: Watcher, engine: Engine = threads
+) -> FixReport | None:
     """Goes on with the stored plan of a run (the newest unfinished one): its unfinished dates, in its order, with
     its parameters. None when nothing is unfinished. A date that was finished meanwhile is found so and skipped.
     """
@@ -273,10 +288,12 @@ def resume(settings: Settings, reference: Reference, run_id: str | None, *, watc
             planned = blocked(left, reference.terms([date.day for date in left]))
             if not left and run["status"] in ledger.OPEN:
                 ledger.finish(session, run_id)
+            mark = fingerprints.mark(session, layout)
             after = survey(session, settings, layout, reference.models, window, pool=pool)
         results: tuple[DateResult, ...] = ()
         if left:
-            results, after = _execute(pool, job, layout, planned, pace, watcher, after)
+            results, after = _execute(pool, job, layout, planned, pace, watcher, after, engine)
+        fingerprints.keep(pool, layout, after, mark)
     return FixReport("resume", run_id, results, after, time.monotonic() - started)
 
 
@@ -289,7 +306,14 @@ def history(settings: Settings, run_id: str | None, *, name: str) -> tuple[list[
 
 
 def _execute(
-    pool: Pool, job: Job, layout: Layout, planned: Sequence[PlannedDate], pace: Pace, watcher: Watcher, before: Status
+    pool: Pool,
+    job: Job,
+    layout: Layout,
+    planned: Sequence[PlannedDate],
+    pace: Pace,
+    watcher: Watcher,
+    before: Status,
+    engine: Engine,
 ) -> tuple[tuple[DateResult, ...], Status]:
     """Works on the planned dates and closes the run in the ledger, whatever happens.
 
@@ -302,7 +326,7 @@ def _execute(
         left = list(planned)
         while left:
             verified, counts = [], [NOTHING_VERIFIED]
-            for filled in _filled(pool, job, layout, left, pace, watcher):
+            for filled in _filled(pool, job, layout, left, pace, watcher, engine):
                 for result in filled.results:
                     results[result.day] = result
                     watcher.finished(result)
@@ -333,22 +357,23 @@ def _settle(pool: Pool, job: Job, results: dict[date, DateResult], watcher: Watc
 
 
 def _filled(
-    pool: Pool, job: Job, layout: Layout, planned: Sequence[PlannedDate], pace: Pace, watcher: Watcher
+    pool: Pool,
+    job: Job,
+    layout: Layout,
+    planned: Sequence[PlannedDate],
+    pace: Pace,
+    watcher: Watcher,
+    engine: Engine,
 ) -> Iterator[Filled]:
-    """What all dates came to, as their chunks finish on `pace.workers` threads; those that are blocked come first."""
+    """What all dates came to, as their chunks finish; those that are blocked come first."""
     yield Filled([date.result for date in planned if date.blocked], NOTHING_VERIFIED)
     open_dates = ((date.day, date.expected) for date in planned if not date.blocked)
     batches = list(chunks(open_dates, max_dates=pace.batch_dates, max_rows=MAX_CHUNK_ROWS))
-    with ThreadPoolExecutor(tables.side_by_side(pool, pace.workers), thread_name_prefix="chunk") as executor:
-        futures = [executor.submit(work, pool, layout, job, batch, watcher.retrying) for batch in batches]
-        try:
-            for future in as_completed(futures):
-                yield from future.result()
-        finally:
-            executor.shutdown(cancel_futures=True)
+    for _, filled in engine(Work(partial(work, layout, job), batches, pool, pace.workers, watcher.retrying)):
+        yield from filled
 
 
-def work(pool: Pool, layout: Layout, job: Job, dates: Sequence[date], retrying: Retrying) -> list[Filled]:
+def work(layout: Layout, job: Job, pool: Pool, dates: Sequence[date], retrying: Retrying) -> list[Filled]:
     """One chunk with all its second chances. A chunk that times out is halved, one that fails is done date by
     date, and a date that still fails is recorded as failed. Without a server or a privilege the run ends.
     """
@@ -372,7 +397,7 @@ def work(pool: Pool, layout: Layout, job: Job, dates: Sequence[date], retrying: 
                 return [Filled(ledger.note_failures(session, job.run_id, [failed]), NOTHING_VERIFIED)]
         retrying(dates, error)
         parts = halves(dates) if error.code == "timeout" else [[day] for day in dates]
-    return [filled for part in parts for filled in work(pool, layout, job, part, retrying)]
+    return [filled for part in parts for filled in work(layout, job, pool, part, retrying)]
 
 
 def retried(operation: Callable[[int], T], dates: Sequence[date], retrying: Retrying) -> T:

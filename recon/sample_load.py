@@ -78,7 +78,7 @@ def _fill(session: Session, table: Table, frame: pl.DataFrame, statement: str) -
     staging = TableName(f"recon_{statement}")
     renamed = frame.rename(dict(table.columns))
     columns = ", ".join(quote_identifier(name) for name in renamed.columns)
-    session.execute(sql(statement, kind="temporary", table=staging.quoted, id="", **_columns(table)))
+    session.execute(sql(statement, kind="temporary ", table=staging.quoted, id="", **_columns(table)))
     session.copy(staging, renamed, temporary=True)
     session.execute(f"insert into {table.name.quoted} ({columns}) select {columns} from pg_temp.{staging.quoted}")
     session.execute(f"drop table pg_temp.{staging.quoted}")

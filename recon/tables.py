@@ -235,9 +235,14 @@ def side_by_side(pool: Pool, workers: int) -> int:
     if workers != AUTO:
         return workers
     with pool.session() as session:
-        (room,) = session.rows(sql("capacity"))
+        return max(1, min(os.cpu_count() or 1, free_connections(session)))
+
+
+def free_connections(session: Session) -> int:
+    """How many more connections the server has to spare; the last two are left to others. Can be below 1."""
+    (room,) = session.rows(sql("capacity"))
     free: int = room["allowed"] - room["reserved"] - room["used"] - SPARE_CONNECTIONS
-    return max(1, min(os.cpu_count() or 1, free))
+    return free
 
 
 def literal(day: date) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import date
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -13,17 +13,21 @@ from recon import audit, ratios, repair
 from recon.audit import Tolerance
 from recon.config import Settings
 from recon.database import Pool
+from recon.engine import Engine, Retrying, Work, threads
 from recon.errors import DatabaseError
 from recon.partitions import chunks, halves
 from recon.profile import stage
 from recon.reference import Reference
 from recon.report import Status, Values
 from recon.schema import CALC_KEY, CALC_KEY_SCHEMA, FrameSchema
-from recon.tables import SOURCE_ROWS, Layout, read_keys, read_source_rows, scope, scope_of_periods, side_by_side
+from recon.tables import SOURCE_ROWS, Layout, read_keys, read_source_rows, scope, scope_of_periods
 
 CHUNK_ROWS = 120_000
 """Stored rows per chunk: bounds memory to about 60 MB per worker; larger chunks are not quicker."""
 Shares = Callable[[pl.DataFrame], pl.DataFrame]
+"""Reads the single source rows of some judged rows' keys."""
+Fold = Callable[[pl.DataFrame, Shares], Any]
+"""What is kept of a chunk's judged rows."""
 DOOMED: FrameSchema = {
     **CALC_KEY_SCHEMA,
     "stored_btc": pl.Float64,
@@ -51,47 +55,51 @@ def judged(
     reference: Reference,
     layout: Layout,
     status: Status,
-    fold: Callable[[pl.DataFrame, Shares], Any],
+    fold: Fold,
     *,
     name: str,
     workers: int,
     tolerance: Tolerance,
     progress: Compared,
+    engine: Engine,
     named: bool = True,
 ) -> Iterator[Any]:
-    """`fold(judged rows, shares)` of every chunk of whole dates, as the chunks finish; `shares` reads the single source
-    rows of some of the judged rows' keys. named: whether the judged rows have their `row_id`.
+    """The `fold` of every chunk of whole dates, as the chunks finish. named: whether judged rows have their `row_id`.
 
     Each chunk is read as of one moment; one that times out is halved. progress is told the dates done.
     """
-    pool = Pool(settings, name)
+    batches = list(chunks(dates_with_rows(status), max_dates=10_000, max_rows=CHUNK_ROWS))
+    task = partial(_chunk, settings, reference, layout, tolerance, fold, named)
+    total = sum(map(len, batches))
+    with Pool(settings, name) as pool:
+        for days, folded in engine(Work(task, batches, pool, workers)):
+            yield from folded
+            progress(len(days), total)
 
-    def read(days: Sequence[date]) -> Any:
+
+def _chunk(
+    settings: Settings,
+    reference: Reference,
+    layout: Layout,
+    tolerance: Tolerance,
+    fold: Fold,
+    named: bool,
+    pool: Pool,
+    days: Sequence[date],
+    retrying: Retrying,
+) -> list[Any]:
+    try:
         with pool.session() as session, stage("values"), session.transaction(read_only=True, snapshot=True):
             where = scope(days)
             keys = read_keys(session, layout, where)
             rows = repair.judge(session, layout, reference, settings.fleet, keys, where, tolerance, named=named)
-            return fold(rows, lambda some: read_source_rows(session, layout, scope_of_periods(some)))
-
-    def chunk(days: Sequence[date]) -> list[Any]:
-        try:
-            return [read(days)]
-        except DatabaseError as error:
-            if error.code != "timeout" or len(days) == 1:
-                raise
-        return [folded for half in halves(days) for folded in chunk(half)]
-
-    batches = list(chunks(dates_with_rows(status), max_dates=10_000, max_rows=CHUNK_ROWS))
-    total = sum(map(len, batches))
-    with ThreadPoolExecutor(side_by_side(pool, workers), thread_name_prefix="values") as executor:
-        futures = {executor.submit(chunk, days): len(days) for days in batches}
-        try:
-            for future in as_completed(futures):
-                yield from future.result()
-                progress(futures[future], total)
-        finally:
-            executor.shutdown(cancel_futures=True)
-            pool.close()
+            return [fold(rows, lambda some: read_source_rows(session, layout, scope_of_periods(some)))]
+    except DatabaseError as error:
+        if error.code != "timeout" or len(days) == 1:
+            raise
+        retrying(days, error)
+    again = partial(_chunk, settings, reference, layout, tolerance, fold, named, pool)
+    return [folded for half in halves(days) for folded in again(half, retrying)]
 
 
 def check(
@@ -104,6 +112,7 @@ def check(
     workers: int = 2,
     tolerance: Tolerance | None = None,
     progress: Compared = unwatched,
+    engine: Engine = threads,
 ) -> Values:
     """Judges every stored row of the status's window."""
     near = tolerance or Tolerance()
@@ -113,11 +122,12 @@ def check(
             reference,
             layout,
             status,
-            lambda rows, shares: folded(rows, shares, reference),
+            partial(folded, reference=reference),
             name=name,
             workers=workers,
             tolerance=near,
             progress=progress,
+            engine=engine,
             named=not layout.unique_index,
         )
     )
@@ -181,27 +191,29 @@ def doomed(
     tolerance: Tolerance,
     progress: Compared,
     columns: Sequence[str],
+    engine: Engine = threads,
 ) -> pl.DataFrame:
     """Every stored row that the repairs would replace or remove (audit.doomed), in order of key.
 
     columns: those of DOOMED that are wanted; whoever only counts rows asks for one, to hold a table's worth of them.
     """
-
-    def fold(rows: pl.DataFrame, _: Shares) -> pl.DataFrame:
-        return audit.doomed(rows.lazy(), repairs).select(columns).collect()
-
     frames = list(
         judged(
             settings,
             reference,
             layout,
             status,
-            fold,
+            partial(_doomed, repairs, columns),
             name=name,
             workers=workers,
             tolerance=tolerance,
             progress=progress,
+            engine=engine,
         )
     )
     found: pl.DataFrame = pl.concat([pl.DataFrame(schema=DOOMED).select(columns), *frames])
     return found.sort([name for name in CALC_KEY if name in columns])
+
+
+def _doomed(repairs: frozenset[str], columns: Sequence[str], rows: pl.DataFrame, _: Shares) -> pl.DataFrame:
+    return audit.doomed(rows.lazy(), repairs).select(columns).collect()

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 
 CHUNK = 65536
-COMMIT = rb"\0commit\0\0\0B"
-"""The statement on its way to be executed (the driver sends it once before, to be prepared)."""
+COMMIT = rb"Q\0\0\0\x0bcommit\0"
+"""The statement on its way to be executed."""
 COMMITTED = rb"COMMIT\0"
 """The server's answer to it."""
 Change = Callable[[bytes], bytes | None]

@@ -25,11 +25,13 @@ LAYERS = {
     ),
     3: "database profile",
     4: (
-        "tables load ledger reference parameters repair quarantine source_findings "
-        "embedded embedded_server files export_files sample_files sample_load download notify metrics page_html"
+        "tables engine engine_dask carrying load ledger fingerprints reference parameters repair quarantine "
+        "source_findings embedded embedded_server files export_files sample_files sample_load download notify metrics "
+        "page_html"
     ),
     5: (
-        "pipeline analysis values minimal daily explanation proof export export_check api setup sample page "
+        "pipeline analysis values minimal daily explanation proof export export_check api setup partitioning "
+        "sample page "
         "diagnose diagnose_network diagnose_queries diagnose_server difficulty_update"
     ),
     6: "cli __main__",
@@ -37,9 +39,9 @@ LAYERS = {
 LAYER = {name: layer for layer, names in LAYERS.items() for name in names.split()}
 DRIVERS = {"adbc_driver_manager", "adbc_driver_postgresql", "connectorx", "psycopg", "psycopg2", "asyncpg"}
 EFFECTS = {"os", "sys", "time", "logging", "subprocess", "socket", "threading", "urllib", "tempfile", "shutil"}
-EXTRAS = ("metrics", "report")
+EXTRAS = ("dask", "metrics", "report")
 """Those whose packages recon imports by itself, when it needs them."""
-OPTIONAL = {"altair", "jinja2", "vl_convert", "prometheus_client"}
+OPTIONAL = {"altair", "jinja2", "vl_convert", "prometheus_client", "distributed", "dask", "tornado"}
 """What these bring."""
 HEAVY = DRIVERS | OPTIONAL | {"polars", "pyarrow", "pandas", "numpy"}
 READS_ENVIRONMENT = {
@@ -155,7 +157,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None
     optional = [text for extra in EXTRAS for text in extras[extra]]
     asked = {re.split(r"[><=;\s]", text)[0].replace("-", "_") for text in [*project["dependencies"], *optional]}
     foreign = {root for m in MODULES for root in roots(m)} - sys.stdlib_module_names - {"recon"}
-    assert foreign == {name.removesuffix("_python") for name in asked} - {"tzdata"}
+    assert foreign == {name.removesuffix("_python") for name in asked} - {"tzdata", "cryptography"}
 
 
 def test_nothing_is_named_utils() -> None:

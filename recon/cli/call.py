@@ -7,7 +7,7 @@ import logging
 import secrets
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from recon.errors import ReconError, UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from recon.engine import Engine
     from recon.reference import Reference
 
 LOG = logging.getLogger("recon")
@@ -40,11 +41,28 @@ def visible(text: str) -> str:
 class Call:
     """A command's settings and streams. Whatever is heavy is loaded when it is first needed."""
 
-    def __init__(self, command: str, settings: Settings) -> None:
+    def __init__(self, command: str, settings: Settings, elsewhere: dict[str, Any] | None = None) -> None:
         self.command = command
         self.run_id = secrets.token_hex(4)
         self._settings = settings
+        self._elsewhere = elsewhere or {}
+        self._open = ExitStack()
         start_logging(settings)
+
+    def __enter__(self) -> Call:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What works on chunks, as `--engine` and its kin say; left when the call ends."""
+        from recon.cli import engine
+
+        chosen, leave = engine.choose(**self._elsewhere)
+        self._open.callback(leave)
+        return chosen
 
     @cached_property
     def settings(self) -> Settings:

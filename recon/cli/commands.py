@@ -33,7 +33,8 @@ from recon.cli.options import (
     Yes,
     with_common,
 )
-from recon.config import ChangeLimit, Order, parse_repairs, parse_workers
+from recon.config import ChangeLimit, Order, Partition, parse_repairs, parse_workers
+from recon.errors import UsageError
 from recon.window import Window, check_period, parse_date, today_in_london
 
 DEFAULT_BATCH = 60
@@ -49,6 +50,13 @@ WhichFirst = Annotated[Order, typer.Option("--order", help="Which dates first.")
 _RUN_ID = {"metavar": "RUN_ID", "help": "A run's id, as 'recon runs' shows it."}
 RunId = Annotated[str | None, typer.Argument(**_RUN_ID, autocompletion=run_ids)]
 UnfinishedRunId = Annotated[str | None, typer.Argument(**_RUN_ID, autocompletion=unfinished_run_ids)]
+Cached = Annotated[
+    bool, typer.Option("--cached", help="Answer from what runs last saw and kept in the ledger; no row is read.")
+]
+PartitionBy = Annotated[
+    Partition | None,
+    typer.Option("--partition-by", help="Print what makes the calculations a table of one partition per month."),
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -57,7 +65,7 @@ def add_to(app: typer.Typer) -> None:
         app.command(command.__name__.rstrip("_"))(command)
 
 
-@with_common(read_only=True, unless="from_export")
+@with_common(read_only=True, unless="from_export", engine=True)
 def status(
     call: Call,
     first: FirstDate = None,
@@ -71,6 +79,7 @@ def status(
         Path | None,
         typer.Option("--from-export", metavar="DIR", help="Check what 'recon export' wrote instead of the tables."),
     ] = None,
+    cached: Cached = False,
 ) -> int:
     """Exact counts, key by key; read-only.
 
@@ -88,11 +97,17 @@ def status(
         recon status --from-export slice
     """
     window, connections = Window.parse(first, last), parse_workers(workers)
-    from recon import export_check, pipeline
+    if cached and (deep or values or from_export):
+        raise UsageError("--cached looks at no row, the other checks do", "give one of them")
+    from recon import export_check, fingerprints, pipeline
     from recon.cli import render
 
+    if cached:
+        kept = fingerprints.cached(call.settings, call.reference.models, window, name=call.name)
+        render.cached(call, kept)
+        return kept.exit_code
     with render.comparing(call) as compared:
-        check = render.value_check(values or bool(from_export), atol, rtol, connections, compared)
+        check = render.value_check(call, values or bool(from_export), atol, rtol, connections, compared)
         if from_export and check:
             found = export_check.status(from_export, call.settings, call.reference, window, check)
         else:
@@ -103,7 +118,7 @@ def status(
     return found.exit_code
 
 
-@with_common(read_only=True)
+@with_common(read_only=True, engine=True)
 def analyze(
     call: Call,
     first: FirstDate = None,
@@ -130,7 +145,7 @@ def analyze(
     from recon.cli import render
 
     with render.comparing(call) as compared:
-        check = render.value_check(values, atol, rtol, connections, compared)
+        check = render.value_check(call, values, atol, rtol, connections, compared)
         found = analysis.analyze(
             call.settings,
             call.reference,
@@ -179,12 +194,13 @@ class _Fix:
                 dry_run=self.dry_run,
                 mending=Mending(repairs, Tolerance(self.atol, self.rtol), limit),
                 confirm=render.consent(call, self.yes),
+                engine=call.engine,
             )
         render.fix(call, report)
         return report.exit_code
 
 
-@with_common()
+@with_common(engine=True)
 def fix(
     call: Call,
     batch_size: BatchSize = DEFAULT_BATCH,
@@ -244,7 +260,7 @@ def date(
     return plan.run(call, Window(parsed, parsed))
 
 
-@with_common()
+@with_common(engine=True)
 def range_(
     call: Call,
     first: Day,
@@ -275,7 +291,7 @@ def range_(
     return _Fix(batch_size, workers, order, dry_run, repair, yes, max_changes, atol, rtol).run(call, window)
 
 
-@with_common()
+@with_common(engine=True)
 def resume(call: Call, run_id: UnfinishedRunId = None) -> int:
     """Go on with an unfinished run, as it was planned.
 
@@ -293,7 +309,7 @@ def resume(call: Call, run_id: UnfinishedRunId = None) -> int:
     from recon.cli import render
 
     with render.Progress(call) as watcher:
-        report = pipeline.resume(call.settings, call.reference, run_id, watcher=watcher)
+        report = pipeline.resume(call.settings, call.reference, run_id, watcher=watcher, engine=call.engine)
     if report is None:
         return render.nothing_to_resume(call)
     render.fix(call, report)
@@ -339,7 +355,7 @@ def explain(call: Call, day: Day, period: Period, farm: Farm) -> int:
     return found.exit_code
 
 
-@with_common()
+@with_common(engine=True)
 def daily(
     call: Call,
     days: Annotated[int, typer.Option("--days", min=1, max=366, help="How many dates, today included.")] = 2,
@@ -390,9 +406,10 @@ def daily(
                 run_id=call.run_id,
                 watcher=watcher,
                 force=force,
-                check=render.value_check(values, atol, rtol, workers, unwatched),
+                check=render.value_check(call, values, atol, rtol, workers, unwatched),
                 mending=Mending(repairs, Tolerance(atol, rtol), limit),
                 confirm=render.consent(call, yes),
+                engine=call.engine,
             )
         render.daily(call, night.found)
         return night.found.exit_code
@@ -404,20 +421,29 @@ def init(
     unique_index: Annotated[
         bool, typer.Option("--unique-index", help="Also create the unique index, concurrently.")
     ] = False,
+    partition_by: PartitionBy = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Run what --partition-by prints.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the statements; run none.")] = False,
 ) -> int:
-    """Create the ledger; offer the unique index.
+    """Create the ledger; offer the unique index; partition a new or empty calculations table.
 
-    Risks: it creates the schema recon and, with --unique-index, an index (concurrently: nobody has to wait).
+    Risks: it creates the schema recon and, with --unique-index, an index (concurrently: nobody has to wait). With
+        --partition-by and --yes the calculations table is replaced by an empty one; one that holds rows is refused.
     Output: what exists, what was created; with --dry-run the statements.
     Exit status: 0 everything is as asked for; 2; 3.
     Examples:
         recon init --dry-run
         recon init --unique-index
+        recon init --partition-by month
     """
-    from recon import setup
+    from recon import partitioning, setup
     from recon.cli import render
 
+    if partition_by:
+        today, run = today_in_london(datetime.now(UTC)), yes and not dry_run
+        made = partitioning.partition(call.settings, today, name=call.name, run=run)
+        render.partitioned(call, made)
+        return made.exit_code
     found = setup.init(call.settings, name=call.name, unique_index=unique_index, dry_run=dry_run)
     render.init(call, found)
     return found.exit_code

@@ -15,7 +15,7 @@ import typer
 from recon.cli.about import About
 from recon.cli.call import Call
 from recon.cli.sources import Found, settle
-from recon.config import DEFAULT_CALCULATIONS, DEFAULT_CURTAILMENT, Fleet, LogFormat, Reader, parse_settings
+from recon.config import DEFAULT_CALCULATIONS, DEFAULT_CURTAILMENT, EngineName, Fleet, LogFormat, Reader, parse_settings
 
 
 def _option(kind: Any, *names: str, help: str, otherwise: Any = None, **more: Any) -> Any:
@@ -67,6 +67,22 @@ COMMON: dict[str, Any] = {
 }
 """The options every command takes, by the names that `config.parse_settings` knows."""
 
+ENGINE: dict[str, Any] = {
+    "engine": _option(EngineName, "--engine", help="Who works on the chunks: threads here, or a Dask cluster (local)."),
+    "scheduler": _option(str, "--scheduler", metavar="ADDRESS", help="Of a Dask cluster (one on this machine)."),
+    "scheduler_file": _option(Path, "--scheduler-file", metavar="FILE", help="What a Dask scheduler wrote."),
+    "send_database_url": _option(
+        bool, "--send-database-url", help="Give the workers our database URL and password; use TLS (tls://) for it."
+    ),
+    "max_connections": _option(
+        str, "--max-connections", metavar="N|auto", help="Of all Dask workers together (what the server can spare)."
+    ),
+    "wait_for_workers": _option(
+        float, "--wait-for-workers", metavar="SECONDS", help="How long the cluster may have no worker (30)."
+    ),
+}
+"""The options of the commands whose work can be done elsewhere, by the names of `cli.engine.choose`."""
+
 MetricsFile = Annotated[
     Path | None, typer.Option("--metrics-file", metavar="FILE.prom", help="Write metrics for node_exporter.")
 ]
@@ -88,17 +104,22 @@ OTHERWISE = {name: str(parts[-1]) for name, parts in _SETTINGS.items() if name i
 Command = Callable[..., int | None]
 
 
-def with_common(*, database: bool = True, unless: str = "", read_only: bool = False) -> Callable[[Command], Command]:
+def with_common(
+    *, database: bool = True, unless: str = "", read_only: bool = False, engine: bool = False
+) -> Callable[[Command], Command]:
     """Makes a command take the common options too, and hands it one `Call` made of them.
 
     database: whether it needs one; then a URL must be known before it begins.
     unless: the option that names what is looked at instead of a database.
     read_only: whether all it does with it is read; any command's `--dry-run` is such a case.
+    engine: whether its work can be done elsewhere; `call.engine` is then what does it.
     """
+    more = ENGINE if engine else {}
 
     def decorate(command: Command) -> Command:
         def wrapper(ctx: typer.Context, **values: Any) -> int | None:
             given = {name: values.pop(name) for name in COMMON}
+            elsewhere = {name: values.pop(name) for name in more}
             inherited = ctx.obj or {}
             merged = {name: inherited.get(name) if value is None else value for name, value in given.items()}
             found = find_settings(merged | {name: values[name] for name in NIGHTLY.keys() & values.keys()})
@@ -106,12 +127,14 @@ def with_common(*, database: bool = True, unless: str = "", read_only: bool = Fa
             needed = database and not values.get(unless)
             settings = parse_settings({name: setting.value for name, setting in found.items()}, database=needed)
             settings = replace(settings, read_only=read_only or bool(values.get("dry_run")))
-            call = Call(ctx.command_path.split(" ", 1)[-1], settings)
-            code = command(call, **values)
-            call.print_profile()
+            with Call(ctx.command_path.split(" ", 1)[-1], settings, elsewhere) as call:
+                if engine:
+                    _ = call.engine  # its options cannot be right or wrong only where it is used
+                code = command(call, **values)
+                call.print_profile()
             return code
 
-        return _take(wrapper, command, without="call")
+        return _take(wrapper, command, without="call", more=more)
 
     return decorate
 
@@ -128,17 +151,17 @@ def take_common(function: Command) -> Command:
     return _take(wrapper, function, without="ctx")
 
 
-_taken: dict[Callable[..., Any], tuple[Command, str]] = {}
+_taken: dict[Callable[..., Any], tuple[Command, str, dict[str, Any]]] = {}
 
 
-def _take(wrapper: Command, command: Command, *, without: str) -> Command:
+def _take(wrapper: Command, command: Command, *, without: str, more: dict[str, Any] | None = None) -> Command:
     """Lets the wrapper stand for the command, so far without its parameters: `give_options` adds them."""
     functools.update_wrapper(wrapper, command)
     wrapper.about = About.of(command.__doc__)  # type: ignore[attr-defined]
     wrapper.__doc__ = wrapper.about.help  # type: ignore[attr-defined]
     del wrapper.__wrapped__  # type: ignore[attr-defined]
     _describe(wrapper, [_context()])
-    _taken[wrapper] = (command, without)
+    _taken[wrapper] = (command, without, more or {})
     return wrapper
 
 
@@ -149,10 +172,10 @@ def give_options(wrapper: Callable[..., Any] | None, *, common: bool = True) -> 
     """
     if wrapper not in _taken:
         return
-    command, without = _taken[wrapper]
+    command, without, more = _taken[wrapper]
     own = inspect.signature(command, eval_str=True).parameters.values()
     kept = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own if p.name != without]
-    _describe(wrapper, [_context(), *kept, *(_common_parameters() if common else ())])
+    _describe(wrapper, [_context(), *kept, *_parameters(more), *_parameters(COMMON if common else {})])
 
 
 def _describe(wrapper: Command, parameters: list[inspect.Parameter]) -> None:
@@ -164,9 +187,9 @@ def _context() -> inspect.Parameter:
     return inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
 
 
-def _common_parameters() -> list[inspect.Parameter]:
+def _parameters(options: dict[str, Any]) -> list[inspect.Parameter]:
     kind = inspect.Parameter.KEYWORD_ONLY
-    return [inspect.Parameter(name, kind, default=None, annotation=option) for name, option in COMMON.items()]
+    return [inspect.Parameter(name, kind, default=None, annotation=option) for name, option in options.items()]
 
 
 def find_settings(flags: dict[str, Any]) -> dict[str, Found]:

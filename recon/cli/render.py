@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from recon.daily import DailyReport
     from recon.explanation import Explanation
     from recon.export import ExportReport
+    from recon.fingerprints import Cached
+    from recon.partitioning import Partitioned
     from recon.planning import PlannedDate
     from recon.setup import InitReport
 
@@ -58,9 +60,21 @@ def status(call: Call, found: Status) -> None:
     _status_lines(call, found)
 
 
-def value_check(values: bool, atol: float, rtol: float, workers: int, compared: Compared) -> ValueCheck | None:
+def cached(call: Call, kept: Cached) -> None:
+    """The answer of `recon status --cached`."""
+    warn_invalid(kept.status)
+    if call.json:
+        return call.print_json(kept.to_dict())
+    _status_lines(call, kept.status)
+    since = "has not changed since" if kept.current else "has changed since; 'recon status' looks again"
+    call.say(f"as runs last saw it, at {kept.taken_at} UTC or later; the curtailment {since}")
+
+
+def value_check(
+    call: Call, values: bool, atol: float, rtol: float, workers: int, compared: Compared
+) -> ValueCheck | None:
     """How `--values` is to be done; None without it."""
-    return ValueCheck(Tolerance(atol, rtol), workers, compared) if values else None
+    return ValueCheck(Tolerance(atol, rtol), workers, compared, call.engine) if values else None
 
 
 @contextmanager
@@ -504,6 +518,15 @@ def init(call: Call, found: InitReport) -> None:
         call.say(f"no unique index keeps duplicates out; 'recon init --unique-index' runs:\n  {found.index_statement};")
         if found.duplicates:
             call.say(f"{found.duplicates:,} duplicates stand in its way; 'recon fix --repair duplicate' removes them")
+
+
+def partitioned(call: Call, made: Partitioned) -> None:
+    """The answer of `recon init --partition-by`: statements that can be run as they are printed."""
+    if call.json:
+        return call.print_json(made.to_dict())
+    for statement in made.statements:
+        call.say(f"{statement};")
+    call.say(f"-- {made.table} " + ("is partitioned by month" if made.ran else "is as it was: --yes runs these"))
 
 
 class Progress(Watcher):

@@ -50,7 +50,7 @@ def report(
     from recon.cli import render
 
     with render.comparing(call) as compared:
-        check = render.value_check(values, atol, rtol, connections, compared)
+        check = render.value_check(call, values, atol, rtol, connections, compared)
         made_at = datetime.now(UTC)
         found = page.gather(
             call.settings, call.reference, window, name=call.name, made_at=made_at, check=check, compared=compared

@@ -1,5 +1,5 @@
 -- The calculations as real installations have them, without the unique index that only some have.
-create {kind} table {table} (
+create {kind}table {table} (
     {id}{settlement_date} date not null,
     {settlement_period} integer not null,
     {farm_id} text not null,

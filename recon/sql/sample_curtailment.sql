@@ -1,5 +1,5 @@
 -- The source table as real installations have it.
-create {kind} table {table} (
+create {kind}table {table} (
     {id}{settlement_date} date not null,
     {settlement_period} integer not null,
     {farm_id} text not null,

@@ -48,6 +48,10 @@ BAD = [
     (["status", "--reader", "psycopg"], "psycopg"),
     (["status", "--synchronous-commit", "maybe"], "on"),
     (["status", "--curtailment-columns", "colour=x"], "'colour=x' does not rename a column"),
+    (["fix", "--scheduler", "tcp://a:1"], "--scheduler is for --engine dask; give both, or neither"),
+    (["status", "--engine", "dask", "--scheduler", "tcp://a:1", "--scheduler-file", "b"], "name two clusters"),
+    (["daily", "--engine", "dask", "--max-connections", "0"], "--max-connections is '0'; give a number from 1 to 9999"),
+    (["status", "--cached", "--deep"], "--cached looks at no row"),
     (["status", "--nonsense"], "--nonsense"),
     (["frobnicate"], "frobnicate"),
 ]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import adbc_driver_postgresql.dbapi as adbc
 
-from tests.faults import kills, results
-from tests.faults.catalogue import Fault, catalogue, play
+from tests.faults import cluster, kills, results
+from tests.faults.catalogue import KINDS, ON_A_CLUSTER, Fault, catalogue, play
 from tests.faults.harness import Stage
 from tests.faults.results import Row
 from tests.servers import temporary_home
@@ -29,21 +29,26 @@ def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2, help="kills at the same time (2)")
     parser.add_argument("--repeat", type=int, default=1, help="how often each other fault is tried (1)")
     parser.add_argument("--only", default="", help="only faults whose name or kind holds this; no kills")
+    parser.add_argument("--cluster", action="store_true", help="on a Dask cluster: its faults, kills of its workers")
     parser.add_argument("--long", type=float, default=12, help="seconds that a long recovery takes (12)")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results.csv")
-    return parser.parse_args(arguments)
+    parser.add_argument("--out", type=Path, help="results.csv beside this program, or cluster.csv")
+    options = parser.parse_args(arguments)
+    options.out = options.out or Path(__file__).parent / ("cluster.csv" if options.cluster else "results.csv")
+    return options
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs what was asked for and writes the file; 1 when anything was lost or not as expected."""
     options = parsed(arguments)
-    chosen = [found for found in catalogue() if options.only in f"{found.kind} {found.name}"]
+    kinds = ON_A_CLUSTER if options.cluster else KINDS
+    chosen = [found for found in catalogue(kinds) if options.only in f"{found.kind} {found.name}"]
     with temporary_home() as home:
         stage = Stage(home, long_s=options.long)
         try:
             command = "python -m tests.faults " + " ".join(sys.argv[1:] if arguments is None else arguments)
             facts = results.circumstances(stage.server(), options.seed, command)
-            killed = [] if options.only else run_kills(stage, options.kills, options.seed, options.jobs)
+            killing = run_worker_kills if options.cluster else run_kills
+            killed = [] if options.only else killing(stage, options.kills, options.seed, options.jobs)
             others = [run_fault(stage, tried, options.seed, options.repeat) for tried in chosen]
         finally:
             stage.close()
@@ -85,6 +90,24 @@ def run_kills(stage: Stage, number: int, seed: int, jobs: int) -> list[Row]:
         list(threads.map(one, (kills.draw(seed, n) for n in range(number))))
     order = list(kills.ROWS)
     return sorted(rows.values(), key=lambda row: order.index(row.fault))
+
+
+def run_worker_kills(stage: Stage, number: int, seed: int, _jobs: int) -> list[Row]:
+    """So many kills of workers, one after another: they are the same cluster's."""
+    row = Row("cluster", cluster.KILLED)
+    duration = cluster.undisturbed(stage) if number else 0
+    for count in range(number):
+        planned = cluster.draw(seed, count)
+        try:
+            found = cluster.play(stage, planned, duration)
+        except SPENT as error:
+            row.note = row.note or f"failed: {error}"
+            say(f"{planned}: failed: {error}")
+            continue
+        row.add(*found)
+        if found[1].lost or count % 10 == 9:
+            say(f"{count + 1} of {number} kills of workers; {planned}: {found[1]}")
+    return [row] if number else []
 
 
 def run_fault(stage: Stage, tried: Fault, seed: int, repeat: int) -> Row:

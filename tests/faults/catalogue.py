@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 
@@ -13,6 +13,8 @@ from tests.faults.judge import Verdict, judge
 Play = Callable[[Trial], None]
 KINDS = ("server", "network", "limits", "rivals", "privileges", "ledger", "local")
 """The modules that hold faults, in the order of the table."""
+ON_A_CLUSTER = ("cluster",)
+"""And those of faults that need a Dask cluster."""
 FAULTS: dict[str, Fault] = {}
 RIDDEN_THROUGH = "reconciled"
 
@@ -58,11 +60,12 @@ def fault(
     return enter
 
 
-def catalogue() -> list[Fault]:
-    """All faults, by kind."""
-    for kind in KINDS:
+def catalogue(kinds: Sequence[str] = KINDS) -> list[Fault]:
+    """All faults of these kinds, by kind."""
+    for kind in kinds:
         import_module(f"tests.faults.{kind}")
-    return sorted(FAULTS.values(), key=lambda found: KINDS.index(found.kind))
+    found = [one for one in FAULTS.values() if one.kind in kinds]
+    return sorted(found, key=lambda one: kinds.index(one.kind))
 
 
 def play(stage: Stage, tried: Fault, seed: object = 0) -> tuple[Trial, Verdict]:

@@ -15,6 +15,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from tests.cluster import WORKERS, Cluster, cluster
 from tests.databases import Database
 from tests.faults import data
 from tests.faults.judge import Truth, Verdict, judge, unfinished
@@ -32,7 +33,7 @@ wal_writer_flush_after = '1GB'
 max_prepared_transactions = 0
 """
 SURVEY = rb"COPY \(-- One row per settlement date of the curtailment"
-NEW_LEDGER = rb"create schema if not exists recon\0\0\0B"
+NEW_LEDGER = rb"create schema if not exists recon\0"
 PLAN = rb"insert into recon\.runs"
 PLAN_DATES = rb"insert into recon\.run_dates"
 LOCK = rb"select pg_advisory_xact_lock\(-?\d+, day\)"
@@ -77,6 +78,8 @@ class Stage:
     begin: Callable[..., Process] = start_python
     """How the program is started."""
     _servers: dict[bool, Server] = field(default_factory=dict, repr=False)
+    _cluster: Cluster | None = field(default=None, repr=False)
+    _open: ExitStack = field(default_factory=ExitStack, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def server(self, *, durable: bool = False) -> Server:
@@ -89,8 +92,16 @@ class Stage:
                 data.make_template(self._servers[durable])
             return self._servers[durable]
 
+    def cluster(self, workers: int = WORKERS) -> Cluster:
+        """The Dask cluster with so many workers; whatever was killed of it is started again."""
+        if self._cluster is None:
+            self._cluster = self._open.enter_context(cluster())
+        self._cluster.heal(workers)
+        return self._cluster
+
     def close(self) -> None:
-        """Ends the servers."""
+        """Ends the servers and the cluster."""
+        self._open.close()
         for server in self._servers.values():
             server.close()
 

@@ -1,4 +1,4 @@
-"""`python -m tests.faults.table`: the README's table of faults, made from the results file and from nothing else."""
+"""`python -m tests.faults.table`: the README's table of faults, made from the results files and from nothing else."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tests.faults.results import Line
 from tests.forked import REPOSITORY
 from tests.readme import with_table
 
+STORED = [Path(__file__).parent / name for name in ("results.csv", "cluster.csv")]
 NAME = "faults"
 """Of its place in the README."""
 HEADER = ("fault", "runs", "exit", "what the user sees", "lost")
@@ -24,20 +25,25 @@ TITLES = {
     "privileges": "privileges",
     "ledger": "the ledger",
     "local": "this machine",
+    "cluster": "a Dask cluster (`--engine dask`)",
 }
 SEEN = 110
 
 
-def markdown(facts: dict[str, str], lines: Sequence[Line]) -> str:
-    """When and how it was measured, then one table with a bold line per kind of fault."""
+def markdown(files: Sequence[tuple[dict[str, str], Sequence[Line]]]) -> str:
+    """When and how each file was measured, then one table of all with a bold line per kind of fault."""
     table = [HEADER, ("---", "---:", "---", "---", "---:")]
+    lines = [line for _, found in files for line in found]
     for kind, group in groupby(lines, key=lambda line: line["kind"]):
         table.append((f"**{TITLES[kind]}**", "", "", "", ""))
         table += [_cells(line) for line in group]
     runs, lost = (sum(int(line[name] or 0) for line in lines) for name in ("runs", "lost"))
     table.append(("**all**", f"**{runs:,}**", "", "", f"**{lost}**"))
     rows = "\n".join("| " + " | ".join(cells) + " |" for cells in table)
-    return f"{facts['date']}, commit {facts['commit']}, {facts['versions']}: `{facts['command']}`\n\n{rows}"
+    measured = "\n\n".join(
+        f"{facts['date']}, commit {facts['commit']}, {facts['versions']}: `{facts['command']}`" for facts, _ in files
+    )
+    return f"{measured}\n\n{rows}"
 
 
 def _cells(line: Line) -> tuple[str, ...]:
@@ -62,11 +68,11 @@ def _short(text: str) -> str:
 def main() -> None:
     """Rewrites the table in the README; `--print` only shows it."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.table", description=__doc__)
-    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results.csv")
+    parser.add_argument("--results", type=Path, nargs="+", default=STORED)
     parser.add_argument("--readme", type=Path, default=REPOSITORY / "README.md")
     parser.add_argument("--print", action="store_true", help="show the table, write nothing")
     options = parser.parse_args()
-    table = markdown(*results.read(options.results))
+    table = markdown([results.read(path) for path in options.results])
     if options.print:
         print(table)
         return

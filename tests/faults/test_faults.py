@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.faults import kills, results, rivals, table
+from tests.faults import cluster, kills, results, rivals, table
 from tests.faults.__main__ import main
-from tests.faults.catalogue import Fault, catalogue, play
+from tests.faults.catalogue import KINDS, ON_A_CLUSTER, Fault, catalogue, play
 from tests.faults.data import BEFORE
 from tests.faults.harness import MOMENTS, SLOWLY, Stage, Trial
 from tests.faults.judge import CALCULATIONS, Verdict, judge
-from tests.forked import Process
-from tests.servers import temporary_home
 
 SEED = 25
 KILLS = 25
 IN_ONE_TEST = 5
-STORED = Path(__file__).parent / "results.csv"
-
-
-@pytest.fixture(scope="session")
-def stage(begin: Callable[..., Process]) -> Iterator[Stage]:
-    """Servers of the faults' own: some of them are crashed. One pair for each test process."""
-    with temporary_home() as home, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RECON_HOME", str(home))
-        stage = Stage(home, long_s=2, quick=True, begin=begin)
-        try:
-            yield stage
-        finally:
-            stage.close()
 
 
 @pytest.fixture(scope="session")
@@ -130,7 +115,7 @@ class TestTheTable:
         facts, (line,) = results.read(out)
         assert (line["kind"], line["runs"], line["exit codes"], line["lost"]) == ("local", "1", "1", "0")
         assert (facts["seed"], list(line)[-1]) == ("3", "lost")
-        shown = table.markdown(facts, [line]).splitlines()
+        shown = table.markdown([(facts, [line])]).splitlines()
         assert f"`python -m tests.faults --only recon status | head -1 --seed 3 --out {out}`" in shown[0]
         assert shown[4:] == [
             "| **this machine** |  |  |  |  |",
@@ -139,7 +124,9 @@ class TestTheTable:
         ]
 
     def test_that_is_stored_has_a_row_for_every_fault_and_nothing_lost(self) -> None:
-        _, lines = results.read(STORED)
-        assert {line["fault"] for line in lines} == {*kills.ROWS, *(tried.name for tried in catalogue())}
+        lines = [line for stored in table.STORED for line in results.read(stored)[1]]
+        everything = catalogue((*KINDS, *ON_A_CLUSTER))
+        assert {line["fault"] for line in lines} == {*kills.ROWS, cluster.KILLED, *(tried.name for tried in everything)}
         assert sum(int(line["runs"]) for line in lines if line["kind"] == "kills") >= 1000
+        assert [int(line["runs"]) >= 100 for line in lines if line["fault"] == cluster.KILLED] == [True]
         assert {line["lost"] for line in lines if not line["note"].startswith("not tried")} == {"0"}

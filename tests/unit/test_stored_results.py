@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import results
+from benchmarks import results as benchmark_results
 from benchmarks import table as benchmark_table
+from benchmarks import workers
 from tests.faults import results as fault_results
 from tests.faults import table as fault_table
 from tests.readme import with_table
@@ -17,14 +18,21 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_benchmark_table_is_that_of_the_results_file() -> None:
-    lines = results.read(ROOT / "benchmarks" / "results.csv")
+    lines = benchmark_results.read(ROOT / "benchmarks" / "results.csv")
     assert {line["case"] for line in lines} >= {"backfill", "late day", "holes", "nothing to do", "status", "values"}
     assert with_table(README, "benchmarks", benchmark_table.markdown(lines)) == README
 
 
-def test_the_table_of_faults_is_that_of_the_results_file() -> None:
-    facts, lines = fault_results.read(ROOT / "tests" / "faults" / "results.csv")
-    assert with_table(README, "faults", fault_table.markdown(facts, lines)) == README
+def test_the_table_of_faults_is_that_of_the_results_files() -> None:
+    stored = [fault_results.read(path) for path in fault_table.STORED]
+    assert with_table(README, "faults", fault_table.markdown(stored)) == README
+
+
+def test_the_table_of_workers_is_that_of_its_results_file_and_the_benchmarks() -> None:
+    stored = benchmark_results.read(ROOT / "benchmarks" / "workers.csv")
+    assert {(line["way"], line["workers"]) for line in stored} >= {("threads", "2"), ("cluster", "2")}
+    table = workers.markdown(stored, benchmark_results.read(ROOT / "benchmarks" / "results.csv"))
+    assert with_table(README, "workers", table) == README
 
 
 @pytest.mark.parametrize(

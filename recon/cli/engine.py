@@ -1,0 +1,46 @@
+"""`--engine` and its kin: who works on the chunks of a command."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+from recon.config import AUTO, MOST_CONNECTIONS, EngineName, parse_workers
+from recon.engine import Engine, threads
+from recon.errors import UsageError
+
+LOG = logging.getLogger("recon")
+EXTRA = "pip install 'curtailment-recon[dask]'"
+LONGEST_WAIT_S = 86_400
+
+
+def choose(
+    engine: EngineName | None = None,
+    scheduler: str | None = None,
+    scheduler_file: Path | None = None,
+    send_database_url: bool | None = None,
+    max_connections: str | None = None,
+    wait_for_workers: float | None = None,
+) -> tuple[Engine, Callable[[], None]]:
+    """The engine, and how to leave it; UsageError for options that do not fit together."""
+    given = [name for name, value in locals().items() if value is not None and name != "engine"]
+    if engine is not EngineName.DASK:
+        if given:
+            raise UsageError(f"--{given[0].replace('_', '-')} is for --engine dask", "give both, or neither")
+        return threads, lambda: None
+    if find_spec("distributed") is None:
+        raise UsageError("--engine dask needs Dask, which is not installed", EXTRA, code="extra")
+    if scheduler and scheduler_file:
+        raise UsageError("--scheduler and --scheduler-file name two clusters", "give one of them")
+    wait_s = 30.0 if wait_for_workers is None else wait_for_workers
+    if not 0 < wait_s <= LONGEST_WAIT_S:
+        raise UsageError(f"--wait-for-workers is {wait_s:g}", f"give seconds, above 0 and up to {LONGEST_WAIT_S}")
+    limit = parse_workers(max_connections, "--max-connections", MOST_CONNECTIONS) if max_connections else AUTO
+    if send_database_url and scheduler and not scheduler.startswith("tls://"):
+        LOG.warning("the database URL goes to %s without TLS; use a tls:// scheduler", scheduler)
+    from recon.engine_dask import Dask
+
+    dask = Dask(scheduler, scheduler_file, limit, wait_s, bool(send_database_url))
+    return dask, dask.close
