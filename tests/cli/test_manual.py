@@ -28,6 +28,9 @@ OTHER_PROGRAMS = {
     "--create-home": "useradd",
     "--system": "useradd",
     "--now": "systemctl",
+    "--host": "dask scheduler",
+    "--nworkers": "dask worker",
+    "--nthreads": "dask worker",
 }
 HEADINGS = ["SYNOPSIS", "OPTIONS", "RISKS", "EXIT STATUS", "OUTPUT", "EXAMPLES"]
 
