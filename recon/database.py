@@ -229,7 +229,7 @@ class Session:
 
     def execute(self, statement: str, *values: object) -> None:
         """Runs one statement and ignores its rows."""
-        self._run(statement, values, AdbcStatement.execute_update, copy=False)
+        self._run(statement, values, _ignored, copy=False)
 
     def copy(self, table: TableName, frame: pl.DataFrame, *, temporary: bool = False) -> int:
         """Appends the frame to the table with binary COPY, inside the current transaction; the rows written.
@@ -341,6 +341,12 @@ def _table(statement: AdbcStatement) -> pa.Table:
     """The rows of a statement. Errors on the way keep their SQLSTATE, which Arrow's own reader would lose."""
     handle, _ = statement.execute_query()
     return AdbcRecordBatchReader._import_from_c(handle.address).read_all()
+
+
+def _ignored(statement: AdbcStatement) -> None:
+    """Runs a statement whose rows nobody wants. As a query, since that takes one message each way."""
+    handle, _ = statement.execute_query()
+    handle.release()
 
 
 def _target(table: TableName, temporary: bool) -> dict[str, str]:

@@ -89,7 +89,7 @@ def test_a_shell_is_offered_commands_options_and_runs(months: Database, run_reco
         return answer.stdout.split()
 
     assert offered("recon", "ru") == ["runs"]
-    assert offered("recon", "status", "--fr") == ["--from"]
+    assert offered("recon", "fix", "--fr") == ["--from"]
     assert set(offered("recon", "-d", url, "runs", "")) == {done["run_id"], "9"}
     assert offered("recon", "quarantine", "restore", "9", RECON_DATABASE_URL=url) == ["9"]
     assert offered("recon", "resume", "-d", url, "") == [done["run_id"]], "it has dates to do"

@@ -153,7 +153,7 @@ def disk_full(trial: Trial) -> None:
 
 @fault("temp_file_limit, exceeded while rows are written (by a trigger that sorts)", 4, sees="temp_file_limit")
 def no_temporary_files(trial: Trial) -> None:
-    for name, value in {"temp_file_limit": "0", "work_mem": "'64kB'"}.items():
+    for name, value in {"temp_file_limit": "0", "work_mem": "'256kB'"}.items():
         trial.database.execute(f"alter database {trial.database.name} set {name} = {value}")
     every_row(trial, "perform n from generate_series(1, 50000) n order by -n")
     trial.recon("date", DAY)
