@@ -39,20 +39,21 @@ class Contender:
 def all_for(data: Data, kind: str, database: str) -> list[Contender]:
     """Everyone who takes part in a case of a kind (fix, status or values) that begins with a database.
 
-    Beyond 1x only those by which growth is judged: the others' rounds would take hours.
+    Beyond 1x only recon and the SQL statement, by which growth is judged, and pandas only where everything is missing:
+    the others' rounds would take hours.
     """
     recon, engine = _recon(kind)
-    found = [recon, *([engine] if data.scale == 1 else []), _sql(data, kind)]
-    if kind != "values":
-        found.append(_program("DuckDB", "duckdb", kind, exact=False))
-    if data.scale == 1 and kind != "values":
-        found.append(_program("pandas", "pandas", kind, exact=False))
-    if data.scale == 1 and database == "empty":
-        found.append(_program(ROW_BY_ROW, "row_by_row", kind, note=SLICE))
+    if data.scale > 1:
+        return [recon, _sql(data, kind)]
+    found = [recon, engine, _sql(data, kind)]
     if kind == "values":
         return found + _fetches(data)
+    found.append(_program("DuckDB", "duckdb", kind, exact=False))
+    if database == "empty":
+        found.append(_program("pandas", "pandas", kind, exact=False))
+        found.append(_program(ROW_BY_ROW, "row_by_row", kind, note=SLICE))
     if kind == "fix" and data.missing[database]:
-        return found + _copies(data, database)[0 if data.scale == 1 else 1 :]
+        found += _copies(data, database)
     return found
 
 
