@@ -139,10 +139,11 @@ class Known:
         return AdbcConnection(self._database)
 
     def close(self) -> None:
-        """Forgets it; the driver keeps what open connections still need."""
+        """Forgets it, to be learned again by who connects next; the driver keeps what open connections still need."""
+        database, self._database = self._database, None
         with suppress(Exception):
-            if self._database:
-                self._database.close()
+            if database:
+                database.close()
 
 
 class Session:

@@ -83,7 +83,6 @@ def test_every_command_comes_to_the_same_as_on_threads(both: tuple[Trial, Trial]
             trial.database.execute(statement)
     code, document = answers(both, "status", "--values")
     assert (code, document["values"]["agree"]) == (1, False)
-    assert answers(both, "analyze", "--values")[1]["values"] == document["values"]
     mending = ("fix", 3, "--repair", "missing,stale,orphan", "--max-changes", "100%")
     assert answers(both, *mending, "--dry-run")[1]["changes"]
     assert answers(both, *mending, "--yes")[0] == 0
@@ -126,7 +125,7 @@ def all_taken_but(left: int, database: Database) -> Iterator[None]:
 def slowed(database: Database) -> None:
     """Every chunk takes a while from now on, so that several are seen at once."""
     database.execute(
-        "create function pause() returns trigger language plpgsql as 'begin perform pg_sleep(0.1); return null; end'"
+        "create function pause() returns trigger language plpgsql as 'begin perform pg_sleep(0.05); return null; end'"
     )
     database.execute(f"create trigger pause after insert on {CALCULATIONS} execute function pause()")
 
