@@ -34,7 +34,7 @@ COLUMNS += ("wal_bytes", "commit", "cores", "versions")
 THREADS, OWN, CLUSTER = "threads", "own cluster", "cluster"
 COPY = "limit, 1 connection"
 DELAY_MS = 20
-SIZES = (150_000_000, 1_500_000_000)
+SIZES = {"150 million": 150_000_000, "1.5 billion": 1_500_000_000}
 """Pairs of a key and a miner model."""
 
 
@@ -184,13 +184,13 @@ def estimate(lines: Sequence[Line], backfills: Sequence[Line]) -> list[str]:
         "| pairs | worker cores | database cores | workers' part | database's part | stored | WAL | the limit |",
         "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
     ]
-    for size in SIZES:
+    for name, size in SIZES.items():
         for worker_cores, database_cores in ((2, 2), (8, 4), (32, 8)):
             parts = size * workers / worker_cores / 60, size * database / database_cores / 60
             limit = "the database" if parts[1] >= parts[0] else "the workers"
             volume = f"{size * stored / 1e9:,.0f} GB | {size * wal / 1e9:,.0f} GB"
             times = " | ".join(f"{part:,.0f} min" for part in parts)
-            table.append(f"| {size:,} | {worker_cores} | {database_cores} | {times} | {volume} | {limit} |")
+            table.append(f"| {name} | {worker_cores} | {database_cores} | {times} | {volume} | {limit} |")
     return table
 
 
