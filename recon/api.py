@@ -173,7 +173,7 @@ class _Asked:
 
 
 def _asked(command: str, options: Options, *, database: bool = True, read_only: bool = True) -> _Asked:
-    given = dict.fromkeys((*Options.__annotations__, "home")) | cast(dict[str, Any], options)
+    given = dict.fromkeys(Options.__annotations__) | cast(dict[str, Any], options)
     if unknown := options.keys() - Options.__annotations__:
         raise TypeError(f"{command}() got an unexpected keyword argument {min(unknown)!r}")
     parsed = {name: _choice(PARSED[name], name, given[name]) for name in PARSED if given[name] is not None}

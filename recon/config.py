@@ -330,7 +330,7 @@ def parse_settings(given: Mapping[str, Any], *, database: bool) -> Settings:
         subsidy_file=given["subsidy"],
         timeouts=Timeouts(**{name: value for name, value in seconds.items() if value is not None}),
         synchronous_commit=_on_or_off("--synchronous-commit", given["synchronous_commit"]),
-        home=given["home"] or default_home(os.environ),
+        home=given.get("home") or default_home(os.environ),
     )
 
 
