@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -63,11 +64,16 @@ def megabytes(text: str) -> str:
 
 def _circumstances(lines: Sequence[Line]) -> str:
     first = lines[0]
-    sizes = {line["scale"]: (line["dates"], int(line["keys"])) for line in lines if line["keys"]}
-    data = ", ".join(f"{scale}x: {dates} dates, {keys:,} keys" for scale, (dates, keys) in sizes.items())
-    rounds = min((int(line["rounds"]) for line in lines if line["keys"] and line["seconds"]), default=0)
+    sizes: dict[str, tuple[str, int, int]] = {}
+    for line in lines:
+        if line["keys"] and line["seconds"]:
+            fewest = min(int(line["rounds"]), sizes.get(line["scale"], ("", 0, sys.maxsize))[2])
+            sizes[line["scale"]] = (line["dates"], int(line["keys"]), fewest)
+    data = "; ".join(
+        f"{scale}x: {dates} dates, {keys:,} keys, {rounds} rounds" for scale, (dates, keys, rounds) in sizes.items()
+    )
     shared = f"Commit {first['commit']}, {first['cores']} cores shared with the server, {first['versions']}."
-    return f"{shared} {data}. Medians of {rounds} rounds (fastest-slowest)."
+    return f"{shared} {data}. Medians (fastest-slowest)."
 
 
 def _notes(lines: Sequence[Line]) -> str:
