@@ -15,6 +15,7 @@ from benchmarks.results import Line
 mpl.use("svg")
 mpl.rcParams["svg.hashsalt"] = "recon"  # the same results give the same file
 from matplotlib import pyplot as plt  # noqa: E402 the backend comes first
+from matplotlib.ticker import LogLocator  # noqa: E402
 
 HERE = Path(__file__).parent
 CASE = "backfill"
@@ -32,12 +33,15 @@ def points(lines: Sequence[Line], contender: str, column: str) -> tuple[list[int
 def draw(lines: Sequence[Line], out: Path) -> None:
     """Time and memory of the backfill over the scales, both axes logarithmic: a straight line grows in proportion."""
     figure, axes = plt.subplots(1, len(PANELS), figsize=(9, 3.6), layout="constrained")
+    sizes = sorted({scale for contender in STYLES for scale in points(lines, contender, "seconds")[0]})
     for axis, (column, label) in zip(axes, PANELS, strict=True):
         for contender, style in STYLES.items():
             scales, values = points(lines, contender, column)
             if scales:
                 axis.loglog(scales, values, style, label=contender)
-                axis.set_xticks(scales, [f"{scale}x" for scale in scales], minor=False)
+        axis.set_xticks(sizes, [f"{scale}x" for scale in sizes])
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.yaxis.set_major_formatter("{x:g}")
         axis.minorticks_off()
         axis.set_xlabel("size of the data")
         axis.set_title(f"{CASE}: {label}", fontsize=10)
