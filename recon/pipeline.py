@@ -406,7 +406,11 @@ def retried(operation: Callable[[int], T], dates: Sequence[date], retrying: Retr
     Exponential backoff with jitter, ATTEMPTS times, but as long as RECONNECT_S while there is no server. Several
     dates that time out are not repeated: the caller halves them.
     """
-    import tenacity  # brings asyncio along: 35 ms that a command which writes nothing need not wait for
+    try:
+        return operation(1)
+    except ReconError as error:
+        first = error
+    import tenacity  # brings asyncio along: 35 ms that a run without a failure need not wait for
 
     def can_pass(error: BaseException) -> bool:
         halve_instead = isinstance(error, DatabaseError) and error.code == "timeout" and len(dates) > 1
@@ -433,5 +437,8 @@ def retried(operation: Callable[[int], T], dates: Sequence[date], retrying: Retr
     )
     for attempt in retries:
         with attempt:
-            return operation(attempt.retry_state.attempt_number)
+            number = attempt.retry_state.attempt_number
+            if number == 1:
+                raise first
+            return operation(number)
     raise AssertionError("tenacity either returns or raises")
