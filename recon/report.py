@@ -56,6 +56,12 @@ class Values:
         return sum(rows for verdict, rows in self.verdicts.items() if verdict in WRONG)
 
     @property
+    def wrong_dates(self) -> list[date]:
+        """The dates that have a wrong value."""
+        wrong = self.summary.filter(pl.col("verdict").is_in(WRONG)).get_column("settlement_date")
+        return wrong.unique().sort().to_list()
+
+    @property
     def whole_dates(self) -> list[date]:
         """The dates that are priced as whole machines."""
         whole = self.summary.filter(pl.col("verdict") == "whole").get_column("settlement_date")

@@ -298,7 +298,7 @@ def fix(call: Call, report: FixReport) -> None:
         if report.inserted:
             table = _table("miner model", "BTC written")
             for model, bitcoin in document["btc"].items():
-                table.add_row(model, f"{Decimal(bitcoin):,}")
+                table.add_row(model, f"{Decimal(bitcoin):,f}")
             call.console.print(table)
         run = f"run {report.run_id}: " if report.run_id else ""
         call.say(

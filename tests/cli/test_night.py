@@ -130,6 +130,7 @@ def test_every_night_is_told_as_its_json_has_it(
     twice, figures, told = nights.night(1, "--values", url=database.url)
     assert agrees(twice, figures)
     assert (figures["recon_daily_duplicate_rows"], figures["recon_daily_wrong_rows"]) == (1, 3)
+    assert exact[0][0] == FIRST and twice["outcomes"]["2024-10-28"] == "partial", "its wrong values count"
     assert figures[LAST_SUCCESS] == good < figures[LAST_RUN]
     assert told == twice | {"previous_exit_code": 0}
 
