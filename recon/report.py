@@ -58,14 +58,16 @@ class Values:
     @property
     def wrong_dates(self) -> list[date]:
         """The dates that have a wrong value."""
-        wrong = self.summary.filter(pl.col("verdict").is_in(WRONG)).get_column("settlement_date")
-        return wrong.unique().sort().to_list()
+        return self._dates_of(*WRONG)
 
     @property
     def whole_dates(self) -> list[date]:
         """The dates that are priced as whole machines."""
-        whole = self.summary.filter(pl.col("verdict") == "whole").get_column("settlement_date")
-        return whole.unique().sort().to_list()
+        return self._dates_of("whole")
+
+    def _dates_of(self, *verdicts: str) -> list[date]:
+        found = self.summary.filter(pl.col("verdict").is_in(verdicts)).get_column("settlement_date")
+        return found.unique().sort().to_list()
 
     @property
     def several_difficulties(self) -> list[dict[str, Any]]:
