@@ -125,8 +125,10 @@ def judge_doubtful(
     """
     settled, others = _settle(wanted, stored, tolerance or Tolerance())
     judged = look(others)
-    whole_dates = judged.filter(pl.col("verdict") == "whole").get_column("settlement_date").unique()
-    again = pl.col("settlement_date").is_in(whole_dates.to_list())
+    whole_dates = judged.filter(pl.col("verdict") == "whole").get_column("settlement_date").unique().to_list()
+    if not whole_dates:
+        return pl.concat([settled, judged])
+    again = pl.col("settlement_date").is_in(whole_dates)
     return pl.concat([settled.filter(~again), judged.filter(~again), look(stored.filter(again))])
 
 
