@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -141,22 +141,29 @@ def survey(
 def _aggregates(
     session: Session, pool: Pool | None, layout: Layout, window: Window
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Both tables' aggregates as of the session's snapshot; for a wide window at the same time, on two connections."""
+    """Both tables' aggregates as of the session's snapshot: of a wide window the two halves at the same time, on two
+    connections, each of which has as much to do as the other.
+    """
+
+    def of(session: Session, part: Window) -> list[pl.DataFrame]:
+        return [tables.aggregate(session, layout, part, name) for name in SURVEYS]
+
     first, last = window.bounds
     with ExitStack() as held:
         beside = None
         if pool and (last - first).days > ONE_CONNECTION_DAYS:
             with suppress(ConnectError):  # a server without a second one to spare
                 beside = held.enter_context(pool.session())
-        if beside is None:
-            return tuple(tables.aggregate(session, layout, window, name) for name in SURVEYS)  # type: ignore[return-value]
+        middle = tables.middle(session, layout, window) if beside else None
+        if beside is None or middle is None or middle >= last:
+            return tuple(of(session, window))  # type: ignore[return-value]
         snapshot = session.rows("select pg_export_snapshot() as id")[0]["id"]
         held.enter_context(beside.transaction(read_only=True, snapshot=True))
         executor = held.enter_context(ThreadPoolExecutor(1, thread_name_prefix="survey"))
         beside.execute(f"set transaction snapshot '{snapshot}'")
-        stored = executor.submit(tables.aggregate, beside, layout, window, SURVEYS[1])
-        source = tables.aggregate(session, layout, window, SURVEYS[0])
-        return source, stored.result()
+        later = executor.submit(of, beside, Window(middle + timedelta(days=1), last))
+        earlier = of(session, Window(first, middle))
+        return tuple(pl.concat(halves) for halves in zip(earlier, later.result(), strict=True))  # type: ignore[return-value]
 
 
 def _scans(source: pl.DataFrame, stored: pl.DataFrame, disputed: Sequence[date]) -> Iterator[list[date]]:

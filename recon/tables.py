@@ -268,6 +268,15 @@ def aggregate(session: Session, layout: Layout, window: Window, name: str) -> pl
     return pl.concat([aggregate(session, layout, Window(*half), name) for half in days])
 
 
+def middle(session: Session, layout: Layout, window: Window) -> date | None:
+    """A date that has about half of the window's curtailment up to it; None where there is none."""
+    first, last = window.bounds
+    parts = {**layout.parts, "first": literal(first), "last": literal(last)}
+    column = dict(layout.curtailment.columns)["settlement_date"]
+    found: date | None = session.rows(sql("survey_middle", **parts), layout.curtailment_oid, column)[0]["middle"]
+    return found
+
+
 def _cut(first: date, last: date) -> list[tuple[date, date]]:
     return list(split_range(first, last)) if first < last else [(first, last)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from recon import analysis, pipeline
+from recon.database import connect
 from recon.reference import load
+from recon.tables import inspect
+from recon.tables import middle as middle_of
 from recon.window import Window
 from tests import oracle
 from tests.builders import DAY, MODELS, days, fill, source_rows
@@ -112,6 +115,28 @@ def test_the_survey_is_as_exact_as_a_comparison_when_counts_deceive(database: Da
     replace_rows(database, rows, off)
     counted = oracle.status(database)
     assert counted["missing"] == counted["orphan"] > 0
+    agrees(database)
+
+
+def test_a_wide_window_is_surveyed_in_halves_of_as_many_rows(database: Database) -> None:
+    """By what the server knows of the table after ANALYZE, by the window's first and last date before."""
+    early, late = days(date(2023, 1, 1), 240), days(date(2024, 1, 1), 120)
+    rows = fill(database, [*source_rows(early, farms=1, periods=[1]), *source_rows(late)])
+    replace_rows(database, rows, completed(rows, set(early[::2] + late)))
+    agrees(database)
+    with connect(database.settings, "recon/test/1") as session:
+        layout = inspect(session, database.settings)
+
+        def share(first: date | None, last: date | None) -> float:
+            middle = middle_of(session, layout, Window(first, last))
+            within = [day for day, *_ in rows if (first or day) <= day <= (last or day)]
+            return sum(day <= middle for day in within) / len(within)
+
+        assert share(None, None) < 0.4
+        database.execute("analyze curtailment_records")
+        assert 0.4 < share(None, None) < 0.6
+        assert 0.4 < share(early[100], late[50]) < 0.6
+        assert middle_of(session, layout, Window(late[-1] + timedelta(days=1), None)) is None
     agrees(database)
 
 

@@ -1,0 +1,22 @@
+-- A date with about as many rows of the curtailment $1 (an oid) on either side of it, within a window: as its statistics
+-- have it, else half way between its first and last date; null without rows.
+with known as (
+    select s.most_common_vals::text::date[] as common, s.most_common_freqs as shares, s.histogram_bounds::text::date[] as bounds
+    from pg_stats s
+    join pg_class c on c.relname = s.tablename
+    join pg_namespace n on n.oid = c.relnamespace and n.nspname = s.schemaname
+    where c.oid = $1::int8::oid and s.attname = $2::text
+), weighed (day, weight) as (
+    select day, share from known, unnest(common, shares) as one (day, share)
+    union all
+    select day, (1 - coalesce((select sum(share) from unnest(shares) share), 0)) / cardinality(bounds)
+    from known, unnest(bounds) day
+), summed as (
+    select day, sum(weight) over (order by day) as up_to, sum(weight) over () as whole
+    from weighed where day between {first} and {last}
+)
+select coalesce(
+    (select min(day) from summed where up_to >= whole / 2),
+    (select min(settlement_date) + (max(settlement_date) - min(settlement_date)) / 2
+        from {source} s where settlement_date between {first} and {last})
+) as middle
