@@ -19,6 +19,7 @@ from recon.reference import Reference
 from recon.report import Status, date_rows
 from recon.setup import index_statement
 from recon.source_patterns import MAX_FARM_MW
+from recon.survey import survey
 from recon.tables import inspect
 from recon.values import Compared, unwatched
 from recon.window import Window
@@ -58,7 +59,7 @@ class _Shapes:
     farms: list[pl.DataFrame] = field(default_factory=list)
 
     def scanned(self, keys: pl.DataFrame, done: pl.DataFrame) -> None:
-        """For `pipeline.survey`."""
+        """For `survey`."""
         pairs = gap_shapes.marked(keys.lazy(), gaps.named(self.models), done.lazy()).collect().lazy()
         self.dates.append(gap_shapes.shapes(pairs).collect())
         self.farms.append(gap_shapes.farm_gaps(pairs).collect())
@@ -90,7 +91,7 @@ def analyze(
     shapes = _Shapes(reference.models)
     with Pool(settings, name) as pool, pool.session() as session:
         layout = inspect(session, settings)
-        found = pipeline.survey(
+        found = survey(
             session,
             settings,
             layout,

@@ -18,14 +18,14 @@ from recon.database import Session, connect, sql
 from recon.errors import DatabaseError, ExitCode, UsageError
 from recon.manifest import DateFacts, Manifest, Month, by_month, reaches, totals
 from recon.partitions import chunks, halves
-from recon.pipeline import SURVEYS, ValueCheck
+from recon.pipeline import ValueCheck
 from recon.profile import stage
 from recon.reference import Reference
 from recon.report import SCHEMA_VERSION, Status
 from recon.schema import BTC
+from recon.survey import aggregates
 from recon.tables import (
     Layout,
-    aggregate,
     inspect,
     read_keys,
     read_source_rows,
@@ -144,9 +144,7 @@ class _Moment:
 
     def surveyed(self, window: Window) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Both tables' aggregates per date."""
-        with stage("survey"):
-            source, stored = (aggregate(self.session, self.layout, window, name) for name in SURVEYS)
-        return source, stored
+        return aggregates([self.session], self.layout, window)
 
     def taken(self, days: Sequence[date]) -> list[tuple[pl.DataFrame, _Facts]]:
         """The slice of some whole dates, as one chunk; as several where that takes too long for a statement."""

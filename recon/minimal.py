@@ -18,11 +18,12 @@ from recon.database import Pool, Session, connect, pause, sql
 from recon.errors import ConnectError, DatabaseError, ExitCode, Interrupted, PermissionDenied, ReconError
 from recon.load import Job, fill
 from recon.parameters import Pace, to_dict
-from recon.pipeline import Watcher, retried, survey
+from recon.pipeline import Watcher, retried
 from recon.planning import PlannedDate, plan
 from recon.reference import Reference
 from recon.report import DateResult, FixReport, Status
 from recon.schema import KEY
+from recon.survey import survey
 from recon.tables import Layout, inspect, read_done, read_keys, scope
 from recon.window import Window
 

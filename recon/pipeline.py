@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
-from recon import __version__, fingerprints, gaps, ledger, tables, values
+from recon import __version__, fingerprints, gaps, ledger, values
 from recon.audit import Tolerance
 from recon.config import Settings
-from recon.database import Pool, Session, connect, is_transient, pause
+from recon.database import Pool, connect, is_transient, pause
 from recon.engine import Engine, Retrying, Work, threads
 from recon.errors import ConnectError, DatabaseError, Interrupted, PermissionDenied, ReconError, UsageError
 from recon.load import Filled, Job, fill
 from recon.parameters import Mending, Pace, from_dict, to_dict
 from recon.partitions import chunks, halves
 from recon.planning import PlannedDate, blocked, plan
-from recon.profile import stage
 from recon.reference import Reference
 from recon.report import DateResult, FixReport, Status
+from recon.survey import survey
 from recon.tables import Layout, inspect
 from recon.window import Window
 
@@ -35,15 +34,9 @@ if TYPE_CHECKING:
 MAX_CHUNK_ROWS = 120_000
 """Rows that a chunk may expect: bounds memory at about 60 MB per worker whatever the batch size; larger chunks are not
 quicker."""
-SCAN_ROWS = 1_000_000
-SURVEYS = ("survey_source", "survey_stored")
-ONE_CONNECTION_DAYS = 92
-"""A survey of up to a quarter takes less time than a second connection."""
 ATTEMPTS = 4
 NOTHING_VERIFIED = pl.DataFrame(schema=gaps.COUNTS)
 T = TypeVar("T")
-Scanned = Callable[[pl.DataFrame, pl.DataFrame], None]
-"""Told the keys and the stored calculations (both whole dates) of a part of the window that was compared."""
 RECONNECT_S = 60
 """How long a lost server is waited for: recovery after a crash takes longer than most retries."""
 
@@ -103,74 +96,6 @@ def with_values(
     """The status with the verdict on every stored value."""
     judged = values.check(settings, reference, layout, found, name=name, **vars(check))
     return replace(found, values=judged)
-
-
-def survey(
-    session: Session,
-    settings: Settings,
-    layout: Layout,
-    models: Sequence[str],
-    window: Window,
-    *,
-    deep: bool = False,
-    scanned: Scanned | None = None,
-    compared: values.Compared = values.unwatched,
-    pool: Pool | None = None,
-) -> Status:
-    """Status by per-date aggregates; only dates on which they disagree (`deep`: all) are compared key by key.
-
-    scanned: sees what is compared, for whoever wants to know more of it without a second scan. compared: is told the
-    dates. pool: lends a second connection, so that a wide window's tables are read at the same time.
-    """
-
-    def compare(dates: Sequence[date], of_all: int) -> pl.DataFrame:
-        keys, done = tables.scan(session, settings, layout, dates)
-        if scanned:
-            scanned(keys, done)
-        counts = gaps.count(keys.lazy(), gaps.named(models), done.lazy()).collect()
-        compared(len(dates), of_all)
-        return counts
-
-    with stage("survey"), session.transaction(read_only=True, snapshot=True):
-        source, stored = _aggregates(session, pool, layout, window)
-        counts, disputed = gaps.judge(source, stored, list(models), deep=deep)
-        scans = [compare(dates, len(disputed)) for dates in _scans(source, stored, disputed)]
-    return Status(window, tuple(models), source, pl.concat([counts, *scans]))
-
-
-def _aggregates(
-    session: Session, pool: Pool | None, layout: Layout, window: Window
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Both tables' aggregates as of the session's snapshot: of a wide window the two halves at the same time, on two
-    connections, each of which has as much to do as the other.
-    """
-
-    def of(session: Session, part: Window) -> list[pl.DataFrame]:
-        return [tables.aggregate(session, layout, part, name) for name in SURVEYS]
-
-    first, last = window.bounds
-    with ExitStack() as held:
-        beside = None
-        if pool and (last - first).days > ONE_CONNECTION_DAYS:
-            with suppress(ConnectError):  # a server without a second one to spare
-                beside = held.enter_context(pool.session())
-        middle = tables.middle(session, layout, window) if beside else None
-        if beside is None or middle is None or middle >= last:
-            return tuple(of(session, window))  # type: ignore[return-value]
-        snapshot = session.rows("select pg_export_snapshot() as id")[0]["id"]
-        held.enter_context(beside.transaction(read_only=True, snapshot=True))
-        executor = held.enter_context(ThreadPoolExecutor(1, thread_name_prefix="survey"))
-        beside.execute(f"set transaction snapshot '{snapshot}'")
-        later = executor.submit(of, beside, Window(middle + timedelta(days=1), last))
-        earlier = of(session, Window(first, middle))
-        return tuple(pl.concat(halves) for halves in zip(earlier, later.result(), strict=True))  # type: ignore[return-value]
-
-
-def _scans(source: pl.DataFrame, stored: pl.DataFrame, disputed: Sequence[date]) -> Iterator[list[date]]:
-    rows = dict(source.select("settlement_date", "keys").iter_rows())
-    for day, count in stored.select("settlement_date", "rows").iter_rows():
-        rows[day] = rows.get(day, 0) + count
-    return chunks(((day, rows[day]) for day in disputed), max_dates=len(disputed), max_rows=SCAN_ROWS)
 
 
 def fix(

@@ -30,7 +30,7 @@ LAYERS = {
         "page_html"
     ),
     5: (
-        "pipeline analysis values minimal daily explanation proof export export_check api setup partitioning "
+        "survey pipeline analysis values minimal daily explanation proof export export_check api setup partitioning "
         "sample page "
         "diagnose diagnose_network diagnose_queries diagnose_server difficulty_update"
     ),

@@ -1,0 +1,126 @@
+"""How far the tables agree: aggregates of both per date, and a comparison key by key of the dates that differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import date, timedelta
+from queue import SimpleQueue
+from typing import TypeVar
+
+import polars as pl
+
+from recon import gaps, tables, values
+from recon.config import Settings
+from recon.database import Pool, Session
+from recon.errors import ConnectError
+from recon.partitions import chunks
+from recon.profile import stage
+from recon.report import Status
+from recon.tables import Layout
+from recon.window import Window
+
+SCAN_ROWS = 500_000
+"""Rows that a connection compares at once."""
+ONE_CONNECTION_DAYS = 92
+"""A survey of up to a quarter takes less time than a second connection."""
+Scanned = Callable[[pl.DataFrame, pl.DataFrame], None]
+"""Told the keys and the stored calculations (both whole dates) of a part of the window that was compared, from the
+thread that compared them.
+"""
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+def survey(
+    session: Session,
+    settings: Settings,
+    layout: Layout,
+    models: Sequence[str],
+    window: Window,
+    *,
+    deep: bool = False,
+    scanned: Scanned | None = None,
+    compared: values.Compared = values.unwatched,
+    pool: Pool | None = None,
+) -> Status:
+    """Status by per-date aggregates; only dates on which they disagree (`deep`: all) are compared key by key.
+
+    scanned: sees what is compared, for whoever wants to know more of it without a second scan. compared: is told the
+    dates. pool: lends a second connection, so that two parts of a wide window are read at the same time.
+    """
+
+    def compare(session: Session, dates: Sequence[date]) -> tuple[int, pl.DataFrame]:
+        keys, done = tables.scan(session, settings, layout, dates)
+        if scanned:
+            scanned(keys, done)
+        return len(dates), gaps.count(keys.lazy(), gaps.named(models), done.lazy()).collect()
+
+    with _as_of_one_moment(session, pool, window) as sessions:
+        source, stored = aggregates(sessions, layout, window)
+        counts, disputed = gaps.judge(source, stored, list(models), deep=deep)
+        parts = [counts]
+        for dates, part in _side_by_side(sessions, compare, _scans(source, stored, disputed)):
+            compared(dates, len(disputed))
+            parts.append(part)
+    return Status(window, tuple(models), source, pl.concat(parts))
+
+
+@contextmanager
+def _as_of_one_moment(session: Session, pool: Pool | None, window: Window) -> Iterator[list[Session]]:
+    """The session, and for a wide window a second one, in transactions that read the same snapshot."""
+    first, last = window.bounds
+    with ExitStack() as held:
+        held.enter_context(session.transaction(read_only=True, snapshot=True))
+        sessions = [session]
+        if pool and (last - first).days > ONE_CONNECTION_DAYS:
+            with suppress(ConnectError):  # a server without a second one to spare
+                sessions.append(held.enter_context(pool.session()))
+        for beside in sessions[1:]:
+            snapshot = session.rows("select pg_export_snapshot() as id")[0]["id"]
+            held.enter_context(beside.transaction(read_only=True, snapshot=True))
+            beside.execute(f"set transaction snapshot '{snapshot}'")
+        yield sessions
+
+
+def aggregates(sessions: Sequence[Session], layout: Layout, window: Window) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Both tables' aggregates: where there are two sessions, each reads the half of the window's rows."""
+
+    def of(session: Session, part: Window) -> list[pl.DataFrame]:
+        return [tables.aggregate(session, layout, part, name) for name in ("survey_source", "survey_stored")]
+
+    first, last = window.bounds
+    middle = tables.middle(sessions[0], layout, window) if len(sessions) > 1 else None
+    halves = [window]
+    if middle and middle < last:
+        halves = [Window(first, middle), Window(middle + timedelta(days=1), last)]
+    source, stored = zip(*_side_by_side(sessions, of, halves), strict=True)
+    return pl.concat(source), pl.concat(stored)
+
+
+def _scans(source: pl.DataFrame, stored: pl.DataFrame, disputed: Sequence[date]) -> Iterator[list[date]]:
+    rows = dict(source.select("settlement_date", "keys").iter_rows())
+    for day, count in stored.select("settlement_date", "rows").iter_rows():
+        rows[day] = rows.get(day, 0) + count
+    return chunks(((day, rows[day]) for day in disputed), max_dates=len(disputed), max_rows=SCAN_ROWS)
+
+
+def _side_by_side(
+    sessions: Sequence[Session], work: Callable[[Session, Task], Result], tasks: Iterable[Task]
+) -> Iterator[Result]:
+    """What every task comes to, in order; each session works on one at a time."""
+    free: SimpleQueue[Session] = SimpleQueue()
+    for session in sessions:
+        free.put(session)
+
+    def run(task: Task) -> Result:
+        session = free.get()
+        try:
+            with stage("survey"):
+                return work(session, task)
+        finally:
+            free.put(session)
+
+    with ThreadPoolExecutor(len(sessions), thread_name_prefix="survey") as executor:
+        yield from executor.map(run, tasks)
