@@ -21,8 +21,8 @@ from recon.report import Status
 from recon.tables import Layout
 from recon.window import Window
 
-SCAN_ROWS = 500_000
-"""Rows that a connection compares at once."""
+SCAN_ROWS = 250_000
+"""Rows that a connection compares at once: fewer take less memory, but more time."""
 ONE_CONNECTION_DAYS = 92
 """A survey of up to a quarter takes less time than a second connection."""
 Scanned = Callable[[pl.DataFrame, pl.DataFrame], None]
