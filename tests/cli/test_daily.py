@@ -62,7 +62,9 @@ def test_the_day_after_the_clocks_went_back_all_fifty_periods_are_checked(databa
     assert database.count("recon.runs") == 2, "a night with nothing to do is no run"
 
 
-def test_every_date_comes_to_one_of_four_outcomes(database: Database, run_recon: Run, tmp_path: Path) -> None:
+def test_every_date_has_its_outcome_and_the_log_ends_with_the_nights(
+    database: Database, run_recon: Run, tmp_path: Path
+) -> None:
     """From the oldest: complete, missing, missing with a duplicate besides, and one that cannot be written."""
     complete, missing, twice, refused, tomorrow = days(AUTUMN, 5)
     rows = fill(database, source_rows([complete, missing, twice, refused, tomorrow]))
@@ -99,17 +101,18 @@ def test_every_date_comes_to_one_of_four_outcomes(database: Database, run_recon:
     assert (
         len([line for line in lines if f"INFO {refused} failed inserted=0 attempts=1 error=not this date" in line]) == 1
     )
-    night = f"daily: {refused} failed, {twice} partial, {missing} fully_reconciled, {complete} fully_reconciled"
-    assert night in lines[-2]
-    assert "ERROR 1 date failed, first 2024-10-30: not this date" in lines[-1]
+    assert "ERROR 1 date failed, first 2024-10-30: not this date" in lines[-2]
+    night = f"{refused} failed, {twice} partial, {missing} fully_reconciled, {complete} fully_reconciled"
+    counts = "27 missing before, 0 inserted, 27 missing, 1 duplicate, 0 orphan, 0 blocked, 1 failed"
+    assert re.search(rf"ERROR daily: exit code 4: {night}, {counts}, \d+\.\d s$", lines[-1]), lines[-1]
 
 
-def test_a_date_without_difficulty_failed_and_the_others_are_done(database: Database, run_recon: Run) -> None:
+def test_a_date_without_difficulty_is_blocked_and_the_others_are_done(database: Database, run_recon: Run) -> None:
     fill(database, source_rows(days(date(2035, 1, 1), 1)))
     arguments = ("daily", "--today", "2035-01-02", "--json")
     assert outcomes(run_recon(*arguments, url=database.url), 4) == {
         "2035-01-02": "fully_reconciled",
-        "2035-01-01": "failed",
+        "2035-01-01": "blocked",
     }
     assert database.count(TABLE) == 0
 
