@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+import shlex
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -42,8 +43,6 @@ def visible(text: str) -> str:
 
 def program() -> str:
     """What a suggested command begins with, so that it is about the same tables as this one."""
-    import shlex
-
     return shlex.join(["recon", *REPEATED])
 
 

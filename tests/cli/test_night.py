@@ -252,6 +252,10 @@ def test_what_cannot_be_told_is_refused_before_any_work(run_recon: Run, tmp_path
     done = run_recon("daily", "--ping-url", f"hc-ping.com/{CANARY}", url=NOBODY)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "recon: --ping-url is not an address; give https://host/path, without a user or password\n"
+    odd = tmp_path / "recon.txt"
+    done = run_recon("daily", "--metrics-file", odd, url=NOBODY)
+    said = f"recon: the metrics file {odd} would not be read; node_exporter reads *.prom and nothing else\n"
+    assert (done.returncode, done.stdout, done.stderr, odd.exists()) == (2, "", said, False)
     for place in (tmp_path / "nowhere" / "recon.prom", tmp_path):
         with pytest.raises(UsageError, match=f"the metrics file {place} cannot be written"):
             ready(place)
