@@ -107,6 +107,15 @@ def test_cron_has_something_to_mail_only_when_something_is_wrong(
     assert "exit code 3: cannot connect" in (tmp_path / "daily.log").read_text().splitlines()[-1]
 
 
+def test_what_cron_and_systemd_name_is_there_after_the_installation() -> None:
+    needed = set(re.findall(rf"{PROGRAM}|/var/\w+/recon", "\n".join([*blocks("cron"), *blocks("ini")])))
+    assert needed == {PROGRAM, "/var/log/recon", "/var/lib/recon"}
+    made = [line.split() for line in "\n".join(blocks("sh")).splitlines() if line.startswith(("ln -s", "install -d"))]
+    assert needed <= {word for line in made for word in line}
+    assert ["install", "-d", "-o", "recon"] in [line[:4] for line in made], "the job's user may write there"
+    assert "User=recon" in systemd_units()["recon.service"]
+
+
 def test_the_readme_says_when_the_packaged_difficulty_ends_and_how_to_bring_newer_ones() -> None:
     packaged = load(None, None, None, Path("/nowhere"))
     assert f"The packaged difficulty ends on {packaged.known_through}." in TEXT
