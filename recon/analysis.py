@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from recon import gap_shapes, gaps, pipeline, source_findings
+from recon.advice import called
 from recon.config import Settings
 from recon.database import Pool
 from recon.errors import ExitCode, UsageError
@@ -80,11 +81,12 @@ def analyze(
     max_farm_mw: float = MAX_FARM_MW,
     check: pipeline.ValueCheck | None = None,
     compared: Compared = unwatched,
+    program: str = "recon",
 ) -> Analysis:
     """Status, findings and recommendations of a window; read-only.
 
     max_farm_mw: a key with more energy than that much power makes in half an hour is reported.
-    check: compare every stored value too.
+    check: compare every stored value too. program: what suggested commands begin with.
     """
     if not 0 < max_farm_mw < float("inf"):
         raise UsageError(f"--max-farm-mw is {max_farm_mw:g}", "give megawatts, above 0")
@@ -109,7 +111,9 @@ def analyze(
         found = pipeline.with_values(settings, reference, layout, found, check, name=name)
     index = [] if layout.unique_index else [index_finding(index_statement(layout))]
     findings = by_severity([*count_findings(found), *shapes.findings(found), *index, *source])
-    return Analysis(found, tuple(findings), tuple(recommendations(found, findings, _blocked(found, reference))))
+    todo = recommendations(found, findings, _blocked(found, reference))
+    advice = tuple((called(command, program), why) for command, why in todo)
+    return Analysis(found, tuple(finding.called(program) for finding in findings), advice)
 
 
 def _blocked(found: Status, reference: Reference) -> Sequence[date]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from recon.advice import called
 from recon.errors import ExitCode
 from recon.report import SCHEMA_VERSION
 
@@ -58,6 +59,11 @@ class Diagnosis:
     command: str
     checks: tuple[Check, ...]
     connected: bool = True
+
+    def called(self, program: str) -> Diagnosis:
+        """The same with every command in its advice called as `program`."""
+        checks = (replace(check, advice=called(check.advice, program)) for check in self.checks)
+        return replace(self, checks=tuple(checks))
 
     def with_status(self, *statuses: str) -> list[Check]:
         """The checks of these statuses, in order."""

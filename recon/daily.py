@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from recon import pipeline
+from recon.advice import UPDATE_DIFFICULTY
 from recon.config import Settings
 from recon.database import connect
 from recon.engine import Engine, threads
@@ -27,11 +28,11 @@ INSTANCE = -1
 class DailyReport:
     """A nightly run: what `fix` did, and what every date of the window came to.
 
-    coverage_days: from today to the last date whose difficulty is known; below 0 once that is past.
+    known_through: the last date whose difficulty is known.
     """
 
     report: FixReport
-    coverage_days: int
+    known_through: date
 
     @property
     def exit_code(self) -> ExitCode:
@@ -40,7 +41,7 @@ class DailyReport:
 
     @property
     def outcomes(self) -> dict[date, str]:
-        """Each date of the window: fully_reconciled | fixed | partial | failed (blocked or failed: nothing written).
+        """Each date of the window: fully_reconciled | fixed | partial | failed | blocked (both: nothing written).
 
         Where values were compared, a date with a wrong one is partial.
         """
@@ -53,6 +54,22 @@ class DailyReport:
         days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
         return {day: _outcome(day in off, results.get(day)) for day in reversed(days)}
 
+    @property
+    def coverage_days(self) -> int:
+        """From the window's last date to the last one whose difficulty is known; below 0 once that is past."""
+        return coverage_days(self.known_through, self.report.after.window)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What will go wrong unless somebody does something, though nothing has yet; a line each."""
+        if self.coverage_days >= 0:
+            return ()
+        last, late = self.report.after.window.bounds[1], -self.coverage_days
+        what = (
+            f"difficulty is known through {self.known_through} only, {late:,} {'day' if late == 1 else 'days'} before"
+        )
+        return (f"{what} {last}: later dates are blocked; run '{UPDATE_DIFFICULTY}'",)
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of `recon daily`: the fields of `fix`, what is left, and why. `wrong` is None unless the
         values were compared.
@@ -61,19 +78,21 @@ class DailyReport:
         return {
             **self.report.to_dict(),
             "outcomes": {str(day): what for day, what in self.outcomes.items()},
+            "missing_before": max(sum(result.missing for result in self.report.results), after.total("missing")),
             "duplicate": after.total("duplicate"),
             "orphan": after.total("orphan"),
             "wrong": after.values.wrong if after.values else None,
             "blocked_dates": self.report.statuses["blocked"],
             "failed_dates": self.report.statuses["failed"],
             "difficulty_coverage_days": self.coverage_days,
+            "warnings": list(self.warnings),
             "exit_code": self.exit_code,
         }
 
 
 def _outcome(off: bool, result: Any) -> str:
     if result is not None and result.status in ("failed", "blocked"):
-        return "failed"
+        return str(result.status)
     if off:
         return "partial"
     return "fixed" if result is not None and (result.inserted or result.removed) else "fully_reconciled"
@@ -84,9 +103,9 @@ def window(today: date, days: int) -> Window:
     return Window(today - timedelta(days=days - 1), today)
 
 
-def coverage_days(reference: Reference, today: date) -> int:
-    """Days from today to the last date whose difficulty is known."""
-    return (reference.known_through - today).days
+def coverage_days(known_through: date, window: Window) -> int:
+    """Days from the window's last date, which is today, to the last date whose difficulty is known."""
+    return (known_through - window.bounds[1]).days
 
 
 def daily(
@@ -126,7 +145,7 @@ def daily(
             name = f"recon/daily/{run_id}"
             after = pipeline.with_values(settings, reference, layout, report.after, check, name=name)
             report = replace(report, after=after)
-    return DailyReport(report, coverage_days(reference, today))
+    return DailyReport(report, reference.known_through)
 
 
 @contextmanager

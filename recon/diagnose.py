@@ -220,7 +220,7 @@ def pooler(scene: Scene) -> Iterator[Check]:
         yield Check("pooler", OK, detail="none in between")
         return
     how = "one backend per transaction" if changes else "a backend older than the connection"
-    advice = "give recon the server's own address (its timeouts and the lock of 'recon daily' need a session)"
+    advice = "give recon the server's own address (its timeouts and the nightly job's lock need a session)"
     yield Check("pooler", WARN, detail=f"a pooler is in between: {how}", advice=advice)
 
 

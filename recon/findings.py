@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
 import polars as pl
 
+from recon.advice import UPDATE_DIFFICULTY, called
 from recon.audit import Tolerance
 from recon.report import Status
+from recon.window import Window
 
+AGREED = "give --yes instead of --dry-run to do it"
+"""How a repair that was shown is done, also where there is no terminal to agree on."""
 SEVERITIES = ("error", "warning", "info")
 
 
@@ -29,6 +33,10 @@ class Finding:
     example: str
     advice: str
     dates: tuple[date, ...] = ()
+
+    def called(self, program: str) -> Finding:
+        """The same with every command in its advice called as `program`."""
+        return replace(self, advice=called(self.advice, program))
 
     def to_dict(self) -> dict[str, Any]:
         """One entry of `findings`."""
@@ -75,6 +83,18 @@ def ranges(numbers: Iterable[int]) -> str:
 def fix_command(days: Sequence[date]) -> str:
     """The command that fills some dates."""
     return f"recon date {days[0]}" if len(days) == 1 else f"recon range {min(days)} {max(days)}"
+
+
+def fill_command(window: Window) -> str:
+    """The command that fills a window.
+
+    >>> fill_command(Window()), fill_command(Window(last=date(2024, 4, 2)))
+    ('recon fix', 'recon fix --to 2024-04-02')
+    """
+    if window.first and window.last:
+        return fix_command(sorted({window.first, window.last}))
+    ends = {"--from": window.first, "--to": window.last}
+    return " ".join(["recon fix", *(f"{option} {day}" for option, day in ends.items() if day)])
 
 
 def explain_command(day: date, period: int | str, farm: str) -> str:
@@ -129,16 +149,14 @@ def recommendations(found: Status, findings: Sequence[Finding], blocked: Sequenc
     advice = _fills(found, blocked)
     if blocked:
         why = f"no difficulty for {len(blocked)} dates, first {min(blocked)}"
-        advice.append(("recon difficulty update --from FILE", why))
+        advice.append((UPDATE_DIFFICULTY, why))
     if "wrong_values" in by_code:
         wrong = by_code["wrong_values"]
-        advice.append(
-            (wrong.advice, f"shows how {wrong.count:,} wrong rows would be replaced; run it without --dry-run")
-        )
+        advice.append((wrong.advice, f"shows how {wrong.count:,} wrong rows would be replaced; {AGREED}"))
     for name in ("duplicate", "orphan"):
         off = days_of(found.dates.filter(pl.col(name) > 0))
         if off:
-            why = f"shows which of {found.total(name):,} {name} rows would go; run it without --dry-run"
+            why = f"shows which of {found.total(name):,} {name} rows would go; {AGREED}"
             advice.append((repair_command(found, off, name), why))
     if "no_unique_index" in by_code:
         advice.append((by_code["no_unique_index"].advice, "keeps duplicates out for good"))

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from recon import audit, gaps, ledger, repair
+from recon.advice import UPDATE_DIFFICULTY
 from recon.audit import Tolerance
 from recon.bitcoin import calculations
 from recon.config import Settings
@@ -161,7 +162,7 @@ def _missing_rows(keys: pl.DataFrame, done: pl.DataFrame, job: Job) -> pl.DataFr
     rows = gaps.missing(wanted, done.lazy()).collect()
     unpriced = rows.filter(pl.col("bitcoin_mined").is_null()).height
     if unpriced:
-        raise DatabaseError(f"{unpriced} rows have no difficulty or subsidy", "run 'recon difficulty update'")
+        raise DatabaseError(f"{unpriced} rows have no difficulty or subsidy", f"run '{UPDATE_DIFFICULTY}'")
     return rows
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from recon.errors import UsageError
 
+SUFFIX = ".prom"
 LAST_RUN = "recon_daily_last_run_timestamp_seconds"
 LAST_SUCCESS = "recon_daily_last_success_timestamp_seconds"
 
@@ -55,6 +56,10 @@ def ready(path: Path) -> None:
     if path.is_dir() or not os.access(path.resolve().parent, os.W_OK | os.X_OK):
         raise UsageError(
             f"the metrics file {path} cannot be written", "name a file in a directory that is there with --metrics-file"
+        )
+    if path.suffix != SUFFIX:
+        raise UsageError(
+            f"the metrics file {path} would not be read", f"node_exporter reads *{SUFFIX} and nothing else"
         )
 
 

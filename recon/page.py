@@ -68,9 +68,10 @@ def gather(
     made_at: datetime,
     check: ValueCheck | None = None,
     compared: Compared = unwatched,
+    program: str = "recon",
 ) -> Page:
     """The page's content; read-only. The analysis is as of one moment, sums and runs as of the next."""
-    found = analysis.analyze(settings, reference, window, name=name, check=check, compared=compared)
+    found = analysis.analyze(settings, reference, window, name=name, check=check, compared=compared, program=program)
     with connect(settings, name) as session:
         layout = tables.inspect(session, settings)
         with session.transaction(read_only=True, snapshot=True):

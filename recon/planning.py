@@ -8,10 +8,9 @@ from datetime import date
 
 import polars as pl
 
+from recon.advice import UPDATE_DIFFICULTY
 from recon.config import Order
 from recon.report import DateResult, Status
-
-UPDATE_DIFFICULTY = "run 'recon difficulty update'"
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def blocked(dates: Iterable[PlannedDate], terms: pl.DataFrame) -> list[PlannedDa
 
 def _reason(day: date, terms: dict[str, object]) -> str | None:
     if terms.get("difficulty") is None:
-        return f"no difficulty for {day}; {UPDATE_DIFFICULTY}"
+        return f"no difficulty for {day}; run '{UPDATE_DIFFICULTY}'"
     if terms.get("subsidy_btc") is None:
         return f"no block subsidy for {day}; give one with --subsidy FILE"
     return None

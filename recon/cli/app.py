@@ -9,8 +9,9 @@ import typer
 from typer.exceptions import TyperException
 
 from recon import __version__
+from recon.advice import called
 from recon.cli import commands, config, demo, diagnose, difficulty, export, minimal, proof, quarantine, report, sample
-from recon.cli.call import ENDINGS, LOG, logs_json, visible
+from recon.cli.call import ENDINGS, LOG, logs_json, program, visible
 from recon.cli.manual import ManualFormat
 from recon.cli.options import give_options, take_common
 from recon.errors import MEANINGS, ExitCode, ReconError, UsageError
@@ -119,6 +120,7 @@ def fail(error: ReconError, arguments: list[str]) -> int:
     """One line on stderr, or with `--json` one document on stdout; the error's exit code."""
     import json
 
+    error.hint = called(error.hint, program())
     in_log = logs_json() and "--json" not in arguments
     if "--json" in arguments:
         sys.stdout.write(json.dumps(error.to_dict(), ensure_ascii=False) + "\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+import shlex
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("recon")
 ENDINGS: list[Callable[[ReconError], None]] = []
 """Told the error that ends the command, on whichever thread it is found: see `recon.cli.night`."""
+REPEATED: list[str] = []
+"""The options of the command line that say which tables are meant, and by which reference data they are judged."""
 CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
 
 
@@ -36,6 +39,11 @@ def visible(text: str) -> str:
     T_\\x1b[31m-1
     """
     return text.translate(CONTROLS)
+
+
+def program() -> str:
+    """What a suggested command begins with, so that it is about the same tables as this one."""
+    return shlex.join(["recon", *REPEATED])
 
 
 class Call:
@@ -75,6 +83,7 @@ class Call:
 
     def at(self, database_url: str) -> Call:
         """The same call on another database."""
+        REPEATED[:0] = ["-d", database_url]
         return Call(self.command, replace(self._settings, database_url=database_url))
 
     @property
@@ -148,6 +157,17 @@ class Call:
             return log_json(line)
         with suppress(OSError):
             print(line, file=sys.stderr, flush=True)
+
+    def close_log(self, level: int, message: str, **fields: Any) -> None:
+        """The line that sums a command up, at the end of the log file; on stderr only where that is a log, too (JSON
+        lines, or --verbose): there people have seen the answer.
+        """
+        record = LOG.makeRecord(LOG.name, level, "", 0, "%s", (message,), None, extra={"fields": fields})
+        on_screen, *others = LOG.handlers
+        quiet = self._settings.quiet and level < logging.ERROR
+        wanted = [on_screen] if self._settings.verbose or (logs_json() and not quiet) else []
+        for handler in [*wanted, *others]:
+            handler.handle(record)
 
     def say(self, line: str) -> None:
         """A line for people; nothing with `--json`."""

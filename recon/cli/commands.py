@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from recon.cli.call import Call
+from recon.cli.call import Call, program
 from recon.cli.completion import run_ids, unfinished_run_ids
 from recon.cli.options import (
     Atol,
@@ -155,6 +155,7 @@ def analyze(
             max_farm_mw=max_farm_mw,
             check=check,
             compared=compared,
+            program=program(),
         )
     render.analysis(call, found)
     return found.exit_code
@@ -320,6 +321,9 @@ def resume(call: Call, run_id: UnfinishedRunId = None) -> int:
 def runs(call: Call, run_id: RunId = None) -> None:
     """The history of runs, or one run date by date.
 
+    A run is recorded from when it has something to write. One that found nothing to do, had blocked dates only, or
+    ended before is not among them: see its log.
+
     Risks: none; all it does is read, in read-only transactions.
     Output: a line per run, newest first; of one run also a line per date.
     Exit status: 0 the history was shown; 2; 3.
@@ -378,8 +382,8 @@ def daily(
     """The nightly check: today and the days before it.
 
     Risks: those of fix, for the last dates. Only one instance works at a time.
-    Output: a line per date (fully_reconciled, fixed, partial or failed), then what fix prints. With --json one
-        document, whose figures are those of the metrics file.
+    Output: a line per date (fully_reconciled, fixed, partial, failed or blocked), then what fix prints. With --json
+        one document, whose figures are those of the metrics file. The log ends with one line that sums the night up.
     Exit status: 0; 1; 2; 3; 4 some dates failed or are blocked, or another instance is at work.
     Examples:
         recon daily --days 3 --quiet --log-file recon.log

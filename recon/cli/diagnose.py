@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from recon.cli.call import Call, counted
+from recon.cli.call import Call, counted, program
 from recon.cli.options import COMMON, take_common, with_common
 from recon.errors import ExitCode, Interrupted, ReconError
 
@@ -87,6 +87,7 @@ def ladder_only(call: Call, nagios: Nagios = False) -> int:
 
 
 def _answer(call: Call, found: Diagnosis, nagios: bool) -> int:
+    found = found.called(program())
     if nagios:
         code, line = found.nagios()
         print(line)

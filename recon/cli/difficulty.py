@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 
 from recon.address import without_password
+from recon.advice import PUBLIC_DIFFICULTY, UPDATE_DIFFICULTY
 from recon.cli.call import Call
 from recon.cli.options import with_common
 from recon.errors import ExitCode, UsageError
 from recon.window import parse_date
 
 TOP = 20
-PUBLIC = "https://mempool.space/api/v1/mining/difficulty-adjustments"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -45,7 +45,7 @@ def show(
     if call.json:
         call.print_json(found.to_dict())
     elif found.difficulty is None:
-        call.say(f"{found.day}: no difficulty is known; run 'recon difficulty update'")
+        call.say(f"{found.day}: no difficulty is known; run '{UPDATE_DIFFICULTY}'")
     else:
         call.say(f"{found.day}: {found.difficulty.normalize():f}")
         call.say(f"  epoch     from {found.starts_at_utc}, block {found.height or 'unknown'}")
@@ -96,7 +96,7 @@ def update(
         recon difficulty update --from https://mempool.space/api/v1/mining/difficulty-adjustments
     """
     if not origin:
-        raise UsageError("no source of difficulties is named", f"give --from FILE, or --from {PUBLIC}")
+        raise UsageError("no source of difficulties is named", f"give --from FILE, or --from {PUBLIC_DIFFICULTY}")
     from recon import difficulty_update
 
     patience = call.timeouts.connect_s

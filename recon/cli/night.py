@@ -25,6 +25,29 @@ if TYPE_CHECKING:
 
 LAST_LINES = 50
 MOST_CHARACTERS = 10_000
+COUNTS = {
+    "missing_before": "missing before",
+    "inserted": "inserted",
+    "remaining": "missing",
+    "duplicate": "duplicate",
+    "orphan": "orphan",
+    "wrong": "wrong",
+    "blocked_dates": "blocked",
+    "failed_dates": "failed",
+}
+"""What a night is summed up by, in its order: fields of the JSON document, and what people call them."""
+IN_LOG = (
+    "command",
+    "run_id",
+    "window",
+    "exit_code",
+    "outcomes",
+    *COUNTS,
+    "seconds",
+    "difficulty_coverage_days",
+    "error",
+)
+"""The fields of the JSON document that the log line has, too."""
 NO_LEDGER = {ExitCode.DATABASE, ExitCode.INTERRUPTED, ExitCode.TERMINATED}
 """How runs end whose database cannot be asked for the state before, nor hold this one: told every time."""
 
@@ -83,9 +106,9 @@ class Night:
     def _failed(self, error: ReconError, exit_code: int | None = None) -> None:
         """Also called on the main thread, for a run whose own waits for a server that does not answer."""
         code = int(error.exit_code) if exit_code is None else exit_code
-        result = self.found.to_dict() if self.found else {"seconds": time.monotonic() - self._started}
+        result = self.found.to_dict() if self.found else {"seconds": round(time.monotonic() - self._started, 3)}
         with suppress(ReconError):
-            result["difficulty_coverage_days"] = coverage_days(self._call.reference, self._window.bounds[1])
+            result["difficulty_coverage_days"] = coverage_days(self._call.reference.known_through, self._window)
         self._tell(result | error.to_dict() | {"command": self._call.command, "exit_code": code})
 
     def _tell(self, document: dict[str, Any]) -> None:
@@ -96,10 +119,16 @@ class Night:
             if not self._told:
                 self._told = True
                 self._write_metrics(document)
-                self._ping(str(document["exit_code"]), self._lines.text + _summary(document))
+                self._ping(str(document["exit_code"]), f"{self._lines.text}{_summary(document)}\n")
                 self._tell_change(document)
+                self._close_log(document)
         finally:
             self._telling.release()
+
+    def _close_log(self, document: dict[str, Any]) -> None:
+        level = logging.INFO if document["exit_code"] == ExitCode.OK else logging.ERROR
+        fields = {name: document[name] for name in IN_LOG if document.get(name) is not None}
+        self._call.close_log(level, f"daily: {_summary(document)}", **fields)
 
     def _write_metrics(self, document: dict[str, Any]) -> None:
         if not self._metrics_file:
@@ -145,11 +174,14 @@ class Night:
 
 
 def _summary(document: dict[str, Any]) -> str:
-    """The last line of a ping; of a run without a result the log's last line is its error.
+    """The last line of a log and of a ping: the exit code, and every count that is known.
 
-    >>> _summary({"exit_code": 1, "inserted": 9, "remaining": 0, "duplicate": 2, "orphan": 0, "wrong": None})
-    'exit code 1: 9 inserted, 0 missing, 2 duplicate, 0 orphan\\n'
+    >>> _summary({"exit_code": 1, "inserted": 9, "remaining": 0, "duplicate": 2, "wrong": None, "seconds": 1.25})
+    'exit code 1: 9 inserted, 0 missing, 2 duplicate, 1.2 s'
+    >>> _summary({"exit_code": 4, "error": {"message": "another one is at work"}, "seconds": 0.1})
+    'exit code 4: another one is at work, 0.1 s'
     """
-    counts = {name: document.get(name) for name in ("inserted", "remaining", "duplicate", "orphan", "wrong")}
-    shown = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count is not None)
-    return f"exit code {document['exit_code']}{': ' if shown else ''}{shown}\n".replace("remaining", "missing")
+    parts = [f"{day} {outcome}" for day, outcome in document.get("outcomes", {}).items()]
+    parts += [f"{document[name]:,} {shown}" for name, shown in COUNTS.items() if document.get(name) is not None]
+    parts += [document["error"]["message"]] if "error" in document else []
+    return f"exit code {document['exit_code']:d}: {', '.join(parts)}, {document['seconds']:.1f} s"

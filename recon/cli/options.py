@@ -12,10 +12,20 @@ from typing import Annotated, Any, get_args
 
 import typer
 
+from recon.address import without_password
 from recon.cli.about import About
-from recon.cli.call import Call
+from recon.cli.call import REPEATED, Call
 from recon.cli.sources import Found, settle
-from recon.config import DEFAULT_CALCULATIONS, DEFAULT_CURTAILMENT, EngineName, Fleet, LogFormat, Reader, parse_settings
+from recon.config import (
+    DEFAULT_CALCULATIONS,
+    DEFAULT_CURTAILMENT,
+    EngineName,
+    Fleet,
+    LogFormat,
+    Reader,
+    Settings,
+    parse_settings,
+)
 
 
 def _option(kind: Any, *names: str, help: str, otherwise: Any = None, **more: Any) -> Any:
@@ -101,6 +111,12 @@ KINDS = {name: get_args(parts[0])[0] for name, parts in _SETTINGS.items()} | {"h
 OTHERWISE = {name: str(parts[-1]) for name, parts in _SETTINGS.items() if name in COMMON and parts[-1] is not None}
 """What a setting is where nobody says, as the help has it."""
 
+SAME_TABLES = (
+    *(f"{table}_{what}" for table in ("curtailment", "calculations") for what in ("table", "columns")),
+    *("fleet", "miners", "difficulty", "subsidy"),
+)
+"""The options that say which tables of a database are meant, and what their rows should be."""
+
 Command = Callable[..., int | None]
 
 
@@ -127,6 +143,7 @@ def with_common(
             needed = database and not values.get(unless)
             settings = parse_settings({name: setting.value for name, setting in found.items()}, database=needed)
             settings = replace(settings, read_only=read_only or bool(values.get("dry_run")))
+            REPEATED[:] = _repeated(found, settings)
             with Call(ctx.command_path.split(" ", 1)[-1], settings, elsewhere) as call:
                 if engine:
                     _ = call.engine  # its options cannot be right or wrong only where it is used
@@ -137,6 +154,16 @@ def with_common(
         return _take(wrapper, command, without="call", more=more)
 
     return decorate
+
+
+def _repeated(found: dict[str, Found], settings: Settings) -> list[str]:
+    """The options of the command line by which another command is about the same tables; without any password."""
+    named = settings.database_url and found["database_url"].source == "flag"
+    words = ["-d", without_password(settings.database_url)] if named else []
+    for name in SAME_TABLES:
+        if found[name].source == "flag":
+            words += [f"--{name.replace('_', '-')}", str(found[name].value)]
+    return words
 
 
 def take_common(function: Command) -> Command:

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from recon import month_calendar
+from recon.advice import UPDATE_DIFFICULTY, called
 from recon.audit import Tolerance
-from recon.cli.call import LOG, Call, counted, visible
+from recon.cli.call import LOG, Call, counted, program, visible
 from recon.errors import ExitCode, ReconError, UsageError
-from recon.findings import explain_command
+from recon.findings import explain_command, fill_command
 from recon.manifest import totals
 from recon.pipeline import ValueCheck, Watcher
 from recon.report import DateResult, FixReport, Status, Values, change_rows, percent
@@ -66,7 +67,7 @@ def cached(call: Call, kept: Cached) -> None:
     if call.json:
         return call.print_json(kept.to_dict())
     _status_lines(call, kept.status)
-    since = "has not changed since" if kept.current else "has changed since; 'recon status' looks again"
+    since = "has not changed since" if kept.current else f"has changed since; '{program()} status' looks again"
     call.say(f"as runs last saw it, at {kept.taken_at} UTC or later; the curtailment {since}")
 
 
@@ -227,7 +228,7 @@ def _month_lines(call: Call, found: Status) -> None:
     table, earlier = month_lines.calendar(month_calendar.months(days))
     call.console.print(table)
     if earlier:
-        call.say(f"... and {counted(earlier, 'earlier month')} ('recon report' shows all)")
+        call.say(f"... and {counted(earlier, 'earlier month')} ('{program()} report' shows all)")
     call.console.print(month_lines.legend())
 
 
@@ -308,9 +309,9 @@ def fix(call: Call, report: FixReport) -> None:
         if document["replaced"] or document["removed"]:
             call.say(
                 f"{document['replaced']:,} wrong rows replaced, {document['removed']:,} surplus rows removed; "
-                f"all are in the quarantine ('recon quarantine list {report.run_id}')"
+                f"all are in the quarantine ('{program()} quarantine list {report.run_id}')"
             )
-    _unfinished_lines(call, report)
+    _unfinished_lines(report)
     if report.after.reconciled:
         call.console.print("[green]reconciled[/]", markup=True)
     else:
@@ -319,7 +320,8 @@ def fix(call: Call, report: FixReport) -> None:
 
 def daily(call: Call, found: DailyReport) -> None:
     """The answer of `recon daily`: one line per date, then what `fix` says."""
-    LOG.info("daily: %s", ", ".join(f"{day} {outcome}" for day, outcome in found.outcomes.items()))
+    for warning in found.warnings:
+        LOG.warning(warning)
     for day, outcome in found.outcomes.items():
         call.say(f"{day} {outcome}")
     if call.json:
@@ -361,9 +363,9 @@ def _amount(btc: float | str) -> str:
     return f"{btc:.10f}".rstrip("0") if "e-" in str(btc) else str(btc)
 
 
-def _unfinished_lines(call: Call, report: FixReport) -> None:
+def _unfinished_lines(report: FixReport) -> None:
     """Blocked and failed dates: how many, an example, and what to do."""
-    resume = f"recon resume {report.run_id}" if report.run_id else f"recon {call.command}"
+    resume = called(f"recon resume {report.run_id}" if report.run_id else fill_command(report.after.window), program())
     blocked = report.dates_with("blocked")
     if blocked:
         first = min(blocked, key=lambda result: result.day)
@@ -393,7 +395,7 @@ def runs(call: Call, history: Sequence[dict[str, Any]], dates: Sequence[DateResu
         document = {"schema_version": 1, "command": "runs", "runs": [_run_dict(row) for row in history]}
         return call.print_json(document | ({"dates": [d.to_dict() for d in dates]} if dates else {}))
     if not history:
-        return call.say("no run yet")
+        return call.say("no run yet: a run is recorded from when it has something to write")
     table = _table("run", "command", "status", "dates done", "rows", "started", folded=("command", "started"))
     for row in history[: None if dates else 2 * TOP]:
         done = f"{row['dates_done']:,}/{row['dates']:,}"
@@ -446,7 +448,7 @@ def explanation(call: Call, found: Explanation) -> None:
     if found.energy_mwh is None:
         call.say("  no curtailment of this key that can be priced")
         for day, period, farm in found.nearest:
-            call.say(f"  a key near by: {explain_command(day, period, farm)}")
+            call.say(f"  a key near by: {called(explain_command(day, period, farm), program())}")
     else:
         call.say(f"  energy         {found.energy_mwh:.10g} MWh = {found.energy_mwh * 3.6e9:.10g} J")
         call.say(f"  difficulty     {_plain(found.difficulty)} (in force at 00:00 UTC)")
@@ -470,7 +472,7 @@ def _model_lines(call: Call, line: Any) -> None:
     call.say(f"{line.miner_model}: {figures} = {line.joules_per_hash:.6g} J/hash")
     call.say(f"  hashes         {line.hashes:.10g}")
     if line.expected_blocks is None:
-        call.say("  blocked        no difficulty for this date; run 'recon difficulty update'")
+        call.say(f"  blocked        no difficulty for this date; run '{UPDATE_DIFFICULTY}'")
         return
     call.say(f"  blocks         {line.expected_blocks:.10g} expected (difficulty x 2^32 hashes each)")
     call.say(f"  computed       {line.bitcoin_mined:.8f} BTC")
@@ -494,9 +496,10 @@ def export(call: Call, report: ExportReport) -> None:
         call.say(f"left out: {values:,} {why}")
     if report.blocked:
         LOG.error(
-            "no difficulty or block subsidy for %s, first %s; run 'recon difficulty update'",
+            "no difficulty or block subsidy for %s, first %s; run '%s'",
             counted(len(report.blocked), "date"),
             report.blocked[0],
+            UPDATE_DIFFICULTY,
         )
     call.say(f"{counted(len(report.written), 'file')} written to {report.directory}")
     verdict(call, report.status)
@@ -515,9 +518,12 @@ def init(call: Call, found: InitReport) -> None:
     elif found.index_created:
         call.say("the unique index was created")
     else:
-        call.say(f"no unique index keeps duplicates out; 'recon init --unique-index' runs:\n  {found.index_statement};")
+        call.say(
+            f"no unique index keeps duplicates out; '{program()} init --unique-index' runs:\n  {found.index_statement};"
+        )
         if found.duplicates:
-            call.say(f"{found.duplicates:,} duplicates stand in its way; 'recon fix --repair duplicate' removes them")
+            remedy = f"{program()} fix --repair duplicate --yes"
+            call.say(f"{found.duplicates:,} duplicates stand in its way; '{remedy}' removes them")
 
 
 def partitioned(call: Call, made: Partitioned) -> None:

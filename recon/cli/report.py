@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from recon.cli.call import Call, write_out
+from recon.cli.call import Call, program, write_out
 from recon.cli.commands import DEFAULT_ATOL, DEFAULT_RTOL, DEFAULT_WORKERS
 from recon.cli.options import Atol, CheckValues, FirstDate, LastDate, Rtol, Workers, with_common
 from recon.config import parse_workers
@@ -60,7 +60,14 @@ def report(
         check = render.value_check(call, values, atol, rtol, connections, compared)
         made_at = datetime.now(UTC)
         found = page.gather(
-            call.settings, call.reference, window, name=call.name, made_at=made_at, check=check, compared=compared
+            call.settings,
+            call.reference,
+            window,
+            name=call.name,
+            made_at=made_at,
+            check=check,
+            compared=compared,
+            program=program(),
         )
     from recon import page_html
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from recon.advice import UPDATE_DIFFICULTY
 from tests import oracle
 from tests.builders import days, fill, source_rows
 from tests.databases import Database
@@ -62,7 +63,9 @@ def test_the_day_after_the_clocks_went_back_all_fifty_periods_are_checked(databa
     assert database.count("recon.runs") == 2, "a night with nothing to do is no run"
 
 
-def test_every_date_comes_to_one_of_four_outcomes(database: Database, run_recon: Run, tmp_path: Path) -> None:
+def test_every_date_has_its_outcome_and_the_log_ends_with_the_nights(
+    database: Database, run_recon: Run, tmp_path: Path
+) -> None:
     """From the oldest: complete, missing, missing with a duplicate besides, and one that cannot be written."""
     complete, missing, twice, refused, tomorrow = days(AUTUMN, 5)
     rows = fill(database, source_rows([complete, missing, twice, refused, tomorrow]))
@@ -99,17 +102,18 @@ def test_every_date_comes_to_one_of_four_outcomes(database: Database, run_recon:
     assert (
         len([line for line in lines if f"INFO {refused} failed inserted=0 attempts=1 error=not this date" in line]) == 1
     )
-    night = f"daily: {refused} failed, {twice} partial, {missing} fully_reconciled, {complete} fully_reconciled"
-    assert night in lines[-2]
-    assert "ERROR 1 date failed, first 2024-10-30: not this date" in lines[-1]
+    assert "ERROR 1 date failed, first 2024-10-30: not this date" in lines[-2]
+    night = f"{refused} failed, {twice} partial, {missing} fully_reconciled, {complete} fully_reconciled"
+    counts = "27 missing before, 0 inserted, 27 missing, 1 duplicate, 0 orphan, 0 blocked, 1 failed"
+    assert re.search(rf"ERROR daily: exit code 4: {night}, {counts}, \d+\.\d s$", lines[-1]), lines[-1]
 
 
-def test_a_date_without_difficulty_failed_and_the_others_are_done(database: Database, run_recon: Run) -> None:
+def test_a_date_without_difficulty_is_blocked_and_the_others_are_done(database: Database, run_recon: Run) -> None:
     fill(database, source_rows(days(date(2035, 1, 1), 1)))
     arguments = ("daily", "--today", "2035-01-02", "--json")
     assert outcomes(run_recon(*arguments, url=database.url), 4) == {
         "2035-01-02": "fully_reconciled",
-        "2035-01-01": "failed",
+        "2035-01-01": "blocked",
     }
     assert database.count(TABLE) == 0
 
@@ -185,6 +189,57 @@ def test_json_log_lines_are_one_object_each(database: Database, run_recon: Run) 
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     assert [line["level"] for line in lines][-1] == "error"
     assert sorted(line["date"] for line in lines if "date" in line) == ["2024-10-27", "2024-10-28"]
+
+
+def test_a_night_with_surplus_rows_only_ends_with_its_line_as_well(
+    database: Database, run_recon: Run, tmp_path: Path
+) -> None:
+    """In the log file, and on stderr where that is JSON lines; nothing was written, so no run is recorded."""
+    exact = oracle.calculations(fill(database, source_rows([AUTUMN], farms=1)))
+    database.add_calculations(*exact, exact[0])
+    log = tmp_path / "daily.log"
+    night = ("daily", "--today", "2024-10-28", "--log-file", log)
+    shown = run_recon(*night, url=database.url)
+    assert (shown.returncode, shown.stderr) == (1, ""), "people have seen it on stdout"
+    counts = "0 missing before, 0 inserted, 0 missing, 1 duplicate, 0 orphan, 0 blocked, 0 failed"
+    (line,) = log.read_text().splitlines()
+    assert f" ERROR daily: exit code 1: 2024-10-28 fully_reconciled, {AUTUMN} partial, {counts}, " in line
+
+    as_json = run_recon(*night, "--log-format", "json", "--json", url=database.url)
+    (line,) = as_json.stderr.splitlines()
+    fields, document = json.loads(line), json.loads(as_json.stdout)
+    assert fields.pop("level") == "error" and fields.pop("message").startswith("daily: exit code 1: 2024-10-28 ")
+    assert fields.pop("time")
+    assert fields == {name: document[name] for name in fields}
+    assert {"exit_code", "outcomes", "seconds", "missing_before", "remaining", "inserted", "duplicate"} <= set(fields)
+    assert json.loads(log.read_text().splitlines()[-1]) | {"time": ""} == json.loads(line) | {"time": ""}
+
+    database.execute(f"delete from {TABLE}")
+    filled = run_recon(*night, "--log-format", "json", "--quiet", url=database.url)
+    assert (filled.returncode, filled.stderr) == (0, ""), "nothing is wrong"
+    fields = json.loads(log.read_text().splitlines()[-1])
+    assert (fields["missing_before"], fields["inserted"], fields["remaining"]) == (9, 9, 0)
+    shown = run_recon("runs", "--json", url=database.url)
+    assert [run["run_id"] for run in json.loads(shown.stdout)["runs"]] == [fields["run_id"]]
+
+
+def test_a_night_past_the_known_difficulty_warns_though_nothing_is_blocked_yet(
+    database: Database, run_recon: Run, tmp_path: Path
+) -> None:
+    """On stderr, in the log and in the document; the exit code is the contract's. The last known date is no trouble."""
+    log = tmp_path / "daily.log"
+    warning = "difficulty is known through 2026-06-24 only, 1,287 days before 2030-01-01: later dates are blocked; run "
+    late = run_recon("daily", "--today", "2030-01-01", "--log-file", log, url=database.url)
+    assert (late.returncode, late.stderr) == (0, f"WARNING: {warning}'{UPDATE_DIFFICULTY}'\n")
+    assert f"WARNING {warning}" in log.read_text()
+    document = json.loads(run_recon("daily", "--today", "2030-01-01", "--json", url=database.url).stdout)
+    assert document["warnings"] == [f"{warning}'{UPDATE_DIFFICULTY}'"]
+    assert document["difficulty_coverage_days"] == -1287
+    last = run_recon("daily", "--today", "2026-06-24", "--json", url=database.url)
+    assert (json.loads(last.stdout)["warnings"], last.stderr) == ([], "")
+    assert run_recon("runs", url=database.url).stdout == (
+        "no run yet: a run is recorded from when it has something to write\n"
+    )
 
 
 @pytest.mark.parametrize("option", [("--days", 0), ("--days", 367), ("--today", "2024-10-32")])

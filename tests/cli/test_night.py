@@ -235,7 +235,7 @@ def test_json_log_lines_are_all_there_is_on_stderr(
     done = run_recon("daily", "--log-format", "json", *options, url=NOBODY)
     assert (done.returncode, done.stdout) == (3, "")
     lines = [json.loads(line) for line in done.stderr.splitlines()]
-    assert [line["level"] for line in lines] == ["warning", "error", "warning"]
+    assert [line["level"] for line in lines] == ["warning", "error", "warning", "error"]
     assert "cannot connect" in lines[1]["message"]
     call = Call("daily", Settings(log_format=LogFormat.JSON, profile=True))
     call.progress("3/9 dates")
@@ -252,6 +252,10 @@ def test_what_cannot_be_told_is_refused_before_any_work(run_recon: Run, tmp_path
     done = run_recon("daily", "--ping-url", f"hc-ping.com/{CANARY}", url=NOBODY)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "recon: --ping-url is not an address; give https://host/path, without a user or password\n"
+    odd = tmp_path / "recon.txt"
+    done = run_recon("daily", "--metrics-file", odd, url=NOBODY)
+    said = f"recon: the metrics file {odd} would not be read; node_exporter reads *.prom and nothing else\n"
+    assert (done.returncode, done.stdout, done.stderr, odd.exists()) == (2, "", said, False)
     for place in (tmp_path / "nowhere" / "recon.prom", tmp_path):
         with pytest.raises(UsageError, match=f"the metrics file {place} cannot be written"):
             ready(place)

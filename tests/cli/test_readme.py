@@ -5,24 +5,32 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from recon.advice import UPDATE_DIFFICULTY
 from recon.cli.options import KINDS
 from recon.cli.sources import read
 from recon.config import URL_VARIABLES
 from recon.metrics import METRICS
-from tests.parsing import parse
+from recon.reference import load
+from recon.window import today_in_london
+from tests.databases import Database
+from tests.parsing import commands_in, parse
 from tests.readme import README, examples, run, timeless
 
 Run = Callable[..., Any]
 TEXT = README.read_text(encoding="utf-8")
 CRON_FIELD = r"(\*|\d+(-\d+)?)(/\d+)?(,\d+)*"
 CRON_RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
+PROGRAM = "/usr/local/bin/recon"
 NOBODY = "postgresql://nobody@127.0.0.1:1/none"
 """Whose options are right gets as far as here, and ends with 3."""
 
@@ -40,27 +48,82 @@ def blocks(language: str) -> list[str]:
 
 def unattended(run_recon: Run, command: str, scratch: Path) -> None:
     """The command's options are right: without a server it gets as far as connecting. Its files go to `scratch`."""
-    arguments = shlex.split(command)[1:]
+    (arguments,) = commands_in(command)
+    assert parse(arguments)
+    if arguments[0] == "difficulty":
+        return  # nobody out there is to be asked
     moved = [str(scratch / Path(word).name) if word.startswith("/var/") else word for word in arguments]
     done = run_recon(*moved, url=NOBODY)
     assert done.returncode == 3, f"{command}: {done.stderr}"
 
 
+def crontab() -> tuple[dict[str, str], list[list[str]]]:
+    """The variables of the crontab, and its jobs: five fields of time and the command."""
+    (text,) = blocks("cron")
+    lines = [line for line in text.splitlines() if line]
+    settings = dict(line.split("=", 1) for line in lines if "=" in line.split()[0])
+    return settings, [line.split(None, 5) for line in lines if "=" not in line.split()[0]]
+
+
 def test_the_crontab_has_a_nightly_check_and_a_weekly_fix(run_recon: Run, tmp_path: Path) -> None:
-    (crontab,) = blocks("cron")
-    settings = [line for line in crontab.splitlines() if line and "=" in line.split()[0]]
-    assert {line.split("=")[0] for line in settings} <= {*URL_VARIABLES, "PATH", "MAILTO", "SHELL", "RECON_HOME"}
-    jobs = [line.split(None, 5) for line in crontab.splitlines() if line and line not in settings]
-    assert [job[5].split()[:2] for job in jobs] == [["recon", "daily"], ["recon", "fix"]]
+    settings, jobs = crontab()
+    assert settings.keys() <= {*URL_VARIABLES, "PATH", "MAILTO", "SHELL", "RECON_HOME"}
+    assert [job[5].split()[:2] for job in jobs] == [[PROGRAM, name] for name in ("difficulty", "daily", "fix")]
     for *fields, command in jobs:
         assert "%" not in command, "cron takes it for a line's end"
         for field, (least, most) in zip(fields, CRON_RANGES, strict=True):
             assert re.fullmatch(CRON_FIELD, field)
             assert all(least <= int(number) <= most for number in re.findall(r"\d+", field))
         unattended(run_recon, command, tmp_path)
-    nightly, weekly = jobs
+    newer, nightly, weekly = jobs
+    assert newer[1:5] == nightly[1:5] and int(newer[0]) < int(nightly[0])
     assert nightly[2:5] == ["*", "*", "*"]
     assert weekly[2:5] == ["*", "*", "0"]
+
+
+def test_cron_has_something_to_mail_only_when_something_is_wrong(
+    database: Database, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """All is well; a row too many, in a job that answers on stdout; nobody there, which is told on stderr."""
+    program = tmp_path / "recon"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m recon "$@"\n')
+    program.chmod(0o755)
+    jobs = [job[5].replace(PROGRAM, str(program)).replace("/var/log/recon", str(tmp_path)) for job in crontab()[1]]
+    tonight = today_in_london(datetime.now(UTC))
+
+    def mailed(url: str) -> list[str]:
+        variables = environment | {"RECON_DATABASE_URL": url}
+        run = partial(subprocess.run, env=variables, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+        done = [run(["sh", "-c", job]) for job in jobs if "difficulty" not in job]
+        return [night.stdout + night.stderr for night in done]
+
+    assert mailed(database.url) == ["", ""]
+    assert "exit code 0: " in (tmp_path / "daily.log").read_text().splitlines()[-1]
+    database.add_calculations((tonight, 1, "T_GHOST-1", "S9", "1", "1"))
+    daily, weekly = mailed(database.url)
+    assert f"{tonight} partial\n" in daily and "not reconciled: 0 missing, 0 duplicate, 1 orphan\n" in daily
+    assert "not reconciled: 0 missing, 0 duplicate, 1 orphan\n" in weekly
+    assert [text.startswith("recon: cannot connect") for text in mailed(NOBODY)] == [True, True]
+    assert "exit code 3: cannot connect" in (tmp_path / "daily.log").read_text().splitlines()[-1]
+
+
+def test_what_cron_and_systemd_name_is_there_after_the_installation() -> None:
+    needed = set(re.findall(rf"{PROGRAM}|/var/\w+/recon", "\n".join([*blocks("cron"), *blocks("ini")])))
+    assert needed == {PROGRAM, "/var/log/recon", "/var/lib/recon"}
+    made = [line.split() for line in "\n".join(blocks("sh")).splitlines() if line.startswith(("ln -s", "install -d"))]
+    assert needed <= {word for line in made for word in line}
+    assert ["install", "-d", "-o", "recon"] in [line[:4] for line in made], "the job's user may write there"
+    assert "User=recon" in systemd_units()["recon.service"]
+
+
+def test_the_readme_says_when_the_packaged_difficulty_ends_and_how_to_bring_newer_ones() -> None:
+    packaged = load(None, None, None, Path("/nowhere"))
+    assert f"The packaged difficulty ends on {packaged.known_through}." in TEXT
+    updates = [
+        line for line in "\n".join([*blocks("sh"), *blocks("cron"), *blocks("ini")]).splitlines() if "--from h" in line
+    ]
+    assert len(updates) >= 5
+    assert all(UPDATE_DIFFICULTY in line for line in updates)
 
 
 def systemd_units() -> dict[str, str]:
@@ -77,10 +140,11 @@ def test_the_systemd_units_start_the_nightly_check(run_recon: Run, tmp_path: Pat
         units[name] = parser
     assert set(units) == {"recon.service", "recon.timer"}
     service, timer = units["recon.service"]["Service"], units["recon.timer"]
-    program, command = service["ExecStart"].split(None, 1)
-    assert Path(program).is_absolute()
-    assert command.split()[0] == "daily"
-    unattended(run_recon, f"recon {command}", tmp_path)
+    before, command = service["ExecStartPre"], service["ExecStart"]
+    assert before.startswith(f"-{PROGRAM} difficulty update "), "one that fails does not keep the night from beginning"
+    assert command.startswith(f"{PROGRAM} daily ")
+    for line in (before, command):
+        unattended(run_recon, line, tmp_path)
     assert service["Environment"].split("=")[0] in URL_VARIABLES
     assert service["Type"] == "oneshot"
     assert re.fullmatch(r"\*-\*-\* ([01]\d|2[0-3]):[0-5]\d:[0-5]\d", timer["Timer"]["OnCalendar"])

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from recon.advice import UPDATE_DIFFICULTY
 from tests import oracle
 from tests.builders import DAY, MODELS, days, fill, source_rows, write
 from tests.databases import Database
@@ -152,7 +153,7 @@ class TestBlocked:
         done = run_recon("fix", url=database.url)
         run_id = database.scalar("select run_id from recon.runs")
         (line,) = (line for line in done.stderr.splitlines() if "difficulty" in line)
-        assert "no difficulty for 2 dates, first 2027-01-01; run 'recon difficulty update'" in line
+        assert f"no difficulty for 2 dates, first 2027-01-01; run '{UPDATE_DIFFICULTY}'" in line
         assert line.endswith(f"and then 'recon resume {run_id}'")
 
     def test_they_are_done_once_the_difficulty_is_known(

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 import polars as pl
 import pytest
 
+from recon.advice import UPDATE_DIFFICULTY
 from recon.findings import Finding, by_severity, fix_command, index_finding, ranges, recommendations, spans
 from recon.gap_findings import count_findings
 from recon.gaps import COUNTS
@@ -143,7 +144,7 @@ def test_the_newest_gap_is_recommended_first_and_blocked_dates_are_not() -> None
     assert [command for command, _ in advice] == [
         "recon date 2024-04-21",
         "recon range 2024-04-20 2024-04-21",
-        "recon difficulty update --from FILE",
+        UPDATE_DIFFICULTY,
         "recon date 2024-04-25 --repair duplicate --dry-run",
         "recon date 2024-04-25 --repair orphan --dry-run",
         "recon init --unique-index",
