@@ -12,11 +12,11 @@ import polars as pl
 
 from recon import audit, gaps, ledger, repair
 from recon.advice import UPDATE_DIFFICULTY
-from recon.audit import Tolerance
 from recon.bitcoin import calculations
 from recon.config import Settings
 from recon.database import Session, sql
 from recon.errors import DatabaseError
+from recon.parameters import Mending
 from recon.profile import stage
 from recon.reference import Reference
 from recon.report import DateResult
@@ -44,13 +44,7 @@ class Job:
     settings: Settings
     reference: Reference
     command: str = "fix"
-    repairs: frozenset[str] = repair.MISSING_ONLY
-    tolerance: Tolerance = field(default_factory=Tolerance)
-
-    @property
-    def changes_rows(self) -> bool:
-        """Whether it may touch rows that are there."""
-        return not self.repairs <= repair.MISSING_ONLY
+    mending: Mending = field(default_factory=Mending)
 
     @property
     def application_name(self) -> str:
@@ -94,7 +88,7 @@ def fill(
             rows = _missing_rows(keys, done, job)
         if only is not None:
             rows = rows.join(only, on=KEY, how="semi")
-        if "missing" not in job.repairs:
+        if "missing" not in job.mending.repairs:
             rows = rows.join(doomed, on=CALC_KEY, how="semi")
         if not rows.is_empty():
             with stage("copy"):
@@ -104,7 +98,7 @@ def fill(
             _check(session, layout, where, done, written, state)
             if only is not None:
                 _check_keys(session, layout, where, rows)
-            if job.changes_rows:
+            if job.mending.changes_rows:
                 repair.note_replacements(session, job.run_id, doomed, rows)
                 _check_values(session, layout, job, keys, where)
         share = (time.monotonic() - started) / len(dates)
@@ -112,7 +106,7 @@ def fill(
         if only is not None:
             results = [replace(result, status="pending", attempts=0) for result in results]
         with stage("price"):
-            whole = only is None and "missing" in job.repairs
+            whole = only is None and "missing" in job.mending.repairs
             counts = gaps.after(keys, list(job.reference.models), done, rows, all_gaps=whole)
         with stage("ledger"):
             return Filled(ledger.record(session, job.run_id, results), counts)
@@ -126,15 +120,15 @@ def lock(session: Session, layout: Layout, dates: Sequence[date]) -> None:
 
 def _repaired(session: Session, layout: Layout, job: Job, keys: pl.DataFrame, where: dict[str, str]) -> pl.DataFrame:
     """The rows that the job's repairs took out of the table (audit.doomed); none unless it was asked for."""
-    if not job.changes_rows:
+    if not job.mending.changes_rows:
         return pl.DataFrame(schema={**CALC_KEY_SCHEMA, "verdict": pl.String})
-    doomed = audit.doomed(_judged(session, layout, job, keys, where).lazy(), job.repairs).collect()
+    doomed = audit.doomed(_judged(session, layout, job, keys, where).lazy(), job.mending.repairs).collect()
     repair.remove(session, layout, job.run_id, doomed, where)
     return doomed
 
 
 def _judged(session: Session, layout: Layout, job: Job, keys: pl.DataFrame, where: dict[str, str]) -> pl.DataFrame:
-    return repair.judge(session, layout, job.reference, job.settings.fleet, keys, where, job.tolerance)
+    return repair.judge(session, layout, job.reference, job.settings.fleet, keys, where, job.mending.tolerance)
 
 
 def _check_values(session: Session, layout: Layout, job: Job, keys: pl.DataFrame, where: dict[str, str]) -> None:
@@ -143,8 +137,8 @@ def _check_values(session: Session, layout: Layout, job: Job, keys: pl.DataFrame
     With all of them that is: exactly the pairs that should be there, each once, each with the right value.
     """
     after = _judged(session, layout, job, keys, where)
-    left = audit.doomed(after.lazy(), job.repairs).collect()
-    if "missing" in job.repairs and left.is_empty():
+    left = audit.doomed(after.lazy(), job.mending.repairs).collect()
+    if "missing" in job.mending.repairs and left.is_empty():
         left = _missing_rows(keys, after.select(CALC_KEY), job).with_columns(verdict=pl.lit("missing"))
     for row in left.sort(CALC_KEY).head(1).to_dicts():
         key = f"{row['settlement_date']} {row['settlement_period']} {row['farm_id']} {row['miner_model']}"

@@ -145,8 +145,8 @@ def fix(
             parameters = to_dict(settings, reference, pace, window, mending)
             days = [date.day for date in planned]
             ledger.store_plan(session, run_id, command, __version__, (min(days), max(days)), parameters, planned)
-        job = Job(run_id, settings, reference, command, mending.repairs, mending.tolerance)
-        results, after = _execute(pool, job, layout, planned, pace, watcher, before, engine)
+        job = Job(run_id, settings, reference, command, mending)
+        results, after = _Run(pool, job, layout, pace, watcher, engine).execute(planned, before)
         fingerprints.keep(pool, layout, after, mark)
     return FixReport(command, run_id, results, after, time.monotonic() - started, changes=changes)
 
@@ -212,7 +212,7 @@ def resume(
             return None
         run = ledger.find(session, run_id)
     settings, reference, pace, window, mending = from_dict(run["parameters"], settings, reference)
-    job = Job(run_id, settings, reference, "resume", mending.repairs, mending.tolerance)
+    job = Job(run_id, settings, reference, "resume", mending)
     with Pool(settings, job.application_name) as pool:
         with pool.session() as session:
             layout = inspect(session, settings, writing=True, removing=mending.changes_rows)
@@ -224,7 +224,7 @@ def resume(
             after = survey(session, settings, layout, reference.models, window, pool=pool)
         results: tuple[DateResult, ...] = ()
         if left:
-            results, after = _execute(pool, job, layout, planned, pace, watcher, after, engine)
+            results, after = _Run(pool, job, layout, pace, watcher, engine).execute(planned, after)
         fingerprints.keep(pool, layout, after, mark)
     return FixReport("resume", run_id, results, after, time.monotonic() - started)
 
@@ -237,72 +237,66 @@ def history(settings: Settings, run_id: str | None, *, name: str) -> tuple[list[
         return [ledger.find(session, run_id)], ledger.dates(session, run_id)
 
 
-def _execute(
-    pool: Pool,
-    job: Job,
-    layout: Layout,
-    planned: Sequence[PlannedDate],
-    pace: Pace,
-    watcher: Watcher,
-    before: Status,
-    engine: Engine,
-) -> tuple[tuple[DateResult, ...], Status]:
-    """Works on the planned dates and closes the run in the ledger, whatever happens.
+@dataclass(frozen=True)
+class _Run:
+    """Work on planned dates: by whom, how fast, and who hears of it."""
 
-    The results, one per planned date, and the status `before` with every date that was finished as it was verified.
-    """
-    watcher.planned(job.run_id, planned)
-    results = {date.day: date.result for date in planned}
-    after = before
-    try:
-        left = list(planned)
-        while left:
-            verified, counts = [], [NOTHING_VERIFIED]
-            for filled in _filled(pool, job, layout, left, pace, watcher, engine):
-                for result in filled.results:
-                    results[result.day] = result
-                    watcher.finished(result)
-                verified += [result.day for result in filled.results if result.status in ledger.FINISHED]
-                counts.append(filled.counts)
-            after = after.with_counts(verified, pl.concat(counts))
-            left = _settle(pool, job, results, watcher)
-    except BaseException as error:
-        stopped = isinstance(error, (Interrupted, KeyboardInterrupt))
-        with suppress(DatabaseError), connect(job.settings, job.application_name, last_words=True) as session:
-            ledger.finish(session, job.run_id, "interrupted" if stopped else "failed")
-        raise
-    return tuple(results.values()), after
+    pool: Pool
+    job: Job
+    layout: Layout
+    pace: Pace
+    watcher: Watcher
+    engine: Engine
 
+    def execute(self, planned: Sequence[PlannedDate], before: Status) -> tuple[tuple[DateResult, ...], Status]:
+        """Works on the planned dates and closes the run in the ledger, whatever happens.
 
-def _settle(pool: Pool, job: Job, results: dict[date, DateResult], watcher: Watcher) -> list[PlannedDate]:
-    """Closes the run, unless the server crashed and took back chunks it had committed: their dates are returned."""
-    done = {result.day for result in results.values() if result.status in ledger.FINISHED}
+        The results, one per planned date, and the status `before` with every date that was finished as it was verified.
+        """
+        self.watcher.planned(self.job.run_id, planned)
+        results = {date.day: date.result for date in planned}
+        after = before
+        try:
+            left = list(planned)
+            while left:
+                verified, counts = [], [NOTHING_VERIFIED]
+                for filled in self._filled(left):
+                    for result in filled.results:
+                        results[result.day] = result
+                        self.watcher.finished(result)
+                    verified += [result.day for result in filled.results if result.status in ledger.FINISHED]
+                    counts.append(filled.counts)
+                after = after.with_counts(verified, pl.concat(counts))
+                left = self._settle(results)
+        except BaseException as error:
+            stopped = isinstance(error, (Interrupted, KeyboardInterrupt))
+            settings, name = self.job.settings, self.job.application_name
+            with suppress(DatabaseError), connect(settings, name, last_words=True) as session:
+                ledger.finish(session, self.job.run_id, "interrupted" if stopped else "failed")
+            raise
+        return tuple(results.values()), after
 
-    def close(_: int) -> list[PlannedDate]:
-        with pool.session() as session:
-            taken_back = [date for date in ledger.unfinished(session, job.run_id) if date.day in done]
-            if not taken_back:
-                ledger.finish(session, job.run_id)
-            return taken_back
+    def _filled(self, planned: Sequence[PlannedDate]) -> Iterator[Filled]:
+        """What all dates came to, as their chunks finish; those that are blocked come first."""
+        yield Filled([date.result for date in planned if date.blocked], NOTHING_VERIFIED)
+        open_dates = ((date.day, date.expected) for date in planned if not date.blocked)
+        batches = list(chunks(open_dates, max_dates=self.pace.batch_dates, max_rows=MAX_CHUNK_ROWS))
+        task = partial(work, self.layout, self.job)
+        for _, filled in self.engine(Work(task, batches, self.pool, self.pace.workers, self.watcher.retrying)):
+            yield from filled
 
-    return retried(close, list(results), watcher.retrying)
+    def _settle(self, results: dict[date, DateResult]) -> list[PlannedDate]:
+        """Closes the run, unless the server crashed and took back chunks it had committed: their dates are returned."""
+        done = {result.day for result in results.values() if result.status in ledger.FINISHED}
 
+        def close(_: int) -> list[PlannedDate]:
+            with self.pool.session() as session:
+                taken_back = [date for date in ledger.unfinished(session, self.job.run_id) if date.day in done]
+                if not taken_back:
+                    ledger.finish(session, self.job.run_id)
+                return taken_back
 
-def _filled(
-    pool: Pool,
-    job: Job,
-    layout: Layout,
-    planned: Sequence[PlannedDate],
-    pace: Pace,
-    watcher: Watcher,
-    engine: Engine,
-) -> Iterator[Filled]:
-    """What all dates came to, as their chunks finish; those that are blocked come first."""
-    yield Filled([date.result for date in planned if date.blocked], NOTHING_VERIFIED)
-    open_dates = ((date.day, date.expected) for date in planned if not date.blocked)
-    batches = list(chunks(open_dates, max_dates=pace.batch_dates, max_rows=MAX_CHUNK_ROWS))
-    for _, filled in engine(Work(partial(work, layout, job), batches, pool, pace.workers, watcher.retrying)):
-        yield from filled
+        return retried(close, list(results), self.watcher.retrying)
 
 
 def work(layout: Layout, job: Job, pool: Pool, dates: Sequence[date], retrying: Retrying) -> list[Filled]:

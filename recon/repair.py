@@ -15,8 +15,6 @@ from recon.reference import Reference
 from recon.schema import CALC_KEY, KEY, KEY_SCHEMA
 from recon.tables import Layout, read_unpriceable, read_values
 
-MISSING_ONLY = frozenset({"missing"})
-
 
 def judge(
     session: Session,
