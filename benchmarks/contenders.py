@@ -39,16 +39,18 @@ class Contender:
 def all_for(data: Data, kind: str, database: str) -> list[Contender]:
     """Everyone who takes part in a case of a kind (fix, status or values) that begins with a database.
 
-    Beyond 1x only recon and the SQL statement, by which growth is judged, and pandas only where everything is missing:
-    the others' rounds would take hours.
+    Beyond 1x only recon and the SQL statement, by which growth is judged, and DuckDB and the limit where everything is
+    missing; pandas and the row-by-row script only there and at 1x: the others' rounds would take hours.
     """
     recon, engine = _recon(kind)
+    duckdb = _program("DuckDB", "duckdb", kind, exact=False)
     if data.scale > 1:
-        return [recon, _sql(data, kind)]
+        others = [duckdb, *_copies(data, database)[1:]] if database == "empty" else []
+        return [recon, _sql(data, kind), *others]
     found = [recon, engine, _sql(data, kind)]
     if kind == "values":
         return found + _fetches(data)
-    found.append(_program("DuckDB", "duckdb", kind, exact=False))
+    found.append(duckdb)
     if database == "empty":
         found.append(_program("pandas", "pandas", kind, exact=False))
         found.append(_program(ROW_BY_ROW, "row_by_row", kind, note=SLICE))
