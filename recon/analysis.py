@@ -41,11 +41,11 @@ class Analysis:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of `recon analyze`."""
-        months = self.status.months.to_dicts()
+        months = self.status.months if self.status.values else self.status.months.drop("wrong")
         return {
             **self.status.to_dict("analyze"),
             "worst_dates": date_rows(self.status.incomplete),
-            "months": months,
+            "months": months.to_dicts(),
             "findings": [finding.to_dict() for finding in self.findings],
             "recommendations": [{"command": command, "why": why} for command, why in self.recommendations],
         }

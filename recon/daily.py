@@ -41,15 +41,10 @@ class DailyReport:
 
     @property
     def outcomes(self) -> dict[date, str]:
-        """Each date of the window: fully_reconciled | fixed | partial | failed | blocked (both: nothing written).
-
-        Where values were compared, a date with a wrong one is partial.
-        """
+        """Each date of the window: fully_reconciled | fixed | partial | failed | blocked (both: nothing written)."""
         window = self.report.after.window
         first, last = window.bounds
-        after = self.report.after
-        off = set(after.incomplete.get_column("settlement_date").to_list())
-        off |= set(after.values.wrong_dates if after.values else ())
+        off = set(self.report.after.incomplete.get_column("settlement_date").to_list())
         results = {result.day: result for result in self.report.results}
         days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
         return {day: _outcome(day in off, results.get(day)) for day in reversed(days)}

@@ -12,7 +12,7 @@ from recon import export_files, gaps, repair, slices, values
 from recon.audit import Tolerance
 from recon.config import Settings
 from recon.errors import DataFileError
-from recon.manifest import Manifest, Month, reaches
+from recon.manifest import Manifest, Month, reaches, totals
 from recon.partitions import chunks
 from recon.pipeline import ValueCheck
 from recon.reference import Reference
@@ -45,6 +45,7 @@ def status(directory: Path, settings: Settings, reference: Reference, window: Wi
         slices.against(pl.concat(counts), stated, reference.models),
         values.combined(parts, check.tolerance),
         tuple(damage),
+        totals(export.listed.values())["left_out"],
     )
 
 

@@ -11,8 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from recon.audit import WRONG
-from recon.report import DATE_FIELDS, Status, Values, percent
+from recon.report import DATE_FIELDS, OFF_FIELDS, Status, percent
 
 
 class Band(StrEnum):
@@ -46,7 +45,7 @@ class Day:
     @property
     def reconciled(self) -> bool:
         """Nothing is to be done on this date."""
-        return not (self.missing or self.duplicate or self.orphan or self.wrong)
+        return not any(getattr(self, name) for name in OFF_FIELDS)
 
     @property
     def band(self) -> Band:
@@ -66,16 +65,7 @@ class Day:
 def days(found: Status) -> list[Day]:
     """Every date of the window with curtailment or calculations, in order."""
     rows = found.dates.filter(pl.col("expected") + pl.col("duplicate") + pl.col("orphan") > 0)
-    counted = rows.with_columns(wrong=pl.lit(None)) if found.values is None else _with_wrong(rows, found.values)
-    return [Day(*row) for row in counted.select("settlement_date", *DATE_FIELDS, "wrong").iter_rows()]
-
-
-def _with_wrong(rows: pl.DataFrame, values: Values) -> pl.DataFrame:
-    judged = values.summary.filter(pl.col("verdict").is_in(WRONG))
-    wrong = judged.group_by("settlement_date").agg(wrong=pl.col("rows").sum())
-    return rows.join(wrong, on="settlement_date", how="left", maintain_order="left").with_columns(
-        pl.col("wrong").fill_null(0)
-    )
+    return [Day(*row) for row in rows.select("settlement_date", *DATE_FIELDS, "wrong").iter_rows()]
 
 
 @dataclass(frozen=True)

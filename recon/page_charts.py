@@ -65,11 +65,11 @@ def _counts(*more: str) -> list[alt.Tooltip]:
 
 def _calendar(year: str) -> alt.Chart:
     """A line per month, a cell per date."""
-    shares = "format(datum.percent, '.2f') + ' %'"
+    shares = "datum.expected ? format(datum.percent, '.2f') + ' %' : 'none expected'"
     wrong = "datum.wrong === null ? 'not checked' : format(datum.wrong, ',')"
     tooltip = [
         alt.Tooltip("date", type="nominal"),
-        alt.Tooltip("share", type="nominal", title="share reconciled"),
+        alt.Tooltip("share", type="nominal", title="share there"),
         *_counts("duplicate", "orphan"),
         alt.Tooltip("wrong_rows", type="nominal", title="wrong"),
         alt.Tooltip("band", type="nominal", title="colour"),

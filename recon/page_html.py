@@ -81,21 +81,28 @@ def state(document: dict[str, Any]) -> str:
     """How things stand, in one sentence."""
     values = document["values"]["wrong"] if document["values_checked"] else None
     unchecked = "; the stored values were not checked" if values is None else ""
+    if document["reconciled"] and not document["expected"]:
+        return "Nothing to reconcile: this window has no curtailment to price."
     if document["reconciled"]:
         right = "" if values is None else ", each with the right value"
         whole = f"all {document['expected']:,} calculations of {_dates(document['dates']['total'])} are there{right}"
-        return f"Reconciled: {whole if document['expected'] else 'this window has no curtailment'}{unchecked}."
-    gaps = sum(day["missing"] > 0 for day in document["calendar"])
-    where = f"on {gaps:,} of {_dates(document['dates']['total'])}"
-    missing = f"of {document['expected']:,} calculations missing ({where})"
+        return f"Reconciled: {whole}{unchecked}."
     parts = (
-        (document["missing"], missing),
-        (document["duplicate"], "surplus as duplicates"),
-        (document["orphan"], "surplus as orphans"),
-        (values or 0, "stored with a wrong value"),
+        (document["missing"], f"of {document['expected']:,} calculations missing ({_where(document, 'missing')})"),
+        (document["duplicate"] + document["orphan"], f"surplus ({_surplus(document)})"),
+        (values or 0, f"stored with a wrong value ({_where(document, 'wrong')})"),
     )
     found = [f"{count:,} {what}" for count, what in parts if count]
     return f"Not reconciled: {' and '.join(filter(None, (', '.join(found[:-1]), found[-1])))}{unchecked}."
+
+
+def _surplus(document: dict[str, Any]) -> str:
+    return ", ".join(f"{document[kind]:,} {kind}" for kind in ("duplicate", "orphan") if document[kind])
+
+
+def _where(document: dict[str, Any], name: str) -> str:
+    dates = sum(bool(day[name]) for day in document["calendar"])
+    return f"on {dates:,} of {_dates(document['dates']['total'])}"
 
 
 def _dates(number: int) -> str:

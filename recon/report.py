@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -20,6 +20,8 @@ from recon.window import Window
 
 SCHEMA_VERSION = 1
 DATE_FIELDS = ("expected", "matched", "missing", "duplicate", "orphan")
+OFF_FIELDS = ("missing", "duplicate", "orphan", "wrong")
+"""What is 0 on a date that is reconciled, and nowhere else; `wrong` is null where no value was compared."""
 
 
 def percent(matched: int, expected: int) -> float:
@@ -56,18 +58,16 @@ class Values:
         return sum(rows for verdict, rows in self.verdicts.items() if verdict in WRONG)
 
     @property
-    def wrong_dates(self) -> list[date]:
-        """The dates that have a wrong value."""
-        return self._dates_of(*WRONG)
+    def wrong_by_date(self) -> pl.DataFrame:
+        """One row per settlement date that has wrong values, with their number as `wrong`."""
+        wrong = self.summary.filter(pl.col("verdict").is_in(WRONG))
+        return wrong.group_by("settlement_date").agg(wrong=pl.col("rows").sum())
 
     @property
     def whole_dates(self) -> list[date]:
         """The dates that are priced as whole machines."""
-        return self._dates_of("whole")
-
-    def _dates_of(self, *verdicts: str) -> list[date]:
-        found = self.summary.filter(pl.col("verdict").is_in(verdicts)).get_column("settlement_date")
-        return found.unique().sort().to_list()
+        whole = self.summary.filter(pl.col("verdict") == "whole").get_column("settlement_date")
+        return whole.unique().sort().to_list()
 
     @property
     def several_difficulties(self) -> list[dict[str, Any]]:
@@ -164,7 +164,8 @@ class Status:
 
     counts: gaps.COUNTS, one row per settlement date and miner model; source: one row per settlement date with
     `source_rows`, `invalid` and `keys`. Both as of one moment, but for dates that a run has looked at again.
-    damage: of an export, the files in disorder; None when the tables themselves were asked.
+    damage: of an export, the files in disorder; None when the tables themselves were asked. left_out: of an export,
+    why values are null in the months of the window, as its manifest has it, and how many.
     """
 
     window: Window
@@ -173,6 +174,7 @@ class Status:
     counts: pl.DataFrame
     values: Values | None = None
     damage: tuple[Damage, ...] | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def with_counts(self, days: Sequence[date], counts: pl.DataFrame) -> Status:
         """The same window, in which some dates have been looked at again; counts: gaps.COUNTS of these."""
@@ -185,25 +187,30 @@ class Status:
 
     @property
     def dates(self) -> pl.DataFrame:
-        """One row per settlement date: expected, matched, missing, duplicate, orphan; in order of date."""
-        return (
+        """One row per settlement date: expected, matched, missing, duplicate, orphan, wrong; in order of date."""
+        counted = (
             self.counts.with_columns(missing=pl.col("expected") - pl.col("matched"))
             .group_by("settlement_date")
             .agg(pl.col(DATE_FIELDS).sum())
             .sort("settlement_date")
         )
+        if self.values is None:
+            return counted.with_columns(wrong=pl.lit(None, pl.Int64))
+        judged = counted.join(self.values.wrong_by_date, on="settlement_date", how="left", maintain_order="left")
+        return judged.with_columns(pl.col("wrong").fill_null(0))
 
     @property
     def incomplete(self) -> pl.DataFrame:
         """The dates that do not agree: most missing first, newest first among equals."""
-        off = self.dates.filter(pl.col("missing") + pl.col("duplicate") + pl.col("orphan") > 0)
+        off = self.dates.filter(pl.sum_horizontal(OFF_FIELDS) > 0)
         return off.sort(["missing", "settlement_date"], descending=True)
 
     @property
     def months(self) -> pl.DataFrame:
-        """One row per month with incomplete dates: `dates` and `missing`, in order."""
+        """One row per month with incomplete dates: `dates`, `missing` and `wrong`, in order."""
         months = self.incomplete.group_by(month=pl.col("settlement_date").dt.strftime("%Y-%m"))
-        return months.agg(dates=pl.len().cast(pl.Int64), missing=pl.col("missing").sum()).sort("month")
+        wrong = pl.when(pl.col("wrong").count() > 0).then(pl.col("wrong").sum())  # the sum of nulls would be 0
+        return months.agg(dates=pl.len().cast(pl.Int64), missing=pl.col("missing").sum(), wrong=wrong).sort("month")
 
     def to_frame(self) -> pl.DataFrame:
         """One row per settlement date; as `dates`."""
@@ -216,7 +223,7 @@ class Status:
     @property
     def reconciled(self) -> bool:
         """Nothing missing, nothing twice, nothing that should not be there, no value found wrong, no file damaged."""
-        return self.incomplete.is_empty() and not (self.values and self.values.wrong) and not self.damage
+        return self.incomplete.is_empty() and not self.damage
 
     @property
     def exit_code(self) -> ExitCode:
@@ -264,15 +271,16 @@ class Status:
             "reconciled": self.reconciled,
             **({"values": self.values.to_dict()} if self.values else {}),
             **({} if self.damage is None else {"damage": [found.to_dict() for found in self.damage]}),
+            **({} if self.damage is None else {"left_out": dict(self.left_out)}),
         }
 
 
 def date_rows(dates: pl.DataFrame) -> list[dict[str, Any]]:
-    """`worst_dates` of the contract, from rows of Status.dates."""
+    """`worst_dates` of the contract, from rows of Status.dates; with `wrong` where values were compared."""
     return [
         {
             "date": row["settlement_date"].isoformat(),
-            **{name: row[name] for name in DATE_FIELDS},
+            **{name: row[name] for name in (*DATE_FIELDS, "wrong") if row[name] is not None},
             "percent": percent(row["matched"], row["expected"]),
         }
         for row in dates.to_dicts()

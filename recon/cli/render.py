@@ -20,7 +20,7 @@ from recon.errors import ExitCode, ReconError, UsageError
 from recon.findings import explain_command, fill_command
 from recon.manifest import totals
 from recon.pipeline import ValueCheck, Watcher
-from recon.report import DateResult, FixReport, Status, Values, change_rows, percent
+from recon.report import DATE_FIELDS, DateResult, FixReport, Status, Values, change_rows, percent
 from recon.values import Compared
 
 if TYPE_CHECKING:
@@ -183,10 +183,8 @@ def _status_lines(call: Call, found: Status) -> None:
     call.say(f"{window}: {document['curtailment_rows']:,} curtailment rows, {document['keys']:,} keys")
     table = _table("miner model", "expected", "matched", "missing", "%")
     for model, row in found.by_model.items():
-        share = percent(row["matched"], row["expected"])
-        table.add_row(model, *(f"{row[name]:,}" for name in ("expected", "matched", "missing")), f"{share:.2f}")
-    total = [f"{document[name]:,}" for name in ("expected", "matched", "missing")]
-    table.add_row("all", *total, f"{document['percent']:.2f}", style="bold")
+        table.add_row(model, *_matched_cells(row))
+    table.add_row("all", *_matched_cells(document), style="bold")
     call.console.print(table)
     call.say(
         f"{dates['total']:,} dates: {dates['complete']:,} complete, {dates['partial']:,} partial, "
@@ -197,12 +195,23 @@ def _status_lines(call: Call, found: Status) -> None:
         value_lines(call, found.values)
     for damage in found.damage or ():
         call.say(f"{damage.problem} file {damage.file}: {damage.detail}")
+    if found.left_out:
+        why = ", ".join(f"{values:,} {reason}" for reason, values in found.left_out.items())
+        call.say(f"left out when these months were exported, so missing here: {why}")
     verdict(call, found)
+
+
+def _matched_cells(row: dict[str, Any]) -> list[str]:
+    """Expected, matched and missing, and the share matched, which nothing has where nothing is expected."""
+    share = f"{percent(row['matched'], row['expected']):.2f}" if row["expected"] else "-"
+    return [*(f"{row[name]:,}" for name in ("expected", "matched", "missing")), share]
 
 
 def verdict(call: Call, found: Status) -> None:
     """The one line that says whether the tables agree."""
-    if found.reconciled:
+    if found.reconciled and not found.total("expected"):
+        line = "[green]nothing to reconcile[/]: no curtailment to price in this window"
+    elif found.reconciled:
         matched, expected = f"{found.total('matched'):,}", f"{found.total('expected'):,}"
         line = f"[green]reconciled[/]: {matched} of {expected}, nothing twice, nothing extra"
     else:
@@ -269,9 +278,10 @@ def worst_dates(call: Call, found: Status) -> None:
     incomplete = found.incomplete
     if incomplete.is_empty():
         return
-    table = _table("date", "expected", "matched", "missing", "duplicate", "orphan")
+    names = DATE_FIELDS if found.values is None else (*DATE_FIELDS, "wrong")
+    table = _table("date", *names)
     for row in incomplete.head(TOP).to_dicts():
-        table.add_row(str(row["settlement_date"]), *(f"{row[n]:,}" for n in list(row)[1:]))
+        table.add_row(str(row["settlement_date"]), *(f"{row[name]:,}" for name in names))
     call.console.print()
     call.console.print(table)
     if incomplete.height > TOP:
@@ -312,10 +322,10 @@ def fix(call: Call, report: FixReport) -> None:
                 f"all are in the quarantine ('{program()} quarantine list {report.run_id}')"
             )
     _unfinished_lines(report)
-    if report.after.reconciled:
+    if report.after.reconciled and report.after.total("expected"):
         call.console.print("[green]reconciled[/]", markup=True)
     else:
-        call.console.print(f"[red]not reconciled[/]: {_left(report.after)}", markup=True)
+        verdict(call, report.after)
 
 
 def daily(call: Call, found: DailyReport) -> None:

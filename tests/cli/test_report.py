@@ -33,6 +33,7 @@ class Page(HTMLParser):
         super().__init__()
         self.figures: dict[str, str] = {}
         self.scripts: dict[str | None, str] = {}
+        self.state = ""
         self.rows: dict[str, list[list[str]]] = {}
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self._table = self._figure = ""
@@ -61,6 +62,8 @@ class Page(HTMLParser):
             self.figures[self._figure] = data
         elif self._in and self._in[-1] == "script":
             self.scripts[self._script] = data
+        elif self._in and self._in[-1] == "h1":
+            self.state += data
         elif self._in and self._in[-1] == "caption":
             self._table = data
             self.rows[data] = []
@@ -145,6 +148,9 @@ def test_every_figure_is_that_of_status_and_of_the_tables(odd: Database, run_rec
     ]
     worst = [row[0] for row in shown.rows["Most missing first"][1:]]
     assert worst[:2] == ["2024-04-29", "2024-04-27"] and len(worst) == 6
+    assert status["dates"] == {"total": 8, "complete": 2, "partial": 6, "empty": 0}, "wrong values count"
+    text = run_recon("analyze", "--values", url=odd.url).stdout
+    assert re.search(r"^2024-05-04 +27 +27 +0 +0 +0 +27$", text, re.M) and "8 dates: 2 complete, 6 partial" in text
 
 
 def test_nothing_in_the_data_is_markup_and_nothing_is_asked_for(odd: Database, run_recon: Run, tmp_path: Path) -> None:
@@ -174,6 +180,8 @@ def test_a_window_a_reader_and_no_curtailment_at_all(odd: Database, run_recon: R
     assert [day["date"] for day in shown.document["calendar"]] == ["2024-05-02"]
     assert "permission denied" in shown.document["runs_note"]
     empty = page(run_recon, odd.url, out, "--from", "1999-01-01", "--to", "1999-01-02", code=0)
+    assert empty.state == "Nothing to reconcile: this window has no curtailment to price."
+    assert "percent" not in empty.figures, "of nothing there is no share"
     assert empty.document["calendar"] == [] and empty.document["runs_note"] == "no run yet"
 
 

@@ -101,7 +101,7 @@ def test_the_page_is_quick_and_quiet_and_can_be_used(page: Path, chrome: Chrome)
         line.rsplit(" ", 1) for line in tooltip.splitlines() if not line.startswith(("share", "wrong", "colour"))
     )
     assert told == {name: str(day[name]) for name in ("date", "expected", "matched", "missing", "duplicate", "orphan")}
-    assert f"share reconciled {day['percent']:.2f} %" in tooltip and "wrong not checked" in tooltip
+    assert f"share there {day['percent']:.2f} %" in tooltip and "wrong not checked" in tooltip
     keep(chrome, page, "hover")
 
     worst = chrome.find_element(By.XPATH, "//table[caption[contains(., 'ost missing first')]]")

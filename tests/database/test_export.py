@@ -133,7 +133,7 @@ def test_an_export_is_checked_without_a_database_as_the_tables_are(
 ) -> None:
     asked = document(run_recon("status", "--values", "--json", url=reconciled.url))
     found = document(run_recon("status", "--from-export", exported, "--json"))
-    assert found == asked | {"damage": []}
+    assert found == asked | {"damage": [], "left_out": {}}
     some = document(run_recon("status", "--from-export", exported, "--from", APRIL[1], "--json"))
     assert (some["keys"], some["missing"]) == (len([key for key in ENERGY if key[0] == APRIL[1]]), 0)
     whole = document(run_recon("status", "--from-export", exported, "--fleet", "whole", "--json"), 1)
@@ -165,6 +165,14 @@ def test_what_is_not_right_is_left_out_and_counted(database: Database, run_recon
     found = document(run_recon("status", "--from-export", tmp_path / "out", "--json"), 1)
     assert (found["missing"], found["duplicate"], found["orphan"], found["values"]["wrong"]) == (5, 0, 0, 0)
     assert (found["curtailment_rows"], found["invalid"], found["damage"]) == (len(ROWS) + 2, 1, [])
+    assert found["left_out"] == told["left_out"]
+    said = run_recon("status", "--from-export", tmp_path / "out").stdout.splitlines()
+    assert said[-2:] == [
+        "left out when these months were exported, so missing here: 1 blocked, 3 missing, 1 stale",
+        "not reconciled: 5 missing, 0 duplicate, 0 orphan, 0 wrong",
+    ]
+    april = run_recon("status", "--from-export", tmp_path / "out", "--from", APRIL[0], "--to", APRIL[1])
+    assert april.returncode == 0 and "left out" not in april.stdout
 
 
 def test_floating_point_tables_are_exported_digit_by_digit(reconciled: Database, tmp_path: Path) -> None:

@@ -109,6 +109,18 @@ def test_reports_are_the_programs_documents_and_polars_frames(partial: Database,
         json.dumps(report.to_dict())
 
 
+def test_a_date_with_a_wrong_value_is_incomplete_where_values_were_compared(partial: Database) -> None:
+    newest = "(select max(id) from historical_bitcoin_calculations)"
+    partial.execute(f"delete from historical_bitcoin_calculations where id = {newest}")  # the duplicate
+    unseen = recon.status(first=DAY, last=DAY, database_url=partial.url)
+    assert unseen.reconciled and unseen.dates.get_column("wrong").to_list() == [None]
+    seen = recon.status(first=DAY, last=DAY, values=True, database_url=partial.url)
+    assert not seen.reconciled and seen.to_frame().get_column("wrong").to_list() == [1]
+    assert seen.incomplete.get_column("settlement_date").to_list() == [DAY]
+    assert seen.months.to_dicts() == [{"month": "2024-04", "dates": 1, "missing": 0, "wrong": 1}]
+    assert seen.to_dict()["dates"] == {"total": 1, "complete": 0, "partial": 1, "empty": 0}
+
+
 def test_the_readmes_examples_and_the_notebook_run(partial: Database, run_recon: Run, tmp_path: Path) -> None:
     run_recon("fix", "--repair", "missing,stale,duplicate", "--yes", url=partial.url)
     assert run_recon("export", "--out", tmp_path / "out", url=partial.url).returncode == 0

@@ -11,7 +11,8 @@ from recon.page_html import state
 
 def document(**found: Any) -> dict[str, Any]:
     counts = {"expected": 1500, "missing": 0, "duplicate": 0, "orphan": 0, "reconciled": False}
-    days = [{"missing": found.get("missing", 0)}, {"missing": 0}]
+    wrong = found.get("values", {}).get("wrong")
+    days = [{"missing": found.get("missing", 0), "wrong": wrong}, {"missing": 0, "wrong": wrong and 0}]
     return {**counts, "dates": {"total": 2}, "calendar": days, "values_checked": "values" in found, **found}
 
 
@@ -21,11 +22,11 @@ def document(**found: Any) -> dict[str, Any]:
         (
             {"missing": 1200, "duplicate": 5, "orphan": 1},
             (
-                "Not reconciled: 1,200 of 1,500 calculations missing (on 1 of 2 dates), 5 surplus as duplicates "
-                "and 1 surplus as orphans; the stored values were not checked."
+                "Not reconciled: 1,200 of 1,500 calculations missing (on 1 of 2 dates) and "
+                "6 surplus (5 duplicate, 1 orphan); the stored values were not checked."
             ),
         ),
-        ({"values": {"wrong": 7}}, "Not reconciled: 7 stored with a wrong value."),
+        ({"values": {"wrong": 7}}, "Not reconciled: 7 stored with a wrong value (on 1 of 2 dates)."),
         (
             {"reconciled": True},
             "Reconciled: all 1,500 calculations of 2 dates are there; the stored values were not checked.",
@@ -36,7 +37,7 @@ def document(**found: Any) -> dict[str, Any]:
         ),
         (
             {"reconciled": True, "values": {"wrong": 0}, "expected": 0},
-            "Reconciled: this window has no curtailment.",
+            "Nothing to reconcile: this window has no curtailment to price.",
         ),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import polars as pl
@@ -9,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recon.audit import MIXED
 from recon.errors import ExitCode
 from recon.gaps import COUNTS
-from recon.report import DateResult, FixReport, Status, date_rows, percent
+from recon.report import DateResult, FixReport, Status, Values, date_rows, percent
 from recon.window import Window
 from tests.builders import DAY, days
 
@@ -23,6 +25,13 @@ def status(*rows: tuple[int, str | None, int, int, int, int]) -> Status:
     counts = pl.DataFrame([(DATES[n], *row) for n, *row in rows], schema=COUNTS, orient="row")
     source = pl.DataFrame({"settlement_date": [DAY], "source_rows": [9], "invalid": [2], "keys": [5]})
     return Status(Window(), ("S9", "M20S"), source, counts)
+
+
+def judged(found: Status, wrong: dict[int, int]) -> Status:
+    """The status once values were compared: so many are wrong, by number of the date, and one is right."""
+    rows = [(DATES[n], "S9", "stale", count) for n, count in wrong.items()] + [(DAY, "S9", "ok", 1)]
+    schema = {"settlement_date": pl.Date, "miner_model": pl.String, "verdict": pl.String, "rows": pl.Int64}
+    return replace(found, values=Values(pl.DataFrame(rows, schema=schema, orient="row"), pl.DataFrame(schema=MIXED)))
 
 
 RECONCILED = status((0, "S9", 5, 5, 0, 0), (0, "M20S", 5, 5, 0, 0))
@@ -47,7 +56,7 @@ class TestStatus:
         before = status((0, "S9", 5, 2, 0, 0), (0, "M20S", 5, 5, 1, 0), (1, "S9", 3, 0, 0, 0), (1, "M20S", 3, 3, 0, 0))
         again = status((0, "S9", 6, 6, 0, 1), (0, "M20S", 6, 6, 0, 0)).counts
         after = before.with_counts([DAY], again)
-        assert after.dates.rows() == [(DAY, 12, 12, 0, 0, 1), (DATES[1], 6, 3, 3, 0, 0)]
+        assert after.dates.rows() == [(DAY, 12, 12, 0, 0, 1, None), (DATES[1], 6, 3, 3, 0, 0, None)]
         assert after.source.rows() == [(DAY, 9, 2, 6)]
 
     def test_a_date_whose_curtailment_is_gone_has_no_keys_any_more(self) -> None:
@@ -97,7 +106,18 @@ class TestStatus:
 
     def test_months_sum_the_incomplete_dates(self) -> None:
         april = status((0, "S9", 5, 3, 0, 0), (1, "S9", 5, 1, 0, 0), (2, "S9", 5, 5, 0, 0)).months
-        assert april.to_dicts() == [{"month": "2024-04", "dates": 2, "missing": 6}]
+        assert april.to_dicts() == [{"month": "2024-04", "dates": 2, "missing": 6, "wrong": None}]
+
+    def test_a_date_with_a_wrong_value_is_not_complete(self) -> None:
+        found = judged(status((0, "S9", 5, 5, 0, 0), (1, "S9", 5, 5, 0, 0), (2, "S9", 5, 4, 0, 0)), wrong={1: 2, 2: 1})
+        assert found.dates.get_column("wrong").to_list() == [0, 2, 1]
+        assert found.incomplete.select("settlement_date", "missing", "wrong").rows() == [
+            (DATES[2], 1, 1),
+            (DATES[1], 0, 2),
+        ]
+        assert found.date_totals == {"total": 3, "complete": 1, "partial": 2, "empty": 0}
+        assert found.months.rows() == [("2024-04", 2, 1, 3)]
+        assert judged(RECONCILED, wrong={}).reconciled and not judged(RECONCILED, wrong={0: 1}).reconciled
 
 
 class TestFixReport:
