@@ -12,6 +12,9 @@ import typer
 from recon.cli.call import Call, program
 from recon.cli.completion import run_ids, unfinished_run_ids
 from recon.cli.options import (
+    DEFAULT_ATOL,
+    DEFAULT_RTOL,
+    DEFAULT_WORKERS,
     Atol,
     BatchSize,
     CheckValues,
@@ -28,6 +31,7 @@ from recon.cli.options import (
     PingUrl,
     Repair,
     Rtol,
+    ValueOptions,
     Webhook,
     Workers,
     Yes,
@@ -38,10 +42,7 @@ from recon.errors import UsageError
 from recon.window import Window, check_period, parse_date, today_in_london
 
 DEFAULT_BATCH = 60
-DEFAULT_WORKERS = "2"
 DEFAULT_LIMIT = "10%"
-DEFAULT_ATOL = 1e-8
-DEFAULT_RTOL = 1e-6
 DEFAULT_MAX_FARM_MW = 1500.0
 MaxFarm = Annotated[
     float, typer.Option("--max-farm-mw", help="Report keys with more energy than this power makes in half an hour.")
@@ -65,16 +66,13 @@ def add_to(app: typer.Typer) -> None:
         app.command(command.__name__.rstrip("_"))(command)
 
 
-@with_common(read_only=True, unless="from_export", engine=True)
+@with_common(read_only=True, unless="from_export", engine=True, compares=True)
 def status(
     call: Call,
+    compare: ValueOptions,
     first: FirstDate = None,
     last: LastDate = None,
     deep: Deep = False,
-    values: CheckValues = False,
-    atol: Atol = DEFAULT_ATOL,
-    rtol: Rtol = DEFAULT_RTOL,
-    workers: Workers = DEFAULT_WORKERS,
     from_export: Annotated[
         Path | None,
         typer.Option("--from-export", metavar="DIR", help="Check what 'recon export' wrote instead of the tables."),
@@ -96,18 +94,18 @@ def status(
         recon status --values --workers auto
         recon status --from-export slice
     """
-    window, connections = Window.parse(first, last), parse_workers(workers)
-    if cached and (deep or values or from_export):
+    window = Window.parse(first, last)
+    if cached and (deep or compare.values or from_export):
         raise UsageError("--cached looks at no row, the other checks do", "give one of them")
     from recon import export_check, fingerprints, pipeline
-    from recon.cli import render
+    from recon.cli import progress, render
 
     if cached:
         kept = fingerprints.cached(call.settings, call.reference.models, window, name=call.name)
         render.cached(call, kept)
         return kept.exit_code
-    with render.comparing(call) as compared:
-        check = render.value_check(call, values or bool(from_export), atol, rtol, connections, compared)
+    with progress.comparing(call) as compared:
+        check = compare.check(call, compared, always=bool(from_export))
         if from_export and check:
             found = export_check.status(from_export, call.settings, call.reference, window, check)
         else:
@@ -118,16 +116,13 @@ def status(
     return found.exit_code
 
 
-@with_common(read_only=True, engine=True)
+@with_common(read_only=True, engine=True, compares=True)
 def analyze(
     call: Call,
+    compare: ValueOptions,
     first: FirstDate = None,
     last: LastDate = None,
     deep: Deep = False,
-    values: CheckValues = False,
-    atol: Atol = DEFAULT_ATOL,
-    rtol: Rtol = DEFAULT_RTOL,
-    workers: Workers = DEFAULT_WORKERS,
     max_farm_mw: MaxFarm = DEFAULT_MAX_FARM_MW,
 ) -> int:
     """Status, every incomplete date, patterns, what to run.
@@ -140,12 +135,12 @@ def analyze(
         recon analyze
         recon analyze --from 2024-04-20 --json
     """
-    window, connections = Window.parse(first, last), parse_workers(workers)
+    window = Window.parse(first, last)
     from recon import analysis
-    from recon.cli import render
+    from recon.cli import progress, render
 
-    with render.comparing(call) as compared:
-        check = render.value_check(call, values, atol, rtol, connections, compared)
+    with progress.comparing(call) as compared:
+        check = compare.check(call, compared)
         found = analysis.analyze(
             call.settings,
             call.reference,
@@ -180,10 +175,11 @@ class _Fix:
         workers = parse_workers(self.workers)
         from recon import pipeline
         from recon.audit import Tolerance
-        from recon.cli import render
+        from recon.cli import progress, render_runs
+        from recon.cli.consent import consent
         from recon.parameters import Mending, Pace
 
-        with render.Progress(call) as watcher:
+        with progress.Progress(call) as watcher:
             report = pipeline.fix(
                 call.settings,
                 call.reference,
@@ -194,10 +190,10 @@ class _Fix:
                 watcher=watcher,
                 dry_run=self.dry_run,
                 mending=Mending(repairs, Tolerance(self.atol, self.rtol), limit),
-                confirm=render.consent(call, self.yes),
+                confirm=consent(call, self.yes),
                 engine=call.engine,
             )
-        render.fix(call, report)
+        render_runs.fix(call, report)
         return report.exit_code
 
 
@@ -307,13 +303,13 @@ def resume(call: Call, run_id: UnfinishedRunId = None) -> int:
         recon resume 7f3a0c21
     """
     from recon import pipeline
-    from recon.cli import render
+    from recon.cli import progress, render_runs
 
-    with render.Progress(call) as watcher:
+    with progress.Progress(call) as watcher:
         report = pipeline.resume(call.settings, call.reference, run_id, watcher=watcher, engine=call.engine)
     if report is None:
-        return render.nothing_to_resume(call)
-    render.fix(call, report)
+        return render_runs.nothing_to_resume(call)
+    render_runs.fix(call, report)
     return report.exit_code
 
 
@@ -332,10 +328,10 @@ def runs(call: Call, run_id: RunId = None) -> None:
         recon runs 7f3a0c21 --json
     """
     from recon import pipeline
-    from recon.cli import render
+    from recon.cli import render_runs
 
     history, dates = pipeline.history(call.settings, run_id, name=call.name)
-    render.runs(call, history, dates)
+    render_runs.runs(call, history, dates)
 
 
 @with_common(read_only=True)
@@ -392,16 +388,17 @@ def daily(
     """
     day = parse_date(today) if today else today_in_london(datetime.now(UTC))
     repairs = parse_repairs(repair) | ({"stale"} if force else set())
-    limit, workers = ChangeLimit.parse(max_changes), parse_workers(DEFAULT_WORKERS)
+    limit = ChangeLimit.parse(max_changes)
     from recon import daily as story
     from recon.audit import Tolerance
-    from recon.cli import render
+    from recon.cli import progress, render_runs
+    from recon.cli.consent import consent
     from recon.cli.night import Night
     from recon.parameters import Mending
     from recon.values import unwatched
 
     with Night(call, story.window(day, days), metrics_file, ping_url, webhook) as night:
-        with render.Progress(call) as watcher:
+        with progress.Progress(call) as watcher:
             night.found = story.daily(
                 call.settings,
                 call.reference,
@@ -410,12 +407,12 @@ def daily(
                 run_id=call.run_id,
                 watcher=watcher,
                 force=force,
-                check=render.value_check(call, values, atol, rtol, workers, unwatched),
+                check=ValueOptions(values, atol, rtol).check(call, unwatched),
                 mending=Mending(repairs, Tolerance(atol, rtol), limit),
-                confirm=render.consent(call, yes),
+                confirm=consent(call, yes),
                 engine=call.engine,
             )
-        render.daily(call, night.found)
+        render_runs.daily(call, night.found)
         return night.found.exit_code
 
 

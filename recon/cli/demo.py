@@ -33,7 +33,7 @@ def demo(
         recon demo --reset
     """
     from recon import embedded, pipeline, sample_load
-    from recon.cli import render
+    from recon.cli import progress, render, render_runs
     from recon.parameters import Pace
     from recon.window import Window
 
@@ -50,11 +50,11 @@ def demo(
     render.status(here, before)
     render.worst_dates(here, before)
     call.say("\n3. find, price, load, verify, record (recon -d embedded fix)")
-    with render.Progress(here) as watcher:
+    with progress.Progress(here) as watcher:
         report = pipeline.fix(
             here.settings, here.reference, Window(), Pace(), command="demo", run_id=here.run_id, watcher=watcher
         )
-    render.fix(here, report)
+    render_runs.fix(here, report)
     call.say("\n4. the status after")
     render.status(here, report.after)
     _what_next(call, report.after.total("duplicate") + report.after.total("orphan"))

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from recon.cli import columns
 from recon.cli.call import Call, counted, program
 from recon.cli.options import COMMON, take_common, with_common
 from recon.errors import ExitCode, Interrupted, ReconError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from recon.checks import Check, Diagnosis
 
 Nagios = Annotated[bool, typer.Option("--nagios", help="One line with perfdata; exit 0, 1, 2 or 3.")]
@@ -203,10 +206,10 @@ def _look(call: Call) -> dict[str, Any]:
 
 @contextmanager
 def _shown(call: Call) -> Iterator[Any]:
-    """How a look is shown: a JSON object per line, a live table on a terminal, else a line."""
+    """How a look is shown: a JSON object per line, a live table on a terminal with room for it, else a line."""
     if call.json:
         yield lambda look: print(json.dumps({"schema_version": 1, **look}), flush=True)
-    elif sys.stdout.isatty():
+    elif sys.stdout.isatty() and columns.needed(_looks_table([]).columns) <= call.console.width:
         with _live(call) as show:
             yield show
     else:
@@ -231,6 +234,12 @@ def _live(call: Call) -> Iterator[Any]:
 
 def _looks(looks: list[dict[str, Any]]) -> Any:
     from rich.console import Group
+
+    errors = [look["error"] for look in looks if look["error"]]
+    return Group(_looks_table(looks), *errors[-1:])
+
+
+def _looks_table(looks: list[dict[str, Any]]) -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -240,8 +249,7 @@ def _looks(looks: list[dict[str, Any]]) -> Any:
         first, *figures = (value for name, value in look.items() if name != "error")
         shown = map(_cell, figures) if look["error"] is None else ("failed",)
         table.add_row(first[11:19], *shown)
-    errors = [look["error"] for look in looks if look["error"]]
-    return Group(table, *errors[-1:])
+    return table
 
 
 def _cell(value: Any) -> str:

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from recon.cli.call import Call
-from recon.cli.commands import DEFAULT_ATOL, DEFAULT_RTOL
-from recon.cli.options import Atol, FirstDate, LastDate, Rtol, with_common
+from recon.cli.options import DEFAULT_ATOL, DEFAULT_RTOL, Atol, FirstDate, LastDate, Rtol, with_common
 from recon.config import ExportFormat
 from recon.window import Window
 
@@ -49,10 +48,10 @@ def export(
     window = Window.parse(first, last)
     from recon import export as story
     from recon.audit import Tolerance
-    from recon.cli import render
+    from recon.cli import progress, render
     from recon.pipeline import ValueCheck
 
-    with render.comparing(call) as compared:
+    with progress.comparing(call) as compared:
         check = ValueCheck(Tolerance(atol, rtol), 1, compared)
         report = story.export(call.settings, call.reference, window, out, form, check, name=call.name)
     render.export(call, report)

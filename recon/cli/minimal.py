@@ -33,10 +33,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _run(call: Call, keys: int, pause_s: float, work: Callable[[Minimal], FixReport]) -> int:
-    from recon.cli import render
+    from recon.cli import progress, render_runs
     from recon.minimal import Care, Minimal
 
-    with render.Progress(call) as watcher:
+    with progress.Progress(call) as watcher:
         run = Minimal(
             call.settings,
             call.reference,
@@ -46,7 +46,7 @@ def _run(call: Call, keys: int, pause_s: float, work: Callable[[Minimal], FixRep
             watcher=watcher,
         )
         report = work(run)
-    render.fix(call, report)
+    render_runs.fix(call, report)
     return report.exit_code
 
 

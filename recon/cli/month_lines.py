@@ -11,7 +11,11 @@ from itertools import groupby
 from rich.table import Table
 from rich.text import Text
 
+from recon import month_calendar
+from recon.cli import columns
+from recon.cli.call import Call, counted, program
 from recon.month_calendar import Band, Day, Month
+from recon.report import Status
 
 SHOWN = 12
 """So many lines: the newest ones. Months in a row that are reconciled share one."""
@@ -27,6 +31,18 @@ COLOURS = {
 SIGNS = {Band.RECONCILED: "#", Band.SURPLUS: "+", Band.EMPTY: "-"}
 
 
+def show(call: Call, found: Status) -> None:
+    """Prints the calendar of a window and what its characters say; not of one date, and not where it has no room."""
+    days = month_calendar.days(found)
+    table, earlier = calendar(month_calendar.months(days), call.console.width)
+    if len(days) < 2 or columns.needed(table.columns) > call.console.width:
+        return
+    call.console.print(table)
+    if earlier:
+        call.say(f"... and {counted(earlier, 'earlier month')} ('{program()} report' shows all)")
+    call.console.print(legend())
+
+
 def legend() -> Text:
     """What the characters say, in their colours."""
     named = (
@@ -38,17 +54,24 @@ def legend() -> Text:
     return Text("  ").join(Text.assemble((sign, COLOURS[band]), f" {what}") for sign, band, what in named)
 
 
-def calendar(months: Sequence[Month]) -> tuple[Table, int]:
-    """The table of the newest lines, and how many earlier ones it leaves out."""
+def calendar(months: Sequence[Month], width: int = 80) -> tuple[Table, int]:
+    """The table of the newest lines, and how many earlier ones it leaves out. Sums have a column where one fits."""
     lines = list(_lines(months))
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("month", no_wrap=True)
-    table.add_column(RULER, no_wrap=True)
-    for name in ("in order", "missing"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for cells in lines[-SHOWN:]:
-        table.add_row(*cells)
+    table = _table(lines[-SHOWN:], ["in order", "missing"])
+    if columns.needed(table.columns) > width:
+        table = _table(lines[-SHOWN:], [])
     return table, max(0, len(lines) - SHOWN)
+
+
+def _table(lines: Sequence[tuple[str, Text, str, str]], sums: Sequence[str]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("month", RULER):
+        table.add_column(name, no_wrap=True)
+    for name in sums:
+        table.add_column(name, justify="right", no_wrap=True)
+    for cells in lines:
+        table.add_row(*cells[: len(table.columns)])
+    return table
 
 
 def _lines(months: Sequence[Month]) -> Iterator[tuple[str, Text, str, str]]:

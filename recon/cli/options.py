@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -25,7 +25,12 @@ from recon.config import (
     Reader,
     Settings,
     parse_settings,
+    parse_workers,
 )
+
+if TYPE_CHECKING:
+    from recon.pipeline import ValueCheck
+    from recon.values import Compared
 
 
 def _option(kind: Any, *names: str, help: str, otherwise: Any = None, **more: Any) -> Any:
@@ -118,10 +123,17 @@ SAME_TABLES = (
 """The options that say which tables of a database are meant, and what their rows should be."""
 
 Command = Callable[..., int | None]
+Group = dict[str, Any] | type
+"""Options that several commands have: by name, each None unless it is given; or a dataclass of them."""
 
 
 def with_common(
-    *, database: bool = True, unless: str = "", read_only: bool = False, engine: bool = False
+    *,
+    database: bool = True,
+    unless: str = "",
+    read_only: bool = False,
+    engine: bool = False,
+    compares: bool = False,
 ) -> Callable[[Command], Command]:
     """Makes a command take the common options too, and hands it one `Call` made of them.
 
@@ -129,13 +141,17 @@ def with_common(
     unless: the option that names what is looked at instead of a database.
     read_only: whether all it does with it is read; any command's `--dry-run` is such a case.
     engine: whether its work can be done elsewhere; `call.engine` is then what does it.
+    compares: whether it can compare stored values; its argument `compare` then has the options of that.
     """
-    more = ENGINE if engine else {}
+    groups: list[Group] = [*([ValueOptions] if compares else []), *([ENGINE] if engine else [])]
 
     def decorate(command: Command) -> Command:
         def wrapper(ctx: typer.Context, **values: Any) -> int | None:
             given = {name: values.pop(name) for name in COMMON}
-            elsewhere = {name: values.pop(name) for name in more}
+            elsewhere = {name: values.pop(name) for name in ENGINE} if engine else {}
+            if compares:
+                asked = {field.name: values.pop(field.name) for field in fields(ValueOptions)}
+                values["compare"] = ValueOptions(**asked)
             inherited = ctx.obj or {}
             merged = {name: inherited.get(name) if value is None else value for name, value in given.items()}
             found = find_settings(merged | {name: values[name] for name in NIGHTLY.keys() & values.keys()})
@@ -151,7 +167,7 @@ def with_common(
                 call.print_profile()
             return code
 
-        return _take(wrapper, command, without="call", more=more)
+        return _take(wrapper, command, without="call", groups=groups)
 
     return decorate
 
@@ -178,17 +194,17 @@ def take_common(function: Command) -> Command:
     return _take(wrapper, function, without="ctx")
 
 
-_taken: dict[Callable[..., Any], tuple[Command, str, dict[str, Any]]] = {}
+_taken: dict[Callable[..., Any], tuple[Command, str, Sequence[Group]]] = {}
 
 
-def _take(wrapper: Command, command: Command, *, without: str, more: dict[str, Any] | None = None) -> Command:
+def _take(wrapper: Command, command: Command, *, without: str, groups: Sequence[Group] = ()) -> Command:
     """Lets the wrapper stand for the command, so far without its parameters: `give_options` adds them."""
     functools.update_wrapper(wrapper, command)
     wrapper.about = About.of(command.__doc__)  # type: ignore[attr-defined]
     wrapper.__doc__ = wrapper.about.help  # type: ignore[attr-defined]
     del wrapper.__wrapped__  # type: ignore[attr-defined]
     _describe(wrapper, [_context()])
-    _taken[wrapper] = (command, without, more or {})
+    _taken[wrapper] = (command, without, groups)
     return wrapper
 
 
@@ -199,10 +215,10 @@ def give_options(wrapper: Callable[..., Any] | None, *, common: bool = True) -> 
     """
     if wrapper not in _taken:
         return
-    command, without, more = _taken[wrapper]
-    own = inspect.signature(command, eval_str=True).parameters.values()
-    kept = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own if p.name != without]
-    _describe(wrapper, [_context(), *kept, *_parameters(more), *_parameters(COMMON if common else {})])
+    command, without, groups = _taken[wrapper]
+    own = [p for p in _parameters(command) if p.name != without and p.annotation is not ValueOptions]
+    more = [p for group in (*groups, COMMON if common else {}) for p in _parameters(group)]
+    _describe(wrapper, [_context(), *own, *more])
 
 
 def _describe(wrapper: Command, parameters: list[inspect.Parameter]) -> None:
@@ -214,9 +230,11 @@ def _context() -> inspect.Parameter:
     return inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
 
 
-def _parameters(options: dict[str, Any]) -> list[inspect.Parameter]:
+def _parameters(options: Group | Command) -> list[inspect.Parameter]:
     kind = inspect.Parameter.KEYWORD_ONLY
-    return [inspect.Parameter(name, kind, default=None, annotation=option) for name, option in options.items()]
+    if isinstance(options, dict):
+        return [inspect.Parameter(name, kind, default=None, annotation=option) for name, option in options.items()]
+    return [p.replace(kind=kind) for p in inspect.signature(options, eval_str=True).parameters.values()]
 
 
 def find_settings(flags: dict[str, Any]) -> dict[str, Found]:
@@ -262,3 +280,25 @@ MaxChanges = Annotated[
 CheckValues = Annotated[bool, typer.Option("--values", help="Also compare every stored value.")]
 Atol = Annotated[float, typer.Option("--atol", min=0, help="Values agree within this many BTC ...")]
 Rtol = Annotated[float, typer.Option("--rtol", min=0, max=1, help="... plus this share of the right value.")]
+DEFAULT_WORKERS = "2"
+DEFAULT_ATOL = 1e-8
+DEFAULT_RTOL = 1e-6
+
+
+@dataclass(frozen=True)
+class ValueOptions:
+    """The options of the commands that compare stored values when they are asked to, in one argument."""
+
+    values: CheckValues = False
+    atol: Atol = DEFAULT_ATOL
+    rtol: Rtol = DEFAULT_RTOL
+    workers: Workers = DEFAULT_WORKERS
+
+    def check(self, call: Call, compared: Compared, *, always: bool = False) -> ValueCheck | None:
+        """How values are to be compared; None where they are not. UsageError when an option cannot be right."""
+        workers = parse_workers(self.workers)
+        from recon.audit import Tolerance
+        from recon.pipeline import ValueCheck
+
+        near = Tolerance(self.atol, self.rtol)
+        return ValueCheck(near, workers, compared, call.engine) if self.values or always else None

@@ -39,12 +39,12 @@ def list_rows(call: Call, run_id: AnyRun = None) -> None:
         recon quarantine list 7f3a0c21 --json
     """
     from recon import quarantine
-    from recon.cli import render
+    from recon.cli import render_runs
 
     rows = quarantine.rows(call.settings, run_id, name=call.name)
     if call.json:
         return call.print_json({"schema_version": 1, "command": "quarantine list", "rows": rows})
-    render.quarantine(call, rows)
+    render_runs.quarantine(call, rows)
 
 
 @with_common()
@@ -60,11 +60,9 @@ def restore(call: Call, run_id: RunId, dry_run: DryRun = False, yes: Yes = False
         recon quarantine restore 7f3a0c21 --yes
     """
     from recon import quarantine
-    from recon.cli import render
+    from recon.cli.consent import consent
 
-    found = quarantine.restore(
-        call.settings, run_id, run_id=call.run_id, dry_run=dry_run, confirm=render.consent(call, yes)
-    )
+    found = quarantine.restore(call.settings, run_id, run_id=call.run_id, dry_run=dry_run, confirm=consent(call, yes))
     if call.json:
         call.print_json(found.to_dict())
     _tell(call, found)

@@ -10,9 +10,7 @@ from typing import Annotated
 import typer
 
 from recon.cli.call import Call, program, write_out
-from recon.cli.commands import DEFAULT_ATOL, DEFAULT_RTOL, DEFAULT_WORKERS
-from recon.cli.options import Atol, CheckValues, FirstDate, LastDate, Rtol, Workers, with_common
-from recon.config import parse_workers
+from recon.cli.options import FirstDate, LastDate, ValueOptions, with_common
 from recon.errors import UsageError
 from recon.window import Window
 
@@ -25,16 +23,13 @@ def add_to(app: typer.Typer) -> None:
     app.command("report")(report)
 
 
-@with_common(read_only=True)
+@with_common(read_only=True, compares=True)
 def report(
     call: Call,
+    compare: ValueOptions,
     out: Out = Path("report.html"),
     first: FirstDate = None,
     last: LastDate = None,
-    values: CheckValues = False,
-    atol: Atol = DEFAULT_ATOL,
-    rtol: Rtol = DEFAULT_RTOL,
-    workers: Workers = DEFAULT_WORKERS,
 ) -> int:
     """One page to look at: calendar, charts, findings, runs.
 
@@ -47,17 +42,17 @@ def report(
         recon report --out report.html
         recon report --from 2024-04-01 --to 2024-04-30 --values --out april.html
     """
-    window, connections = Window.parse(first, last), parse_workers(workers)
+    window = Window.parse(first, last)
     if absent := [name for name in LIBRARIES if find_spec(name) is None]:
         hint = "pip install 'curtailment-recon[report]'"
         raise UsageError(f"a report needs {', '.join(absent)}", hint, code="no_report")
     if not out.absolute().parent.is_dir():
         raise UsageError(f"{out.parent} is not a directory", "name another file with --out")
     from recon import page
-    from recon.cli import render
+    from recon.cli import progress, render
 
-    with render.comparing(call) as compared:
-        check = render.value_check(call, values, atol, rtol, connections, compared)
+    with progress.comparing(call) as compared:
+        check = compare.check(call, compared)
         made_at = datetime.now(UTC)
         found = page.gather(
             call.settings,

@@ -52,14 +52,30 @@ def test_the_calendar_says_in_characters_what_its_colours_say(
         assert line(shown, "2024-04").startswith(april) and line(shown, "2024-05").startswith(may)
 
 
-def test_nothing_is_cut_off_in_sixty_columns(months: Database, run_recon: Run) -> None:
+def test_no_figure_is_cut_off_however_narrow_the_terminal(
+    months: Database, run_recon: Run, environment: dict[str, str]
+) -> None:
     run_id = json.loads(run_recon("runs", "--json", url=months.url).stdout)["runs"][0]["run_id"]
-    for command in (["analyze"], ["runs", run_id], ["fix", "--dry-run", "--repair", "orphan"]):
-        shown = run_recon(*command, url=months.url, env={"COLUMNS": "60"}).stdout
-        assert "…" not in shown, command
-        tables = [text for text in shown.splitlines() if re.match(r"\S+( {2,}\S+)+$", text)]
-        assert tables and all(len(text) <= 60 for text in tables), command
-        assert command[0] != "runs" or run_id in shown
+    months.execute("update historical_bitcoin_calculations set bitcoin_mined = 7 where miner_model = 'S9'")
+    calendar = re.compile(r"^(month|20\d\d-\d\d|#) .*\n", re.M)  # is left out where it has no room
+
+    def figures(text: str) -> set[str]:
+        return set(re.findall(r"\d[\d,.:-]*\d|\d", text))
+
+    def shown(width: int, *command: str) -> str:
+        environment["COLUMNS"] = str(width)
+        return run_recon(*command, url=months.url).stdout
+
+    for command in (["analyze", "--values"], ["runs", run_id], ["fix", "--dry-run", "--repair", "orphan"]):
+        wanted = figures(calendar.sub("", shown(200, *command)))
+        for width in (60, 40):
+            narrow = shown(width, *command)
+            assert not wanted - figures(narrow), (command, width)
+            assert "…" not in narrow, (command, width)
+            tables = [text for text in narrow.splitlines() if re.match(r"\S+( {2,}\S+)+$", text)]
+            assert all(len(text) <= width for text in tables), (command, width)
+    assert line(shown(40, "status"), "2024-04") == f"2024-04  {'.' * 19}+#{'-' * 9}"
+    assert "S19J_PRO: expected" in shown(40, "status") and "S19J_PRO: expected" not in shown(60, "status")
 
 
 def test_a_locale_without_such_characters_is_no_error(months: Database, run_recon: Run) -> None:

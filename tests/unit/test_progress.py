@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from recon.cli import render
+from recon.cli import progress
 from recon.cli.call import Call
 from recon.config import Settings
 from recon.errors import DatabaseError
@@ -33,7 +33,7 @@ def written(day: date, rows: int) -> DateResult:
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch) -> Call:
     """A command that speaks at every step."""
-    monkeypatch.setattr(render, "LINE_EVERY_S", 0)
+    monkeypatch.setattr(progress, "LINE_EVERY_S", 0)
     return Call("fix", Settings(home=Path("nowhere")))
 
 
@@ -41,12 +41,12 @@ def test_a_line_has_dates_rows_and_the_time_left(
     call: Call, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
-    monkeypatch.setattr(render, "time", SimpleNamespace(monotonic=lambda: now))
-    with render.Progress(call) as progress:
-        progress.planned("7f3a", [PlannedDate(day, 1500, 1500) for day in days(DAY, 4)])
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now))
+    with progress.Progress(call) as watcher:
+        watcher.planned("7f3a", [PlannedDate(day, 1500, 1500) for day in days(DAY, 4)])
         for day in days(DAY, 4):
             now += 10
-            progress.finished(written(day, 1500))
+            watcher.finished(written(day, 1500))
     shown = lines(capsys.readouterr().err)
     assert [line[0] for line in shown] == ["1", "2", "3", "4"]
     assert [line[2] for line in shown] == ["1,500", "3,000", "4,500", "6,000"]
@@ -54,20 +54,20 @@ def test_a_line_has_dates_rows_and_the_time_left(
 
 
 def test_retries_are_counted(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
-    with render.Progress(call) as progress:
-        progress.planned("7f3a", [PlannedDate(DAY, 9, 9)])
-        progress.retrying([DAY], DatabaseError("deadlock detected"))
-        progress.retrying([DAY], DatabaseError("deadlock detected"))
-        progress.finished(written(DAY, 9))
+    with progress.Progress(call) as watcher:
+        watcher.planned("7f3a", [PlannedDate(DAY, 9, 9)])
+        watcher.retrying([DAY], DatabaseError("deadlock detected"))
+        watcher.retrying([DAY], DatabaseError("deadlock detected"))
+        watcher.finished(written(DAY, 9))
     assert [line[4] for line in lines(capsys.readouterr().err)] == ["1 retry", "2 retries", "2 retries"]
 
 
 def test_rows_of_a_date_in_work_are_not_counted_twice(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
-    with render.Progress(call) as progress:
-        progress.planned("7f3a", [PlannedDate(DAY, 9, 9)])
-        progress.wrote(DAY, 3)
-        progress.wrote(DAY, 6)
-        progress.finished(written(DAY, 9))
+    with progress.Progress(call) as watcher:
+        watcher.planned("7f3a", [PlannedDate(DAY, 9, 9)])
+        watcher.wrote(DAY, 3)
+        watcher.wrote(DAY, 6)
+        watcher.finished(written(DAY, 9))
     shown = lines(capsys.readouterr().err)
     assert [(line[0], line[2]) for line in shown] == [("0", "3"), ("0", "9"), ("1", "9")]
 
@@ -76,8 +76,8 @@ def test_comparing_says_how_far_how_fast_and_how_long_still(
     call: Call, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
-    monkeypatch.setattr(render, "time", SimpleNamespace(monotonic=lambda: now))
-    with render.comparing(call) as compared:
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now))
+    with progress.comparing(call) as compared:
         for more, total in ((300, 1200), (900, 1200), (10, 1200)):
             now += 10
             compared(more, total)
@@ -89,8 +89,8 @@ def test_comparing_says_how_far_how_fast_and_how_long_still(
 
 
 def test_nothing_is_said_when_quiet(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(render, "LINE_EVERY_S", 0)
-    with render.Progress(Call("fix", Settings(quiet=True))) as progress:
-        progress.planned("7f3a", [PlannedDate(DAY, 9, 9)])
-        progress.finished(written(DAY, 9))
+    monkeypatch.setattr(progress, "LINE_EVERY_S", 0)
+    with progress.Progress(Call("fix", Settings(quiet=True))) as watcher:
+        watcher.planned("7f3a", [PlannedDate(DAY, 9, 9)])
+        watcher.finished(written(DAY, 9))
     assert capsys.readouterr().err == ""

@@ -1,0 +1,143 @@
+"""What is shown while something long goes on: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from recon.cli.call import LOG, Call, counted
+from recon.errors import ReconError
+from recon.pipeline import Watcher
+from recon.report import DateResult
+from recon.values import Compared
+
+if TYPE_CHECKING:
+    from rich import progress
+
+    from recon.planning import PlannedDate
+
+LINE_EVERY_S = 30
+
+
+@contextmanager
+def comparing(call: Call) -> Iterator[Compared]:
+    """While keys or values are compared: what it gives is told the dates done. A bar on a terminal, else a line now
+    and then.
+    """
+    started = spoke = time.monotonic()
+    dates = of = 0
+    bar = _bar(call)
+    task = bar.add_task("reading", total=None, written="") if bar else None
+
+    def compared(more: int, total: int) -> None:
+        nonlocal dates, of, spoke, started
+        if dates == of and of:  # the keys are done, the values begin
+            started, dates = time.monotonic(), 0
+        dates, of = dates + more, total
+        seconds = max(time.monotonic() - started, 0.001)
+        done, rate = f"{dates:,}/{total:,} dates compared", f"{dates / seconds:,.0f} dates/s"
+        if bar and task is not None:
+            bar.update(task, completed=dates, total=total, description=done, written=rate)
+        elif time.monotonic() - spoke >= LINE_EVERY_S:
+            spoke = time.monotonic()
+            call.progress(f"{done}, {rate}, about {seconds * (total / dates - 1):,.0f} s left")
+
+    with bar or nullcontext():
+        yield compared
+
+
+def _bar(call: Call) -> progress.Progress | None:
+    """What, how far, how fast, how long still: on stderr, and gone in the end. None where it cannot be drawn."""
+    if not call.shows_progress:
+        return None
+    from rich import progress
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if console.is_dumb_terminal:
+        return None
+    return progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(bar_width=12),
+        progress.TextColumn("{task.fields[written]}"),
+        progress.TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+
+
+class Progress(Watcher):
+    """A bar on a terminal, a line every 30 s elsewhere, and one log line per date."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._bar: Any = None
+        self._task: Any = None
+        self._dates = self._total = self._retries = 0
+        self._work: dict[date, int] = {}
+        self._all_work = self._done = self._rows = 0
+        self._early: Counter[date] = Counter()
+        self._spoke = self._started = time.monotonic()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def comparing(self) -> AbstractContextManager[Compared]:
+        """Before a run is planned."""
+        return comparing(self._call)
+
+    def planned(self, run_id: str, dates: Sequence[PlannedDate]) -> None:
+        """The run has an id and a size from now on."""
+        self._total = len(dates)
+        self._work = {date.day: max(date.missing, date.changes) for date in dates}
+        self._all_work = sum(self._work.values())
+        self._spoke = self._started = time.monotonic()
+        rows = counted(sum(date.missing for date in dates), "row")
+        LOG.info("run %s: %s missing on %s", run_id, rows, counted(len(dates), "date"))
+        self._bar = _bar(self._call)
+        if self._bar is not None:
+            self._task = self._bar.add_task(f"0/{self._total:,} dates", total=self._all_work, written="")
+            self._bar.start()
+
+    def finished(self, result: DateResult) -> None:
+        """One date is done, skipped, failed or blocked."""
+        fields = result.to_dict() | {"btc": dict(result.btc)}
+        line = f"{result.day} {result.status} inserted={result.inserted} attempts={result.attempts}"
+        LOG.info(line + (f" error={result.error}" if result.error else ""), extra={"fields": fields})
+        early = self._early.pop(result.day, 0)
+        self._dates += 1
+        self._advance(self._work.get(result.day, 0) - early, result.inserted - early)
+
+    def wrote(self, day: date, rows: int) -> None:
+        """Rows of a date that is still being worked on."""
+        self._early[day] += rows
+        self._advance(rows, rows)
+
+    def retrying(self, dates: Sequence[date], error: ReconError) -> None:
+        """Counted, and one log line."""
+        self._retries += 1
+        LOG.info("trying %s from %s again: %s", counted(len(dates), "date"), min(dates), error)
+        self._advance(0, 0)
+
+    def _advance(self, work: int, rows: int) -> None:
+        """The bar moves, or it is time for a line: dates, rows, rows/s, time left, retries."""
+        self._done += work
+        self._rows += rows
+        seconds = max(time.monotonic() - self._started, 0.001)
+        dates = f"{self._dates:,}/{self._total:,} dates"
+        retries = f", {counted(self._retries, 'retry', 'retries')}" if self._retries else ""
+        written = f"{self._rows:,} rows, {self._rows / seconds:,.0f} rows/s"
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._done, description=dates + retries, written=written)
+        elif time.monotonic() - self._spoke >= LINE_EVERY_S:
+            self._spoke = time.monotonic()
+            left = f", about {seconds * (self._all_work / self._done - 1):,.0f} s left" if self._done else ""
+            self._call.progress(f"{dates}, {written}{left}{retries}")
