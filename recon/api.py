@@ -92,7 +92,7 @@ def status(
     """How far the tables agree, key by key; with `values`, also whether every stored value is right.
 
     from_export: the directory of an export to look at instead; no database is asked. `.dates`, `.incomplete` and
-    `.months` are frames.
+    `.months` are frames, with a column `wrong` that is null without `values`.
     """
     window, check = _window(first, last), pipeline.ValueCheck(Tolerance(atol, rtol), parse_workers(str(workers)))
     asked = _asked("status", options, database=from_export is None)

@@ -86,7 +86,8 @@ def status(
 
     Risks: none; all it does is read, in read-only transactions.
     Output: rows and keys, a line per miner model, the dates by how far they are, and the verdict. With --json one
-        document, in which everything is counted exactly; of an export, `damage` lists files that are not as written.
+        document, in which everything is counted exactly; of an export, `damage` lists files that are not as written,
+        `left_out` what was left out of it.
     Exit status: 0 reconciled; 1 differences found; 2; 3.
     Examples:
         recon status

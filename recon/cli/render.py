@@ -109,16 +109,23 @@ def _matched_cells(row: dict[str, Any]) -> list[str]:
     return [*(f"{row[name]:,}" for name in ("expected", "matched", "missing")), share]
 
 
+def standing(found: Status) -> str:
+    """reconciled | not reconciled | nothing to reconcile, where nothing is expected and nothing is there."""
+    if not found.reconciled:
+        return "not reconciled"
+    return "reconciled" if found.total("expected") else "nothing to reconcile"
+
+
 def verdict(call: Call, found: Status) -> None:
     """The one line that says whether the tables agree."""
-    if found.reconciled and not found.total("expected"):
-        line = "[green]nothing to reconcile[/]: no curtailment to price in this window"
-    elif found.reconciled:
-        matched, expected = f"{found.total('matched'):,}", f"{found.total('expected'):,}"
-        line = f"[green]reconciled[/]: {matched} of {expected}, nothing twice, nothing extra"
-    else:
-        line = f"[red]not reconciled[/]: {_left(found)}"
-    call.console.print(line, markup=True)
+    matched, expected = f"{found.total('matched'):,}", f"{found.total('expected'):,}"
+    why = {
+        "reconciled": f"{matched} of {expected}, nothing twice, nothing extra",
+        "not reconciled": _left(found),
+        "nothing to reconcile": "no curtailment to price in this window",
+    }
+    state, colour = standing(found), "green" if found.reconciled else "red"
+    call.console.print(f"[{colour}]{state}[/]: {why[state]}", markup=True)
 
 
 def _left(found: Status) -> str:
@@ -158,7 +165,7 @@ def report(call: Call, found: Status, out: Path) -> None:
     warn_invalid(found)
     if call.json:
         return call.print_json(found.to_dict(call.command) | {"out": str(out)})
-    call.say(f"{out}: {counted(found.date_totals['total'], 'date')}, {'' if found.reconciled else 'not '}reconciled")
+    call.say(f"{out}: {counted(found.date_totals['total'], 'date')}, {standing(found)}")
 
 
 def worst_dates(call: Call, found: Status) -> None:
