@@ -22,7 +22,7 @@ Run = Callable[..., Any]
 COMMANDS = dict(leaves(program()))
 README_TEXT = re.sub(r"<!-- faults -->.*<!-- /faults -->", "", README.read_text(encoding="utf-8"), flags=re.DOTALL)
 """Without the table of faults, which cuts what the program said."""
-CALL = r"(?<![\w./'(-])(?:/usr/local/bin/)?recon (?=[a-z-])(?![a-z]+:)"
+CALL = r"(?<!-u )(?<![\w./'(-])(?:/usr/local/bin/)?recon (?=[a-z-])(?![a-z]+:)"
 OTHER_PROGRAMS = {
     "--collector": "node_exporter",
     "--create-home": "useradd",
