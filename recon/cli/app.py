@@ -66,7 +66,7 @@ def help_all(
 ) -> None:
     """The reference of every command.
 
-    Risks: none; it needs no database.
+    Risks: {needs_no_database}
     Output: a man page for 'man -l -', or Markdown.
     Exit status: 0; 2.
     Examples:
@@ -111,7 +111,9 @@ def main(arguments: list[str]) -> int:
         return fail(error, arguments)
     except TyperException as error:
         shown = getattr(error, "format_message", error.__str__)()
-        return fail(UsageError(shown.replace("\n", " ").rstrip("."), "see 'recon --help'"), arguments)
+        place = getattr(error, "ctx", None)
+        command = place.command_path if place else "recon"
+        return fail(UsageError(shown.replace("\n", " ").rstrip("."), f"see '{command} --help'"), arguments)
     except typer.Abort:
         return ExitCode.INTERRUPTED
 

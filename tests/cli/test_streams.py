@@ -57,11 +57,12 @@ def test_colours_are_for_terminals_that_want_them(gaps: Database, environment: d
 
 
 def test_progress_is_a_bar_on_a_terminal_and_silence_with_q(gaps: Database, environment: dict[str, str]) -> None:
-    _, shown = on_a_terminal(environment, "-d", gaps.url, "fix", "1")
+    utf_8 = environment | {"LC_ALL": "C.UTF-8"}
+    _, shown = on_a_terminal(utf_8, "-d", gaps.url, "fix", "1")
     assert "dates" in shown
     assert "━" in shown
     gaps.execute("truncate historical_bitcoin_calculations")
-    assert "━" not in on_a_terminal(environment, "-d", gaps.url, "fix", "1", "-q")[1]
+    assert "━" not in on_a_terminal(utf_8, "-d", gaps.url, "fix", "1", "-q")[1]
 
 
 @pytest.mark.parametrize(
@@ -193,4 +194,20 @@ def test_without_a_command_the_help_is_shown_and_a_group_says_what_is_missing(ru
     assert (alone.returncode, alone.stdout, alone.stderr) == (0, run_recon("--help").stdout, "")
     group = run_recon("minimal")
     assert (group.returncode, group.stdout) == (2, "")
-    assert group.stderr == "recon: Missing command; see 'recon --help'\n"
+    assert group.stderr == "recon: Missing command; see 'recon minimal --help'\n"
+
+
+def test_who_types_it_wrong_is_shown_the_help_of_that_very_command(run_recon: Run) -> None:
+    for typed, path in (
+        ("difficulty check", "recon difficulty check"),
+        ("sample load", "recon sample load"),
+        ("-q minimal sequence 2024-04-20", "recon minimal sequence"),
+        ("status --nope", "recon status"),
+        ("fix few", "recon fix"),
+        ("config nothing", "recon config"),
+        ("nothing", "recon"),
+    ):
+        done = run_recon(*typed.split())
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert done.stderr.endswith(f"; see '{path} --help'\n"), typed
+        assert run_recon(*path.split()[1:], "--help").stdout.lstrip().startswith(f"Usage: {path} ")
