@@ -15,6 +15,9 @@ from recon.cli.sources import Found, files
 from recon.config import find_database_url, parse_settings
 from recon.errors import UsageError
 
+UNSET = "not set"
+"""What is shown of a setting that nobody made and that has no default."""
+
 
 def add_to(app: typer.Typer) -> None:
     """Registers the group."""
@@ -27,9 +30,9 @@ def add_to(app: typer.Typer) -> None:
 def show(ctx: typer.Context) -> None:
     """Every setting, its value and where it comes from; secrets are hidden.
 
-    Risks: none; it needs no database.
-    Output: a line per setting: name, value, and flag, environment, file or default with the variable or file.
-        Passwords and the addresses of messages are hidden.
+    Risks: {needs_no_database}
+    Output: a line per setting: name, value (not set: there is none), and flag, environment, file or default with the
+        variable or file. Passwords and the addresses of messages are hidden.
     Exit status: 0 every setting is in order; 2.
     Examples:
         recon config show
@@ -65,9 +68,11 @@ def _with_libpq(found: dict[str, Found]) -> dict[str, Found]:
 
 
 def _shown(name: str, setting: Found, home: object) -> str:
-    """A value fit to be shown; a default in the words of the option's help."""
+    """A value fit to be shown: yes and no as the file has them, a default in the words of the option's help."""
+    if KINDS[name] is bool:
+        return str(bool(setting.value)).lower()
     if setting.value is None:
-        return str(home) if name == "home" else OTHERWISE.get(name, "-")
+        return str(home) if name == "home" else OTHERWISE.get(name, UNSET)
     return HIDING[name](setting.value) if name in HIDING else str(setting.value)
 
 
@@ -89,7 +94,7 @@ def _document(rows: list[tuple[str, str, Found]], places: list[tuple[Any, bool]]
     settings = [
         {
             "name": name,
-            "value": None if value == "-" else value,
+            "value": None if value == UNSET else value,
             "source": setting.source,
             "where": setting.where or None,
         }

@@ -42,7 +42,7 @@ def _option(kind: Any, *names: str, help: str, otherwise: Any = None, **more: An
     return Annotated[kind | None, typer.Option(*names, help=text, show_default=False, **more), otherwise]
 
 
-_COLUMNS = "What its columns are called: ours=theirs,..."
+_COLUMNS = "What its columns are called, as ours=theirs,ours=theirs."
 COMMON: dict[str, Any] = {
     "database_url": _option(str, "--database-url", "-d", metavar="URL", help="PostgreSQL URL, or 'embedded'."),
     "connect_timeout": _option(float, "--connect-timeout", help="Seconds to connect.", otherwise=10),
@@ -62,11 +62,15 @@ COMMON: dict[str, Any] = {
     "curtailment_table": _option(
         str, "--curtailment-table", metavar="TABLE", help="schema.table", otherwise=DEFAULT_CURTAILMENT.name
     ),
-    "curtailment_columns": _option(str, "--curtailment-columns", metavar="PAIRS", help=_COLUMNS),
+    "curtailment_columns": _option(
+        str, "--curtailment-columns", metavar="PAIRS", help=_COLUMNS, otherwise="none renamed"
+    ),
     "calculations_table": _option(
         str, "--calculations-table", metavar="TABLE", help="As above.", otherwise=DEFAULT_CALCULATIONS.name
     ),
-    "calculations_columns": _option(str, "--calculations-columns", metavar="PAIRS", help=_COLUMNS),
+    "calculations_columns": _option(
+        str, "--calculations-columns", metavar="PAIRS", help=_COLUMNS, otherwise="none renamed"
+    ),
     "fleet": _option(Fleet, "--fleet", help="Any share of a machine, or whole ones.", otherwise="fractional"),
     "miners": _option(Path, "--miners", metavar="FILE", help="Miner models, CSV.", otherwise="packaged"),
     "difficulty": _option(

@@ -63,9 +63,13 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_files(run_recon: Run
     assert found["idle_timeout"] == ("the role's own, else 60", "default", None)
     assert found["difficulty"] == ("updated, else packaged", "default", None)
     assert found["log_file"] == (None, "default", None)
+    assert found["calculations_columns"] == ("none renamed", "default", None)
+    assert (found["quiet"], found["verbose"]) == (("true", "file", str(users)), ("false", "default", None))
     assert found["home"][1:] == ("environment", "RECON_HOME")
     text = run_recon("config", "show", "--database-url", url, cwd=here)
     assert re.search(r"^database_url +postgresql://ana@db.example.com/power +flag$", text.stdout, re.MULTILINE)
+    assert re.search(r"^log_file +not set +default$", text.stdout, re.MULTILINE)
+    assert all(len(re.split(" {2,}", line)) == 3 for line in text.stdout.splitlines()[: 1 + len(KINDS)])
     assert text.stdout.endswith(f"{mine}: read\n{users}: read\n")
     assert CANARY not in done.stdout + text.stdout + text.stderr
     libpq = settings(run_recon("config", "show", "--json", env={"PGHOST": "db"}))
@@ -162,5 +166,6 @@ def test_what_is_shown_as_a_default_is_what_holds() -> None:
     } | {name: str(getattr(nobody, name)) for name in ("reader", "fleet", "log_format")}
     assert held == {name: OTHERWISE[name] for name in held}
     others = ["statement_timeout", "lock_timeout", "idle_timeout", "miners", "difficulty", "subsidy"]
+    others += ["curtailment_columns", "calculations_columns"]
     assert set(OTHERWISE) - set(held) == set(others)
     assert set(KINDS) == set(COMMON) - {"json"} | set(NIGHTLY) | {"home"}
