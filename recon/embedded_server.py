@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
+from recon import extras
 from recon.errors import DatabaseError, UsageError
 
 if sys.platform == "win32":
@@ -121,9 +122,7 @@ def programs() -> Path:
     places = package.submodule_search_locations if package else None
     found = Path(places[0], f"pginstall{MAJOR}", "bin") if places else None
     if found is None or not found.is_dir():
-        raise UsageError(
-            "the embedded server is not installed", 'pip install "curtailment-recon[embedded]"', code="no_embedded"
-        )
+        raise UsageError("the embedded server is not installed", extras.install("embedded"), code="no_embedded")
     return found if os.geteuid() != 0 or _open_to_all(found) else _copy(found.parent) / "bin"
 
 

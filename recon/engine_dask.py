@@ -239,7 +239,7 @@ def _unfit(address: str, error: BaseException) -> ReconError:
     reason = str(error).split("\n")[0]
     return UsageError(
         f"worker {address} cannot do the work: {type(error).__name__}: {reason}",
-        f"install curtailment-recon[dask] {__version__} there",
+        f"install recon {__version__} with its extra dask there",
         code="worker",
     )
 

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from recon import extras
 from recon.errors import UsageError
 
 SUFFIX = ".prom"
@@ -50,7 +51,7 @@ def ready(path: Path) -> None:
     if find_spec("prometheus_client") is None:
         raise UsageError(
             "--metrics-file needs the package prometheus_client",
-            "pip install 'curtailment-recon[metrics]'",
+            extras.install("metrics"),
             code="no_metrics",
         )
     if path.is_dir() or not os.access(path.resolve().parent, os.W_OK | os.X_OK):

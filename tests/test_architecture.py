@@ -27,7 +27,7 @@ LAYERS = {
     4: (
         "tables engine engine_dask carrying load ledger fingerprints reference parameters repair quarantine "
         "source_findings embedded embedded_server files export_files sample_files sample_load download notify metrics "
-        "page_html"
+        "page_html extras"
     ),
     5: (
         "survey pipeline analysis values minimal daily explanation proof export export_check api setup partitioning "

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
+from recon import extras
 from recon.config import AUTO, MOST_CONNECTIONS, EngineName, parse_workers
 from recon.engine import Engine, threads
 from recon.errors import UsageError
 
 LOG = logging.getLogger("recon")
-EXTRA = "pip install 'curtailment-recon[dask]'"
 LONGEST_WAIT_S = 86_400
 
 
@@ -31,7 +31,7 @@ def choose(
             raise UsageError(f"--{given[0].replace('_', '-')} is for --engine dask", "give both, or neither")
         return threads, lambda: None
     if find_spec("distributed") is None:
-        raise UsageError("--engine dask needs Dask, which is not installed", EXTRA, code="extra")
+        raise UsageError("--engine dask needs Dask, which is not installed", extras.install("dask"), code="extra")
     if scheduler and scheduler_file:
         raise UsageError("--scheduler and --scheduler-file name two clusters", "give one of them")
     wait_s = 30.0 if wait_for_workers is None else wait_for_workers

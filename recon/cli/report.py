@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from recon import extras
 from recon.cli.call import Call, program, write_out
 from recon.cli.options import FirstDate, LastDate, ValueOptions, with_common
 from recon.errors import UsageError
@@ -44,8 +45,7 @@ def report(
     """
     window = Window.parse(first, last)
     if absent := [name for name in LIBRARIES if find_spec(name) is None]:
-        hint = "pip install 'curtailment-recon[report]'"
-        raise UsageError(f"a report needs {', '.join(absent)}", hint, code="no_report")
+        raise UsageError(f"a report needs {', '.join(absent)}", extras.install("report"), code="no_report")
     if not out.absolute().parent.is_dir():
         raise UsageError(f"{out.parent} is not a directory", "name another file with --out")
     from recon import page

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from recon import extras
 from tests import oracle
 from tests.builders import days, fill, source_rows
 from tests.databases import Database
@@ -203,4 +204,4 @@ def test_without_the_extra_one_line_says_what_to_install(environment: dict[str, 
     )
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "recon: a report needs altair; pip install 'curtailment-recon[report]'\n"
+    assert done.stderr == f"recon: a report needs altair; {extras.install('report')}\n"

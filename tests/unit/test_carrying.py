@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from recon import __version__, carrying, engine_dask, reference
+from recon import __version__, carrying, engine_dask, extras, reference
 from recon.cli import engine
 from recon.config import EngineName, Settings
 from recon.errors import DatabaseError, ReconError, UsageError
@@ -81,13 +81,14 @@ def test_what_a_worker_cannot_even_read_names_it() -> None:
     error = engine_dask._unfit("tcp://10.0.0.7:1", ModuleNotFoundError("No module named 'recon'"))
     assert error.exit_code == 2
     assert str(error).startswith("worker tcp://10.0.0.7:1 cannot do the work: ModuleNotFoundError: No module named")
-    assert f"install curtailment-recon[dask] {__version__} there" in str(error)
+    assert f"install recon {__version__} with its extra dask there" in str(error)
 
 
 def test_without_dask_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "find_spec", lambda _: None)
-    with pytest.raises(UsageError, match=r"not installed; pip install 'curtailment-recon\[dask\]'"):
+    with pytest.raises(UsageError) as caught:
         engine.choose(EngineName.DASK)
+    assert str(caught.value).endswith(f"not installed; {extras.install('dask')}")
 
 
 def test_rows_of_a_frame_keep_their_types() -> None:
