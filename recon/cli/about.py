@@ -7,6 +7,24 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+SHARED = {
+    "needs_no_database": "none; it needs no database.",
+    "reads": "none; all it does is read, in read-only transactions.",
+    "fills": (
+        "it inserts rows that are missing, each date in a transaction that is verified before it is committed. Rows "
+        "that are there stay as they are, unless --repair names more than missing; then each row that is replaced or "
+        "removed is kept in recon.quarantine."
+    ),
+    "fills_keys": (
+        "it inserts rows that are missing, on one connection, and touches no other row. A key that fails is left out "
+        "and reported."
+    ),
+    "filled": (
+        "the BTC written per miner model, the rows and dates, what is left. With --json one document: planned, "
+        "dates, inserted, btc, remaining, reconciled."
+    ),
+}
+"""What commands of a family have in common: a section says `{fills}` for it."""
 SECTIONS = ("Risks", "Output", "Exit status", "Examples")
 _HEADING = re.compile(rf"^({'|'.join(SECTIONS)}):", re.MULTILINE)
 
@@ -22,10 +40,10 @@ class About:
     def of(cls, docstring: str | None) -> About:
         """The parts of a docstring.
 
-        >>> about = About.of("Fill one date.\\n\\nRisks: it writes.\\nExamples:\\n    recon date 2024-04-20\\n")
-        >>> about.help, about.sections["Examples"]
-        ('Fill one date.', 'recon date 2024-04-20')
+        >>> about = About.of("Say.\\n\\nRisks: {needs_no_database}\\nExamples:\\n    recon config show\\n")
+        >>> about.help, about.sections
+        ('Say.', {'Risks': 'none; it needs no database.', 'Examples': 'recon config show'})
         """
         text, *rest = _HEADING.split(inspect.cleandoc(docstring or ""))
         sections = zip(rest[::2], rest[1::2], strict=True)
-        return cls(text.strip(), {name: inspect.cleandoc(body) for name, body in sections})
+        return cls(text.strip(), {name: inspect.cleandoc(body).format_map(SHARED) for name, body in sections})

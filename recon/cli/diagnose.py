@@ -77,7 +77,7 @@ def analyze(call: Call, nagios: Nagios = False, connections: Connections = 3) ->
 def ladder_only(call: Call, nagios: Nagios = False) -> int:
     """The query ladder only.
 
-    Risks: none; all it does is read, in read-only transactions.
+    Risks: {reads}
     Output: how long a simple, a moderate and a complex query take, beside the role's timeout.
     Exit status: 0 no check failed; 1 a check failed; 2; 3 no connection could be made. With --nagios: 0 ok, 1
         warning, 2 critical, 3 unknown.
@@ -158,7 +158,7 @@ def monitor(
 ) -> int:
     """Look again and again; Ctrl-C prints a summary.
 
-    Risks: none; all it does is read, in read-only transactions.
+    Risks: {reads}
     Output: a line per look, or with --json an object; a summary at the end.
     Exit status: 0 it looked so often as asked for, or was stopped; 2.
     Examples:

@@ -31,7 +31,7 @@ def show(
 ) -> int:
     """The difficulty of a date, its epoch, and what is covered.
 
-    Risks: none; it needs no database.
+    Risks: {needs_no_database}
     Output: the difficulty of a date (today's), its epoch, what is covered, and the file it comes from.
     Exit status: 0 it is known; 2; 4 no difficulty is known for the date.
     Examples:
@@ -57,7 +57,7 @@ def show(
 def check(call: Call, origin: Annotated[str, typer.Argument(metavar="FILE|URL", help="CSV or JSON.")]) -> int:
     """Whether a file of difficulties can be right.
 
-    Risks: none; it needs no database.
+    Risks: {needs_no_database}
     Output: a line per thing that cannot be right, and how many epochs there are.
     Exit status: 0 no trouble; 1 troubles found; 2; 3 an address that cannot be reached.
     Examples:

@@ -31,7 +31,7 @@ def add_to(app: typer.Typer) -> None:
 def list_rows(call: Call, run_id: AnyRun = None) -> None:
     """Every row kept, whole, with the reason, the run and the time.
 
-    Risks: none; all it does is read, in read-only transactions.
+    Risks: {reads}
     Output: a line per row that a repair took out; with --json each row whole.
     Exit status: 0 the rows were shown; 2; 3.
     Examples:
