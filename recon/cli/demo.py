@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from recon.address import EMBEDDED
 from recon.cli.call import Call
 from recon.cli.options import with_common
+from recon.config import parse_repairs
 from recon.errors import UsageError
+
+if TYPE_CHECKING:
+    from recon.report import FixReport
+
+SURPLUS = "duplicate,orphan"
+NEXT = """
+what to try next:
+  recon -d embedded explain 2024-04-20 24 T_VKNGW-1   the arithmetic of one key
+  recon -d embedded status --values                   which stored values are wrong
+  recon -d embedded analyze                           patterns and what to do
+  recon -d embedded runs                              what was done
+  recon -d postgresql://user@host/db status           your own database"""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -23,18 +36,17 @@ def demo(
 ) -> int:
     """The whole job on a server of its own.
 
-    Status, worst dates, fix, and the status after, with sample data: nothing to set up.
+    Status, worst dates, fix, repair of surplus rows, and the status after, with sample data: nothing to set up.
 
     Risks: none to your data; its server is its own. --reset throws the server's data away.
     Output: each step and what it found, for people; there is no --json.
-    Exit status: 0 nothing is missing any more; 1; 2; 3; 4.
+    Exit status: 0; 1; 2; 3; 4.
     Examples:
         recon demo
         recon demo --reset
     """
     from recon import embedded, pipeline, sample_load
-    from recon.cli import progress, render, render_runs
-    from recon.parameters import Pace
+    from recon.cli import render
     from recon.window import Window
 
     if call.json:
@@ -46,26 +58,38 @@ def demo(
     loaded = sample_load.ensure(here.settings, sample_load.packaged(), name=here.name)
     call.say("   the sample was loaded" if loaded else "   the sample is there from last time ('--reset' starts over)")
     call.say("\n2. how far the tables agree (recon -d embedded status)")
-    before = pipeline.status(here.settings, here.reference, Window(), name=here.name)
+    with render.comparing(here) as compared:
+        before = pipeline.status(here.settings, here.reference, Window(), name=here.name, compared=compared)
     render.status(here, before)
     render.worst_dates(here, before)
     call.say("\n3. find, price, load, verify, record (recon -d embedded fix)")
-    with progress.Progress(here) as watcher:
-        report = pipeline.fix(
-            here.settings, here.reference, Window(), Pace(), command="demo", run_id=here.run_id, watcher=watcher
-        )
-    render_runs.fix(here, report)
-    call.say("\n4. the status after")
+    _fix(here, "missing")
+    call.say("\n4. take out the rows that nothing asks for; each is kept")
+    call.say(f"   (recon -d embedded fix --repair {SURPLUS} --yes)")
+    report = _fix(here.at(EMBEDDED), SURPLUS)
+    call.say("\n5. the status after")
     render.status(here, report.after)
-    _what_next(call, report.after.total("duplicate") + report.after.total("orphan"))
-    return 0 if report.after.total("missing") == 0 else report.exit_code
+    call.say(NEXT)
+    return report.exit_code
 
 
-def _what_next(call: Call, surplus: int) -> None:
-    call.say("\nwhat to try next:")
-    call.say("  recon -d embedded explain 2024-04-20 24 T_VKNGW-1   the arithmetic of one key")
-    call.say("  recon -d embedded analyze                           patterns and what to do")
-    call.say("  recon -d embedded runs                              what was done")
-    if surplus:
-        call.say("  recon -d embedded fix --repair duplicate,orphan --dry-run   the rows that should not be there")
-    call.say("  recon -d postgresql://user@host/db status           your own database")
+def _fix(call: Call, repairs: str) -> FixReport:
+    """A run that repairs something; a call has one, under its run id."""
+    from recon import pipeline
+    from recon.cli import progress, render_runs
+    from recon.parameters import Mending, Pace
+    from recon.window import Window
+
+    with progress.Progress(call) as watcher:
+        report = pipeline.fix(
+            call.settings,
+            call.reference,
+            Window(),
+            Pace(),
+            command="demo",
+            run_id=call.run_id,
+            watcher=watcher,
+            mending=Mending(parse_repairs(repairs)),
+        )
+    render_runs.fix(call, report)
+    return report
