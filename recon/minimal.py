@@ -12,7 +12,7 @@ from datetime import date
 
 import polars as pl
 
-from recon import __version__, gaps, ledger
+from recon import __version__, gaps, ledger, values
 from recon.config import Settings
 from recon.database import Pool, Session, connect, pause, sql
 from recon.errors import ConnectError, DatabaseError, ExitCode, Interrupted, PermissionDenied, ReconError
@@ -77,16 +77,16 @@ class Minimal:
         window = Window(day, day)
         with self._pool.session() as session:
             layout = inspect(session, self._settings, writing=True)
-            before = survey(session, self._settings, layout, self._reference.models, window)
+            before = self._first_look(session, layout, window)
             planned = plan(before, self._reference.terms([day]), Pace().order)
             keys = self._missing_keys(session, layout, scope([day]))
-        return self._filled(layout, window, before, planned, keys, self._survey_date)
+        return self._filled(layout, window, before, planned, keys, self._survey)
 
     def most_critical(self) -> FixReport:
         """Fills the date with the most missing rows that can be priced."""
         with self._pool.session() as session:
             layout = inspect(session, self._settings, writing=True)
-            found = survey(session, self._settings, layout, self._reference.models, Window())
+            found = self._first_look(session, layout, Window())
         days = found.incomplete.filter(pl.col("missing") > 0).get_column("settlement_date").to_list()
         priced = self._reference.terms(days).drop_nulls().get_column("settlement_date").to_list()
         worst = next((day for day in days if day in set(priced)), None)
@@ -114,8 +114,15 @@ class Minimal:
         wanted = gaps.expected(keys.lazy().select(KEY), self._reference.miners.lazy().select("miner_model"))
         return gaps.missing(wanted, done.lazy()).select(KEY).unique().sort(KEY).collect()
 
-    def _survey_date(self, session: Session, layout: Layout, window: Window) -> Status:
-        return survey(session, self._settings, layout, self._reference.models, window)
+    def _first_look(self, session: Session, layout: Layout, window: Window) -> Status:
+        """The survey before there is a plan."""
+        with self._watcher.comparing() as compared:
+            return self._survey(session, layout, window, compared)
+
+    def _survey(
+        self, session: Session, layout: Layout, window: Window, compared: values.Compared = values.unwatched
+    ) -> Status:
+        return survey(session, self._settings, layout, self._reference.models, window, compared=compared)
 
     def _survey_key(self, session: Session, layout: Layout, window: Window, key: pl.DataFrame) -> Status:
         where = scope(key.get_column("settlement_date"), key.get_column("settlement_period"))

@@ -221,7 +221,8 @@ def resume(
             if not left and run["status"] in ledger.OPEN:
                 ledger.finish(session, run_id)
             mark = fingerprints.mark(session, layout)
-            after = survey(session, settings, layout, reference.models, window, pool=pool)
+            with watcher.comparing() as compared:
+                after = survey(session, settings, layout, reference.models, window, compared=compared, pool=pool)
         results: tuple[DateResult, ...] = ()
         if left:
             results, after = _Run(pool, job, layout, pace, watcher, engine).execute(planned, after)

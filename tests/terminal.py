@@ -1,4 +1,4 @@
-"""The program on a terminal (a pty) of 80 columns."""
+"""The program on a terminal (a pty)."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def on_a_terminal(
-    environment: dict[str, str], *arguments: object, typed: str = "", interrupt_at: str = ""
+    environment: dict[str, str], *arguments: object, typed: str = "", interrupt_at: str = "", columns: int = 80
 ) -> tuple[int, str]:
     """Exit code, and what a terminal is sent that is stdin, stdout and stderr.
 
     typed: what its user types; SIGINT comes when it shows `interrupt_at`.
     """
     master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen(
         [sys.executable, "-m", "recon", *map(str, arguments)],
         env={"TERM": "xterm"} | {name: value for name, value in environment.items() if name != "COLUMNS"},

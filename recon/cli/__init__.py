@@ -68,18 +68,20 @@ def _escaped(error: UnicodeError) -> tuple[str, int]:
 
 def _open_streams() -> None:
     """stdout and stderr that can be written to in any case: they may have been closed before we began, and a locale
-    like C has not every character.
+    like C has not every character. A terminal gets those of its locale, though Python takes C for UTF-8.
     """
     codecs.register_error("escaped", _escaped)
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 for as long as the process lives
     else:
         raw = io.BufferedWriter(_Output(sys.stdout.fileno(), "w", closefd=False))
-        sys.stdout = io.TextIOWrapper(raw, sys.stdout.encoding, "escaped", line_buffering=sys.stdout.isatty())
+        terminal = sys.stdout.isatty()
+        encoding = "locale" if terminal else sys.stdout.encoding
+        sys.stdout = io.TextIOWrapper(raw, encoding, "escaped", line_buffering=terminal)
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     elif isinstance(sys.stderr, io.TextIOWrapper):
-        sys.stderr.reconfigure(errors="escaped")
+        sys.stderr.reconfigure(encoding="locale" if sys.stderr.isatty() else None, errors="escaped")
 
 
 class _Command:

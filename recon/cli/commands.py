@@ -84,7 +84,7 @@ def status(
     With --from-export no database is asked: rows are checked against the export's manifest, every value is computed
     anew with the reference data, and every file is compared with its checksum.
 
-    Risks: none; all it does is read, in read-only transactions.
+    Risks: {reads}
     Output: rows and keys, a line per miner model, the dates by how far they are, and the verdict. With --json one
         document, in which everything is counted exactly; of an export, `damage` lists files that are not as written,
         `left_out` what was left out of it.
@@ -128,7 +128,7 @@ def analyze(
 ) -> int:
     """Status, every incomplete date, patterns, what to run.
 
-    Risks: none; all it does is read, in read-only transactions.
+    Risks: {reads}
     Output: what status prints, every incomplete date, months, findings with advice, and commands to run, most useful
         first.
     Exit status: 0 reconciled; 1 differences found; 2; 3.
@@ -215,11 +215,8 @@ def fix(
 ) -> int:
     """Fill every gap: survey, plan, price, load, verify, record.
 
-    Risks: it inserts rows that are missing, each date in a transaction that is verified before it is committed. Rows
-        that are there stay as they are, unless --repair names more than missing; then each row that is replaced or
-        removed is kept in recon.quarantine.
-    Output: the BTC written per miner model, the rows and dates, what is left. With --json one document: planned,
-        dates, inserted, btc, remaining, reconciled.
+    Risks: {fills}
+    Output: {filled}
     Exit status: 0; 1; 2; 3; 4.
     Examples:
         recon fix --dry-run
@@ -244,11 +241,8 @@ def date(
 ) -> int:
     """Fill one date.
 
-    Risks: it inserts rows that are missing, each date in a transaction that is verified before it is committed. Rows
-        that are there stay as they are, unless --repair names more than missing; then each row that is replaced or
-        removed is kept in recon.quarantine.
-    Output: the BTC written per miner model, the rows and dates, what is left. With --json one document: planned,
-        dates, inserted, btc, remaining, reconciled.
+    Risks: {fills}
+    Output: {filled}
     Exit status: 0; 1; 2; 3; 4.
     Examples:
         recon date 2024-04-20
@@ -275,11 +269,8 @@ def range_(
 ) -> int:
     """Fill an inclusive range of dates.
 
-    Risks: it inserts rows that are missing, each date in a transaction that is verified before it is committed. Rows
-        that are there stay as they are, unless --repair names more than missing; then each row that is replaced or
-        removed is kept in recon.quarantine.
-    Output: the BTC written per miner model, the rows and dates, what is left. With --json one document: planned,
-        dates, inserted, btc, remaining, reconciled.
+    Risks: {fills}
+    Output: {filled}
     Exit status: 0; 1; 2; 3; 4.
     Examples:
         recon range 2024-04-01 2024-04-30
@@ -296,8 +287,7 @@ def resume(call: Call, run_id: UnfinishedRunId = None) -> int:
     The newest one, unless another is named; its stored plan and parameters count.
 
     Risks: those of the command that began the run.
-    Output: the BTC written per miner model, the rows and dates, what is left. With --json one document: planned,
-        dates, inserted, btc, remaining, reconciled.
+    Output: {filled}
     Exit status: 0 done and reconciled, or nothing to resume; 1; 2; 3; 4.
     Examples:
         recon resume
@@ -321,7 +311,7 @@ def runs(call: Call, run_id: RunId = None) -> None:
     A run is recorded from when it has something to write. One that found nothing to do, had blocked dates only, or
     ended before is not among them: see its log.
 
-    Risks: none; all it does is read, in read-only transactions.
+    Risks: {reads}
     Output: a line per run, newest first; of one run also a line per date.
     Exit status: 0 the history was shown; 2; 3.
     Examples:
@@ -339,7 +329,7 @@ def runs(call: Call, run_id: RunId = None) -> None:
 def explain(call: Call, day: Day, period: Period, farm: Farm) -> int:
     """The arithmetic of one key, and what is stored.
 
-    Risks: none; all it does is read, in read-only transactions.
+    Risks: {reads}
     Output: energy, difficulty and subsidy of the key, and per miner model each step with its unit, what is stored,
         and whether it agrees.
     Exit status: 0 the stored rows agree; 1 they are missing or differ; 2; 3; 4 no difficulty is known for the date.
@@ -439,13 +429,14 @@ def init(
         recon init --partition-by month
     """
     from recon import partitioning, setup
-    from recon.cli import render
+    from recon.cli import progress, render
 
     if partition_by:
         today, run = today_in_london(datetime.now(UTC)), yes and not dry_run
         made = partitioning.partition(call.settings, today, name=call.name, run=run)
         render.partitioned(call, made)
         return made.exit_code
-    found = setup.init(call.settings, name=call.name, unique_index=unique_index, dry_run=dry_run)
+    with progress.comparing(call, "indexing" if unique_index else "reading"):
+        found = setup.init(call.settings, name=call.name, unique_index=unique_index, dry_run=dry_run)
     render.init(call, found)
     return found.exit_code

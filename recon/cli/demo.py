@@ -46,7 +46,7 @@ def demo(
         recon demo --reset
     """
     from recon import embedded, pipeline, sample_load
-    from recon.cli import render
+    from recon.cli import progress, render
     from recon.window import Window
 
     if call.json:
@@ -58,7 +58,7 @@ def demo(
     loaded = sample_load.ensure(here.settings, sample_load.packaged(), name=here.name)
     call.say("   the sample was loaded" if loaded else "   the sample is there from last time ('--reset' starts over)")
     call.say("\n2. how far the tables agree (recon -d embedded status)")
-    with render.comparing(here) as compared:
+    with progress.comparing(here) as compared:
         before = pipeline.status(here.settings, here.reference, Window(), name=here.name, compared=compared)
     render.status(here, before)
     render.worst_dates(here, before)

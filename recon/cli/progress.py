@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -24,50 +26,84 @@ LINE_EVERY_S = 30
 
 
 @contextmanager
-def comparing(call: Call) -> Iterator[Compared]:
-    """While keys or values are compared: what it gives is told the dates done. A bar on a terminal, else a line now
-    and then.
+def comparing(call: Call, doing: str = "reading") -> Iterator[Compared]:
+    """While keys or values are compared, or `doing` takes its time: what it gives is told the dates done. A bar on a
+    terminal, else a line now and then.
     """
-    started = spoke = time.monotonic()
-    dates = of = 0
+    step = _Step(doing, time.monotonic())
     bar = _bar(call)
-    task = bar.add_task("reading", total=None, written="") if bar else None
+    task = bar.add_task(doing, total=None, written="") if bar else None
 
     def compared(more: int, total: int) -> None:
-        nonlocal dates, of, spoke, started
-        if dates == of and of:  # the keys are done, the values begin
-            started, dates = time.monotonic(), 0
-        dates, of = dates + more, total
-        seconds = max(time.monotonic() - started, 0.001)
-        done, rate = f"{dates:,}/{total:,} dates compared", f"{dates / seconds:,.0f} dates/s"
+        step.compared(more, total)
         if bar and task is not None:
-            bar.update(task, completed=dates, total=total, description=done, written=rate)
-        elif time.monotonic() - spoke >= LINE_EVERY_S:
-            spoke = time.monotonic()
-            call.progress(f"{done}, {rate}, about {seconds * (total / dates - 1):,.0f} s left")
+            bar.update(task, completed=step.dates, total=total, description=step.done, written=step.rate)
 
-    with bar or nullcontext():
+    with bar or _every(LINE_EVERY_S, lambda: call.progress(step.line)):
         yield compared
 
 
+@contextmanager
+def _every(seconds: float, speak: Callable[[], None]) -> Iterator[None]:
+    """Speaks now and then, whatever the step waits for."""
+    over = threading.Event()
+
+    def speaking() -> None:
+        while not over.wait(seconds):
+            speak()
+
+    thread = threading.Thread(target=speaking, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@dataclass
+class _Step:
+    """How far a long step is: dates compared, once somebody tells; of one single statement only the time is known."""
+
+    doing: str
+    started: float
+    dates: int = 0
+    of: int = 0
+
+    def compared(self, more: int, of: int) -> None:
+        """Some more dates, of all."""
+        if self.dates == self.of and self.of:  # the keys are done, the values begin
+            self.started, self.dates = time.monotonic(), 0
+        self.dates, self.of = self.dates + more, of
+
+    @property
+    def done(self) -> str:
+        """How far."""
+        return f"{self.dates:,}/{self.of:,} dates compared"
+
+    @property
+    def rate(self) -> str:
+        """How fast."""
+        return f"{self.dates / self._seconds:,.0f} dates/s"
+
+    @property
+    def line(self) -> str:
+        """How far, how fast, how long still."""
+        if not self.dates:
+            return f"{self.doing}, {self._seconds:,.0f} s so far"
+        return f"{self.done}, {self.rate}, about {self._seconds * (self.of / self.dates - 1):,.0f} s left"
+
+    @property
+    def _seconds(self) -> float:
+        return max(time.monotonic() - self.started, 0.001)
+
+
 def _bar(call: Call) -> progress.Progress | None:
-    """What, how far, how fast, how long still: on stderr, and gone in the end. None where it cannot be drawn."""
     if not call.shows_progress:
         return None
-    from rich import progress
-    from rich.console import Console
+    from recon.cli import bar
 
-    console = Console(stderr=True)
-    if console.is_dumb_terminal:
-        return None
-    return progress.Progress(
-        progress.TextColumn("{task.description}"),
-        progress.BarColumn(bar_width=12),
-        progress.TextColumn("{task.fields[written]}"),
-        progress.TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    )
+    return bar.drawn()
 
 
 class Progress(Watcher):

@@ -44,7 +44,7 @@ def verify(
 
     Equal data give equal bytes; --against tells which dates changed.
 
-    Risks: none; all it does is read, in read-only transactions.
+    Risks: {reads}
     Output: JSON or CSV with exact sums and checksums per date; with --against a line per date that changed.
     Exit status: 0 the proof was written, or nothing changed; 1 dates changed; 2; 3.
     Examples:
@@ -56,9 +56,11 @@ def verify(
     if call.json and form is ProofFormat.CSV and not (out or against):
         raise UsageError("--json and --format csv contradict each other", "write the CSV to a file with --out")
     from recon import proof
+    from recon.cli import progress
 
     earlier = proof.read(against) if against else None
-    found = proof.prove(call.settings, window, name=call.name)
+    with progress.comparing(call):
+        found = proof.prove(call.settings, window, name=call.name)
     changes = proof.compare(found, earlier) if earlier else None
     if out:
         write_out(out, _text(found, form))

@@ -41,8 +41,10 @@ def generate(
     """
     first: date = parse_date(start)
     from recon import sample
+    from recon.cli import progress
 
-    manifest = sample.write(out, first=first, days=days, seed=seed, reference=call.reference)
+    with progress.comparing(call, "making"):
+        manifest = sample.write(out, first=first, days=days, seed=seed, reference=call.reference)
     _tell(call, "sample generate", manifest, f"in {out}")
 
 
@@ -59,8 +61,10 @@ def load(
         recon sample load sample
     """
     from recon import sample_load
+    from recon.cli import progress
 
-    manifest = sample_load.load(call.settings, directory, name=call.name)
+    with progress.comparing(call, "loading"):
+        manifest = sample_load.load(call.settings, directory, name=call.name)
     _tell(call, "sample load", manifest, "loaded")
 
 

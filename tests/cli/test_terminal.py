@@ -43,9 +43,11 @@ def test_the_calendar_says_in_characters_what_its_colours_say(
     _, coloured = on_a_terminal(environment | {"COLORTERM": "truecolor"}, "-d", months.url, "status")
     assert "\x1b[38;2;55;160;157;48;2;55;160;157m#" in coloured, "a block of one colour"
     for name, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
-        _, shown = on_a_terminal(environment | {name: value}, "-d", months.url, "status")
+        _, shown = on_a_terminal(environment | {name: value}, "-d", months.url, "status", columns=60)
         assert not re.search(r"\x1b\[[0-9;]*[34]\dm", shown)
         assert line(plain(shown), "2024-04").startswith(april)
+        assert max(map(len, re.split("[\r\n]", plain(shown)))) <= 72, "one sentence is longer, no table is"
+    assert "\x1b" not in shown, "a terminal that cannot move its cursor is not asked to"
     piped = run_recon("analyze", url=months.url).stdout
     for shown in (plain(coloured), piped):
         assert RULER in shown and line(shown, "2024-04").split()[-2:] == ["1/11", "243"]
@@ -87,6 +89,21 @@ def test_a_locale_without_such_characters_is_no_error(months: Database, run_reco
         assert json.loads(explained.stdout)["key"]["farm_id"] == FARM, explained.stderr
     done = run_recon("explain", DAY, 1, os.fsdecode(b"T_\xff"), url=months.url)
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "not UTF-8" in done.stderr
+
+
+def test_a_long_step_says_how_far_it_is_in_what_the_terminal_can_show(
+    months: Database, environment: dict[str, str]
+) -> None:
+    """Where nobody can know how long it takes, how long it has taken; the same in sixty columns, and in ASCII."""
+    utf_8 = environment | {"LC_ALL": "C.UTF-8"}
+    command = ("-d", months.url, "fix", "1")
+    _, wide = on_a_terminal(utf_8, *command, "--to", days(DAY, 4)[3])
+    assert re.search(r"reading [━ ]* +0:00:00 so far", plain(wide))
+    assert re.search(r"2/2 dates ━{12} 54 rows, [\d,]+ rows/s 0:00:00 left", plain(wide))
+    _, narrow = on_a_terminal(utf_8, *command, "--to", days(DAY, 6)[5], columns=60)
+    assert re.search(r"2/2 dates 54 rows, [\d,]+ rows/s 0:00:00 left", plain(narrow)) and "…" not in narrow
+    _, ascii_only = on_a_terminal(environment | {"LC_ALL": "C"}, *command, "--repair", "missing,orphan", "--yes")
+    assert ascii_only.isascii() and re.search(r"dates -{12} .*/s 0:00:00 left", plain(ascii_only))
 
 
 def test_a_shell_is_offered_commands_options_and_runs(months: Database, run_recon: Run) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from pathlib import Path
+from time import sleep
 from types import SimpleNamespace
 
 import pytest
@@ -16,6 +17,7 @@ from recon.errors import DatabaseError
 from recon.planning import PlannedDate
 from recon.report import DateResult
 from tests.builders import DAY, days
+from tests.servers import wait_until
 
 LINE = re.compile(r"(\d+)/(\d+) dates, ([\d,]+) rows, [\d,]+ rows/s(?:, about ([\d,]+) s left)?(?:, (\d+ retr\w+))?")
 
@@ -72,25 +74,48 @@ def test_rows_of_a_date_in_work_are_not_counted_twice(call: Call, capsys: pytest
     assert [(line[0], line[2]) for line in shown] == [("0", "3"), ("0", "9"), ("1", "9")]
 
 
-def test_comparing_says_how_far_how_fast_and_how_long_still(
-    call: Call, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def heard(capsys: pytest.CaptureFixture[str]) -> str:
+    """What is said every hundredth of a second: the second line from now on, as the first may be of before."""
+    capsys.readouterr()
+    said = [""]
+
+    def enough() -> bool:
+        said[0] += capsys.readouterr().err
+        return said[0].lstrip("\n").count("\n") > 1
+
+    wait_until(enough, what="a line every now and then")
+    return said[0].lstrip("\n").splitlines()[1]
+
+
+def test_comparing_says_how_far_how_fast_and_how_long_still_or_how_long_it_has_taken(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
+    monkeypatch.setattr(progress, "LINE_EVERY_S", 0.01)
     monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now))
-    with progress.comparing(call) as compared:
-        for more, total in ((300, 1200), (900, 1200), (10, 1200)):
-            now += 10
+    with progress.comparing(Call("fix", Settings()), "indexing") as compared:
+        now += 5
+        said = [heard(capsys)]
+        for seconds, more, total in ((5, 300, 1200), (10, 900, 1200), (10, 10, 1200)):
+            now += seconds
             compared(more, total)
-    assert capsys.readouterr().err.splitlines() == [
+            said.append(heard(capsys))
+    assert said == [
+        "indexing, 5 s so far",
         "300/1,200 dates compared, 30 dates/s, about 30 s left",
         "1,200/1,200 dates compared, 60 dates/s, about 0 s left",
         "10/1,200 dates compared, 10,000 dates/s, about 0 s left",
     ]
+    capsys.readouterr()
+    sleep(0.05)
+    assert capsys.readouterr().err == "", "what is over says nothing"
 
 
 def test_nothing_is_said_when_quiet(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "LINE_EVERY_S", 0)
     with progress.Progress(Call("fix", Settings(quiet=True))) as watcher:
+        with watcher.comparing():
+            sleep(0.02)
         watcher.planned("7f3a", [PlannedDate(DAY, 9, 9)])
         watcher.finished(written(DAY, 9))
     assert capsys.readouterr().err == ""
