@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from recon import extras
 from recon.cli.call import Call
 from recon.config import LogFormat, Settings
 from recon.errors import UsageError
@@ -295,8 +296,9 @@ def test_an_address_has_a_host_and_no_password(url: str) -> None:
 
 def test_without_its_package_it_is_said_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
-    with pytest.raises(UsageError, match=r"pip install 'curtailment-recon\[metrics\]'"):
+    with pytest.raises(UsageError) as caught:
         ready(tmp_path / "recon.prom")
+    assert str(caught.value).endswith(f"; {extras.install('metrics')}")
 
 
 def test_every_metric_is_known_here() -> None:

@@ -31,12 +31,17 @@ SEEN = 110
 
 
 def markdown(files: Sequence[tuple[dict[str, str], Sequence[Line]]]) -> str:
-    """When and how each file was measured, then one table of all with a bold line per kind of fault."""
+    """When and how each file was measured, then one table of all with a bold line per kind of fault; faults of a kind
+    that end in the same way share a row.
+    """
     table = [HEADER, ("---", "---:", "---", "---", "---:")]
     lines = [line for _, found in files for line in found]
     for kind, group in groupby(lines, key=lambda line: line["kind"]):
         table.append((f"**{TITLES[kind]}**", "", "", "", ""))
-        table += [_cells(line) for line in group]
+        alike: dict[tuple[str, ...], list[Line]] = {}
+        for line in group:
+            alike.setdefault(_ending(line), []).append(line)
+        table += [_cells(ending, several) for ending, several in alike.items()]
     runs, lost = (sum(int(line[name] or 0) for line in lines) for name in ("runs", "lost"))
     table.append(("**all**", f"**{runs:,}**", "", "", f"**{lost}**"))
     rows = "\n".join("| " + " | ".join(cells) + " |" for cells in table)
@@ -46,17 +51,18 @@ def markdown(files: Sequence[tuple[dict[str, str], Sequence[Line]]]) -> str:
     return f"{measured}\n\n{rows}"
 
 
-def _cells(line: Line) -> tuple[str, ...]:
+def _ending(line: Line) -> tuple[str, ...]:
+    """Exit codes, what the user sees, and rows lost, as cells."""
     if line["note"].startswith("not tried"):
-        return (line["fault"].replace("|", "¦"), "0", "", line["note"], "")
+        return ("", line["note"], "")
     codes = ", ".join("killed" if code == "-9" else code for code in line["exit codes"].split())
-    return (
-        line["fault"].replace("|", "¦"),
-        f"{int(line['runs']):,}",
-        codes,
-        _short(line["what the user sees"]),
-        line["lost"],
-    )
+    return (codes, _short(line["what the user sees"]), line["lost"])
+
+
+def _cells(ending: tuple[str, ...], lines: Sequence[Line]) -> tuple[str, ...]:
+    """The row of faults that end so."""
+    names = "<br>".join(line["fault"].replace("|", "¦") for line in lines)
+    return (names, f"{sum(int(line['runs'] or 0) for line in lines):,}", *ending)
 
 
 def _short(text: str) -> str:
