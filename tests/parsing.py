@@ -57,19 +57,20 @@ def parse(arguments: list[str]) -> str:
 PLACEHOLDERS = {"D": "2024-04-20", "A": "2024-04-20", "B": "2024-04-21", "N": "5", "P": "24", "BATCH_SIZE": "5"}
 
 
-def mentioned(text: str) -> set[str]:
-    """The full names of the commands that a usage calls, as `recon fix [BATCH_SIZE]` or `recon diagnose a|b` does.
+def mentioned(text: str) -> dict[str, bool]:
+    """The commands that a usage calls, as `recon fix [BATCH_SIZE]` or `recon diagnose a|b` does, by their full names:
+    whether with all that they need.
 
     Every alternative has to be one, and every option has to be there; arguments may be left out.
     """
     usage = text.split(" | ")[0].replace("\\|", "|").translate(str.maketrans("[]", "  "))
     words = [word.split("|") for word in usage.split()[1:]]
-    found = set()
+    found = {}
     for one in product(*words):
         try:
-            found.add(parse([PLACEHOLDERS.get(word, word) for word in one]))
+            found[parse([PLACEHOLDERS.get(word, word) for word in one])] = True
         except MissingParameter as error:
-            found.add(str(error.ctx and error.ctx.command_path))
+            found[str(error.ctx and error.ctx.command_path)] = False
     return found
 
 

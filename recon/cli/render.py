@@ -87,7 +87,7 @@ def _status_lines(call: Call, found: Status) -> None:
     table.add_row("all", *_matched_cells(document), style="bold")
     columns.show(call, table)
     call.say(
-        f"{dates['total']:,} dates: {dates['complete']:,} complete, {dates['partial']:,} partial, "
+        f"{counted(dates['total'], 'date')}: {dates['complete']:,} complete, {dates['partial']:,} partial, "
         f"{dates['empty']:,} empty"
     )
     from recon.cli import month_lines  # brings Rich

@@ -75,15 +75,16 @@ def test_man_shows_it_without_a_complaint(run_recon: Run, tmp_path: Path) -> Non
 
 
 def test_the_readme_names_every_command_and_no_other() -> None:
-    """What it shows to be typed can be typed, and so can what it mentions."""
+    """What it shows to be typed can be typed, and so can what it mentions; each is there with all that it needs."""
     blocks = re.findall(r"```(?:sh|console|cron|ini|text)\n(.*?)```", README_TEXT, re.DOTALL)
     lines = [line[call.start() :] for block in blocks for line in block.splitlines() if (call := re.search(CALL, line))]
     assert len(lines) > 30
     called = {parse(arguments) for line in lines for arguments in commands_in(re.split(" {3,}", line)[0])}
     at_once = ("--help", "--install-completion")  # done while they are parsed
     spans = [span for span in re.findall(r"`(recon [^`]+)`", README_TEXT) if not span.endswith(at_once)]
-    usages = set().union(*map(mentioned, spans))
-    assert called | usages == set(COMMANDS)
+    usages = [usage for span in spans for usage in mentioned(span).items()]
+    assert called | {name for name, whole in usages if whole} == set(COMMANDS)
+    assert {name for name, _ in usages} <= set(COMMANDS)
     assert options_in(README_TEXT) - options() == set(OTHER_PROGRAMS)
 
 

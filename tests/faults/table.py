@@ -31,17 +31,17 @@ SEEN = 110
 
 
 def markdown(files: Sequence[tuple[dict[str, str], Sequence[Line]]]) -> str:
-    """When and how each file was measured, then one table of all with a bold line per kind of fault; faults of a kind
-    that end in the same way share a row.
+    """When and how each file was measured, then one table of all: each kind of fault begins with its name, and faults
+    of a kind that end in the same way share a row.
     """
     table = [HEADER, ("---", "---:", "---", "---", "---:")]
     lines = [line for _, found in files for line in found]
     for kind, group in groupby(lines, key=lambda line: line["kind"]):
-        table.append((f"**{TITLES[kind]}**", "", "", "", ""))
         alike: dict[tuple[str, ...], list[Line]] = {}
         for line in group:
             alike.setdefault(_ending(line), []).append(line)
-        table += [_cells(ending, several) for ending, several in alike.items()]
+        (first, *more), *others = (_cells(ending, several) for ending, several in alike.items())
+        table += [(f"**{TITLES[kind]}**<br>{first}", *more), *others]
     runs, lost = (sum(int(line[name] or 0) for line in lines) for name in ("runs", "lost"))
     table.append(("**all**", f"**{runs:,}**", "", "", f"**{lost}**"))
     rows = "\n".join("| " + " | ".join(cells) + " |" for cells in table)

@@ -118,8 +118,7 @@ class TestTheTable:
         shown = table.markdown([(facts, [line])]).splitlines()
         assert f"`python -m tests.faults --only recon status | head -1 --seed 3 --out {out}`" in shown[0]
         assert shown[4:] == [
-            "| **this machine** |  |  |  |  |",
-            "| a closed stdout: recon status ¦ head -1 | 1 | 1 |  | 0 |",
+            "| **this machine**<br>a closed stdout: recon status ¦ head -1 | 1 | 1 |  | 0 |",
             "| **all** | **1** |  |  | **0** |",
         ]
 
