@@ -63,18 +63,18 @@ def demo(
     render.status(here, before)
     render.worst_dates(here, before)
     call.say("\n3. find, price, load, verify, record (recon -d embedded fix)")
-    _fix(here, "missing")
+    _fix(here, call.run_id, "missing")
     call.say("\n4. take out the rows that nothing asks for; each is kept")
     call.say(f"   (recon -d embedded fix --repair {SURPLUS} --yes)")
-    report = _fix(here.at(EMBEDDED), SURPLUS)
+    report = _fix(here, here.run_id, SURPLUS)
     call.say("\n5. the status after")
     render.status(here, report.after)
     call.say(NEXT)
     return report.exit_code
 
 
-def _fix(call: Call, repairs: str) -> FixReport:
-    """A run that repairs something; a call has one, under its run id."""
+def _fix(call: Call, run_id: str, repairs: str) -> FixReport:
+    """A run that repairs something, and what it did."""
     from recon import pipeline
     from recon.cli import progress, render_runs
     from recon.parameters import Mending, Pace
@@ -87,7 +87,7 @@ def _fix(call: Call, repairs: str) -> FixReport:
             Window(),
             Pace(),
             command="demo",
-            run_id=call.run_id,
+            run_id=run_id,
             watcher=watcher,
             mending=Mending(parse_repairs(repairs)),
         )
