@@ -6,7 +6,6 @@ import json
 import shlex
 from collections.abc import Mapping
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -15,6 +14,8 @@ NAME = "curtailment-recon"
 
 def install(extra: str) -> str:
     """The command that installs this program once more, from where it was taken, with an extra."""
+    from importlib.metadata import PackageNotFoundError, distribution  # brings a fifth of the start-up along
+
     noted = None
     with suppress(PackageNotFoundError):
         noted = distribution(NAME).read_text("direct_url.json")  # PEP 610: where an installer took it from
