@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 PUBLIC_DIFFICULTY = "https://mempool.space/api/v1/mining/difficulty-adjustments"
-UPDATE_DIFFICULTY = f"recon difficulty update --from {PUBLIC_DIFFICULTY}"
+UPDATE_DIFFICULTY = f"recon difficulty update --live --from {PUBLIC_DIFFICULTY}"
 """What mends a date without a known difficulty. The address is named each time: nobody is asked behind one's back."""
 ON_TABLES = re.compile(
     r"\brecon (?=(?:analyze|daily|date|diagnose|explain|fix|init|minimal|quarantine|range|report|resume|runs|status)\b)"

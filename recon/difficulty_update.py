@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -112,12 +112,23 @@ def check(reference: Reference, origin: str, *, timeout_s: float = TIMEOUT_S) ->
     return source, [*unlikely, *contradictions(source, known)]
 
 
-def update(reference: Reference, origin: str, home: Path, *, force: bool, timeout_s: float = TIMEOUT_S) -> Update:
+def update(
+    reference: Reference,
+    origin: str,
+    home: Path,
+    *,
+    force: bool,
+    live_on: date | None = None,
+    timeout_s: float = TIMEOUT_S,
+) -> Update:
     """Merges a file or URL into the known epochs and writes the user's file, all of it or nothing.
 
+    live_on: the date (UTC) on which the source is up to date, so that its last difficulty holds through that date.
     DataFileError when the source contradicts a known epoch or cannot be right, unless forced.
     """
     source = _read(origin, timeout_s)
+    if live_on:
+        source = replace(source, known_through=max(source.known_through, live_on))
     known = known_epochs(reference.epochs)
     troubles = [*contradictions(source, known), *disorder(source), *implausible(source.epochs, source.known_through)]
     if troubles and not force:

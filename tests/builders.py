@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -79,6 +79,14 @@ def fill(database: Database, rows: Iterable[Source]) -> list[Source]:
     kept = list(rows)
     database.add_curtailment(*kept)
     return kept
+
+
+def later_epochs(last: datetime) -> list[list]:
+    """The epochs of difficulty from 2026-06-24 to the one that starts at `last`, as the public address has them."""
+    first = datetime(2026, 6, 24, 12, tzinfo=UTC)
+    count = -(-(last - first) // timedelta(days=14))
+    starts = [first + (last - first) / count * n for n in range(count + 1)]
+    return [[int(at.timestamp()), 955_584 + 2016 * n, 125 * 10**12 + n, 1.0] for n, at in enumerate(starts)][::-1]
 
 
 def write(path: Path, text: str) -> Path:

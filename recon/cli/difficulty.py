@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -85,22 +86,30 @@ def update(
     origin: Annotated[
         str | None, typer.Option("--from", metavar="FILE|URL", help="CSV or JSON, epochs or days.")
     ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="It is up to date: its last difficulty holds through today (UTC).")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Take its word against known epochs.")] = False,
 ) -> None:
     """Take newer difficulties into the user's file, which then wins over the packaged one.
 
-    Risks: it replaces the user's own file of difficulties, which wins over the packaged one.
+    An epoch takes about 14 days; the last one counts for 10 of them, with --live also through today.
+
+    Risks: it replaces the user's own file of difficulties, which wins over the packaged one. With --live of a list that
+        is not up to date, today's difficulty can be that of the epoch before.
     Output: the epochs added and changed, and through which date difficulty is known.
     Exit status: 0 the file is up to date; 2; 3 an address that cannot be reached.
     Examples:
-        recon difficulty update --from https://mempool.space/api/v1/mining/difficulty-adjustments
+        recon difficulty update --live --from https://mempool.space/api/v1/mining/difficulty-adjustments
     """
     if not origin:
         raise UsageError("no source of difficulties is named", f"give --from FILE, or --from {PUBLIC_DIFFICULTY}")
     from recon import difficulty_update
 
-    patience = call.timeouts.connect_s
-    done = difficulty_update.update(call.reference, origin, call.home, force=force, timeout_s=patience)
+    today, patience = datetime.now(UTC).date(), call.timeouts.connect_s
+    done = difficulty_update.update(
+        call.reference, origin, call.home, live_on=today if live else None, force=force, timeout_s=patience
+    )
     if call.json:
         return call.print_json(done.to_dict())
     changed = f", {done.changed} changed" if done.changed else ""

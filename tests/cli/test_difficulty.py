@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,7 +22,7 @@ from recon.difficulty_files import known_epochs
 from recon.download import LARGEST_BYTES, DownloadError, fetch
 from recon.errors import ExitCode
 from recon.reference import packaged, read_epochs
-from tests.builders import write
+from tests.builders import later_epochs, write
 from tests.servers import free_port
 
 Run = Callable[..., "CompletedProcess[str]"]
@@ -275,6 +275,25 @@ def test_every_form_is_taken_in_and_wins_over_the_packaged_file(
     assert [file.name for file in recon_home.iterdir()] == ["difficulty.csv"]
     other = recon("difficulty", "show", "--difficulty", packaged("difficulty.csv"), "--date", "2026-07-01")
     assert other.code == 4
+
+
+def test_the_last_difficulty_of_a_live_list_holds_through_today(
+    recon: Program, recon_home: Path, tmp_path: Path
+) -> None:
+    """Without --live for 10 of the 14 days of an epoch; of a list that has been left behind not even with it."""
+    file, now = tmp_path / "new.json", datetime.now(UTC)
+    file.write_text(json.dumps(later_epochs(now - timedelta(days=12))))
+    assert recon("difficulty", "update", "--from", file).code == 0
+    assert recon("difficulty", "show", "--date", now.date()).code == 4
+    done = recon("difficulty", "update", "--live", "--from", file)
+    assert (done.code, done.out.startswith("0 epochs added; difficulty is known through ")) == (0, True)
+    latest = json.loads(file.read_text())[0][2]
+    assert recon("difficulty", "show", "--date", now.date()).out.startswith(f"{now.date()}: {latest}\n")
+    assert recon("difficulty", "show", "--date", now.date() + timedelta(days=2)).code == 4
+    (recon_home / "difficulty.csv").unlink()
+    file.write_text(json.dumps(later_epochs(now - timedelta(days=22))))
+    left = recon("difficulty", "update", "--live", "--from", file)
+    assert (left.code, "the last difficulty is said to stay for 22 days" in left.err) == (2, True)
 
 
 def test_show_is_for_people_too(recon: Program) -> None:

@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 
 from recon.advice import PUBLIC_DIFFICULTY
 from tests import oracle
-from tests.builders import days, fill, source_rows
+from tests.builders import days, fill, later_epochs, source_rows
 from tests.databases import Database
 from tests.parsing import parse
 
@@ -23,8 +23,6 @@ CANARY = "c4n4ry"
 CALCULATIONS = "historical_bitcoin_calculations"
 BEYOND = date(2026, 6, 25)
 """The day after the last one of known difficulty, by the packaged file."""
-NEXT_EPOCH = [[int(datetime(2026, 6, 24, 12, tzinfo=UTC).timestamp()), 955_584, 125_000_000_000_000, 1.0]]
-"""As the public address has it."""
 
 
 def quoted(text: str) -> list[str]:
@@ -99,7 +97,7 @@ def test_after_a_blocked_night_the_line_names_whole_commands_and_they_mend_it(
     assert CANARY not in night.stdout + night.stderr + (tmp_path / "log").read_text()
 
     public = tmp_path / "public.json"
-    public.write_text(json.dumps(NEXT_EPOCH))
+    public.write_text(json.dumps(later_epochs(datetime.now(UTC) - timedelta(days=12))))
     given = [str(public) if word == PUBLIC_DIFFICULTY else word for word in arguments(update)]
     assert str(public) in given
     assert run_recon(*given).returncode == 0
