@@ -129,18 +129,18 @@ def fix(
                 before = survey(
                     session, settings, layout, reference.models, window, deep=deep, compared=compared, pool=pool
                 )
-            changes = _changes(
+            changes, listed = _changes(
                 settings, reference, layout, before, mending, name, pace.workers, watcher, dry_run, engine
             )
             terms = reference.terms(before.dates.get_column("settlement_date").to_list())
-            planned = plan(before, terms, pace.order, mending.repairs, _per_date(changes))
-            changes = _possible(changes, planned)
+            planned = plan(before, terms, pace.order, mending.repairs, changes)
             if dry_run or all(date.blocked for date in planned):
                 if not dry_run and ledger.require(session):
                     fingerprints.store(session, layout, before, mark)
                 results = tuple(date.result for date in planned)
-                return FixReport(command, None, results, before, time.monotonic() - started, dry_run, changes=changes)
-            _allow(changes, before, mending, confirm)
+                seconds, listed = time.monotonic() - started, _possible(listed, planned)
+                return FixReport(command, None, results, before, seconds, dry_run, changes=listed)
+            _allow(sum(date.changes for date in planned if not date.blocked), before, mending, confirm)
             ledger.ensure(session)
             parameters = to_dict(settings, reference, pace, window, mending)
             days = [date.day for date in planned]
@@ -148,7 +148,7 @@ def fix(
         job = Job(run_id, settings, reference, command, mending)
         results, after = _Run(pool, job, layout, pace, watcher, engine).execute(planned, before)
         fingerprints.keep(pool, layout, after, mark)
-    return FixReport(command, run_id, results, after, time.monotonic() - started, changes=changes)
+    return FixReport(command, run_id, results, after, time.monotonic() - started)
 
 
 def _changes(
@@ -162,17 +162,15 @@ def _changes(
     watcher: Watcher,
     listed: bool,
     engine: Engine,
-) -> pl.DataFrame | None:
-    """The stored rows that the repairs would replace or remove; None when only gaps are filled.
-
-    listed: with all that is to be shown of them (values.DOOMED), instead of the dates alone.
-    """
+) -> tuple[dict[date, int], pl.DataFrame | None]:
+    """How many stored rows of each date the repairs would replace or remove; `listed`: and which (values.DOOMED)."""
     if not mending.changes_rows:
-        return None
+        return {}, None
     with watcher.comparing() as compared:
-        check = ValueCheck(mending.tolerance, workers, compared, engine)
-        options = vars(check) | {"columns": list(values.DOOMED) if listed else ["settlement_date"]}
-        return values.doomed(settings, reference, layout, before, mending.repairs, name=name, **options)
+        options = vars(ValueCheck(mending.tolerance, workers, compared, engine)) | {"listed": listed}
+        found = values.doomed(settings, reference, layout, before, mending.repairs, name=name, **options)
+    counted = found.group_by("settlement_date").len() if listed else found
+    return dict(counted.iter_rows()), found if listed else None
 
 
 def _possible(changes: pl.DataFrame | None, planned: Sequence[PlannedDate]) -> pl.DataFrame | None:
@@ -181,22 +179,18 @@ def _possible(changes: pl.DataFrame | None, planned: Sequence[PlannedDate]) -> p
     return None if changes is None else changes.filter(~pl.col("settlement_date").is_in(blocked_days))
 
 
-def _per_date(changes: pl.DataFrame | None) -> dict[date, int]:
-    return {} if changes is None else dict(changes.group_by("settlement_date").len().iter_rows())
-
-
-def _allow(changes: pl.DataFrame | None, before: Status, mending: Mending, confirm: Callable[[int], None]) -> None:
+def _allow(changes: int, before: Status, mending: Mending, confirm: Callable[[int], None]) -> None:
     """Stops a run that would rewrite a table, or that nobody has agreed to."""
-    if changes is None or changes.is_empty():
+    if not changes:
         return
     stored = sum(before.total(name) for name in ("matched", "duplicate", "orphan"))
-    if not mending.limit.allows(changes.height, stored):
+    if not mending.limit.allows(changes, stored):
         raise UsageError(
-            f"{changes.height:,} of {stored:,} stored rows would change, more than --max-changes {mending.limit}",
+            f"{changes:,} of {stored:,} stored rows would change, more than --max-changes {mending.limit}",
             "look at them with --dry-run, then raise the limit",
             code="max_changes",
         )
-    confirm(changes.height)
+    confirm(changes)
 
 
 def resume(

@@ -339,7 +339,7 @@ class FixReport:
     results: one per planned date, in the plan's order. after: the window as it stands at the end (with a dry run:
     as it stands), each date that was worked on as its chunk verified it before it was committed. run_id is None when
     nothing was written. failed_keys: (date, period, farm, error) of a key-by-key run. changes: the stored rows that a
-    repair replaces or removes, as planned (values.DOOMED; their dates alone unless it is a dry run).
+    repair would replace or remove (values.DOOMED), of a dry run only.
     """
 
     command: str

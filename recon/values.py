@@ -35,6 +35,8 @@ DOOMED: FrameSchema = {
     "verdict": pl.String,
 }
 """One row per stored row to replace or remove."""
+DOOMED_DATES: FrameSchema = {"settlement_date": pl.Date, "rows": pl.Int64}
+"""One row per settlement date that has any."""
 Compared = Callable[[int, int], None]
 """Told that so many more dates were compared, and of how many in all."""
 
@@ -190,30 +192,32 @@ def doomed(
     workers: int,
     tolerance: Tolerance,
     progress: Compared,
-    columns: Sequence[str],
+    listed: bool,
     engine: Engine = threads,
 ) -> pl.DataFrame:
-    """Every stored row that the repairs would replace or remove (audit.doomed), in order of key.
+    """DOOMED: every stored row that the repairs would replace or remove (audit.doomed), in order of key.
 
-    columns: those of DOOMED that are wanted; whoever only counts rows asks for one, to hold a table's worth of them.
+    listed: else DOOMED_DATES, for whoever only counts them: a table's worth of rows is neither held nor sent.
     """
-    frames = list(
-        judged(
-            settings,
-            reference,
-            layout,
-            status,
-            partial(_doomed, repairs, columns),
-            name=name,
-            workers=workers,
-            tolerance=tolerance,
-            progress=progress,
-            engine=engine,
-        )
+    frames = judged(
+        settings,
+        reference,
+        layout,
+        status,
+        partial(_doomed, repairs, listed),
+        name=name,
+        workers=workers,
+        tolerance=tolerance,
+        progress=progress,
+        engine=engine,
     )
-    found: pl.DataFrame = pl.concat([pl.DataFrame(schema=DOOMED).select(columns), *frames])
-    return found.sort([name for name in CALC_KEY if name in columns])
+    schema = DOOMED if listed else DOOMED_DATES
+    found: pl.DataFrame = pl.concat([pl.DataFrame(schema=schema), *frames])
+    return found.sort(*CALC_KEY if listed else DOOMED_DATES)
 
 
-def _doomed(repairs: frozenset[str], columns: Sequence[str], rows: pl.DataFrame, _: Shares) -> pl.DataFrame:
-    return audit.doomed(rows.lazy(), repairs).select(columns).collect()
+def _doomed(repairs: frozenset[str], listed: bool, rows: pl.DataFrame, _: Shares) -> pl.DataFrame:
+    found = audit.doomed(rows.lazy(), repairs)
+    if listed:
+        return found.select(DOOMED.keys()).collect()
+    return found.group_by("settlement_date").agg(rows=pl.len().cast(pl.Int64)).collect()

@@ -178,16 +178,24 @@ def test_no_password_leaves_the_client_unless_it_is_told_to_send_it(stage: Stage
 def test_a_worker_that_is_not_fit_is_named_before_anything_is_written(
     stage: Stage, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """One that has no database when a run begins, and one that has another than the client when it goes on."""
     running = stage.cluster()
-    odd = running.join(PGSERVICE="")
-    running.wait_for(running.size + 1)
+    elsewhere = {"RECON_DATABASE_URL": stage.server().url}
+    unfit = [
+        ("fix", {"PGSERVICE": ""}, "no database is named; pass --database-url"),
+        ("resume", elsewhere, "it is connected to another database"),
+    ]
     with stage.trial() as trial:
         running.serve(trial.url)
         arguments = ("--database-url", trial.url, *cluster.options(running))
-        assert main([*map(str, ("fix", *arguments))]) == 2
-        assert re.match(r"recon: worker tcp://\S+: no database is named; pass --database-url", capsys.readouterr().err)
-        assert trial.database.count(CALCULATIONS) == len(BEFORE)
-        cluster.end(odd)
+        for command, environment, reason in unfit:
+            odd = running.join(**environment)
+            running.wait_for(running.size + 1)
+            assert main([*map(str, (command, *arguments))]) == 2
+            assert re.match(rf"recon: worker tcp://\S+: {reason}", capsys.readouterr().err)
+            assert trial.database.count(CALCULATIONS) == len(BEFORE)
+            cluster.end(odd)
+            running.wait_for(running.size)
         assert said(trial, "resume", *cluster.options(running))[0] == 0
         assert judge(trial.truth, finished=True) == Verdict()
 
