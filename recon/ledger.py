@@ -125,7 +125,7 @@ def _result(row: dict[str, Any]) -> DateResult:
 
 
 def finish(session: Session, run_id: str, status: str | None = None) -> None:
-    """Closes a run: as `status` (interrupted, failed), else done or incomplete as its dates say."""
+    """Closes a run: done where all its dates are, else as `status` (interrupted, failed; without one incomplete)."""
     session.execute(sql("run_finish"), run_id, status)
 
 

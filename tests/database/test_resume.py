@@ -86,6 +86,30 @@ def test_a_killed_run_leaves_whole_dates_and_resume_finishes_the_same_table(
     assert found["reconciled"] is True
 
 
+def test_a_run_that_is_stopped_when_only_its_closing_is_left_is_done(
+    database: Database, start_recon: Run, run_recon: Run
+) -> None:
+    fill(database, source_rows(DATES))
+    assert run_recon("init", url=database.url).returncode == 0
+    hold(database, 0)
+    database.execute(f"drop trigger gate on {TABLE}")
+    database.execute(
+        "create trigger gate before update on recon.runs for each row"
+        " when (new.finished_at is not null) execute function gate()"
+    )
+    process = start_recon("fix", url=database.url)
+    wait_at_the_gate(database)
+    pid = database.scalar("select pid from pg_locks where locktype = 'advisory' and not granted")
+    process.send_signal(signal.SIGTERM)
+    wait_until(lambda: not database.scalar(f"{WAITING} and pid = {pid}"), what="the end of that statement")
+    release(database)
+    process.communicate(timeout=20)
+    assert process.returncode == 143
+    (run,) = runs(run_recon, database)
+    assert (run["status"], run["dates_done"]) == ("done", len(DATES))
+    assert resumed(run_recon, database)["run_id"] is None
+
+
 def test_a_killed_run_is_not_said_to_be_running(database: Database, start_recon: Run, run_recon: Run) -> None:
     fill(database, source_rows(DATES))
     stopped(database, start_recon, 2, signal.SIGKILL)
