@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,6 +77,8 @@ class Server:
     stays: bool = False
     """Whether nobody stops it or counts its sessions: then one of ours is kept, as every new one costs some 50 ms."""
     _session: Any = field(default=None, repr=False)
+    _one_at_a_time: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    """Trials side by side share that session."""
     watcher: subprocess.Popen[bytes] = field(init=False, repr=False)
 
     @property
@@ -111,15 +114,14 @@ class Server:
 
     def execute(self, statement: str) -> None:
         """One statement as superuser, outside any transaction."""
-        session = self._session or adbc.connect(self.url, autocommit=True)
-        try:
-            with session.cursor() as cursor:
+        if not self.stays:
+            with adbc.connect(self.url, autocommit=True) as session, session.cursor() as cursor:
                 cursor.execute(statement)
-        finally:
-            if self.stays:
-                self._session = session
-            else:
-                session.close()
+            return
+        with self._one_at_a_time:
+            self._session = self._session or adbc.connect(self.url, autocommit=True)
+            with self._session.cursor() as cursor:
+                cursor.execute(statement)
 
     def create_database(self, name: str, template: str | None = None) -> str:
         """A new database; the superuser's URL of it."""
