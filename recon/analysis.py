@@ -112,7 +112,7 @@ def analyze(
     index = [] if layout.unique_index else [index_finding(index_statement(layout))]
     findings = by_severity([*count_findings(found), *shapes.findings(found), *index, *source])
     todo = recommendations(found, findings, _blocked(found, reference))
-    advice = tuple((called(command, program), why) for command, why in todo)
+    advice = tuple((called(command, program), called(why, program)) for command, why in todo)
     return Analysis(found, tuple(finding.called(program) for finding in findings), advice)
 
 

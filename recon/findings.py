@@ -148,7 +148,8 @@ def recommendations(found: Status, findings: Sequence[Finding], blocked: Sequenc
     by_code = {finding.code: finding for finding in findings}
     advice = _fills(found, blocked)
     if blocked:
-        why = f"no difficulty for {len(blocked)} dates, first {min(blocked)}"
+        many = "1 date" if len(blocked) == 1 else f"{len(blocked):,} dates"
+        why = f"no difficulty for {many}, first {min(blocked)}; then '{fix_command(blocked)}' fills them"
         advice.append((UPDATE_DIFFICULTY, why))
     if "wrong_values" in by_code:
         wrong = by_code["wrong_values"]

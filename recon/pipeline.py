@@ -183,11 +183,10 @@ def _allow(changes: int, before: Status, mending: Mending, confirm: Callable[[in
     """Stops a run that would rewrite a table, or that nobody has agreed to."""
     if not changes:
         return
-    stored = sum(before.total(name) for name in ("matched", "duplicate", "orphan"))
-    if not mending.limit.allows(changes, stored):
+    if not mending.limit.allows(changes, before.stored):
         raise UsageError(
-            f"{changes:,} of {stored:,} stored rows would change, more than --max-changes {mending.limit}",
-            "look at them with --dry-run, then raise the limit",
+            f"{changes:,} of {before.stored:,} stored rows would change, more than --max-changes {mending.limit}",
+            f"look at them with --dry-run, then allow them with --max-changes {changes}",
             code="max_changes",
         )
     confirm(changes)

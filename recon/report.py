@@ -221,6 +221,11 @@ class Status:
         return int(self.dates.get_column(name).sum())
 
     @property
+    def stored(self) -> int:
+        """The rows that the calculations have in the window."""
+        return sum(self.total(name) for name in ("matched", "duplicate", "orphan"))
+
+    @property
     def reconciled(self) -> bool:
         """Nothing missing, nothing twice, nothing that should not be there, no value found wrong, no file damaged."""
         return self.incomplete.is_empty() and not self.damage

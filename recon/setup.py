@@ -65,7 +65,7 @@ def init(settings: Settings, *, name: str, unique_index: bool, dry_run: bool) ->
             if duplicates and not dry_run:
                 raise SchemaError(
                     f"{layout.calculations.name} holds {duplicates} duplicate rows, which a unique index refuses",
-                    "remove them with 'recon fix --repair duplicate --yes', then run this again",
+                    "remove them with 'recon fix --repair duplicate,orphan --yes', then run this again",
                 )
         if not dry_run:
             ledger.ensure(session)

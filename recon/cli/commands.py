@@ -195,6 +195,8 @@ class _Fix:
                 engine=call.engine,
             )
         render_runs.fix(call, report)
+        if report.changes is not None and not limit.allows(report.changes.height, report.after.stored):
+            call.say(f"more than --max-changes {limit}: to do it, give --max-changes {report.changes.height}, too")
         return report.exit_code
 
 

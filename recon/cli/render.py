@@ -132,7 +132,7 @@ def _left(found: Status) -> str:
     """What is not as it should be, counted."""
     left = {name: found.total(name) for name in ("missing", "duplicate", "orphan")}
     wrong = {"wrong": found.values.wrong} if found.values else {}
-    damaged = {"damaged files": len(found.damage)} if found.damage else {}
+    damaged = {"damaged files" if len(found.damage) > 1 else "damaged file": len(found.damage)} if found.damage else {}
     return ", ".join(f"{count:,} {name}" for name, count in (left | wrong | damaged).items())
 
 
@@ -267,7 +267,7 @@ def init(call: Call, found: InitReport) -> None:
             f"no unique index keeps duplicates out; '{program()} init --unique-index' runs:\n  {found.index_statement};"
         )
         if found.duplicates:
-            remedy = f"{program()} fix --repair duplicate --yes"
+            remedy = f"{program()} fix --repair duplicate,orphan --yes"
             call.say(f"{found.duplicates:,} duplicates stand in its way; '{remedy}' removes them")
 
 

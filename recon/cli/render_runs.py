@@ -30,7 +30,8 @@ def fix(call: Call, report: FixReport) -> None:
         _change_lines(call, report)
         changes = 0 if report.changes is None else report.changes.height
         also = f", {counted(changes, 'stored row')} replaced or removed" if changes else ""
-        rows, dates = counted(planned["rows"], "missing row"), counted(planned["dates"], "date")
+        filled = sum(result.missing > 0 for result in report.results if result.status != "blocked")
+        rows, dates = counted(planned["rows"], "missing row"), counted(filled, "date")
         return call.say(f"dry run: {rows} on {dates} would be written{also}; none was")
     if not report.results:
         why = "what --repair names is in order" if report.after.total("missing") else "no row is missing"

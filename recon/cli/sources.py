@@ -89,7 +89,8 @@ def _unknown(path: Path, name: str, names: list[str]) -> UsageError:
 
     near = get_close_matches(name.replace("-", "_"), names, 1)
     meant = f"did you mean {near[0]}? " if near else ""
-    return UsageError(f"{path} has a key {name!r}, which is no setting", f"{meant}'recon config show' lists them all")
+    settings = ", ".join(names)
+    return UsageError(f"{path} has a key {name!r}, which is no setting", f"{meant}settings are {settings}")
 
 
 def _converted(path: Path, name: str, kind: Any, value: Any) -> Any:

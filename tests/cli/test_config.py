@@ -104,7 +104,7 @@ def settle_all() -> Settings:
         ("statment_timeout = 3", "has a key 'statment_timeout', which is no setting; did you mean statement_timeout?"),
         ("database-url = 'x'", "did you mean database_url?"),
         ("json = true", "has a key 'json', which is no setting"),
-        ("[daily]\ndays = 3", "has a key 'daily', which is no setting; 'recon config show' lists them all"),
+        ("[daily]\ndays = 3", "has a key 'daily', which is no setting; settings are "),
         ("quiet = 1", "quiet is 1; write true or false"),
         ("lock_timeout = '3'", "lock_timeout is '3'; write a number"),
         ("lock_timeout = true", "lock_timeout is True; write a number"),

@@ -88,7 +88,9 @@ def test_cron_has_something_to_mail_only_when_something_is_wrong(
     program = tmp_path / "recon"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m recon "$@"\n')
     program.chmod(0o755)
-    jobs = [job[5].replace(PROGRAM, str(program)).replace("/var/log/recon", str(tmp_path)) for job in crontab()[1]]
+    jobs = [
+        re.sub("/var/(log|lib)/recon", str(tmp_path), job[5].replace(PROGRAM, str(program))) for job in crontab()[1]
+    ]
     tonight = today_in_london(datetime.now(UTC))
 
     def mailed(url: str) -> list[str]:
@@ -101,7 +103,7 @@ def test_cron_has_something_to_mail_only_when_something_is_wrong(
     assert "exit code 0: " in (tmp_path / "daily.log").read_text().splitlines()[-1]
     database.add_calculations((tonight, 1, "T_GHOST-1", "S9", "1", "1"))
     daily, weekly = mailed(database.url)
-    assert f"{tonight} partial\n" in daily and "not reconciled: 0 missing, 0 duplicate, 1 orphan\n" in daily
+    assert f"{tonight} partial\n" in daily and "not reconciled: 0 missing, 0 duplicate, 1 orphan, 0 wrong\n" in daily
     assert "not reconciled: 0 missing, 0 duplicate, 1 orphan\n" in weekly
     assert [text.startswith("recon: cannot connect") for text in mailed(NOBODY)] == [True, True]
     assert "exit code 3: cannot connect" in (tmp_path / "daily.log").read_text().splitlines()[-1]

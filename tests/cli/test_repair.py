@@ -150,9 +150,11 @@ class TestBeforeAnythingIsChanged:
             assert done.returncode == 2
             assert done.stderr == (
                 f"recon: 33 of {stored} stored rows would change, more than --max-changes {shown}; "
-                "look at them with --dry-run, then raise the limit\n"
+                "look at them with --dry-run, then allow them with --max-changes 33\n"
             )
             assert whole_rows(spoiled) == before and not has_ledger(spoiled)
+        shown = run_recon("fix", "--repair", ALL, "--dry-run", url=spoiled.url).stdout
+        assert shown.endswith("more than --max-changes 10%: to do it, give --max-changes 33, too\n")
         document(run_recon("fix", "--repair", ALL, "--yes", "--max-changes", "33", "--json", url=spoiled.url))
         assert oracle.stored(spoiled) == RIGHT
 

@@ -147,7 +147,7 @@ def test_every_figure_is_that_of_status_and_of_the_tables(odd: Database, run_rec
         [r["run_id"], r["command"], r["status"], str(r["dates_done"]), str(r["dates"]), str(r["inserted"])]
         for r in runs
     ]
-    worst = [row[0] for row in shown.rows["Most missing first"][1:]]
+    worst = [row[0] for row in shown.rows["Most missing first, then most wrong"][1:]]
     assert worst[:2] == ["2024-04-29", "2024-04-27"] and len(worst) == 6
     assert status["dates"] == {"total": 8, "complete": 2, "partial": 6, "empty": 0}, "wrong values count"
     text = run_recon("analyze", "--values", url=odd.url).stdout

@@ -149,7 +149,7 @@ def test_the_newest_gap_is_recommended_first_and_blocked_dates_are_not() -> None
         "recon date 2024-04-25 --repair orphan --dry-run",
         "recon init --unique-index",
     ]
-    assert advice[2][1] == "no difficulty for 1 dates, first 2024-04-25"
+    assert advice[2][1] == "no difficulty for 1 date, first 2024-04-25; then 'recon date 2024-04-25' fills them"
 
 
 def test_the_whole_table_is_recommended_only_when_the_window_is_open() -> None:
