@@ -19,6 +19,7 @@ from recon.reference import Reference
 from recon.report import FixReport
 from recon.tables import Layout, inspect
 from recon.window import Window
+from recon.wording import counted
 
 INSTANCE = -1
 """The lock that one instance holds, beside those of the dates (which are days since 1970)."""
@@ -60,9 +61,7 @@ class DailyReport:
         if self.coverage_days >= 0:
             return ()
         last, late = self.report.after.window.bounds[1], -self.coverage_days
-        what = (
-            f"difficulty is known through {self.known_through} only, {late:,} {'day' if late == 1 else 'days'} before"
-        )
+        what = f"difficulty is known through {self.known_through} only, {counted(late, 'day')} before"
         return (f"{what} {last}: later dates are blocked; run '{UPDATE_DIFFICULTY}'",)
 
     def to_dict(self) -> dict[str, Any]:

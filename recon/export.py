@@ -142,10 +142,6 @@ class _Moment:
     reference: Reference
     check: ValueCheck
 
-    def surveyed(self, window: Window) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Both tables' aggregates per date."""
-        return aggregates([self.session], self.layout, window)
-
     def taken(self, days: Sequence[date]) -> list[tuple[pl.DataFrame, _Facts]]:
         """The slice of some whole dates, as one chunk; as several where that takes too long for a statement."""
         try:
@@ -191,7 +187,7 @@ def _left_out(counts: pl.DataFrame, judged: pl.DataFrame) -> Counter[str]:
 
 def _export(moment: _Moment, manifest: Manifest, directory: Path) -> ExportReport:
     window = manifest.window
-    source, stored = moment.surveyed(window)
+    source, stored = aggregates([moment.session], moment.layout, window)
     sizes = dict(pl.concat([_sizes(source, "keys"), _sizes(stored, "rows")]).group_by("day").sum().iter_rows())
     former = (name for name in (*manifest.unfinished, *(m.month for m in manifest.months)) if reaches(window, name))
     names = sorted({*former, *by_month(sizes)})

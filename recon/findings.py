@@ -14,6 +14,7 @@ from recon.advice import UPDATE_DIFFICULTY, called
 from recon.audit import Tolerance
 from recon.report import Status
 from recon.window import Window
+from recon.wording import counted
 
 AGREED = "give --yes instead of --dry-run to do it"
 """How a repair that was shown is done, also where there is no terminal to agree on."""
@@ -148,8 +149,8 @@ def recommendations(found: Status, findings: Sequence[Finding], blocked: Sequenc
     by_code = {finding.code: finding for finding in findings}
     advice = _fills(found, blocked)
     if blocked:
-        many = "1 date" if len(blocked) == 1 else f"{len(blocked):,} dates"
-        why = f"no difficulty for {many}, first {min(blocked)}; then '{fix_command(blocked)}' fills them"
+        what = f"no difficulty for {counted(len(blocked), 'date')}, first {min(blocked)}"
+        why = f"{what}; then '{fix_command(blocked)}' fills them"
         advice.append((UPDATE_DIFFICULTY, why))
     if "wrong_values" in by_code:
         wrong = by_code["wrong_values"]

@@ -14,6 +14,7 @@ import vl_convert
 
 from recon import page_charts
 from recon.month_calendar import Band
+from recon.wording import counted
 
 TOP_DATES = 20
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -85,7 +86,8 @@ def state(document: dict[str, Any]) -> str:
         return "Nothing to reconcile: this window has no curtailment to price."
     if document["reconciled"]:
         right = "" if values is None else ", each with the right value"
-        whole = f"all {document['expected']:,} calculations of {_dates(document['dates']['total'])} are there{right}"
+        dates = counted(document["dates"]["total"], "date")
+        whole = f"all {document['expected']:,} calculations of {dates} are there{right}"
         return f"Reconciled: {whole}{unchecked}."
     parts = (
         (document["missing"], f"of {document['expected']:,} calculations missing ({_where(document, 'missing')})"),
@@ -102,8 +104,4 @@ def _surplus(document: dict[str, Any]) -> str:
 
 def _where(document: dict[str, Any], name: str) -> str:
     dates = sum(bool(day[name]) for day in document["calendar"])
-    return f"on {dates:,} of {_dates(document['dates']['total'])}"
-
-
-def _dates(number: int) -> str:
-    return f"{number:,} {'date' if number == 1 else 'dates'}"
+    return f"on {dates:,} of {counted(document['dates']['total'], 'date')}"

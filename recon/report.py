@@ -185,7 +185,7 @@ class Status:
         source = self.source.update(keys, on="settlement_date")
         return replace(self, source=source, counts=pl.concat([others, counts]))
 
-    @property
+    @cached_property
     def dates(self) -> pl.DataFrame:
         """One row per settlement date: expected, matched, missing, duplicate, orphan, wrong; in order of date."""
         counted = (

@@ -213,7 +213,7 @@ def doomed(
     )
     schema = DOOMED if listed else DOOMED_DATES
     found: pl.DataFrame = pl.concat([pl.DataFrame(schema=schema), *frames])
-    return found.sort(*CALC_KEY if listed else DOOMED_DATES)
+    return found.sort(CALC_KEY) if listed else found
 
 
 def _doomed(repairs: frozenset[str], listed: bool, rows: pl.DataFrame, _: Shares) -> pl.DataFrame:

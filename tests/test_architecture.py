@@ -17,7 +17,7 @@ from tests.databases import Database
 REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "recon"
 LAYERS = {
-    1: "schema window errors address config reading advice",
+    1: "schema window errors address config reading advice wording",
     2: (
         "gaps bitcoin difficulty difficulty_files audit ratios partitions planning verification report slices manifest "
         "checks findings gap_shapes gap_findings source_patterns source_periods "

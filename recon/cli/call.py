@@ -193,15 +193,6 @@ class TextLines(logging.Formatter):
         return visible(super().format(record)).replace("\n", "\\n")
 
 
-def counted(number: int, one: str, many: str | None = None) -> str:
-    """A number of things.
-
-    >>> counted(1, "date"), counted(1200, "date")
-    ('1 date', '1,200 dates')
-    """
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
 class JsonLines(logging.Formatter):
     """One JSON object per log line."""
 

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from recon.cli import columns
-from recon.cli.call import Call, counted, program
+from recon.cli.call import Call, program
 from recon.cli.options import COMMON, take_common, with_common
 from recon.errors import ExitCode, Interrupted, ReconError
+from recon.wording import counted
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -13,9 +13,10 @@ from rich.text import Text
 
 from recon import month_calendar
 from recon.cli import columns
-from recon.cli.call import Call, counted, program
+from recon.cli.call import Call, program
 from recon.month_calendar import Band, Day, Month
 from recon.report import Status
+from recon.wording import counted
 
 SHOWN = 12
 """So many lines: the newest ones. Months in a row that are reconciled share one."""

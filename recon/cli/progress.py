@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from recon.cli.call import LOG, Call, counted
+from recon.cli.call import LOG, Call
 from recon.errors import ReconError
 from recon.pipeline import Watcher
 from recon.report import DateResult
 from recon.values import Compared
+from recon.wording import counted
 
 if TYPE_CHECKING:
     from rich import progress

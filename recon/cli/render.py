@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from recon.advice import UPDATE_DIFFICULTY, called
 from recon.cli import columns
-from recon.cli.call import LOG, Call, counted, program
+from recon.cli.call import LOG, Call, program
 from recon.findings import explain_command
 from recon.manifest import totals
 from recon.report import DATE_FIELDS, Status, Values, percent
+from recon.wording import counted
 
 if TYPE_CHECKING:
     from recon.analysis import Analysis
@@ -132,8 +133,8 @@ def _left(found: Status) -> str:
     """What is not as it should be, counted."""
     left = {name: found.total(name) for name in ("missing", "duplicate", "orphan")}
     wrong = {"wrong": found.values.wrong} if found.values else {}
-    damaged = {"damaged files" if len(found.damage) > 1 else "damaged file": len(found.damage)} if found.damage else {}
-    return ", ".join(f"{count:,} {name}" for name, count in (left | wrong | damaged).items())
+    damaged = [counted(len(found.damage), "damaged file")] if found.damage else []
+    return ", ".join([*(f"{count:,} {name}" for name, count in (left | wrong).items()), *damaged])
 
 
 def analysis(call: Call, found: Analysis) -> None:

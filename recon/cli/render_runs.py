@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from recon.advice import called
 from recon.cli import columns
-from recon.cli.call import LOG, Call, counted, program, visible
+from recon.cli.call import LOG, Call, program, visible
 from recon.cli.render import TOP, standing, verdict, warn_invalid
 from recon.errors import ExitCode
 from recon.findings import fill_command
 from recon.report import DateResult, FixReport, change_rows
+from recon.wording import counted
 
 if TYPE_CHECKING:
     from recon.daily import DailyReport

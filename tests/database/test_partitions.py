@@ -10,6 +10,7 @@ from typing import Any
 from tests import oracle
 from tests.builders import fill, source_rows
 from tests.databases import Database
+from tests.faults.harness import backend_pids
 from tests.servers import wait_until
 
 Run = Callable[..., Any]
@@ -20,8 +21,7 @@ READ = "select relname, seq_scan + coalesce(idx_scan, 0) from pg_stat_user_table
 
 def reads(database: Database) -> dict[str, int]:
     """How often each partition was read; the server learns it when a session ends, or is asked to tell."""
-    others = f"select count(*) from pg_stat_activity where datname = '{database.name}' and pid <> pg_backend_pid()"
-    wait_until(lambda: database.scalar(others) == 0, what="the end of recon's sessions")
+    wait_until(lambda: not backend_pids(database), what="the end of recon's sessions")
     database.execute("select pg_stat_force_next_flush()")
     return dict(database.rows(READ.format(TABLE)))
 
