@@ -244,7 +244,8 @@ class Session:
             statement.bind_stream(frame)
             return int(statement.execute_update())
 
-        return int(self._run("", (), ingest))
+        with self.as_user():
+            return int(self._run("", (), ingest))
 
     @contextmanager
     def transaction(self, *, read_only: bool = False, snapshot: bool = False) -> Iterator[None]:
@@ -278,6 +279,11 @@ class Session:
             self.execute("rollback to part")
             raise
         self.execute("release part")
+
+    @contextmanager
+    def as_user(self) -> Iterator[None]:
+        """Statements that write the user's table, on whose own search_path its triggers may count."""
+        yield
 
     def commit(self) -> None:
         """COMMIT. When it fails without a SQLSTATE the outcome is unknown: `code` is then `commit_unknown`."""
