@@ -285,6 +285,11 @@ class Session:
         """Statements that write the user's table, on whose own search_path its triggers may count."""
         yield
 
+    def settle_constraints(self) -> None:
+        """Lets deferred constraints and triggers have their say now, not at COMMIT, when nobody looks any more."""
+        with self.as_user():
+            self.execute("set constraints all immediate")
+
     def commit(self) -> None:
         """COMMIT. When it fails without a SQLSTATE the outcome is unknown: `code` is then `commit_unknown`."""
         try:

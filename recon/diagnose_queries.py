@@ -10,7 +10,7 @@ from dataclasses import replace
 from recon.checks import FAIL, OK, SKIP, WARN, Check, slowest_nodes
 from recon.database import Session, sql
 from recon.errors import DatabaseError
-from recon.tables import Layout, literal
+from recon.tables import Layout, survey_query, within
 from recon.window import Window
 
 Opens = Callable[[], AbstractContextManager[Session]]
@@ -32,10 +32,8 @@ def ladder(opens: Opens, layout: Layout | None) -> Iterator[Check]:
         for name in ("query_moderate", "query_complex"):
             yield Check(name, SKIP, detail="the tables could not be read")
         return
-    first, last = Window().bounds
-    parts = {**layout.parts, "first": literal(first), "last": literal(last)}
-    survey = [sql("survey_source", **parts), sql("survey_stored", **parts)]
-    yield _timed(opens, limit_s, "query_moderate", [sql("diagnose_moderate", **parts)])
+    survey = [survey_query(layout, name, within(Window())) for name in ("survey_source", "survey_stored")]
+    yield _timed(opens, limit_s, "query_moderate", [sql("diagnose_moderate", **layout.parts)])
     complex_query = _timed(opens, limit_s, "query_complex", survey)
     if complex_query.status == FAIL:
         yield complex_query

@@ -21,17 +21,8 @@ from recon.profile import stage
 from recon.reference import Reference
 from recon.report import DateResult
 from recon.schema import BTC, CALC_KEY, CALC_KEY_SCHEMA, KEY
-from recon.tables import (
-    WHOLES,
-    Layout,
-    pairs_are_unique,
-    read_done,
-    read_keys_and_state,
-    read_state,
-    scope,
-    typed_done,
-)
-from recon.verification import discrepancies, written_sums
+from recon.tables import WHOLES, Layout, read_done, read_keys_and_state, read_survey, scope, source_state
+from recon.verification import Side, Sums, discrepancies, stored_sums, written, written_sums
 
 EPOCH = date(1970, 1, 1)
 
@@ -83,6 +74,7 @@ def fill(
         with stage("read"):
             keys, state = read_keys_and_state(session, layout, where)
             doomed = _repaired(session, layout, job, keys, where)
+            before = stored_sums(read_survey(session, layout, "survey_stored", where))
             done = read_done(session, layout, where)
         with stage("price"):
             rows = _missing_rows(keys, done, job)
@@ -93,21 +85,20 @@ def fill(
         if not rows.is_empty():
             with stage("copy"):
                 session.copy(layout.calculations.name, as_stored(rows, layout, job.reference.difficulty_decimals))
+        totals = written(rows)
+        with stage("price"):
+            whole = only is None and "missing" in job.mending.repairs
+            counts = gaps.after(keys, list(job.reference.models), done, rows, all_gaps=whole)
         with stage("verify"):
-            written = written_sums(rows)
-            _check(session, layout, where, done, written, state)
-            if only is not None:
-                _check_keys(session, layout, where, rows)
+            session.settle_constraints()
+            counts = _verified(session, layout, where, job, state, before, totals, counts)
             if job.mending.changes_rows:
                 repair.note_replacements(session, job.run_id, doomed, rows)
                 _check_values(session, layout, job, keys, where)
         share = (time.monotonic() - started) / len(dates)
-        results = _results(written, doomed, dates, attempt, share)
+        results = _results(totals, doomed, dates, attempt, share)
         if only is not None:
             results = [replace(result, status="pending", attempts=0) for result in results]
-        with stage("price"):
-            whole = only is None and "missing" in job.mending.repairs
-            counts = gaps.after(keys, list(job.reference.models), done, rows, all_gaps=whole)
         with stage("ledger"):
             return Filled(ledger.record(session, job.run_id, results), counts)
 
@@ -175,32 +166,32 @@ def as_stored(rows: pl.DataFrame, layout: Layout, difficulty_decimals: int) -> p
     return rows.select(pl.col(ours).cast(dtype).alias(names[ours]) for ours, dtype in types.items())
 
 
-def _check(
+def _verified(
     session: Session,
     layout: Layout,
     where: dict[str, str],
-    done: pl.DataFrame,
-    written: pl.DataFrame,
+    job: Job,
     state: pl.DataFrame,
-) -> None:
-    """Reads back what the server now holds, and the source once more; raises when either is not as computed."""
-    query = "verify_unique" if pairs_are_unique(session, layout) else "verify_stored"
-    after = session.frame(sql(query, **layout.parts, **where))
-    for line in discrepancies(done, written, after):
+    before: dict[Side, Sums],
+    totals: pl.DataFrame,
+    counted: pl.DataFrame,
+) -> pl.DataFrame:
+    """Asks the server what it holds now: gaps.COUNTS of the scope; raises when that is not what it held `before` and
+    what was written (verification.written), or when the source is no longer in the state it was priced in.
+
+    counted: gaps.COUNTS of what was read and written, for dates that the survey alone does not settle.
+    """
+    stored = read_survey(session, layout, "survey_stored", where)
+    column = layout.stored_columns["difficulty"]
+    new = written_sums(totals, is_float=column.is_float, decimals=column.decimals)
+    for line in discrepancies(before, new, stored_sums(stored)):
         raise _changed(line)
-    if not state.equals(read_state(session, layout, where)):
+    source = read_survey(session, layout, "survey_source", where)
+    if not state.equals(source_state(source)):
         raise _changed("the curtailment changed while it was read")
-
-
-def _check_keys(session: Session, layout: Layout, where: dict[str, str], rows: pl.DataFrame) -> None:
-    """Every written key on its own: each of its rows is there once, with the value computed."""
-    stored = session.frame(sql("read_back", **layout.parts, **where))
-    found = typed_done(stored).with_columns(pl.col("bitcoin").cast(BTC, strict=False))
-    lost = rows.join(found.unique(keep="none", subset=CALC_KEY), on=CALC_KEY, how="left").filter(
-        ~pl.col("bitcoin_mined").eq_missing(pl.col("bitcoin"))
-    )
-    for row in lost.head(1).to_dicts():
-        raise _changed(f"{row['settlement_date']} {row['settlement_period']} {row['farm_id']} is not as written")
+    settled, disputed = gaps.judge(source, stored, list(job.reference.models))
+    others = counted.filter(pl.col("settlement_date").is_in(disputed))
+    return pl.concat([settled, others])
 
 
 def _changed(message: str) -> DatabaseError:
@@ -208,10 +199,10 @@ def _changed(message: str) -> DatabaseError:
 
 
 def _results(
-    written: pl.DataFrame, doomed: pl.DataFrame, dates: Sequence[date], attempt: int, seconds: float
+    totals: pl.DataFrame, doomed: pl.DataFrame, dates: Sequence[date], attempt: int, seconds: float
 ) -> list[DateResult]:
     sums: dict[date, list[tuple[str, int, str]]] = {day: [] for day in dates}
-    for day, model, new, bitcoin in written.sort("settlement_date", "miner_model").iter_rows():
+    for day, model, new, bitcoin in totals.select(*gaps.SIDE, "new", "btc").sort(gaps.SIDE).iter_rows():
         sums[day].append((model, new, str(bitcoin)))
     replaced = _per_date(doomed.filter(pl.col("verdict").is_in(audit.WRONG)))
     removed = _per_date(doomed.filter(pl.col("verdict").is_in(audit.SURPLUS)))

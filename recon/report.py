@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from recon.audit import SURPLUS, WRONG, Tolerance
+from recon.audit import ASTRAY, SURPLUS, WRONG, Tolerance
 from recon.errors import ExitCode
 from recon.ratios import Cause
 from recon.schema import FrameSchema
@@ -58,10 +58,15 @@ class Values:
         return sum(rows for verdict, rows in self.verdicts.items() if verdict in WRONG)
 
     @property
-    def wrong_by_date(self) -> pl.DataFrame:
-        """One row per settlement date that has wrong values, with their number as `wrong`."""
-        wrong = self.summary.filter(pl.col("verdict").is_in(WRONG))
-        return wrong.group_by("settlement_date").agg(wrong=pl.col("rows").sum())
+    def off_by_date(self) -> pl.DataFrame:
+        """One row per settlement date with a row that is not ok: `wrong` values, and what the verdicts found to be
+        surplus, which the survey may not have seen: `duplicate_judged`, `orphan_judged`.
+        """
+        kinds = {"wrong": WRONG, "duplicate_judged": ("duplicate",), "orphan_judged": ASTRAY}
+        counts = {
+            name: pl.col("rows").filter(pl.col("verdict").is_in(verdicts)).sum() for name, verdicts in kinds.items()
+        }
+        return self.summary.filter(pl.col("verdict") != "ok").group_by("settlement_date").agg(**counts)
 
     @property
     def whole_dates(self) -> list[date]:
@@ -159,13 +164,25 @@ class Damage:
 
 
 @dataclass(frozen=True)
+class Undated:
+    """Rows whose settlement date is null, infinite, before the year 1 or after 9999, which no date of a window holds.
+
+    source: rows of the curtailment, which are invalid. stored: calculations, which are orphans.
+    """
+
+    source: int = 0
+    stored: int = 0
+
+
+@dataclass(frozen=True)
 class Status:
     """How far the two tables agree in a window.
 
     counts: gaps.COUNTS, one row per settlement date and miner model; source: one row per settlement date with
     `source_rows`, `invalid` and `keys`. Both as of one moment, but for dates that a run has looked at again.
     damage: of an export, the files in disorder; None when the tables themselves were asked. left_out: of an export,
-    why values are null in the months of the window, as its manifest has it, and how many.
+    why values are null in the months of the window, as its manifest has it, and how many. undated: the rows without a
+    date that belong to a window which is open on their side.
     """
 
     window: Window
@@ -175,6 +192,7 @@ class Status:
     values: Values | None = None
     damage: tuple[Damage, ...] | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
+    undated: Undated = Undated()
 
     def with_counts(self, days: Sequence[date], counts: pl.DataFrame) -> Status:
         """The same window, in which some dates have been looked at again; counts: gaps.COUNTS of these."""
@@ -196,8 +214,10 @@ class Status:
         )
         if self.values is None:
             return counted.with_columns(wrong=pl.lit(None, pl.Int64))
-        judged = counted.join(self.values.wrong_by_date, on="settlement_date", how="left", maintain_order="left")
-        return judged.with_columns(pl.col("wrong").fill_null(0))
+        judged = counted.join(self.values.off_by_date, on="settlement_date", how="left", maintain_order="left")
+        surplus = (pl.max_horizontal(name, f"{name}_judged") for name in ("duplicate", "orphan"))
+        off = judged.with_columns(pl.col("wrong").fill_null(0), *surplus)
+        return off.drop("duplicate_judged", "orphan_judged")
 
     @property
     def incomplete(self) -> pl.DataFrame:
@@ -218,7 +238,12 @@ class Status:
 
     def total(self, name: str) -> int:
         """The sum of one of DATE_FIELDS over the window."""
-        return int(self.dates.get_column(name).sum())
+        return int(self.dates.get_column(name).sum()) + (self.undated.stored if name == "orphan" else 0)
+
+    @property
+    def invalid(self) -> int:
+        """The rows of the curtailment that cannot be priced."""
+        return int(self.source.get_column("invalid").sum()) + self.undated.source
 
     @property
     def stored(self) -> int:
@@ -228,7 +253,7 @@ class Status:
     @property
     def reconciled(self) -> bool:
         """Nothing missing, nothing twice, nothing that should not be there, no value found wrong, no file damaged."""
-        return self.incomplete.is_empty() and not self.damage
+        return self.incomplete.is_empty() and not self.damage and not self.undated.stored
 
     @property
     def exit_code(self) -> ExitCode:
@@ -265,15 +290,17 @@ class Status:
             "schema_version": SCHEMA_VERSION,
             "command": command,
             "window": self.window.to_dict(),
-            "curtailment_rows": int(self.source.get_column("source_rows").sum()),
-            "invalid": int(self.source.get_column("invalid").sum()),
+            "curtailment_rows": int(self.source.get_column("source_rows").sum()) + self.undated.source,
+            "invalid": self.invalid,
             "keys": int(self.source.get_column("keys").sum()),
             "miner_models": list(self.miner_models),
             **{name: self.total(name) for name in DATE_FIELDS},
             "by_model": self.by_model,
             "percent": percent(self.total("matched"), self.total("expected")),
             "dates": self.date_totals,
+            "undated": vars(self.undated),
             "reconciled": self.reconciled,
+            "values_compared": self.values is not None,
             **({"values": self.values.to_dict()} if self.values else {}),
             **({} if self.damage is None else {"damage": [found.to_dict() for found in self.damage]}),
             **({} if self.damage is None else {"left_out": dict(self.left_out)}),
@@ -414,6 +441,7 @@ class FixReport:
             "remaining": self.after.total("missing"),
             "seconds": round(self.seconds, 3),
             "reconciled": self.after.reconciled,
+            "values_compared": self.after.values is not None,
             "dry_run": self.dry_run,
             "failed_keys": [
                 {"settlement_date": day.isoformat(), "settlement_period": period, "farm_id": farm, "error": error}

@@ -59,12 +59,13 @@ def survey(
 
     with _as_of_one_moment(session, pool, window) as sessions:
         source, stored = aggregates(sessions, layout, window)
+        undated = tables.undated(session, layout, window)
         counts, disputed = gaps.judge(source, stored, list(models), deep=deep)
         parts = [counts]
         for dates, part in _side_by_side(sessions, compare, _scans(source, stored, disputed)):
             compared(dates, len(disputed))
             parts.append(part)
-    return Status(window, tuple(models), source, pl.concat(parts))
+    return Status(window, tuple(models), source, pl.concat(parts), undated=undated)
 
 
 @contextmanager

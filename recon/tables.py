@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import Any
@@ -16,7 +17,9 @@ from recon.config import AUTO, Reader, Settings, Table, quote_identifier
 from recon.database import Pool, Session, date_list, scan_with_connectorx, sql
 from recon.errors import DatabaseError, PermissionDenied, SchemaError
 from recon.partitions import halves, split_range
+from recon.report import Undated
 from recon.schema import CALC_KEY, CALC_KEY_SCHEMA, ENERGY, KEY_SCHEMA, SATOSHI_DECIMALS, FrameSchema
+from recon.verification import WEIGHTS
 from recon.window import Window, clock_changes
 
 OLDEST_SERVER = 140000
@@ -36,8 +39,10 @@ FITTING = {
 }
 PRICES = ("original_price", "final_price")
 """Columns of the curtailment table that are used where they exist: rows that differ in price are not copies."""
-SOURCE_STATE: FrameSchema = {"settlement_date": pl.Date, "source_rows": pl.Int64, "checksum": pl.String}
+SOURCE_STATE: FrameSchema = {"settlement_date": pl.Date, "source_rows": pl.Int64, "volumes": pl.String}
 """One row per settlement date of the curtailment; two that are equal mean that no row has changed."""
+HASHED_ENERGY: FrameSchema = {**ENERGY, "key_hash": pl.Int64}
+"""ENERGY with the hash by which the server tells keys."""
 SOURCE_ROWS: FrameSchema = {**ENERGY, "source_rows": pl.Int64, "row_mwh": pl.List(pl.Float64)}
 CLOCK_CHANGES = clock_changes(2000, 2099)
 
@@ -72,21 +77,29 @@ class Layout:
     unique_index: bool
     price_columns: tuple[str, ...] = ()
     curtailment_oid: int = 0
+    seed: int = field(default_factory=lambda: secrets.randbits(62), repr=False)
+    """Of the hashes by which keys are told: drawn anew by every command, so that nobody can prepare keys that share
+    one; the workers of a run share it."""
 
     @cached_property
     def parts(self) -> dict[str, str]:
         """Relations and expressions by the names the SQL files use."""
         long_days = [day for day, periods in CLOCK_CHANGES.items() if periods > 48]
         short_days = [day for day, periods in CLOCK_CHANGES.items() if periods < 48]
+        values = {
+            "btc": self.stored_columns["bitcoin_mined"].exact("bitcoin_mined"),
+            "difficulty": self.stored_columns["difficulty"].exact("difficulty"),
+        }
         return {
             "source": self.curtailment.relation,
             "stored": self.calculations.relation,
             "stored_rows": self.calculations.stored_rows,
             "volume": self.source_columns["volume"].exact("volume"),
-            "btc": self.stored_columns["bitcoin_mined"].exact("bitcoin_mined"),
-            "difficulty": self.stored_columns["difficulty"].exact("difficulty"),
+            **values,
+            "finite": sql("finite", **values),
             "priceable": sql("priceable", long_days=date_list(long_days), short_days=date_list(short_days)),
-            "key_hash": "hashtextextended(farm_id, settlement_period)",
+            "key_hash": f"hashtextextended(farm_id::text, settlement_period::int8 # {self.seed}::int8)",
+            "weights": str(WEIGHTS),
         }
 
     @cached_property
@@ -130,7 +143,7 @@ def _inspect(session: Session, settings: Settings, *, writing: bool, removing: b
         calculations_oid=oid,
         curtailment_oid=source[0]["table_oid"],
         partitioned=stored[0]["kind"] == "p",
-        unique_index=_unique_index(session, settings.calculations, oid)["found"],
+        unique_index=_unique_index(session, settings.calculations, oid),
         price_columns=tuple(
             row["column_name"]
             for row in source
@@ -139,17 +152,9 @@ def _inspect(session: Session, settings: Settings, *, writing: bool, removing: b
     )
 
 
-def pairs_are_unique(session: Session, layout: Layout) -> bool:
-    """Whether an index proves that no key has two rows of one miner model. After a COPY in the same transaction that
-    stays so until its end: nobody can drop the index meanwhile.
-    """
-    return _unique_index(session, layout.calculations, layout.calculations_oid)["proof"]
-
-
-def _unique_index(session: Session, calculations: Table, oid: int) -> dict[str, bool]:
+def _unique_index(session: Session, calculations: Table, oid: int) -> bool:
     names = [theirs for ours, theirs in calculations.columns if ours in CALC_KEY]
-    (found,) = session.rows(sql("unique_index"), oid, names)
-    return found
+    return bool(session.rows(sql("unique_index"), oid, names)[0]["found"])
 
 
 def _columns(session: Session, table: Table) -> list[dict[str, Any]]:
@@ -250,22 +255,50 @@ def literal(day: date) -> str:
     return f"date '{day.isoformat()}'"
 
 
+def within(window: Window) -> str:
+    """SQL for the settlement dates of a window."""
+    first, last = window.bounds
+    return f"settlement_date between {literal(first)} and {literal(last)}"
+
+
+def survey_query(layout: Layout, name: str, condition: str, *, sums: bool = False) -> str:
+    """SQL for one table's aggregates per date (survey_source, survey_stored or stored_btc).
+
+    sums: with those of the volumes (SOURCE_STATE) or of the values (verification.Sums).
+    """
+    sides = {"survey_source": ("survey_volumes", "volume_hash"), "survey_stored": ("survey_values", "")}
+    of_values, of_rows = sides.get(name, ("", "")) if sums else ("", "")
+    added = {
+        part: sql(file, **layout.parts) if file else "" for part, file in (("sums", of_values), ("hashed", of_rows))
+    }
+    return sql(name, **layout.parts, within=condition, **added)
+
+
 def aggregate(session: Session, layout: Layout, window: Window, name: str) -> pl.DataFrame:
-    """One table's aggregates per date (`survey_source` or `survey_stored`). A window that times out is halved.
+    """One table's aggregates per date, as `survey_query` asks for them. A window that times out is halved.
 
     Run it inside a transaction: it uses savepoints.
     """
     first, last = window.bounds
-    parts = {**layout.parts, "first": literal(first), "last": literal(last)}
     try:
         with session.savepoint():
-            return session.frame(sql(name, **parts))
+            return session.frame(survey_query(layout, name, within(window)))
     except DatabaseError as error:
         if error.code != "timeout" or first == last:
             raise
-    ends = session.rows(sql("date_range", **parts))[0]
+    ends = session.rows(sql("date_range", **layout.parts, first=literal(first), last=literal(last)))[0]
     days = _cut(ends["first_date"] or first, ends["last_date"] or first)
     return pl.concat([aggregate(session, layout, Window(*half), name) for half in days])
+
+
+def undated(session: Session, layout: Layout, window: Window) -> Undated:
+    """The rows with a date outside the calendar, where the window is open on that side; null ones without a window."""
+    before, after = f"settlement_date < {literal(date.min)}", f"settlement_date > {literal(date.max)}"
+    sides = [condition for condition, end in ((before, window.first), (after, window.last)) if end is None]
+    if not sides:
+        return Undated()
+    condition = " or ".join(sides if len(sides) == 1 else [*sides, "settlement_date is null"])
+    return Undated(**session.rows(sql("undated", **layout.parts, undated=f"({condition})"))[0])
 
 
 def middle(session: Session, layout: Layout, window: Window) -> date | None:
@@ -311,19 +344,21 @@ def read_keys(session: Session, layout: Layout, where: dict[str, str]) -> pl.Dat
 
 
 def read_keys_and_state(session: Session, layout: Layout, where: dict[str, str]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """schema.ENERGY and, as of the same moment, SOURCE_STATE."""
+    """HASHED_ENERGY and, as of the same moment, SOURCE_STATE."""
     queries = {"keys": keys_query(layout, where), "state": sql("source_state", **layout.parts, **where)}
-    frame = session.frame(sql("keys_and_state", **queries))
+    frame = session.frame(sql("keys_and_state", key_hash=layout.parts["key_hash"], **queries))
     keys, states = frame.filter(pl.col("farm_id").is_not_null()), frame.filter(pl.col("farm_id").is_null())
-    return keys.select(ENERGY.keys()).cast(pl.Schema(ENERGY)), _state(states)
+    return keys.select(HASHED_ENERGY.keys()).cast(pl.Schema(HASHED_ENERGY)), source_state(states)
 
 
-def read_state(session: Session, layout: Layout, where: dict[str, str]) -> pl.DataFrame:
-    """SOURCE_STATE as of now."""
-    return _state(session.frame(sql("source_state", **layout.parts, **where)))
+def read_survey(session: Session, layout: Layout, name: str, where: dict[str, str]) -> pl.DataFrame:
+    """What the survey (`survey_source` or `survey_stored`) says of a scope now, with the sums that are verified."""
+    condition = f"settlement_date = any ({where['dates']}) and {where['periods']}"
+    return session.frame(survey_query(layout, name, condition, sums=True))
 
 
-def _state(frame: pl.DataFrame) -> pl.DataFrame:
+def source_state(frame: pl.DataFrame) -> pl.DataFrame:
+    """SOURCE_STATE in order of date; frame: has its columns, as it comes from the server."""
     return frame.select(SOURCE_STATE.keys()).cast(pl.Schema(SOURCE_STATE)).sort("settlement_date")
 
 

@@ -1,59 +1,127 @@
-"""Whether what the server holds is what was computed, before a chunk is committed."""
+"""What the table holds before and after a chunk is written: it may differ by exactly what was written.
+
+Both are asked of the server by the survey itself, with sums added. A row is told by the 64-bit hash of its key, under
+a seed that nobody knows beforehand; its values are weighted by that hash. So a row that a trigger rewrote, moved or
+swallowed, a key in place of another and two values exchanged all change a sum. What a chunk must leave alone
+(duplicates and orphans that nobody asked to remove, rows of other models) is in both.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
 
 import polars as pl
 
 from recon.gaps import SIDE
-from recon.schema import CALC_KEY
+from recon.schema import SATOSHI_DECIMALS
 
-FINER_THAN_SATOSHI = pl.Decimal(38, 18)
-"""So that a fraction of a satoshi that someone's trigger added does not vanish in a cast."""
+WEIGHTS = 2**30 - 1
+"""The bits of a key's hash that weigh its values: two rows that exchange theirs go unseen once in 2^30 times, and the
+sums of a chunk stay within 128 bits."""
 
-
-def written_sums(rows: pl.DataFrame) -> pl.DataFrame:
-    """One row per settlement date and miner model of the rows to write: how many, and their exact BTC sum."""
-    return rows.group_by(SIDE).agg(new=pl.len().cast(pl.Int64), bitcoin=pl.col("bitcoin_mined").sum())
-
-
-def stored_sums(done: pl.DataFrame) -> pl.DataFrame:
-    """One row per settlement date and miner model of the rows that were there: rows and distinct pairs."""
-    return done.group_by(SIDE).agg(rows=pl.len().cast(pl.Int64), pairs=pl.struct(CALC_KEY).n_unique().cast(pl.Int64))
+Side = tuple[date | None, str | None]
+"""A settlement date and a miner model."""
 
 
-def discrepancies(done: pl.DataFrame, new: pl.DataFrame, after: pl.DataFrame) -> list[str]:
-    """What does not add up: one line per settlement date and miner model; empty when all is exact.
+@dataclass(frozen=True)
+class Sums:
+    """What one date holds for one miner model.
 
-    done: CALC_KEYs stored before; new: written_sums of what was written; after: per date and model `rows`, distinct
-    `pairs`, rows `written` by this transaction and their `bitcoin` sum, read back from the server.
+    keys: the sum of its keys' hashes. bitcoin (BTC), difficulty: the sums of its values, weighted by those hashes.
+    odd: rows whose values are no finite numbers, and in no sum.
     """
-    sides = (
-        stored_sums(done)
-        .join(new, on=SIDE, how="full", coalesce=True, nulls_equal=True)
-        .join(
-            after.rename({"rows": "rows_after", "pairs": "pairs_after", "bitcoin": "bitcoin_after"}),
-            on=SIDE,
-            how="full",
-            coalesce=True,
-            nulls_equal=True,
-        )
+
+    rows: int = 0
+    odd: int = 0
+    keys: int = 0
+    bitcoin: Fraction = Fraction(0)
+    difficulty: Fraction = Fraction(0)
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(*(mine + getattr(other, name) for name, mine in vars(self).items()))
+
+
+def stored_sums(surveyed: pl.DataFrame) -> dict[Side, Sums]:
+    """What the server said it holds. surveyed: one row per date and miner model, as survey_stored.sql has it."""
+    rows = surveyed.select(*SIDE, "rows", "odd", "checksum", "bitcoin", "difficulty").iter_rows()
+    return {
+        (day, model): Sums(rows, odd, int(keys), Fraction(bitcoin), Fraction(difficulty))
+        for day, model, rows, odd, keys, bitcoin, difficulty in rows
+    }
+
+
+def written(rows: pl.DataFrame) -> pl.DataFrame:
+    """One row per settlement date and miner model of the rows to write: how many (`new`), their exact BTC, and sums.
+
+    rows: priced calculations with the `key_hash` of their keys; a date has one difficulty.
+    """
+    weight = (pl.col("key_hash") & WEIGHTS).cast(pl.Int128)
+    return rows.group_by(SIDE).agg(
+        new=pl.len().cast(pl.Int64),
+        btc=pl.col("bitcoin_mined").sum(),
+        keys=pl.col("key_hash").cast(pl.Int128).sum(),
+        weights=weight.sum(),
+        weighted_satoshi=(pl.col("bitcoin_mined").to_physical() * weight).sum(),
+        difficulty=pl.col("difficulty").first(),
     )
-    counts = ("rows", "pairs", "new", "rows_after", "pairs_after", "written")
-    sides = sides.with_columns(
-        pl.col(counts).fill_null(0),
-        bitcoin=pl.col("bitcoin").fill_null(0),
-        bitcoin_after=pl.col("bitcoin_after").cast(FINER_THAN_SATOSHI, strict=False),
-    )
-    exact = (
-        (pl.col("rows") + pl.col("new") == pl.col("rows_after"))
-        & (pl.col("pairs") + pl.col("new") == pl.col("pairs_after"))
-        & (pl.col("new") == pl.col("written"))
-        & (pl.col("bitcoin") == pl.col("bitcoin_after"))
-    )
-    wrong = sides.filter(~exact.fill_null(False)).sort(SIDE)
-    return [
-        f"{row['settlement_date']} {row['miner_model']}: {row['rows']} rows and {row['new']} new should be "
-        f"{row['rows'] + row['new']} with {row['bitcoin']} BTC added; the table has {row['rows_after']} rows in "
-        f"{row['pairs_after']} pairs, {row['written']} of them ours with {row['bitcoin_after']} BTC"
-        for row in wrong.to_dicts()
-    ]
+
+
+def together(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """The same of several lots of rows."""
+    summed = pl.col("new", "btc", "keys", "weights", "weighted_satoshi").sum()
+    return pl.concat(parts).group_by(SIDE).agg(summed, pl.col("difficulty").first())
+
+
+def written_sums(totals: pl.DataFrame, *, is_float: bool, decimals: int | None) -> dict[Side, Sums]:
+    """What `written` adds to each date and miner model, as the table's column holds difficulties: as binary floating
+    point, or rounded to so many decimals.
+    """
+    sums = {}
+    for row in totals.to_dicts():
+        difficulty = _as_held(row["difficulty"], is_float, decimals) * row["weights"]
+        bitcoin = Fraction(row["weighted_satoshi"], 10**SATOSHI_DECIMALS)
+        sums[row["settlement_date"], row["miner_model"]] = Sums(row["new"], 0, row["keys"], bitcoin, difficulty)
+    return sums
+
+
+def _as_held(difficulty: Decimal, is_float: bool, decimals: int | None) -> Fraction:
+    if is_float:
+        return Fraction(repr(float(difficulty)))
+    rounded = difficulty if decimals is None else round_half_up(difficulty, decimals)
+    return Fraction(rounded)
+
+
+def round_half_up(number: Decimal, decimals: int) -> Decimal:
+    """As the server rounds into a column of so many decimals: half away from zero.
+
+    >>> round_half_up(Decimal("86388558925171.025"), 2)
+    Decimal('86388558925171.03')
+    """
+    return number.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+
+
+def discrepancies(before: dict[Side, Sums], new: dict[Side, Sums], after: dict[Side, Sums]) -> list[str]:
+    """What does not add up: one line per settlement date and miner model; empty when all is exact."""
+    nothing = Sums()
+    lines = []
+    for side in sorted({*before, *new, *after}, key=str):
+        was, added, found = (sums.get(side, nothing) for sums in (before, new, after))
+        due = was + added
+        if found != due:
+            lines.append(
+                f"{side[0]} {side[1]}: {_difference(due, found)} (it had {was.rows:,} rows, {added.rows:,} new)"
+            )
+    return lines
+
+
+def _difference(due: Sums, found: Sums) -> str:
+    if found.rows != due.rows:
+        return f"the table holds {found.rows:,} rows, not {due.rows:,}"
+    if found.keys != due.keys:
+        return "the table holds rows of other keys than were written, or changed ones that were there"
+    what = "BTC" if (found.odd, found.bitcoin) != (due.odd, due.bitcoin) else "difficulties"
+    return f"the table holds other {what} than were written"

@@ -66,14 +66,14 @@ def value_lines(call: Call, values: Values) -> None:
 
 def warn_invalid(found: Status) -> None:
     """One log line when source rows cannot be priced."""
-    invalid = int(found.source.get_column("invalid").sum())
-    if invalid:
-        example = found.source.filter(found.source.get_column("invalid") > 0).row(0, named=True)
+    if found.invalid:
+        dated = found.source.filter(found.source.get_column("invalid") > 0).get_column("settlement_date")
+        where = f", first on {dated.min()}" if dated.len() else ""
         LOG.warning(
-            "%s source rows cannot be priced (period outside the day, or no volume), first on %s; "
+            "%s source rows cannot be priced (no date, a period outside the day, or no volume)%s; "
             "correct them in the source, recon leaves them alone",
-            f"{invalid:,}",
-            example["settlement_date"],
+            f"{found.invalid:,}",
+            where,
         )
 
 
@@ -120,8 +120,9 @@ def standing(found: Status) -> str:
 def verdict(call: Call, found: Status) -> None:
     """The one line that says whether the tables agree."""
     matched, expected = f"{found.total('matched'):,}", f"{found.total('expected'):,}"
+    unseen = "" if found.values else f"; values were not compared ('{program()} status --values' does)"
     why = {
-        "reconciled": f"{matched} of {expected}, nothing twice, nothing extra",
+        "reconciled": f"{matched} of {expected}, nothing twice, nothing extra{unseen}",
         "not reconciled": _left(found),
         "nothing to reconcile": "no curtailment to price in this window",
     }
@@ -132,9 +133,10 @@ def verdict(call: Call, found: Status) -> None:
 def _left(found: Status) -> str:
     """What is not as it should be, counted."""
     left = {name: found.total(name) for name in ("missing", "duplicate", "orphan")}
-    wrong = {"wrong": found.values.wrong} if found.values else {}
+    undated = [f"{found.undated.stored:,} of them without a date"] if found.undated.stored else []
+    wrong = [f"{found.values.wrong:,} wrong"] if found.values else []
     damaged = [counted(len(found.damage), "damaged file")] if found.damage else []
-    return ", ".join([*(f"{count:,} {name}" for name, count in (left | wrong).items()), *damaged])
+    return ", ".join([*(f"{count:,} {name}" for name, count in left.items()), *undated, *wrong, *damaged])
 
 
 def analysis(call: Call, found: Analysis) -> None:

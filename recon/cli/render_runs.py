@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from recon.advice import called
 from recon.cli import columns
 from recon.cli.call import LOG, Call, program, visible
-from recon.cli.render import TOP, standing, verdict, warn_invalid
+from recon.cli.render import TOP, verdict, warn_invalid
 from recon.errors import ExitCode
 from recon.findings import fill_command
 from recon.report import DateResult, FixReport, change_rows
@@ -54,10 +54,7 @@ def fix(call: Call, report: FixReport) -> None:
                 f"all are in the quarantine ('{program()} quarantine list {report.run_id}')"
             )
     _unfinished_lines(report)
-    if standing(report.after) == "reconciled":
-        call.console.print("[green]reconciled[/]", markup=True)
-    else:
-        verdict(call, report.after)
+    verdict(call, report.after)
 
 
 def daily(call: Call, found: DailyReport) -> None:

@@ -6,11 +6,11 @@ select
     count(*) as source_rows,
     count(*) - count(key_hash) as invalid,
     count(distinct key_hash) as keys,
-    coalesce(sum(distinct key_hash), 0)::text as checksum
+    coalesce(sum(distinct key_hash), 0)::text as checksum{sums}
 from (
-    select settlement_date, case when {priceable} then {key_hash} end as key_hash
+    select settlement_date, case when {priceable} then {key_hash} end as key_hash{hashed}
     from {source} s
-    where settlement_date between {first} and {last}
+    where {within}
 ) hashed
 group by settlement_date
 order by settlement_date

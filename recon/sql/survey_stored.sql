@@ -3,8 +3,8 @@ select
     settlement_date,
     miner_model::text as miner_model,
     count(*) as rows,
-    coalesce(sum({key_hash}), 0)::text as checksum
+    coalesce(sum({key_hash}), 0)::text as checksum{sums}
 from {stored} c
-where settlement_date between {first} and {last}
+where {within}
 group by settlement_date, miner_model
 order by settlement_date, miner_model

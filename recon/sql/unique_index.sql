@@ -1,12 +1,8 @@
--- Whether table $1 (an oid) has a valid, whole unique index over exactly the columns $2 (`found`), and whether that
--- proves its rows distinct (`proof`): null is not equal to null, so none of the columns may hold one.
-select found, found and not exists (
-    select from pg_attribute a where a.attrelid = $1::int8::oid and a.attname = any ($2::text[]) and not a.attnotnull
-) as proof
-from (select exists (
+-- Whether table $1 (an oid) has a valid, whole unique index over exactly the columns $2.
+select exists (
     select from pg_index i
     where i.indrelid = $1::int8::oid and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null
       and (select array_agg(a.attname::text order by a.attname::text) from pg_attribute a
            where a.attrelid = i.indrelid and a.attnum = any(i.indkey[0:i.indnkeyatts - 1]))
         = (select array_agg(name order by name) from unnest($2::text[]) name)
-) as found) indexes
+) as found

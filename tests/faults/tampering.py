@@ -18,7 +18,7 @@ from recon.config import Settings
 
 def unverified() -> None:
     """Nothing is read back before COMMIT."""
-    load._check = lambda *_: None  # type: ignore[assignment]
+    load.discrepancies = lambda *_: []  # type: ignore[assignment]
 
 
 def separate_ledger() -> None:

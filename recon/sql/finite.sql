@@ -1,0 +1,1 @@
+{btc} > '-Infinity' and {btc} < 'Infinity' and {difficulty} > '-Infinity' and {difficulty} < 'Infinity'

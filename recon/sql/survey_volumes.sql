@@ -1,0 +1,2 @@
+,
+    coalesce(sum(volume_hash), 0)::text as volumes

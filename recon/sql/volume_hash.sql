@@ -1,0 +1,1 @@
+, hash_numeric_extended({volume}, {key_hash}) as volume_hash
