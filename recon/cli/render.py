@@ -67,8 +67,8 @@ def value_lines(call: Call, values: Values) -> None:
 def warn_invalid(found: Status) -> None:
     """One log line when source rows cannot be priced."""
     if found.invalid:
-        dated = found.source.filter(found.source.get_column("invalid") > 0).get_column("settlement_date")
-        where = f", first on {dated.min()}" if dated.len() else ""
+        dated = found.source.filter(found.source.get_column("invalid") > 0).get_column("settlement_date").to_list()
+        where = f", first on {min(dated)}" if dated else ""
         LOG.warning(
             "%s source rows cannot be priced (no date, a period outside the day, or no volume)%s; "
             "correct them in the source, recon leaves them alone",

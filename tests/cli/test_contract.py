@@ -63,7 +63,9 @@ STATUS = {
     "by_model": {model: {"expected": 5, "matched": 2, "missing": 3} for model in MODELS},
     "percent": 40.0,
     "dates": {"total": 3, "complete": 1, "partial": 1, "empty": 1},
+    "undated": {"source": 0, "stored": 0},
     "reconciled": False,
+    "values_compared": False,
 }
 
 
