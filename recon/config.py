@@ -61,12 +61,6 @@ class ExportFormat(StrEnum):
     CSV = "csv"
 
 
-class Partition(StrEnum):
-    """By what the calculations are partitioned."""
-
-    MONTH = "month"
-
-
 class EngineName(StrEnum):
     """Who works on chunks: threads of this process, or a Dask cluster."""
 

@@ -1,9 +1,12 @@
-"""Cutting dates into chunks of bounded size."""
+"""Cutting dates into chunks of bounded size, and a single larger date into groups of settlement periods."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def chunks(dates: Iterable[tuple[date, int]], *, max_dates: int, max_rows: int) -> Iterator[list[date]]:
@@ -15,16 +18,32 @@ def chunks(dates: Iterable[tuple[date, int]], *, max_dates: int, max_rows: int) 
     >>> [[day.day for day in chunk] for chunk in chunks(days, max_dates=10, max_rows=1000)]
     [[20, 21], [22]]
     """
-    chunk: list[date] = []
+    return _groups(dates, max_dates, max_rows)
+
+
+def period_groups(rows_per_period: Iterable[tuple[int | None, int]], max_rows: int) -> Iterator[list[int | None]]:
+    """The settlement periods of one date in the order given, at most, but for a single larger period, `max_rows` rows
+    at a time.
+
+    rows_per_period: (settlement period, its rows), one per period; None stands for rows without one.
+
+    >>> list(period_groups([(None, 1), (1, 400), (2, 400), (3, 400)], max_rows=1000))
+    [[None, 1, 2], [3]]
+    """
+    return _groups(rows_per_period, None, max_rows)
+
+
+def _groups(sized: Iterable[tuple[T, int]], max_count: int | None, max_rows: int) -> Iterator[list[T]]:
+    group: list[T] = []
     total = 0
-    for day, rows in dates:
-        if chunk and (len(chunk) >= max_dates or total + rows > max_rows):
-            yield chunk
-            chunk, total = [], 0
-        chunk.append(day)
+    for item, rows in sized:
+        if group and (len(group) == max_count or total + rows > max_rows):
+            yield group
+            group, total = [], 0
+        group.append(item)
         total += rows
-    if chunk:
-        yield chunk
+    if group:
+        yield group
 
 
 def halves(dates: Sequence[date]) -> tuple[Sequence[date], Sequence[date]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
-from recon import __version__, fingerprints, gaps, ledger, values
+from recon import __version__, gaps, ledger, values
 from recon.audit import Tolerance
 from recon.config import Settings
 from recon.database import Pool, connect, is_transient, pause
@@ -124,7 +124,6 @@ def fix(
     with Pool(settings, name) as pool:
         with pool.session() as session:
             layout = inspect(session, settings, writing=not dry_run, removing=mending.changes_rows and not dry_run)
-            mark = fingerprints.mark(session, layout)
             with watcher.comparing() as compared:
                 before = survey(
                     session, settings, layout, reference.models, window, deep=deep, compared=compared, pool=pool
@@ -135,8 +134,6 @@ def fix(
             terms = reference.terms(before.dates.get_column("settlement_date").to_list())
             planned = plan(before, terms, pace.order, mending.repairs, changes)
             if dry_run or all(date.blocked for date in planned):
-                if not dry_run and ledger.require(session):
-                    fingerprints.store(session, layout, before, mark)
                 results = tuple(date.result for date in planned)
                 seconds, listed = time.monotonic() - started, _possible(listed, planned)
                 return FixReport(command, None, results, before, seconds, dry_run, changes=listed)
@@ -147,7 +144,6 @@ def fix(
             ledger.store_plan(session, run_id, command, __version__, (min(days), max(days)), parameters, planned)
         job = Job(run_id, settings, reference, command, mending)
         results, after = _Run(pool, job, layout, pace, watcher, engine).execute(planned, before)
-        fingerprints.keep(pool, layout, after, mark)
     return FixReport(command, run_id, results, after, time.monotonic() - started)
 
 
@@ -213,13 +209,11 @@ def resume(
             planned = blocked(left, reference.terms([date.day for date in left]))
             if not left and run["status"] in ledger.OPEN:
                 ledger.finish(session, run_id)
-            mark = fingerprints.mark(session, layout)
             with watcher.comparing() as compared:
                 after = survey(session, settings, layout, reference.models, window, compared=compared, pool=pool)
         results: tuple[DateResult, ...] = ()
         if left:
             results, after = _Run(pool, job, layout, pace, watcher, engine).execute(planned, after)
-        fingerprints.keep(pool, layout, after, mark)
     return FixReport("resume", run_id, results, after, time.monotonic() - started)
 
 

@@ -314,10 +314,27 @@ def _cut(first: date, last: date) -> list[tuple[date, date]]:
     return list(split_range(first, last)) if first < last else [(first, last)]
 
 
-def scope(dates: Iterable[date], periods: Iterable[int] | None = None) -> dict[str, str]:
-    """The `{dates}` and `{periods}` of the SQL files: whole dates, or some settlement periods of them."""
-    some = "true" if periods is None else f"settlement_period in ({', '.join(str(int(p)) for p in periods)})"
-    return {"dates": date_list(dates), "periods": some}
+def scope(dates: Iterable[date], periods: Iterable[int | None] | None = None) -> dict[str, str]:
+    """The `{dates}` and `{periods}` of the SQL files: whole dates, or some settlement periods of them.
+
+    None among the periods stands for rows without one: null, or beyond 32 bits, as read_done gives them.
+    """
+    return {"dates": date_list(dates), "periods": "true" if periods is None else _any_of(list(periods))}
+
+
+def _any_of(periods: Sequence[int | None]) -> str:
+    numbers = ", ".join(str(int(period)) for period in periods if period is not None)
+    some = [f"settlement_period in ({numbers})"] if numbers else []
+    none = ["(settlement_period between -2147483648 and 2147483647) is not true"] if None in periods else []
+    return f"({' or '.join([*some, *none]) or 'false'})"
+
+
+def rows_per_period(session: Session, layout: Layout, day: date) -> list[tuple[int | None, int, int]]:
+    """One entry per settlement period of a date, in order, first None (see `scope`): the period, the rows of the
+    curtailment, and those of the calculations.
+    """
+    rows = session.rows(sql("rows_per_period", **layout.parts, **scope([day])))
+    return [(row["period"], row["source_rows"], row["stored_rows"]) for row in rows]
 
 
 def scope_of_periods(rows: pl.DataFrame) -> dict[str, str]:

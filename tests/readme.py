@@ -23,6 +23,11 @@ def examples(text: str) -> list[tuple[str, str]]:
     return [(match[1], match[2]) for match in EXAMPLE.finditer(text)]
 
 
+def blocks(language: str) -> list[str]:
+    """The README's blocks of code in a language."""
+    return re.findall(rf"```{language}\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+
+
 def with_table(text: str, name: str, table: str) -> str:
     """The text with the table between the markers of its name; ValueError unless these are there once, in order.
 

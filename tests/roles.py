@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 
 from tests.databases import Database
-from tests.readme import README
+from tests.readme import blocks
 
 GRANTS = {
     block.split("\n")[0].removeprefix("-- ").split(":")[0]: re.findall(r"^GRANT [^;]+ TO \w+;$", block, re.M)
-    for block in re.findall(r"```sql\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    for block in blocks("sql")
+    if "GRANT " in block
 }
-"""The GRANT statements of the README's SQL blocks, by the first comment of each."""
+"""The GRANT statements of the README's SQL blocks that have any, by the first comment of each."""
 READER = "a reader"
 WRITER = "a writer"
 REPAIRER = "a writer who may also repair"

@@ -25,12 +25,12 @@ LAYERS = {
     ),
     3: "database profile",
     4: (
-        "tables engine engine_dask carrying load ledger fingerprints reference parameters repair quarantine "
+        "tables engine engine_dask carrying load ledger reference parameters repair quarantine "
         "source_findings embedded embedded_server files export_files sample_files sample_load download notify metrics "
         "page_html extras"
     ),
     5: (
-        "survey pipeline analysis values minimal daily explanation proof export export_check api setup partitioning "
+        "survey pipeline analysis values minimal daily explanation proof export export_check api setup "
         "sample page "
         "diagnose diagnose_network diagnose_queries diagnose_server difficulty_update"
     ),

@@ -37,8 +37,7 @@ from recon.cli.options import (
     Yes,
     with_common,
 )
-from recon.config import ChangeLimit, Order, Partition, parse_repairs, parse_workers
-from recon.errors import UsageError
+from recon.config import ChangeLimit, Order, parse_repairs, parse_workers
 from recon.window import Window, check_period, parse_date, today_in_london
 
 DEFAULT_BATCH = 60
@@ -51,13 +50,6 @@ WhichFirst = Annotated[Order, typer.Option("--order", help="Which dates first.")
 _RUN_ID = {"metavar": "RUN_ID", "help": "A run's id, as 'recon runs' shows it."}
 RunId = Annotated[str | None, typer.Argument(**_RUN_ID, autocompletion=run_ids)]
 UnfinishedRunId = Annotated[str | None, typer.Argument(**_RUN_ID, autocompletion=unfinished_run_ids)]
-Cached = Annotated[
-    bool, typer.Option("--cached", help="Answer from what runs last saw and kept in the ledger; no row is read.")
-]
-PartitionBy = Annotated[
-    Partition | None,
-    typer.Option("--partition-by", help="Print what makes the calculations a table of one partition per month."),
-]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -77,7 +69,6 @@ def status(
         Path | None,
         typer.Option("--from-export", metavar="DIR", help="Check what 'recon export' wrote instead of the tables."),
     ] = None,
-    cached: Cached = False,
 ) -> int:
     """Exact counts, key by key; read-only.
 
@@ -96,15 +87,9 @@ def status(
         recon status --from-export slice
     """
     window = Window.parse(first, last)
-    if cached and (deep or compare.values or from_export):
-        raise UsageError("--cached looks at no row, the other checks do", "give one of them")
-    from recon import export_check, fingerprints, pipeline
+    from recon import export_check, pipeline
     from recon.cli import progress, render
 
-    if cached:
-        kept = fingerprints.cached(call.settings, call.reference.models, window, name=call.name)
-        render.cached(call, kept)
-        return kept.exit_code
     with progress.comparing(call) as compared:
         check = compare.check(call, compared, always=bool(from_export))
         if from_export and check:
@@ -415,29 +400,20 @@ def init(
     unique_index: Annotated[
         bool, typer.Option("--unique-index", help="Also create the unique index, concurrently.")
     ] = False,
-    partition_by: PartitionBy = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Run what --partition-by prints.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the statements; run none.")] = False,
 ) -> int:
-    """Create the ledger; offer the unique index; partition a new or empty calculations table.
+    """Create the ledger; offer the unique index.
 
-    Risks: it creates the schema recon and, with --unique-index, an index (concurrently: nobody has to wait). With
-        --partition-by and --yes the calculations table is replaced by an empty one; one that holds rows is refused.
+    Risks: it creates the schema recon and, with --unique-index, an index (concurrently: nobody has to wait).
     Output: what exists, what was created; with --dry-run the statements.
     Exit status: 0 everything is as asked for; 2; 3.
     Examples:
         recon init --dry-run
         recon init --unique-index
-        recon init --partition-by month
     """
-    from recon import partitioning, setup
+    from recon import setup
     from recon.cli import progress, render
 
-    if partition_by:
-        today, run = today_in_london(datetime.now(UTC)), yes and not dry_run
-        made = partitioning.partition(call.settings, today, name=call.name, run=run)
-        render.partitioned(call, made)
-        return made.exit_code
     with progress.comparing(call, "indexing" if unique_index else "reading"):
         found = setup.init(call.settings, name=call.name, unique_index=unique_index, dry_run=dry_run)
     render.init(call, found)

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from recon.analysis import Analysis
     from recon.explanation import Explanation
     from recon.export import ExportReport
-    from recon.fingerprints import Cached
-    from recon.partitioning import Partitioned
     from recon.setup import InitReport
 
 TOP = 10
@@ -31,16 +29,6 @@ def status(call: Call, found: Status) -> None:
     if call.json:
         return call.print_json(found.to_dict(call.command))
     _status_lines(call, found)
-
-
-def cached(call: Call, kept: Cached) -> None:
-    """The answer of `recon status --cached`."""
-    warn_invalid(kept.status)
-    if call.json:
-        return call.print_json(kept.to_dict())
-    _status_lines(call, kept.status)
-    since = "has not changed since" if kept.current else f"has changed since; '{program()} status' looks again"
-    call.say(f"as runs last saw it, at {kept.taken_at} UTC or later; the curtailment {since}")
 
 
 def value_lines(call: Call, values: Values) -> None:
@@ -272,12 +260,3 @@ def init(call: Call, found: InitReport) -> None:
         if found.duplicates:
             remedy = f"{program()} fix --repair duplicate,orphan --yes"
             call.say(f"{found.duplicates:,} duplicates stand in its way; '{remedy}' removes them")
-
-
-def partitioned(call: Call, made: Partitioned) -> None:
-    """The answer of `recon init --partition-by`: statements that can be run as they are printed."""
-    if call.json:
-        return call.print_json(made.to_dict())
-    for statement in made.statements:
-        call.say(f"{statement};")
-    call.say(f"-- {made.table} " + ("is partitioned by month" if made.ran else "is as it was: --yes runs these"))

@@ -48,17 +48,3 @@ create table if not exists recon.quarantine (
     restored_by text references recon.runs (run_id)
 );
 create index if not exists quarantine_run_id on recon.quarantine (run_id);
-create table if not exists recon.fingerprints (
-    calculations text not null,
-    settlement_date date not null,
-    first_date date not null,
-    last_date date not null,
-    source_rows bigint not null,
-    invalid bigint not null,
-    keys bigint not null,
-    checksum text,
-    counts jsonb not null,
-    source_mark text not null,
-    taken_at timestamptz not null,
-    primary key (calculations, settlement_date)
-);

@@ -51,7 +51,8 @@ BAD = [
     (["fix", "--scheduler", "tcp://a:1"], "--scheduler is for --engine dask; give both, or neither"),
     (["status", "--engine", "dask", "--scheduler", "tcp://a:1", "--scheduler-file", "b"], "name two clusters"),
     (["daily", "--engine", "dask", "--max-connections", "0"], "--max-connections is '0'; give a number from 1 to 9999"),
-    (["status", "--cached", "--deep"], "--cached looks at no row"),
+    (["status", "--cached"], "--cached"),
+    (["init", "--partition-by", "month"], "--partition-by"),
     (["status", "--nonsense"], "--nonsense"),
     (["frobnicate"], "frobnicate"),
 ]

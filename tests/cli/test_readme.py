@@ -24,7 +24,7 @@ from recon.reference import load
 from recon.window import today_in_london
 from tests.databases import Database
 from tests.parsing import commands_in, parse
-from tests.readme import README, examples, run, timeless
+from tests.readme import README, blocks, examples, run, timeless
 
 Run = Callable[..., Any]
 TEXT = README.read_text(encoding="utf-8")
@@ -40,10 +40,6 @@ def test_every_console_example_prints_what_the_readme_shows(recon_home: Path) ->
     assert len(found) >= 8
     for command, output in found:
         assert timeless(run(command, recon_home)) == timeless(output), command
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
 
 
 def unattended(run_recon: Run, command: str, scratch: Path) -> None:

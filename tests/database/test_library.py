@@ -196,7 +196,7 @@ def test_options_are_the_programs() -> None:
     of_the_output = {"json", "quiet", "verbose", "profile", "log_file", "log_format"}
     assert set(Options.__annotations__) == COMMON.keys() - of_the_output
     commands = importlib.import_module("recon.cli.commands")
-    elsewhere = {"status": {"cached"}, "fix": {"dry_run"}}  # a quick look only; `recon.plan`
+    elsewhere = {"fix": {"dry_run"}}  # `recon.plan`
     for name, others in elsewhere.items():
         command = getattr(commands, name)
         give_options(command)

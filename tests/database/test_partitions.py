@@ -1,8 +1,9 @@
-"""Calculations of one partition per month: made by `recon init`, filled, and only those of the window are read."""
+"""Calculations of one partition per month: made as the README says, filled, and only those of the window are read."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -11,12 +12,22 @@ from tests import oracle
 from tests.builders import fill, source_rows
 from tests.databases import Database
 from tests.faults.harness import backend_pids
+from tests.readme import blocks
 from tests.servers import wait_until
 
 Run = Callable[..., Any]
 TABLE = "historical_bitcoin_calculations"
 DATES = [date(2024, month, day) for month in (3, 4, 6) for day in (1, 20, 30)]
 READ = "select relname, seq_scan + coalesce(idx_scan, 0) from pg_stat_user_tables where relname like '{}\\_%'"
+NEW, EXISTING, MONTHS = (block for block in blocks("sql") if block.startswith("-- partitions: "))
+"""The README's statements: for a new table, for one that exists, and what follows either."""
+
+
+def run_block(database: Database, block: str) -> None:
+    """A block's statements; a line that begins one is not indented."""
+    for statement in re.split(r";\n(?=[A-Z]|$)", block):
+        if statement:
+            database.execute(statement)
 
 
 def reads(database: Database) -> dict[str, int]:
@@ -26,28 +37,26 @@ def reads(database: Database) -> dict[str, int]:
     return dict(database.rows(READ.format(TABLE)))
 
 
-def test_an_empty_table_is_partitioned_filled_and_read_by_the_month(database: Database, run_recon: Run) -> None:
-    rows = fill(database, source_rows(DATES))
-    reader = database.server.create_role(f"reader_{database.name}", "pw")
-    database.execute(f'grant select on {TABLE} to "{reader}"')
-    shown = run_recon("init", "--partition-by", "month", url=database.url)
-    assert (shown.returncode, shown.stderr) == (0, "")
-    assert "partition of" in shown.stdout and "--yes runs these" in shown.stdout
-    assert database.scalar(f"select relkind::text from pg_class where oid = '{TABLE}'::regclass") == "r"
-    done = run_recon("init", "--partition-by", "month", "--yes", "--json", url=database.url)
-    document = json.loads(done.stdout)
-    assert (done.returncode, document["ran"]) == (0, True)
-    assert [f"{line};" for line in document["statements"]] == "\n".join(shown.stdout.splitlines()[:-1]).split("\n")
-    assert database.scalar(f"select has_table_privilege('{reader}', '{TABLE}', 'select')")
-    months = [f"{TABLE}_2024_{month:02}" for month in range(3, 13)]
-    months += [f"{TABLE}_2025_{month:02}" for month in range(1, 7)]
+def leaves(database: Database) -> list[str]:
     made = database.rows(f"select relid::regclass::text from pg_partition_tree('{TABLE}') where isleaf order by 1")
-    assert [name for (name,) in made] == [*months, f"{TABLE}_other"]
+    return [name for (name,) in made]
+
+
+def test_a_new_table_made_as_the_readme_says_is_filled_and_read_by_the_month(
+    database: Database, run_recon: Run
+) -> None:
+    rows = fill(database, source_rows(DATES))
+    database.execute(f"drop table {TABLE}")
+    run_block(database, NEW)
+    run_block(database, MONTHS)
+    months = [f"{TABLE}_{year}_{month:02}" for year in (2024, 2025, 2026) for month in range(1, 13)]
+    assert leaves(database) == [*months, f"{TABLE}_other"]
     assert run_recon("fix", url=database.url).returncode == 0
     assert oracle.stored(database) == oracle.calculations(rows)
     assert database.scalar(f"select count(distinct id) = count(*) from {TABLE}")
+    assert database.count(f"{TABLE}_other") == 0
     status = json.loads(run_recon("analyze", "--json", url=database.url).stdout)
-    assert "no_unique_index" not in {finding["code"] for finding in status["findings"]}
+    assert status["reconciled"] and "no_unique_index" not in {finding["code"] for finding in status["findings"]}
     before = reads(database)
     window = ("--from", "2024-04-01", "--to", "2024-04-30")
     assert run_recon("status", *window, "--deep", url=database.url).returncode == 0
@@ -55,24 +64,28 @@ def test_an_empty_table_is_partitioned_filled_and_read_by_the_month(database: Da
     assert {name for name, count in after.items() if count != before[name]} == {f"{TABLE}_2024_04"}
 
 
-def test_what_cannot_be_partitioned_stays_as_it_is(database: Database, run_recon: Run) -> None:
-    fill(database, source_rows(DATES[:1]))
+def test_an_existing_table_becomes_a_partition_with_its_rows_where_they_are(database: Database, run_recon: Run) -> None:
+    old = fill(database, source_rows([date(2023, 3, 1), date(2023, 12, 31)]))
     assert run_recon("fix", url=database.url).returncode == 0
-    stored = oracle.stored(database)
+    kept = database.rows(f"select id, ctid::text from {TABLE} order by id")
+    run_block(database, EXISTING)
+    run_block(database, MONTHS)
+    assert database.rows(f"select id, ctid::text from {TABLE}_before order by id") == kept
+    new = fill(database, source_rows(DATES))
+    filled = json.loads(run_recon("fix", "--json", url=database.url).stdout)
+    assert (filled["inserted"], filled["reconciled"]) == (len(oracle.calculations(new)), True)
+    assert oracle.stored(database) == oracle.calculations([*old, *new])
+    assert database.count(f"{TABLE}_before") == len(kept)
+    assert database.scalar(f"select count(distinct id) = count(*) from {TABLE}")
+    found = json.loads(run_recon("init", "--json", url=database.url).stdout)
+    assert found["unique_index"]["existed"]
 
-    def refused(words: str) -> None:
-        done = run_recon("init", "--partition-by", "month", "--yes", url=database.url)
-        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
-        assert words in done.stderr
 
-    refused("holds rows; only a new or an empty table is partitioned")
-    assert oracle.stored(database) == stored
-    new = ("--calculations-table", "calculations_new")
-    assert run_recon("init", "--partition-by", "month", "--yes", *new, url=database.url).returncode == 0
-    assert run_recon("fix", *new, url=database.url).returncode == 0
-    assert oracle.stored(database, "calculations_new") == stored
-    database.execute(f"truncate {TABLE}")
-    database.execute(f"create rule nothing as on delete to {TABLE} do instead nothing")
-    refused("has triggers, rules, policies or foreign keys")
-    done = run_recon("init", "--partition-by", "month", *new, url=database.url)
-    assert (done.returncode, "is partitioned already" in done.stderr) == (2, True)
+def test_diagnose_takes_the_partitioned_table_for_a_table(database: Database, run_recon: Run) -> None:
+    run_block(database, EXISTING)
+    run_block(database, MONTHS)
+    fill(database, source_rows(DATES))
+    assert run_recon("fix", url=database.url).returncode == 0
+    done = run_recon("diagnose", "--json", url=database.url)
+    failed = {check["name"] for check in json.loads(done.stdout)["checks"] if check["status"] == "fail"}
+    assert (done.returncode, failed) == (0, set())

@@ -1,13 +1,14 @@
-"""Dates cut into chunks, chunks into halves."""
+"""Dates cut into chunks, chunks into halves, a large date into groups of settlement periods."""
 
 from __future__ import annotations
 
 from datetime import date
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recon.partitions import chunks, halves, split_range
+from recon.partitions import chunks, halves, period_groups, split_range
 from tests.builders import days
 
 APRIL = days(date(2024, 4, 1), 30)
@@ -38,6 +39,26 @@ def test_chunks_together_are_all_dates_in_their_order_and_within_the_limits(
     for chunk in found:
         assert 1 <= len(chunk) <= max_dates
         assert len(chunk) == 1 or sum(rows[day] for day in chunk) <= max_rows
+
+
+def test_a_period_larger_than_the_limit_is_a_group_of_its_own() -> None:
+    found = list(period_groups([(None, 10), (1, 5000), (2, 10), (3, 990), (4, 1)], max_rows=1000))
+    assert found == [[None], [1], [2, 3], [4]]
+    assert list(period_groups([], max_rows=10)) == []
+
+
+@given(st.lists(st.integers(0, 500), max_size=50), st.integers(1, 600))
+def test_groups_of_periods_together_are_all_periods_in_their_order_and_within_the_limit(
+    sizes: list[int], max_rows: int
+) -> None:
+    periods: list[int | None] = [None, *range(1, 50)]
+    rows = dict(zip(periods, sizes, strict=False))
+    found = list(period_groups(rows.items(), max_rows))
+    assert [period for group in found for period in group] == list(rows)
+    for group in found:
+        assert len(group) == 1 or sum(rows[period] for period in group) <= max_rows
+    for group, following in pairwise(found):
+        assert sum(rows[period] for period in (*group, following[0])) > max_rows, "no group is smaller than need be"
 
 
 def test_halves_of_an_odd_number_put_more_into_the_first() -> None:
