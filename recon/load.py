@@ -17,14 +17,29 @@ from recon.config import Settings
 from recon.database import Session, sql
 from recon.errors import DatabaseError
 from recon.parameters import Mending
+from recon.partitions import period_groups
 from recon.profile import stage
 from recon.reference import Reference
 from recon.report import DateResult
 from recon.schema import BTC, CALC_KEY, CALC_KEY_SCHEMA, KEY
-from recon.tables import WHOLES, Layout, read_done, read_keys_and_state, read_survey, scope, source_state
-from recon.verification import Side, Sums, discrepancies, stored_sums, written, written_sums
+from recon.tables import (
+    WHOLES,
+    Layout,
+    read_done,
+    read_keys,
+    read_keys_and_state,
+    read_survey,
+    rows_per_period,
+    scope,
+    source_state,
+)
+from recon.verification import Side, Sums, discrepancies, stored_sums, together, written, written_sums
 
 EPOCH = date(1970, 1, 1)
+MAX_CHUNK_ROWS = 120_000
+"""Rows that are worked on at once: bounds memory at about 60 MB per worker whatever the batch size; larger chunks are
+not quicker. A date that has more is worked on by settlement periods, in its one transaction.
+"""
 
 
 @dataclass(frozen=True)
@@ -72,35 +87,78 @@ def fill(
         if not job.settings.synchronous_commit:
             session.execute("set local synchronous_commit = off")
         with stage("read"):
-            keys, state = read_keys_and_state(session, layout, where)
-            doomed = _repaired(session, layout, job, keys, where)
+            doomed = _repaired(session, layout, job, where)
             before = stored_sums(read_survey(session, layout, "survey_stored", where))
-            done = read_done(session, layout, where)
-        with stage("price"):
-            rows = _missing_rows(keys, done, job)
-        if only is not None:
-            rows = rows.join(only, on=KEY, how="semi")
-        if "missing" not in job.mending.repairs:
-            rows = rows.join(doomed, on=CALC_KEY, how="semi")
-        if not rows.is_empty():
-            with stage("copy"):
-                session.copy(layout.calculations.name, as_stored(rows, layout, job.reference.difficulty_decimals))
-        totals = written(rows)
-        with stage("price"):
-            whole = only is None and "missing" in job.mending.repairs
-            counts = gaps.after(keys, list(job.reference.models), done, rows, all_gaps=whole)
+            parts = [where] if only is not None else _parts(session, layout, job, dates)
+        lots = [_fill_part(session, layout, job, part, only, doomed) for part in parts]
+        lot = lots[0] if len(lots) == 1 else _together(lots)
         with stage("verify"):
             session.settle_constraints()
-            counts = _verified(session, layout, where, job, state, before, totals, counts)
+            counts = _verified(session, layout, where, job, before, lot)
             if job.mending.changes_rows:
-                repair.note_replacements(session, job.run_id, doomed, rows)
-                _check_values(session, layout, job, keys, where)
+                _check_values(session, layout, job, where)
         share = (time.monotonic() - started) / len(dates)
-        results = _results(totals, doomed, dates, attempt, share)
+        results = _results(lot.totals, doomed, dates, attempt, share)
         if only is not None:
             results = [replace(result, status="pending", attempts=0) for result in results]
         with stage("ledger"):
             return Filled(ledger.record(session, job.run_id, results), counts)
+
+
+@dataclass(frozen=True)
+class _Lot:
+    """What was read and written of a scope: SOURCE_STATE, verification.written and gaps.COUNTS."""
+
+    state: pl.DataFrame
+    totals: pl.DataFrame
+    counts: pl.DataFrame
+
+
+def _parts(session: Session, layout: Layout, job: Job, dates: Sequence[date]) -> list[dict[str, str]]:
+    """The scopes to fill one after the other: the chunk itself, or groups of settlement periods of one larger date."""
+    if len(dates) == 1:
+        models = len(job.reference.models)
+        sizes = [(period, max(n * models, rows)) for period, n, rows in rows_per_period(session, layout, dates[0])]
+        if sum(rows for _, rows in sizes) > MAX_CHUNK_ROWS:
+            return [scope(dates, periods) for periods in period_groups(sizes, MAX_CHUNK_ROWS)]
+    return [scope(dates)]
+
+
+def _fill_part(
+    session: Session,
+    layout: Layout,
+    job: Job,
+    where: dict[str, str],
+    only: pl.DataFrame | None,
+    doomed: pl.DataFrame,
+) -> _Lot:
+    """Reads a scope and writes what it lacks."""
+    with stage("read"):
+        keys, state = read_keys_and_state(session, layout, where)
+        done = read_done(session, layout, where)
+    with stage("price"):
+        rows = _missing_rows(keys, done, job)
+    if only is not None:
+        rows = rows.join(only, on=KEY, how="semi")
+    if "missing" not in job.mending.repairs:
+        rows = rows.join(doomed, on=CALC_KEY, how="semi")
+    if not rows.is_empty():
+        with stage("copy"):
+            session.copy(layout.calculations.name, as_stored(rows, layout, job.reference.difficulty_decimals))
+            repair.note_replacements(session, job.run_id, doomed, rows)
+    with stage("price"):
+        whole = only is None and "missing" in job.mending.repairs
+        counts = gaps.after(keys, list(job.reference.models), done, rows, all_gaps=whole)
+        return _Lot(state, written(rows), counts)
+
+
+def _together(lots: Sequence[_Lot]) -> _Lot:
+    """The same of several scopes of one date."""
+    states = pl.concat(lot.state for lot in lots).group_by("settlement_date")
+    volumes = pl.col("volumes").cast(pl.Int128).sum().cast(pl.String)
+    state = states.agg(pl.col("source_rows").sum(), volumes)
+    counts = pl.concat(lot.counts for lot in lots).group_by(gaps.SIDE).agg(pl.all().sum())
+    return _Lot(source_state(state), together(lot.totals for lot in lots), counts.select(gaps.COUNTS.keys()))
 
 
 def lock(session: Session, layout: Layout, dates: Sequence[date]) -> None:
@@ -109,25 +167,29 @@ def lock(session: Session, layout: Layout, dates: Sequence[date]) -> None:
     session.execute(sql("lock_dates", space=str(layout.lock_space), days=f"array[{days}]::int4[]"))
 
 
-def _repaired(session: Session, layout: Layout, job: Job, keys: pl.DataFrame, where: dict[str, str]) -> pl.DataFrame:
+def _repaired(session: Session, layout: Layout, job: Job, where: dict[str, str]) -> pl.DataFrame:
     """The rows that the job's repairs took out of the table (audit.doomed); none unless it was asked for."""
     if not job.mending.changes_rows:
         return pl.DataFrame(schema={**CALC_KEY_SCHEMA, "verdict": pl.String})
-    doomed = audit.doomed(_judged(session, layout, job, keys, where).lazy(), job.mending.repairs).collect()
+    _, judged = _judged(session, layout, job, where)
+    doomed = audit.doomed(judged.lazy(), job.mending.repairs).collect()
     repair.remove(session, layout, job.run_id, doomed, where)
     return doomed
 
 
-def _judged(session: Session, layout: Layout, job: Job, keys: pl.DataFrame, where: dict[str, str]) -> pl.DataFrame:
-    return repair.judge(session, layout, job.reference, job.settings.fleet, keys, where, job.mending.tolerance)
+def _judged(session: Session, layout: Layout, job: Job, where: dict[str, str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The keys of whole dates (ENERGY), and the verdict on each of their stored rows."""
+    keys = read_keys(session, layout, where)
+    fleet, tolerance = job.settings.fleet, job.mending.tolerance
+    return keys, repair.judge(session, layout, job.reference, fleet, keys, where, tolerance)
 
 
-def _check_values(session: Session, layout: Layout, job: Job, keys: pl.DataFrame, where: dict[str, str]) -> None:
+def _check_values(session: Session, layout: Layout, job: Job, where: dict[str, str]) -> None:
     """The whole dates read back row by row: of what the repairs are for, nothing is left.
 
     With all of them that is: exactly the pairs that should be there, each once, each with the right value.
     """
-    after = _judged(session, layout, job, keys, where)
+    keys, after = _judged(session, layout, job, where)
     left = audit.doomed(after.lazy(), job.mending.repairs).collect()
     if "missing" in job.mending.repairs and left.is_empty():
         left = _missing_rows(keys, after.select(CALC_KEY), job).with_columns(verdict=pl.lit("missing"))
@@ -167,31 +229,21 @@ def as_stored(rows: pl.DataFrame, layout: Layout, difficulty_decimals: int) -> p
 
 
 def _verified(
-    session: Session,
-    layout: Layout,
-    where: dict[str, str],
-    job: Job,
-    state: pl.DataFrame,
-    before: dict[Side, Sums],
-    totals: pl.DataFrame,
-    counted: pl.DataFrame,
+    session: Session, layout: Layout, where: dict[str, str], job: Job, before: dict[Side, Sums], lot: _Lot
 ) -> pl.DataFrame:
     """Asks the server what it holds now: gaps.COUNTS of the scope; raises when that is not what it held `before` and
-    what was written (verification.written), or when the source is no longer in the state it was priced in.
-
-    counted: gaps.COUNTS of what was read and written, for dates that the survey alone does not settle.
+    what was written, or when the source is no longer in the state it was priced in.
     """
     stored = read_survey(session, layout, "survey_stored", where)
     column = layout.stored_columns["difficulty"]
-    new = written_sums(totals, is_float=column.is_float, decimals=column.decimals)
+    new = written_sums(lot.totals, is_float=column.is_float, decimals=column.decimals)
     for line in discrepancies(before, new, stored_sums(stored)):
         raise _changed(line)
     source = read_survey(session, layout, "survey_source", where)
-    if not state.equals(source_state(source)):
+    if not lot.state.equals(source_state(source)):
         raise _changed("the curtailment changed while it was read")
     settled, disputed = gaps.judge(source, stored, list(job.reference.models))
-    others = counted.filter(pl.col("settlement_date").is_in(disputed))
-    return pl.concat([settled, others])
+    return pl.concat([settled, lot.counts.filter(pl.col("settlement_date").is_in(disputed))])
 
 
 def _changed(message: str) -> DatabaseError:

@@ -18,7 +18,7 @@ from recon.config import Settings
 from recon.database import Pool, connect, is_transient, pause
 from recon.engine import Engine, Retrying, Work, threads
 from recon.errors import ConnectError, DatabaseError, Interrupted, PermissionDenied, ReconError, UsageError
-from recon.load import Filled, Job, fill
+from recon.load import MAX_CHUNK_ROWS, Filled, Job, fill
 from recon.parameters import Mending, Pace, from_dict, to_dict
 from recon.partitions import chunks, halves
 from recon.planning import PlannedDate, blocked, plan
@@ -31,9 +31,6 @@ from recon.window import Window
 if TYPE_CHECKING:
     import tenacity
 
-MAX_CHUNK_ROWS = 120_000
-"""Rows that a chunk may expect: bounds memory at about 60 MB per worker whatever the batch size; larger chunks are not
-quicker."""
 ATTEMPTS = 4
 NOTHING_VERIFIED = pl.DataFrame(schema=gaps.COUNTS)
 T = TypeVar("T")
