@@ -10,6 +10,8 @@ from typing import Any
 import adbc_driver_postgresql.dbapi as adbc
 import pytest
 
+from recon import ledger
+from recon.database import connect
 from tests import oracle
 from tests.builders import DAY, days, fill, source_rows
 from tests.databases import Database
@@ -31,17 +33,16 @@ Run = Callable[..., Any]
 
 
 def close_gates(database: Database) -> None:
-    """A transaction that writes calculations waits in its COMMIT, with all its locks, at the gate of the row's date."""
+    """A chunk waits where it records a date, with all its locks, at the gate of that date."""
+    with connect(database.settings) as session:
+        ledger.ensure(session)
     for day in (ONE, TWO):
         database.execute(f"select pg_advisory_lock({GATE}, {(day - EPOCH).days})")
     database.execute(
         "create function gate() returns trigger language plpgsql as $$ begin perform pg_advisory_xact_lock_shared("
-        f"{GATE}, coalesce(new.settlement_date, old.settlement_date) - date '1970-01-01'); return null; end $$"
+        f"{GATE}, new.settlement_date - date '1970-01-01'); return null; end $$"
     )
-    database.execute(
-        f"create constraint trigger gate after insert or delete on {TABLE} deferrable initially deferred "
-        "for each row execute function gate()"
-    )
+    database.execute("create trigger gate after update on recon.run_dates for each row execute function gate()")
 
 
 def open_gate(database: Database, day: date) -> None:

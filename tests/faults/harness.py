@@ -40,7 +40,8 @@ LOCK = rb"select pg_advisory_xact_lock\(-?\d+, day\)"
 READ = rb"COPY \((?s:.*)energy_mwh"
 COPY = rb"FROM STDIN WITH"
 ROWS = rb"PGCOPY\n\xff"
-VERIFY = rb"COPY \((?s:.*)pg_current_xact_id"
+SETTLE = rb"set constraints all immediate"
+VERIFY = rb"COPY \(-- One row per settlement date and miner model of the calculations"
 RECORD = rb"update recon\.run_dates"
 CLOSE = rb"update recon\.runs"
 CHUNK = [LOCK, RECORD]
@@ -52,7 +53,7 @@ MOMENTS = {
     "taking the lock": [LOCK],
     "reading": [LOCK, READ],
     "copying": [LOCK, COPY, ROWS],
-    "verifying": [LOCK, VERIFY],
+    "verifying": [LOCK, SETTLE, VERIFY],
     "recording": [LOCK, RECORD],
     "before COMMIT": [LOCK, RECORD, COMMIT],
     "after COMMIT": [LOCK, RECORD, COMMITTED],
