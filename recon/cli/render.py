@@ -108,7 +108,7 @@ def standing(found: Status) -> str:
 def verdict(call: Call, found: Status) -> None:
     """The one line that says whether the tables agree."""
     matched, expected = f"{found.total('matched'):,}", f"{found.total('expected'):,}"
-    unseen = "" if found.values else f"; values were not compared ('{program()} status --values' does)"
+    unseen = "" if found.values else "; values were not compared"
     why = {
         "reconciled": f"{matched} of {expected}, nothing twice, nothing extra{unseen}",
         "not reconciled": _left(found),
