@@ -21,6 +21,14 @@ from recon.reading import midnight
 from recon.reference import USERS_DIFFICULTY, Reference, read_known, text_of
 from recon.report import SCHEMA_VERSION
 
+SINCE = date(2010, 1, 1)
+"""Public lists leave 2009 out, in which difficulty was 1, and nobody asks for it."""
+
+
+def holes_of(covered: Coverage) -> tuple[Span, ...]:
+    """The holes that are worth a word."""
+    return tuple(hole for hole in covered.holes if hole[1] >= SINCE)
+
 
 def holes_to_list(holes: tuple[Span, ...]) -> list[dict[str, str]]:
     """Holes in coverage as JSON has them."""
@@ -53,7 +61,7 @@ class Shown:
             "epoch": {"height": self.height, "starts_at_utc": self.starts_at_utc},
             "source": self.source,
             "coverage": {"first": str(self.coverage.first), "known_through": str(self.coverage.known_through)},
-            "holes": holes_to_list(self.coverage.holes),
+            "holes": holes_to_list(holes_of(self.coverage)),
         }
 
 
@@ -75,7 +83,7 @@ class Update:
             "added": self.added,
             "changed": self.changed,
             "known_through": str(self.coverage.known_through),
-            "holes": holes_to_list(self.coverage.holes),
+            "holes": holes_to_list(holes_of(self.coverage)),
         }
 
 
@@ -107,12 +115,12 @@ class Checked:
     @property
     def left_out(self) -> tuple[Span, ...]:
         """The holes of the file itself."""
-        return coverage(self.source.epochs).holes
+        return holes_of(coverage(self.source.epochs))
 
     @property
     def blocked(self) -> tuple[Span, ...]:
-        """The holes of what would be known."""
-        return coverage(self.result).holes
+        """The holes of what would be known; none where the file is not taken."""
+        return () if self.troubles else holes_of(coverage(self.result))
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of `recon difficulty check`."""
@@ -150,7 +158,8 @@ def check(
     if force:
         found = [trouble for trouble in found if not trouble.is_opinion]
     result = reference.known if found else merged(source, reference.known, force=force)
-    return Checked(source, (*found, *misfits(result, reference.known)), result)
+    once = dict.fromkeys([*found, *misfits(result, reference.known)])  # a daily mean is odd and contradicts
+    return Checked(source, tuple(once), result)
 
 
 def update(

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 import polars as pl
 
@@ -93,7 +93,7 @@ def coverage(rows: Sequence[Epoch]) -> Coverage:
 
 def spans(rows: Sequence[Epoch]) -> Iterator[Span]:
     """The first and last date of each bounded epoch; the last comes before the first where it covers none."""
-    for row, other in zip(rows, [*rows[1:], None], strict=True):
+    for row, other in zip_longest(rows, rows[1:]):
         ends = [row.through] if row.through else []
         yield row.first_day, min([*ends, other.first_day - DAY] if other else ends)
 

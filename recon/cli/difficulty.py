@@ -52,7 +52,7 @@ def show(
         call.say(f"{found.day}: {found.difficulty.normalize():f}")
         call.say(f"  epoch     from {found.starts_at_utc}, block {found.height or 'unknown'}")
     call.say(f"  coverage  {found.coverage.first} to {found.coverage.known_through}")
-    for hole in found.coverage.holes:
+    for hole in difficulty_update.holes_of(found.coverage):
         call.say(f"  unknown   {hole_text(hole)}; run '{UPDATE_DIFFICULTY}'")
     call.say(f"  source    {found.source}")
     return found.exit_code
@@ -63,7 +63,8 @@ def check(call: Call, origin: Annotated[str, typer.Argument(metavar="FILE|URL", 
     """Whether a file of difficulties can be right.
 
     Risks: {needs_no_database}
-    Output: a line per thing that cannot be right, and how many epochs there are.
+    Output: a line per thing that cannot be right, the dates that it leaves out, those that would have no difficulty
+        after an update with it, and how many epochs there are.
     Exit status: 0 no trouble; 1 troubles found; 2; 3 an address that cannot be reached.
     Examples:
         recon difficulty check difficulty.csv
@@ -107,7 +108,7 @@ def update(
 
     Risks: it replaces the user's own file of difficulties, which wins over the packaged one. With --live of a list that
         is not up to date, today's difficulty can be that of the epoch before.
-    Output: the epochs added and changed, and through which date difficulty is known.
+    Output: the epochs added and changed, through which date difficulty is known, and for which dates before it is not.
     Exit status: 0 the file is up to date; 2; 3 an address that cannot be reached.
     Examples:
         recon difficulty update --live --from https://mempool.space/api/v1/mining/difficulty-adjustments
@@ -125,5 +126,5 @@ def update(
     changed = f", {done.changed} changed" if done.changed else ""
     through = done.coverage.known_through
     call.say(f"{done.added} epochs added{changed}; difficulty is known through {through} ({done.path})")
-    for hole in done.coverage.holes:
+    for hole in difficulty_update.holes_of(done.coverage):
         call.say(f"no difficulty is known for {hole_text(hole)}; run '{UPDATE_DIFFICULTY}'")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from recon.errors import DataFileError
-from recon.reading import positive
+from recon.reading import Misread, positive
 from recon.reference import Reference, load, packaged, read_epochs, read_miners, read_subsidies
 from tests.builders import write
 
@@ -30,7 +30,7 @@ def test_fractions_are_kept(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["0", "-1", "NaN", "inf", "many", "", "0x10"])
 def test_what_is_not_a_positive_number_is_refused(text: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(Misread):
         positive(text)
 
 
@@ -85,7 +85,10 @@ class TestEpochs:
             ("2024-04-10,-5", ("line 2", "difficulty is '-5'", "above 0")),
             ("2024-04-10,0", ("line 2", "difficulty is '0'")),
             ("2024-04-10,1e40", ("line 2", "difficulty")),
-            ("2024-04-10,5\n2024-04-10,6", ("line 3", "2024-04-10 00:00 has two difficulties, 5.00000000 and 6.00000000")),
+            (
+                "2024-04-10,5\n2024-04-10,6",
+                ("line 3", "2024-04-10 00:00 has two difficulties, 5.00000000 and 6.00000000"),
+            ),
             ("2024-04-10,5\n2024-04-10,5", ("line 3", "2024-04-10 00:00 comes after 2024-04-10 00:00")),
             ("2024-03-10,4\n2024-04-10,5\n2024-03-25,6", ("line 4", "comes after", "sort")),
             ("10/04/2024,5", ("line 2", "date is '10/04/2024'")),
