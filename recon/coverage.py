@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
@@ -12,6 +12,8 @@ from recon.wording import counted
 DAY = timedelta(days=1)
 Span = tuple[date, date]
 """The first and the last date, both included."""
+MOST_TOLD = 3
+"""Holes that a line names."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,13 @@ class Coverage:
         return Coverage.of((day, day) for day in days if day not in other)
 
 
-def hole_text(hole: Span) -> str:
-    """A hole in words.
+def hole_text(holes: Sequence[Span]) -> str:
+    """Holes in words: all where they are few.
 
-    >>> hole_text((date(2026, 6, 25), date(2026, 8, 28)))
+    >>> hole_text([(date(2026, 6, 25), date(2026, 8, 28))])
     '65 dates, 2026-06-25 to 2026-08-28'
     """
-    first, last = hole
-    days = counted((last - first).days + 1, "date")
-    return f"{days}, {first}" if first == last else f"{days}, {first} to {last}"
+    days = counted(sum((last - first).days + 1 for first, last in holes), "date")
+    told = [f"{first}" if first == last else f"{first} to {last}" for first, last in holes[:MOST_TOLD]]
+    more = f" and {len(holes) - MOST_TOLD:,} more" if len(holes) > MOST_TOLD else ""
+    return f"{days}, {', '.join(told)}{more}"

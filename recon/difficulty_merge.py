@@ -138,6 +138,21 @@ def _longer(one: Epoch, row: Epoch) -> Epoch:
     return replace(one, through=row.through)
 
 
+def settled(rows: Sequence[Epoch], known: Sequence[Epoch]) -> tuple[Epoch, ...]:
+    """Epochs as days show them; where a change is that of two known epochs, its time is known, and so is its day."""
+    found = list(rows)
+    changes = list(pairwise(known))
+    for n, (one, other) in enumerate(pairwise(rows)):
+        if not (other.sighted and one.through and other.first_day - one.through == 2 * DAY):
+            continue
+        for before, after in changes:
+            near = other.starts - 2 * DAY <= after.starts <= other.starts
+            if near and same(before.difficulty, one.difficulty) and same(after.difficulty, other.difficulty):
+                found[n] = replace(found[n], through=None)
+                found[n + 1] = replace(other, starts=after.starts, sighted=False)
+    return tuple(found)
+
+
 def misfits(result: Sequence[Epoch], known: Sequence[Epoch]) -> Iterator[Trouble]:
     """What cannot be right between the new epochs and the known ones beside them."""
     old = {(epoch.starts, epoch.difficulty) for epoch in known}

@@ -11,7 +11,7 @@ from typing import Any
 from recon.address import without_password
 from recon.coverage import Coverage, Span, hole_text
 from recon.difficulty_files import Source, read
-from recon.difficulty_merge import contradictions, merged, misfits
+from recon.difficulty_merge import contradictions, merged, misfits, settled
 from recon.difficulty_rules import Trouble, said, troubles
 from recon.download import TIMEOUT_S, fetch, is_url
 from recon.epochs import Epoch, coverage, to_csv
@@ -111,11 +111,12 @@ class Checked:
     source: Source
     troubles: tuple[Trouble, ...]
     result: tuple[Epoch, ...]
+    known: tuple[Epoch, ...]
 
     @property
     def left_out(self) -> tuple[Span, ...]:
         """The holes of the file itself."""
-        return holes_of(coverage(self.source.epochs))
+        return holes_of(coverage(settled(self.source.epochs, self.known)))
 
     @property
     def blocked(self) -> tuple[Span, ...]:
@@ -159,7 +160,7 @@ def check(
         found = [trouble for trouble in found if not trouble.is_opinion]
     result = reference.known if found else merged(source, reference.known, force=force)
     once = dict.fromkeys([*found, *misfits(result, reference.known)])  # a daily mean is odd and contradicts
-    return Checked(source, tuple(once), result)
+    return Checked(source, tuple(once), result, reference.known)
 
 
 def update(
@@ -195,7 +196,7 @@ def _refuse_to_lose(path: Path, reference: Reference, covered: Coverage) -> None
         return
     lost = coverage(read_known(path)).lost(covered)
     if lost.spans:
-        raise DataFileError(f"{path} knows more: {hole_text(lost.spans[0])}", "update it without --difficulty")
+        raise DataFileError(f"{path} knows more: {hole_text(lost.spans)}", "update it without --difficulty")
 
 
 def _shown(origin: str) -> str:

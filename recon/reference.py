@@ -14,9 +14,10 @@ from typing import Any
 import polars as pl
 
 from recon import difficulty
-from recon.coverage import Coverage, hole_text
+from recon.coverage import Coverage
 from recon.data_lines import Line, lines_of, shown
 from recon.difficulty_files import read
+from recon.difficulty_merge import settled
 from recon.difficulty_rules import refuse
 from recon.epochs import Epoch, coverage, frame
 from recon.errors import DataFileError
@@ -80,7 +81,7 @@ class Reference:
         """SHA-256 of what the data say, however their files are written."""
         frames = (self.miners.sort("miner_model"), self.subsidies, self.epochs)
         text = "\n".join(frame.write_csv() for frame in frames) + str(self.known_through)
-        text += "".join(map(hole_text, self.coverage.holes))
+        text += "".join(f"{first}-{last}" for first, last in self.coverage.holes)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def terms(self, dates: Iterable[date]) -> pl.DataFrame:
@@ -245,4 +246,5 @@ def read_epochs(path: Path, today: date | None = None) -> tuple[pl.DataFrame, Co
 
 def read_known(path: Path, today: date | None = None) -> tuple[Epoch, ...]:
     """The epochs of a file of difficulties; DataFileError when it cannot be right."""
-    return refuse(read(text_of(path), str(path)), str(path), today).epochs
+    source = refuse(read(text_of(path), str(path)), str(path), today)
+    return settled(source.epochs, read_known(packaged("difficulty.csv"))) if source.daily else source.epochs

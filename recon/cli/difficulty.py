@@ -52,8 +52,8 @@ def show(
         call.say(f"{found.day}: {found.difficulty.normalize():f}")
         call.say(f"  epoch     from {found.starts_at_utc}, block {found.height or 'unknown'}")
     call.say(f"  coverage  {found.coverage.first} to {found.coverage.known_through}")
-    for hole in difficulty_update.holes_of(found.coverage):
-        call.say(f"  unknown   {hole_text(hole)}; run '{UPDATE_DIFFICULTY}'")
+    if holes := difficulty_update.holes_of(found.coverage):
+        call.say(f"  unknown   {hole_text(holes)}; run '{UPDATE_DIFFICULTY}'")
     call.say(f"  source    {found.source}")
     return found.exit_code
 
@@ -80,10 +80,10 @@ def check(call: Call, origin: Annotated[str, typer.Argument(metavar="FILE|URL", 
         call.say(f"{shown}, {trouble}")
     if len(found.troubles) > TOP:
         call.say(f"... and {len(found.troubles) - TOP} more (--json shows all)")
-    for hole in found.left_out:
-        call.say(f"{shown} leaves out {hole_text(hole)}")
-    for hole in found.blocked:
-        call.say(f"with it no difficulty is known for {hole_text(hole)}; run '{UPDATE_DIFFICULTY}'")
+    if found.left_out:
+        call.say(f"{shown} leaves out {hole_text(found.left_out)}")
+    if found.blocked:
+        call.say(f"with it no difficulty is known for {hole_text(found.blocked)}; run '{UPDATE_DIFFICULTY}'")
     through = f" through {found.source.known_through}" if found.source.epochs else ""
     call.say(f"{len(found.source.epochs)} epochs{through}, {len(found.troubles)} troubles")
     return ExitCode.DIFFERENCES if found.troubles else ExitCode.OK
@@ -126,5 +126,5 @@ def update(
     changed = f", {done.changed} changed" if done.changed else ""
     through = done.coverage.known_through
     call.say(f"{done.added} epochs added{changed}; difficulty is known through {through} ({done.path})")
-    for hole in difficulty_update.holes_of(done.coverage):
-        call.say(f"no difficulty is known for {hole_text(hole)}; run '{UPDATE_DIFFICULTY}'")
+    if holes := difficulty_update.holes_of(done.coverage):
+        call.say(f"no difficulty is known for {hole_text(holes)}; run '{UPDATE_DIFFICULTY}'")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
@@ -194,6 +195,25 @@ def test_days_of_a_file_cover_these_days_and_no_other(ask, tmp_path: Path, capsy
     }
     assert {day: found["difficulty"] for day, found in days.items()} == {17: None, 18: str(A), 20: str(A), 21: None}
     assert days[18]["coverage"] == {"first": "2024-04-18", "known_through": "2024-04-20"}
+
+
+@pytest.mark.parametrize("days_of_old", [5, 6, 7])
+def test_on_a_known_retarget_day_a_daily_file_has_what_was_in_force_at_midnight(
+    ask, tmp_path: Path, capsys: pytest.CaptureFixture[str], days_of_old: int
+) -> None:
+    """Told for the beginning of the day, or for its end; and where nobody knows it: not at all."""
+    told = daily(*[A] * days_of_old, *[B] * 5)
+    if days_of_old == 5:
+        told = told.replace("2024-", "2026-").replace(str(A), str(10 * A)).replace(str(B), str(10 * B))
+        (tmp_path / "later").write_text(told.replace("2026-04", "2026-07"))
+        day = shown(capsys, "--date", "2026-07-23", "--difficulty", str(tmp_path / "later"))
+        assert day["difficulty"] is None
+        return
+    ask(told)
+    for n in range(days_of_old + 5):
+        day = date(2024, 4, 18) + timedelta(days=n)
+        found = shown(capsys, "--date", str(day), "--difficulty", str(tmp_path / "given"))["difficulty"]
+        assert Decimal(found) == oracle.difficulty(day)
 
 
 def test_a_day_that_a_daily_file_leaves_out_is_a_hole(ask, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

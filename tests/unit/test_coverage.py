@@ -48,5 +48,9 @@ def test_days_left_are_counted_to_the_next_hole_and_below_zero_within_one() -> N
 
 
 def test_a_hole_is_told_in_words() -> None:
-    assert hole_text((START, START)) == "1 date, 2024-01-01"
-    assert hole_text((START, day(2))) == "3 dates, 2024-01-01 to 2024-01-03"
+    assert hole_text([(START, START)]) == "1 date, 2024-01-01"
+    assert hole_text([(START, day(2)), (day(5), day(5))]) == "4 dates, 2024-01-01 to 2024-01-03, 2024-01-06"
+    many = [(day(3 * n), day(3 * n + 1)) for n in range(9)]
+    assert hole_text(many[2:]) == (
+        "14 dates, 2024-01-07 to 2024-01-08, 2024-01-10 to 2024-01-11, 2024-01-13 to 2024-01-14 and 4 more"
+    )
