@@ -254,8 +254,7 @@ def test_after_a_hole_is_filled_every_date_has_what_was_in_force(
     assert holed["holes"] == [{"first": "2026-06-25", "last": str(starts[4].date())}]
     assert "known_through" in (recon_home / "difficulty.csv").read_text().splitlines()[1]
     (recon_home / "keep.csv").write_text((recon_home / "difficulty.csv").read_text())
-    (recon_home / "difficulty.csv").unlink()
-    assert ask(json.dumps(rows[3:4] + rows[:3])).codes[1] == 0
+    assert ask(json.dumps(rows[:4][::-1])).codes[1] == 0
     (tmp := recon_home / "rest.json").write_text(json.dumps(rows[4:]))
     assert main(["difficulty", "update", "--from", str(tmp)]) == 0
     known = [(f"{at:%Y-%m-%dT%H:%M:%SZ}", str(row[2])) for at, row in zip(starts, rows, strict=True)]
