@@ -205,7 +205,7 @@ def miner_trouble(model: str, hashrate_ths: float, power_w: float) -> str | None
     >>> miner_trouble("S9", 13.5, 1323), miner_trouble("S9", 13500, 1323)
     (None, 'S9 takes 0.098 J/TH (1323 W for 13500 TH/s)')
     """
-    j_per_th = power_w / hashrate_ths
+    j_per_th = power_w / hashrate_ths if hashrate_ths > 0 else float("inf")
     if LEAST_J_PER_TH <= j_per_th <= MOST_J_PER_TH:
         return None
     return f"{shown(model)} takes {j_per_th:.4g} J/TH ({power_w:.6g} W for {hashrate_ths:.6g} TH/s)"
