@@ -54,6 +54,9 @@ class Answers(BaseHTTPRequestHandler):
             "/half": gzip.compress(json.dumps(NEW).encode())[:20],
             "/bytes": b"\xff\xfe\x00",
             "/cut": b"[[1782700000, ",
+            "/page": b"<!doctype html><title>Too many requests</title>",
+            "/empty": b"",
+            "/worse": json.dumps([[1782700000, 955584, 500, 1.04]]).encode(),
             "/vast": b"x" * (LARGEST_BYTES + 1),
         }
         body = bodies.get(self.path, b"nothing here")
@@ -188,6 +191,9 @@ def test_an_update_from_an_address_wins_over_the_packaged_file(run_recon: Run, a
         ("/half", 3, "broken gzip"),
         ("/circle", 3, "answered 302"),
         ("/broken", 2, "line 1: broken JSON"),
+        ("/page", 2, "/page is a web page (HTML or XML), not the data"),
+        ("/empty", 2, "/empty has no columns of that kind: nothing"),
+        ("/worse", 2, "entry 1: the difficulty of 2026-06-29 changes by a factor of 4.00e-12"),
     ],
 )
 def test_a_failed_update_changes_nothing(
