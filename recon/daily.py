@@ -11,6 +11,7 @@ from typing import Any
 from recon import pipeline
 from recon.advice import UPDATE_DIFFICULTY
 from recon.config import Settings
+from recon.coverage import Coverage
 from recon.database import connect
 from recon.engine import Engine, threads
 from recon.errors import ExitCode, IncompleteError
@@ -29,11 +30,11 @@ INSTANCE = -1
 class DailyReport:
     """A nightly run: what `fix` did, and what every date of the window came to.
 
-    known_through: the last date whose difficulty is known.
+    coverage: the dates whose difficulty is known.
     """
 
     report: FixReport
-    known_through: date
+    coverage: Coverage
 
     @property
     def exit_code(self) -> ExitCode:
@@ -53,7 +54,7 @@ class DailyReport:
     @property
     def coverage_days(self) -> int:
         """From the window's last date to the last one whose difficulty is known; below 0 once that is past."""
-        return coverage_days(self.known_through, self.report.after.window)
+        return coverage_days(self.coverage, self.report.after.window)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -61,7 +62,7 @@ class DailyReport:
         if self.coverage_days >= 0:
             return ()
         last, late = self.report.after.window.bounds[1], -self.coverage_days
-        what = f"difficulty is known through {self.known_through} only, {counted(late, 'day')} before"
+        what = f"difficulty is known through {self.coverage.through(last)} only, {counted(late, 'day')} before"
         return (f"{what} {last}: later dates are blocked; run '{UPDATE_DIFFICULTY}'",)
 
     def to_dict(self) -> dict[str, Any]:
@@ -97,9 +98,11 @@ def window(today: date, days: int) -> Window:
     return Window(today - timedelta(days=days - 1), today)
 
 
-def coverage_days(known_through: date, window: Window) -> int:
-    """Days from the window's last date, which is today, to the last date whose difficulty is known."""
-    return (known_through - window.bounds[1]).days
+def coverage_days(coverage: Coverage, window: Window) -> int:
+    """Days from the window's last date, which is today, to the last date whose difficulty is known without a hole;
+    below 0 when today's is not.
+    """
+    return coverage.days_left(window.bounds[1])
 
 
 def daily(
@@ -139,7 +142,7 @@ def daily(
             name = f"recon/daily/{run_id}"
             after = pipeline.with_values(settings, reference, layout, report.after, check, name=name)
             report = replace(report, after=after)
-    return DailyReport(report, reference.known_through)
+    return DailyReport(report, reference.coverage)
 
 
 @contextmanager

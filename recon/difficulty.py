@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 import polars as pl
 
+from recon.coverage import Coverage
 from recon.schema import EPOCHS, SUBSIDIES
 
 
-def on_dates(dates: pl.LazyFrame, epochs: pl.LazyFrame, known_through: date) -> pl.LazyFrame:
-    """The difficulty in force at 00:00 UTC of each date; null before the first epoch and past `known_through`.
+def on_dates(dates: pl.LazyFrame, epochs: pl.LazyFrame, coverage: Coverage) -> pl.LazyFrame:
+    """The difficulty in force at 00:00 UTC of each date; null where it is not covered.
 
     dates: one row per settlement_date. epochs: schema.EPOCHS. One row per date comes back.
     """
@@ -25,7 +24,8 @@ def on_dates(dates: pl.LazyFrame, epochs: pl.LazyFrame, known_through: date) -> 
             strategy="backward",
         )
     )
-    covered = pl.col("settlement_date") <= known_through
+    spans = (pl.col("settlement_date").is_between(first, last) for first, last in coverage.spans)
+    covered = pl.any_horizontal(pl.lit(False), *spans)
     return in_force.select("settlement_date", difficulty=pl.when(covered).then("difficulty"))
 
 

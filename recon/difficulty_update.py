@@ -9,23 +9,30 @@ from pathlib import Path
 from typing import Any
 
 from recon.address import without_password
-from recon.difficulty_files import (
-    Source,
-    Trouble,
-    contradictions,
-    disorder,
-    implausible,
-    known_epochs,
-    merged,
-    read,
-    to_csv,
-)
+from recon.coverage import Coverage, Span, hole_text
+from recon.difficulty_files import Source, read
+from recon.difficulty_merge import contradictions, merged, misfits, settled
+from recon.difficulty_rules import Trouble, said, troubles
 from recon.download import TIMEOUT_S, fetch, is_url
+from recon.epochs import Epoch, coverage, to_csv
 from recon.errors import DataFileError, ExitCode, UsageError
 from recon.files import replace_text
-from recon.reading import instant
-from recon.reference import USERS_DIFFICULTY, Reference
+from recon.reading import midnight
+from recon.reference import USERS_DIFFICULTY, Reference, read_known, text_of
 from recon.report import SCHEMA_VERSION
+
+SINCE = date(2010, 1, 1)
+"""Public lists leave 2009 out, in which difficulty was 1, and nobody asks for it."""
+
+
+def holes_of(covered: Coverage) -> tuple[Span, ...]:
+    """The holes that are worth a word."""
+    return tuple(hole for hole in covered.holes if hole[1] >= SINCE)
+
+
+def holes_to_list(holes: tuple[Span, ...]) -> list[dict[str, str]]:
+    """Holes in coverage as JSON has them."""
+    return [{"first": str(first), "last": str(last)} for first, last in holes]
 
 
 @dataclass(frozen=True)
@@ -37,8 +44,7 @@ class Shown:
     height: int | None
     starts_at_utc: str | None
     source: str
-    first: date
-    known_through: date
+    coverage: Coverage
 
     @property
     def exit_code(self) -> ExitCode:
@@ -54,7 +60,8 @@ class Shown:
             "difficulty": None if self.difficulty is None else f"{self.difficulty.normalize():f}",
             "epoch": {"height": self.height, "starts_at_utc": self.starts_at_utc},
             "source": self.source,
-            "coverage": {"first": str(self.first), "known_through": str(self.known_through)},
+            "coverage": {"first": str(self.coverage.first), "known_through": str(self.coverage.known_through)},
+            "holes": holes_to_list(holes_of(self.coverage)),
         }
 
 
@@ -65,7 +72,7 @@ class Update:
     path: Path
     added: int
     changed: int
-    known_through: date
+    coverage: Coverage
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of `recon difficulty update`."""
@@ -75,41 +82,85 @@ class Update:
             "path": str(self.path),
             "added": self.added,
             "changed": self.changed,
-            "known_through": str(self.known_through),
+            "known_through": str(self.coverage.known_through),
+            "holes": holes_to_list(holes_of(self.coverage)),
         }
 
 
 def show(reference: Reference, day: date | None) -> Shown:
     """The difficulty in force at 00:00 UTC of a date."""
     day = day or reference.known_through
-    term = reference.terms([day]).to_dicts()[0]
-    midnight = instant(day.isoformat())
-    in_force = [row for row in reference.epochs.to_dicts() if row["starts_at_utc"] <= midnight]
-    epoch = in_force[-1] if in_force and term["difficulty"] is not None else None
+    in_force = [row for row in reference.known if row.in_force <= midnight(day)]
+    epoch = in_force[-1] if day in reference.coverage else None
     return Shown(
         day,
-        term["difficulty"],
-        epoch["height"] if epoch else None,
-        epoch["starts_at_utc"].isoformat().replace("+00:00", "Z") if epoch else None,
+        epoch.difficulty if epoch else None,
+        epoch.height if epoch else None,
+        epoch.in_force.isoformat().replace("+00:00", "Z") if epoch else None,
         reference.difficulty_source,
-        _first_day(reference),
-        reference.known_through,
+        reference.coverage,
     )
 
 
-def _first_day(reference: Reference) -> date:
-    """The first date whose 00:00 UTC lies in an epoch."""
-    starts = reference.epochs.item(0, "starts_at_utc")
-    day: date = starts.date()
-    return day if instant(day.isoformat()) >= starts else date.fromordinal(day.toordinal() + 1)
+@dataclass(frozen=True)
+class Checked:
+    """What a file or URL holds, everything in it that cannot be right, in the order of the file's dates, and the dates
+    that would have no difficulty after an update with it.
+    """
+
+    source: Source
+    troubles: tuple[Trouble, ...]
+    result: tuple[Epoch, ...]
+    known: tuple[Epoch, ...]
+
+    @property
+    def left_out(self) -> tuple[Span, ...]:
+        """The holes of the file itself."""
+        return holes_of(coverage(settled(self.source.epochs, self.known)))
+
+    @property
+    def blocked(self) -> tuple[Span, ...]:
+        """The holes of what would be known; none where the file is not taken."""
+        return () if self.troubles else holes_of(coverage(self.result))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document of `recon difficulty check`."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "command": "difficulty check",
+            "epochs": len(self.source.epochs),
+            "known_through": str(self.source.known_through) if self.source.known_through else None,
+            "troubles": [{"place": trouble.place, "reason": trouble.reason} for trouble in self.troubles],
+            "left_out": holes_to_list(self.left_out),
+            "blocked": holes_to_list(self.blocked),
+        }
 
 
-def check(reference: Reference, origin: str, *, timeout_s: float = TIMEOUT_S) -> tuple[Source, list[Trouble]]:
-    """What a file or URL holds, and everything in it that cannot be right, in the order of the file's dates."""
+def check(
+    reference: Reference,
+    origin: str,
+    *,
+    today: date,
+    live: bool = False,
+    force: bool = False,
+    timeout_s: float = TIMEOUT_S,
+) -> Checked:
+    """Reads a file or URL and compares it with what is known.
+
+    live: the source is up to date, so that its last difficulty holds through today (UTC). force: its word counts
+    against known epochs.
+    """
     source = _read(origin, timeout_s)
-    known = known_epochs(reference.epochs)
-    unlikely = [*disorder(source), *implausible(source.epochs, source.known_through)]
-    return source, [*unlikely, *contradictions(source, known)]
+    if live and source.epochs:
+        last = source.epochs[-1]
+        last = replace(last, through=max(last.through or today, today))
+        source = replace(source, epochs=(*source.epochs[:-1], last))
+    found = [*troubles(source, today), *contradictions(source, reference.known)]
+    if force:
+        found = [trouble for trouble in found if not trouble.is_opinion]
+    result = reference.known if found else merged(source, reference.known, force=force)
+    once = dict.fromkeys([*found, *misfits(result, reference.known)])  # a daily mean is odd and contradicts
+    return Checked(source, tuple(once), result, reference.known)
 
 
 def update(
@@ -118,31 +169,34 @@ def update(
     home: Path,
     *,
     force: bool,
-    live_on: date | None = None,
+    today: date,
+    live: bool = False,
     timeout_s: float = TIMEOUT_S,
 ) -> Update:
     """Merges a file or URL into the known epochs and writes the user's file, all of it or nothing.
 
-    live_on: the date (UTC) on which the source is up to date, so that its last difficulty holds through that date.
-    DataFileError when the source contradicts a known epoch or cannot be right, unless forced.
+    DataFileError when the source contradicts a known epoch, unless forced, when it cannot be right, and when the user's
+    file would know less than before.
     """
-    source = _read(origin, timeout_s)
-    if live_on:
-        source = replace(source, known_through=max(source.known_through, live_on))
-    known = known_epochs(reference.epochs)
-    troubles = [*contradictions(source, known), *disorder(source), *implausible(source.epochs, source.known_through)]
-    if troubles and not force:
-        more = f" (and {len(troubles) - 1} more)" if len(troubles) > 1 else ""
-        raise DataFileError(
-            f"{_shown(origin)}, {troubles[0]}{more}",
-            "look at it with 'recon difficulty check', or take its word with --force",
-        )
-    result = merged(source, known, force=force)
-    through = max(reference.known_through, source.known_through)
-    path = home / USERS_DIFFICULTY
-    _write(path, to_csv(result, through))
+    checked = check(reference, origin, today=today, live=live, force=force, timeout_s=timeout_s)
+    if checked.troubles:
+        mend = ", or take its word with --force" if all(t.is_opinion for t in checked.troubles) else ""
+        look = f"look at it with 'recon difficulty check'{mend}"
+        raise DataFileError(f"{_shown(origin)}, {said(checked.troubles)}", look)
+    path, result, known = home / USERS_DIFFICULTY, checked.result, reference.known
+    _refuse_to_lose(path, reference, coverage(result))
+    _write(path, to_csv(result))
     changed = sum(k.starts == r.starts and k.difficulty != r.difficulty for k in known for r in result)
-    return Update(path, len(result) - len(known), changed, through)
+    return Update(path, len(result) - len(known), changed, coverage(result))
+
+
+def _refuse_to_lose(path: Path, reference: Reference, covered: Coverage) -> None:
+    """The user's file may know more than the file that was named with --difficulty."""
+    if not path.exists() or reference.difficulty_source == str(path):
+        return
+    lost = coverage(read_known(path)).lost(covered)
+    if lost.spans:
+        raise DataFileError(f"{path} knows more: {hole_text(lost.spans)}", "update it without --difficulty")
 
 
 def _shown(origin: str) -> str:
@@ -150,13 +204,8 @@ def _shown(origin: str) -> str:
 
 
 def _read(origin: str, timeout_s: float) -> Source:
-    if is_url(origin):
-        return read(fetch(origin, timeout_s=timeout_s), _shown(origin))
-    try:
-        return read(Path(origin).read_text(encoding="utf-8"), origin)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise DataFileError(f"{origin} cannot be read: {reason}", "give a file or an http(s) address") from None
+    text = fetch(origin, timeout_s=timeout_s) if is_url(origin) else text_of(Path(origin))
+    return read(text, _shown(origin))
 
 
 def _write(path: Path, text: str) -> None:

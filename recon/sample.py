@@ -52,7 +52,7 @@ def write(directory: Path, *, first: date, days: int, seed: int, reference: Refe
     UsageError when difficulty is not known for all of them, or when the directory holds something else.
     """
     check_free(directory, force=force)
-    return _write(directory, generate(consecutive(days, seed, first, reference.known_through), reference))
+    return _write(directory, generate(consecutive(days, seed, first, reference.coverage.through(first)), reference))
 
 
 def write_packaged(directory: Path, reference: Reference) -> Manifest:

@@ -19,8 +19,9 @@ PACKAGE = REPOSITORY / "recon"
 LAYERS = {
     1: "schema window errors address config reading advice wording",
     2: (
-        "gaps bitcoin difficulty difficulty_files audit ratios partitions planning verification report slices manifest "
+        "gaps bitcoin difficulty audit ratios partitions planning verification report slices manifest "
         "checks findings gap_shapes gap_findings source_patterns source_periods "
+        "difficulty_files difficulty_days difficulty_rules difficulty_merge coverage epochs data_lines "
         "sample_recipe sample_curtailment sample_faults month_calendar page_charts"
     ),
     3: "database profile",

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -112,7 +113,7 @@ class Call:
         from recon.reference import load
 
         s = self._settings
-        return load(s.miners_file, s.difficulty_file, s.subsidy_file, s.home)
+        return load(s.miners_file, s.difficulty_file, s.subsidy_file, s.home, datetime.now(UTC).date())
 
     @property
     def name(self) -> str:

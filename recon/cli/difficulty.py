@@ -11,6 +11,7 @@ from recon.address import without_password
 from recon.advice import PUBLIC_DIFFICULTY, UPDATE_DIFFICULTY
 from recon.cli.call import Call
 from recon.cli.options import with_common
+from recon.coverage import hole_text
 from recon.errors import ExitCode, UsageError
 from recon.window import parse_date
 
@@ -50,7 +51,10 @@ def show(
     else:
         call.say(f"{found.day}: {found.difficulty.normalize():f}")
         call.say(f"  epoch     from {found.starts_at_utc}, block {found.height or 'unknown'}")
-    call.say(f"  coverage  {found.first} to {found.known_through}\n  source    {found.source}")
+    call.say(f"  coverage  {found.coverage.first} to {found.coverage.known_through}")
+    if holes := difficulty_update.holes_of(found.coverage):
+        call.say(f"  unknown   {hole_text(holes)}; run '{UPDATE_DIFFICULTY}'")
+    call.say(f"  source    {found.source}")
     return found.exit_code
 
 
@@ -59,25 +63,30 @@ def check(call: Call, origin: Annotated[str, typer.Argument(metavar="FILE|URL", 
     """Whether a file of difficulties can be right.
 
     Risks: {needs_no_database}
-    Output: a line per thing that cannot be right, and how many epochs there are.
+    Output: a line per thing that cannot be right, the dates that it leaves out, those that would have no difficulty
+        after an update with it, and how many epochs there are.
     Exit status: 0 no trouble; 1 troubles found; 2; 3 an address that cannot be reached.
     Examples:
         recon difficulty check difficulty.csv
     """
     from recon import difficulty_update
 
-    source, troubles = difficulty_update.check(call.reference, origin, timeout_s=call.timeouts.connect_s)
+    today, patience = datetime.now(UTC).date(), call.timeouts.connect_s
+    found = difficulty_update.check(call.reference, origin, today=today, timeout_s=patience)
     shown = without_password(origin) if "://" in origin else origin
     if call.json:
-        found = [{"place": trouble.place, "reason": trouble.reason} for trouble in troubles]
-        document = {"schema_version": 1, "command": "difficulty check", "epochs": len(source.epochs)}
-        call.print_json({**document, "known_through": str(source.known_through), "troubles": found})
-    for trouble in troubles[:TOP]:
+        call.print_json(found.to_dict())
+    for trouble in found.troubles[:TOP]:
         call.say(f"{shown}, {trouble}")
-    if len(troubles) > TOP:
-        call.say(f"... and {len(troubles) - TOP} more (--json shows all)")
-    call.say(f"{len(source.epochs)} epochs through {source.known_through}, {len(troubles)} troubles")
-    return ExitCode.DIFFERENCES if troubles else ExitCode.OK
+    if len(found.troubles) > TOP:
+        call.say(f"... and {len(found.troubles) - TOP} more (--json shows all)")
+    if found.left_out:
+        call.say(f"{shown} leaves out {hole_text(found.left_out)}")
+    if found.blocked:
+        call.say(f"with it no difficulty is known for {hole_text(found.blocked)}; run '{UPDATE_DIFFICULTY}'")
+    through = f" through {found.source.known_through}" if found.source.epochs else ""
+    call.say(f"{len(found.source.epochs)} epochs{through}, {len(found.troubles)} troubles")
+    return ExitCode.DIFFERENCES if found.troubles else ExitCode.OK
 
 
 @with_common(database=False)
@@ -89,7 +98,9 @@ def update(
     live: Annotated[
         bool, typer.Option("--live", help="It is up to date: its last difficulty holds through today (UTC).")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Take its word against known epochs.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Take its word against known epochs (never a day's or a mean).")
+    ] = False,
 ) -> None:
     """Take newer difficulties into the user's file, which then wins over the packaged one.
 
@@ -97,7 +108,7 @@ def update(
 
     Risks: it replaces the user's own file of difficulties, which wins over the packaged one. With --live of a list that
         is not up to date, today's difficulty can be that of the epoch before.
-    Output: the epochs added and changed, and through which date difficulty is known.
+    Output: the epochs added and changed, through which date difficulty is known, and for which dates before it is not.
     Exit status: 0 the file is up to date; 2; 3 an address that cannot be reached.
     Examples:
         recon difficulty update --live --from https://mempool.space/api/v1/mining/difficulty-adjustments
@@ -108,9 +119,12 @@ def update(
 
     today, patience = datetime.now(UTC).date(), call.timeouts.connect_s
     done = difficulty_update.update(
-        call.reference, origin, call.home, live_on=today if live else None, force=force, timeout_s=patience
+        call.reference, origin, call.home, live=live, today=today, force=force, timeout_s=patience
     )
     if call.json:
         return call.print_json(done.to_dict())
     changed = f", {done.changed} changed" if done.changed else ""
-    call.say(f"{done.added} epochs added{changed}; difficulty is known through {done.known_through} ({done.path})")
+    through = done.coverage.known_through
+    call.say(f"{done.added} epochs added{changed}; difficulty is known through {through} ({done.path})")
+    if holes := difficulty_update.holes_of(done.coverage):
+        call.say(f"no difficulty is known for {hole_text(holes)}; run '{UPDATE_DIFFICULTY}'")

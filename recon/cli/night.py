@@ -108,7 +108,7 @@ class Night:
         code = int(error.exit_code) if exit_code is None else exit_code
         result = self.found.to_dict() if self.found else {"seconds": round(time.monotonic() - self._started, 3)}
         with suppress(ReconError):
-            result["difficulty_coverage_days"] = coverage_days(self._call.reference.known_through, self._window)
+            result["difficulty_coverage_days"] = coverage_days(self._call.reference.coverage, self._window)
         self._tell(result | error.to_dict() | {"command": self._call.command, "exit_code": code})
 
     def _tell(self, document: dict[str, Any]) -> None:

@@ -18,15 +18,14 @@ import pytest
 
 from recon import download
 from recon.cli.app import main
-from recon.difficulty_files import known_epochs
 from recon.download import LARGEST_BYTES, DownloadError, fetch
 from recon.errors import ExitCode
-from recon.reference import packaged, read_epochs
+from recon.reference import packaged, read_known
 from tests.builders import later_epochs, write
 from tests.servers import free_port
 
 Run = Callable[..., "CompletedProcess[str]"]
-KNOWN = known_epochs(read_epochs(packaged("difficulty.csv"))[0])
+KNOWN = read_known(packaged("difficulty.csv"))
 NEXT_START = "2026-06-28"
 """The day of an epoch after the last known one, 124932866006548 from 2026-06-14."""
 MOVED = {"/moved": "/new", "/circle": "/circle", "/elsewhere": "file:///etc/passwd"}
@@ -55,6 +54,9 @@ class Answers(BaseHTTPRequestHandler):
             "/half": gzip.compress(json.dumps(NEW).encode())[:20],
             "/bytes": b"\xff\xfe\x00",
             "/cut": b"[[1782700000, ",
+            "/page": b"<!doctype html><title>Too many requests</title>",
+            "/empty": b"",
+            "/worse": json.dumps([[1782700000, 955584, 500, 1.04]]).encode(),
             "/vast": b"x" * (LARGEST_BYTES + 1),
         }
         body = bodies.get(self.path, b"nothing here")
@@ -189,6 +191,9 @@ def test_an_update_from_an_address_wins_over_the_packaged_file(run_recon: Run, a
         ("/half", 3, "broken gzip"),
         ("/circle", 3, "answered 302"),
         ("/broken", 2, "line 1: broken JSON"),
+        ("/page", 2, "/page is a web page (HTML or XML), not the data"),
+        ("/empty", 2, "/empty has no columns of that kind: nothing"),
+        ("/worse", 2, "entry 1: the difficulty of 2026-06-29 changes by a factor of 4.00e-12"),
     ],
 )
 def test_a_failed_update_changes_nothing(
@@ -235,7 +240,7 @@ def test_a_contradiction_is_refused_with_its_line_unless_forced(recon: Program, 
 
 def test_a_file_is_checked_line_by_line(recon: Program, tmp_path: Path) -> None:
     file = tmp_path / "x.csv"
-    file.write_text("date,difficulty\n2030-01-01,100\n2030-01-30,101\n2030-02-10,900\n")
+    file.write_text("date,difficulty\n2008-01-01,100\n2012-01-30,101\n2012-02-10,900\n")
     done = recon("difficulty", "check", file, "--json")
     assert done.code == 1
     assert [trouble["place"] for trouble in json.loads(done.out)["troubles"]] == ["line 2", "line 4"]
@@ -268,7 +273,11 @@ def test_every_form_is_taken_in_and_wins_over_the_packaged_file(
     assert done.out == (f"1 epochs added; difficulty is known through 2026-07-08 ({recon_home / 'difficulty.csv'})\n")
     shown = json.loads(recon("difficulty", "show", "--date", "2026-07-01", "--json").out)
     assert (shown["difficulty"], shown["source"]) == ("130000000000000.5", str(recon_home / "difficulty.csv"))
-    assert shown["epoch"]["starts_at_utc"] == "2026-06-28T00:00:00Z"
+    is_dated = form in ("dates as CSV", "with a byte order mark", "dates as JSON", "JSON with a byte order mark")
+    in_force = "2026-06-29T00:00:00Z" if is_dated else "2026-06-28T00:00:00Z"
+    assert shown["epoch"]["starts_at_utc"] == in_force, "of a date, only its end is sure"
+    eve = json.loads(recon("difficulty", "show", "--date", NEXT_START, "--json").out)["difficulty"]
+    assert eve == ("124932866006548" if in_force[:10] > NEXT_START else "130000000000000.5")
     assert shown["coverage"] == {"first": "2017-01-11", "known_through": "2026-07-08"}
     earlier = json.loads(recon("difficulty", "show", "--date", "2024-04-20", "--json").out)
     assert earlier["difficulty"] == "86388558925171"
@@ -329,7 +338,7 @@ def test_a_millionth_is_where_a_contradiction_begins(
     assert done.code == code
     if code:
         number = f"{said[1][1]:.4f}"
-        reason = f"{number}0000 on {KNOWN[100].starts:%Y-%m-%d}, where {KNOWN[100].difficulty} is known"
+        reason = f"{number}0000 on {KNOWN[100].starts:%Y-%m-%d}, where {KNOWN[100].difficulty:.0f} is known"
         hint = "look at it with 'recon difficulty check', or take its word with --force"
         assert done.err == f"recon: {file}, {place}: {reason}; {hint}\n"
         assert list(recon_home.iterdir()) == []
@@ -345,13 +354,18 @@ def test_a_millionth_is_where_a_contradiction_begins(
 @pytest.mark.parametrize(
     ("lines", "found"),
     [
-        ("2030-01-01,100 2030-01-22,101", ["line 2: the difficulty of 2030-01-01 stays for 21 days"]),
-        ("2030-01-01,100 2030-01-15,401", ["line 3: the difficulty of 2030-01-15 changes by a factor of 4.01"]),
-        ("2030-01-01,401 2030-01-15,100", ["line 3: the difficulty of 2030-01-15 changes by a factor of 0.249"]),
-        ("2030-01-01,100 2030-01-15,90 2030-01-10,95", ["line 4: 2030-01-10 is out of order"]),
-        ("2030-01-01,100 2030-01-15,400", []),
-        ("2030-01-21,100 2030-01-01,101", []),
+        ("2012-01-01,100 2012-01-15,401", ["line 3: the difficulty of 2012-01-15 changes by a factor of 4.01"]),
+        ("2012-01-01,401 2012-01-15,100", ["line 3: the difficulty of 2012-01-15 changes by a factor of 0.249"]),
+        (
+            "2012-01-01,100 2012-01-15,90 2012-01-10,95",
+            ["line 4: 2012-01-10 00:00 comes after 2012-01-15 00:00, out of order"],
+        ),
+        ("2012-01-01,100 2012-01-15,400", []),
+        ("2012-01-21,100 2012-01-01,101", []),
+        ("2012-01-01,100 2012-01-22,101", []),
         ("2017-01-11,5", ["line 2: 5.00000000 on 2017-01-11, where"]),
+        ("2100-01-01,5", ["line 2: 2100-01-01 has not come yet"]),
+        ("2008-12-31,5", ["line 2: 2008-12-31 is before Bitcoin's first block"]),
     ],
 )
 def test_a_file_that_cannot_be_right_is_told_and_not_taken(
@@ -360,7 +374,8 @@ def test_a_file_that_cannot_be_right_is_told_and_not_taken(
     file = write(tmp_path / "x.csv", "\n".join(["starts_on,difficulty", *lines.split()]))
     done = recon("difficulty", "check", file)
     assert done.code == (1 if found else 0)
-    *troubles, last = done.out.splitlines()
+    *lines_said, last = done.out.splitlines()
+    troubles = [line for line in lines_said if " line " in line]
     assert [line[: len(f"{file}, {said}")] for line, said in zip(troubles, found, strict=True)] == [
         f"{file}, {said}" for said in found
     ]

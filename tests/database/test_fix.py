@@ -132,7 +132,7 @@ class TestTwice:
 class TestBlocked:
     """Dates outside the difficulty's coverage."""
 
-    FUTURE = (date(2027, 1, 1), date(2027, 1, 2))
+    FUTURE = (date(2026, 7, 1), date(2026, 7, 2))
 
     def test_they_are_left_alone_and_the_rest_is_done(self, database: Database, run_recon: Run) -> None:
         rows = fill(database, source_rows([DAY, *self.FUTURE, date(2016, 7, 1)]))
@@ -140,8 +140,8 @@ class TestBlocked:
         found = document(done, code=4)
         statuses = {entry["date"]: entry["status"] for entry in found["dates"]}
         assert statuses == {
-            "2027-01-02": "blocked",
-            "2027-01-01": "blocked",
+            "2026-07-02": "blocked",
+            "2026-07-01": "blocked",
             "2024-04-20": "done",
             "2016-07-01": "blocked",
         }
@@ -153,7 +153,7 @@ class TestBlocked:
         done = run_recon("fix", url=database.url)
         run_id = database.scalar("select run_id from recon.runs")
         (line,) = (line for line in done.stderr.splitlines() if "difficulty" in line)
-        assert f"no difficulty for 2 dates, first 2027-01-01; run '{UPDATE_DIFFICULTY}'" in line
+        assert f"no difficulty for 2 dates, first 2026-07-01; run '{UPDATE_DIFFICULTY}'" in line
         assert line.endswith(f"and then 'recon resume {run_id}'")
 
     def test_they_are_done_once_the_difficulty_is_known(
@@ -163,7 +163,7 @@ class TestBlocked:
         run_id = document(run_recon("fix", "--json", url=database.url), code=4)["run_id"]
         write(
             recon_home / "difficulty.csv",
-            "# known_through: 2027-01-03\ndate,difficulty\n2024-04-10,86388558925171\n2026-12-30,1500.5",
+            "# known_through: 2026-07-03\ndate,difficulty\n2024-04-10,86388558925171\n2026-06-29,1500.5",
         )
         found = document(run_recon("resume", run_id, "--json", url=database.url))
         assert found["inserted"] == 3 * 9 * 2

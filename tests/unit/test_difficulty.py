@@ -9,11 +9,13 @@ import polars as pl
 import pytest
 
 from recon import difficulty
+from recon.coverage import Coverage
 from recon.reference import packaged, read_epochs, read_subsidies
 from recon.schema import EPOCHS
 from tests import oracle
 
 KNOWN_THROUGH = date(2024, 5, 9)
+COVERAGE = Coverage(((date(2024, 4, 11), KNOWN_THROUGH),))
 
 
 def epochs(*values: tuple[datetime, str]) -> pl.DataFrame:
@@ -26,9 +28,9 @@ APRIL = epochs(
 )
 
 
-def on(day: date) -> Decimal | None:
+def on(day: date, coverage: Coverage = COVERAGE) -> Decimal | None:
     dates = pl.LazyFrame({"settlement_date": [day]}, schema={"settlement_date": pl.Date})
-    ((_, value),) = difficulty.on_dates(dates, APRIL.lazy(), KNOWN_THROUGH).collect().iter_rows()
+    ((_, value),) = difficulty.on_dates(dates, APRIL.lazy(), coverage).collect().iter_rows()
     return value
 
 
@@ -48,17 +50,25 @@ def test_a_date_has_the_difficulty_in_force_at_its_midnight_or_none(day: date, v
     assert on(day) == (None if value is None else Decimal(value))
 
 
+def test_a_date_in_a_hole_has_none_and_those_around_it_have_theirs() -> None:
+    holed = Coverage(((date(2024, 4, 11), date(2024, 4, 15)), (date(2024, 4, 25), KNOWN_THROUGH)))
+    assert [on(date(2024, 4, day), holed) for day in (15, 16, 24)] == [Decimal("86388558925171"), None, None]
+    assert on(date(2024, 4, 25), holed) == Decimal("88104191118793.5")
+    assert on(date(2024, 4, 20), Coverage(())) is None
+
+
 def test_the_order_of_dates_and_epochs_does_not_matter() -> None:
     days = [date(2024, 4, 24), date(2024, 4, 11)]
     dates = pl.LazyFrame({"settlement_date": days}, schema={"settlement_date": pl.Date})
-    found = difficulty.on_dates(dates, APRIL.reverse().lazy(), KNOWN_THROUGH).collect()
+    found = difficulty.on_dates(dates, APRIL.reverse().lazy(), COVERAGE).collect()
     assert dict(found.iter_rows()) == {days[0]: Decimal("88104191118793.5"), days[1]: Decimal("86388558925171")}
 
 
 def test_every_date_of_the_packaged_file_agrees_with_a_search_by_hand() -> None:
-    frame, known_through = read_epochs(packaged("difficulty.csv"))
-    days = pl.date_range(date(2017, 1, 11), known_through, eager=True)
-    found = difficulty.on_dates(pl.LazyFrame({"settlement_date": days}), frame.lazy(), known_through).collect()
+    frame, coverage = read_epochs(packaged("difficulty.csv"))
+    assert coverage.spans == ((date(2017, 1, 11), date(2026, 6, 24)),)
+    days = pl.date_range(coverage.first, coverage.known_through, eager=True)
+    found = difficulty.on_dates(pl.LazyFrame({"settlement_date": days}), frame.lazy(), coverage).collect()
     assert [value for _, value in found.iter_rows()] == [oracle.difficulty(day) for day in days]
 
 

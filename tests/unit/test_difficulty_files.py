@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -9,21 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recon.difficulty_files import (
-    Epoch,
-    Source,
-    contradictions,
-    disorder,
-    implausible,
-    known_epochs,
-    merged,
-    read,
-    to_csv,
-)
+from recon.difficulty_files import Source, read
+from recon.difficulty_merge import contradictions, merged
+from recon.difficulty_rules import implausible, troubles
+from recon.epochs import Epoch, to_csv
 from recon.errors import DataFileError
-from recon.reference import packaged, read_epochs
+from recon.reference import packaged, read_known
 
-KNOWN = known_epochs(read_epochs(packaged("difficulty.csv"))[0])
+KNOWN = list(read_known(packaged("difficulty.csv")))
 LAST = KNOWN[-1]
 
 
@@ -63,9 +57,10 @@ def test_days_are_folded_into_the_epochs_they_lie_in() -> None:
     source = read(text, "days.csv")
     assert source.daily
     assert source.known_through == date(2024, 2, 29)
+    assert troubles(source) == []
     assert [e.difficulty for e in source.epochs] == list(dict.fromkeys(number for _, number in listed))
     assert contradictions(source, KNOWN) == []
-    assert merged(source, KNOWN) == KNOWN
+    assert list(merged(source, KNOWN)) == KNOWN
 
 
 def test_a_wrong_day_is_named_with_its_line() -> None:
@@ -75,15 +70,19 @@ def test_a_wrong_day_is_named_with_its_line() -> None:
     assert "77" in trouble.reason
 
 
-@pytest.mark.parametrize(("after", "contradicts"), [(1, True), (10, True), (11, False), (14, False)])
+@pytest.mark.parametrize(("after", "contradicts"), [(1, True), (9, True), (10, False), (11, False), (14, False)])
 def test_days_of_the_last_known_epoch_are_known_as_long_as_it_surely_lasts(after: int, contradicts: bool) -> None:
     first = LAST.starts.date() + timedelta(days=1)
     numbers = [LAST.difficulty if n < after else LAST.difficulty + 10**12 for n in range(1, 20)]
     lines = [f"{first + timedelta(days=n)},{number:.0f}" for n, number in enumerate(numbers)]
     source = read("\n".join(["date,difficulty", *lines]), "x.csv")
     assert bool(contradictions(source, KNOWN)) is contradicts
-    assert (merged(source, KNOWN) == KNOWN) is contradicts
-    assert merged(source, KNOWN, force=True)[-1].difficulty == LAST.difficulty + 10**12
+    assert all(not trouble.is_opinion for trouble in contradictions(source, KNOWN)), "a day overrides no epoch"
+    if not contradicts:
+        result = merged(source, KNOWN)
+        assert [e.difficulty for e in result[-2:]] == [LAST.difficulty, LAST.difficulty + 10**12]
+        assert result[-2].through == max(first + timedelta(days=after - 2), date(2026, 6, 24))
+        assert result[-1].first_day == first + timedelta(days=after), "nobody knows of the day of the change"
 
 
 @pytest.mark.parametrize(
@@ -100,7 +99,7 @@ def test_days_of_the_last_known_epoch_are_known_as_long_as_it_surely_lasts(after
         ("[" * 100_000, "cannot be read"),
         ("[[1713571200, 1, 1e9999999999999999999, 1.0]]", "cannot be read"),
         ("x" * 200_000, "cannot be read"),
-        ("# known_through: soon\ndate,difficulty\n2024-04-20,5\n", "cannot be read"),
+        ("# known_through: soon\ndate,difficulty\n2024-04-20,5\n", "known_through is 'soon'"),
         ("date,difficulty\n9999-12-30,5\n", "cannot be read"),
         ("date,difficulty\n2024-04-20,5\n2024-04-20,6\n", "line 3"),
     ],
@@ -113,7 +112,7 @@ def test_what_cannot_be_read_is_named_with_its_place(text: str, named: str) -> N
 
 
 WRITTEN = [
-    to_csv(KNOWN[:3], date(2017, 3, 1)),
+    to_csv([*KNOWN[:2], replace(KNOWN[2], through=date(2017, 2, 18))]),
     json.dumps([[int(e.starts.timestamp()), e.height, float(e.difficulty), 1.0] for e in KNOWN[:3]]),
     json.dumps({"2024-04-20": "1,234", "2024-04-21": 1234.6}),
     json.dumps([{"time": 1713571200, "height": 1, "difficulty": 5}]),
@@ -125,39 +124,41 @@ def test_a_damaged_file_is_read_or_refused_in_one_line(text: str, start: int, le
     damaged = text[:start] + other + text[start + length :]
     said = ""
     try:
-        assert read(damaged, "x").epochs
+        assert read(damaged, "x").said
     except DataFileError as error:
         said = str(error)
     assert said.isprintable() and len(said) < 250
 
 
 def test_the_known_epochs_are_plausible() -> None:
-    assert implausible(KNOWN) == []
+    assert list(implausible(KNOWN)) == []
 
 
 def test_a_plateau_and_a_leap_are_implausible() -> None:
-    start = datetime(2030, 1, 1, tzinfo=UTC)
+    start = datetime(2012, 1, 1, 12, tzinfo=UTC)
     epochs = [
-        Epoch(start, Decimal(100), place="line 2"),
-        Epoch(start + timedelta(days=21), Decimal(101), place="line 3"),
-        Epoch(start + timedelta(days=35), Decimal(405), place="line 4"),
-        Epoch(start + timedelta(days=49), Decimal(101), place="line 5"),
+        Epoch(start, Decimal(100), 2016, "line 2"),
+        Epoch(start + timedelta(days=21), Decimal(101), 4032, "line 3"),
+        Epoch(start + timedelta(days=35), Decimal(405), 6048, "line 4"),
+        Epoch(start + timedelta(days=49), Decimal(101), 8064, "line 5"),
     ]
     assert [trouble.place for trouble in implausible(epochs)] == ["line 2", "line 4", "line 5"]
-    assert [t.place for t in implausible(epochs[:1], start.date() + timedelta(days=21))] == ["line 2"]
-    assert implausible(epochs[:1], start.date() + timedelta(days=20)) == []
+    for days_claimed, places in ((21, ["line 3"]), (20, [])):
+        through = start.date() + timedelta(days=days_claimed)
+        source = read(f"# known_through: {through}\ndate,difficulty\n{start:%Y-%m-%d},100\n", "x")
+        assert [trouble.place for trouble in troubles(source)] == places
 
 
 def test_a_file_may_go_backwards_but_not_to_and_fro() -> None:
     lines = [f"{day},{number}" for day, number in days(date(2024, 1, 1), 6)]
 
-    def troubles(*order: int) -> list[tuple[str, str]]:
+    def jumbled(*order: int) -> list[tuple[str, str]]:
         source = read("\n".join(["date,difficulty", *(lines[n] for n in order)]), "x.csv")
-        return [(trouble.place, trouble.reason) for trouble in disorder(source)]
+        return [(trouble.place, trouble.reason.partition(",")[0]) for trouble in troubles(source)]
 
-    assert troubles(0, 1, 2, 3, 4, 5) == troubles(5, 4, 3, 2, 1, 0) == troubles(2) == []
-    assert troubles(0, 1, 3, 2, 5, 4) == [("line 5", "2024-01-03 is out of order")]
-    assert troubles(5, 4, 2, 3, 1, 0) == [("line 5", "2024-01-04 is out of order")]
+    assert jumbled(0, 1, 2, 3, 4, 5) == jumbled(5, 4, 3, 2, 1, 0) == jumbled(2) == []
+    assert jumbled(0, 1, 3, 2, 5, 4) == [("line 5", "2024-01-03 00:00 comes after 2024-01-04 00:00")]
+    assert jumbled(5, 4, 2, 3, 1, 0) == [("line 5", "2024-01-04 00:00 comes after 2024-01-03 00:00")]
 
 
 @given(st.sets(st.integers(0, len(KNOWN) - 1), min_size=1), st.randoms(use_true_random=False))
@@ -166,7 +167,7 @@ def test_any_part_of_the_known_epochs_changes_nothing(chosen: set[int], shuffled
     shuffled.shuffle(part)
     source = read(as_json(part), "x.json")
     assert contradictions(source, KNOWN) == []
-    assert merged(source, KNOWN) == KNOWN
+    assert list(merged(source, KNOWN)) == KNOWN
 
 
 @given(st.integers(1, 10))
@@ -179,15 +180,17 @@ def test_new_epochs_are_added_once_and_the_file_reads_back(count: int) -> None:
     once = merged(source, KNOWN)
     assert len(once) == len(KNOWN) + count
     assert merged(source, once) == once
-    back = read(to_csv(once, date(2030, 1, 1)), "x.csv")
+    back = read(to_csv(once), "x.csv")
     assert [(e.starts, e.height, e.difficulty) for e in back.epochs] == [
         (e.starts, e.height, e.difficulty) for e in once
     ]
-    assert back.known_through == date(2030, 1, 1)
+    assert back.known_through == once[-1].through
 
 
 def test_forced_a_source_overrules_a_known_epoch_but_keeps_its_time() -> None:
-    wrong = Source((Epoch(LAST.starts + timedelta(hours=1), Decimal(5), LAST.height),), False, date(2026, 7, 1))
-    assert merged(wrong, KNOWN) == KNOWN
+    (said,) = read(as_json([Epoch(LAST.starts + timedelta(hours=1), Decimal(5), LAST.height)]), "x").epochs
+    wrong = Source((said,), (said,))
+    assert [trouble.is_opinion for trouble in contradictions(wrong, KNOWN)] == [True]
+    assert list(merged(wrong, KNOWN)) == KNOWN
     forced = merged(wrong, KNOWN, force=True)
     assert (forced[-1].starts, forced[-1].difficulty) == (LAST.starts, Decimal(5))
