@@ -15,15 +15,16 @@ import polars as pl
 from recon import __version__, gaps, ledger, values
 from recon.audit import Tolerance
 from recon.config import Settings
-from recon.database import Pool, connect, is_transient, pause
+from recon.database import Pool, connect, pause
 from recon.engine import Engine, Retrying, Work, threads
-from recon.errors import ConnectError, DatabaseError, Interrupted, PermissionDenied, ReconError, UsageError
+from recon.errors import ConnectError, DatabaseError, Interrupted, ReconError, UsageError
 from recon.load import MAX_CHUNK_ROWS, Filled, Job, fill
 from recon.parameters import Mending, Pace, from_dict, to_dict
 from recon.partitions import chunks, halves
 from recon.planning import PlannedDate, blocked, plan
 from recon.reference import Reference
 from recon.report import DateResult, FixReport, Status
+from recon.server_errors import ends_run, is_transient, keeps_out
 from recon.survey import survey
 from recon.tables import Layout, inspect
 from recon.window import Window
@@ -286,7 +287,8 @@ class _Run:
 
 def work(layout: Layout, job: Job, pool: Pool, dates: Sequence[date], retrying: Retrying) -> list[Filled]:
     """One chunk with all its second chances. A chunk that times out is halved, one that fails is done date by
-    date, and a date that still fails is recorded as failed. Without a server or a privilege the run ends.
+    date, and a date that still fails is recorded as failed. What no date can escape ends the run: no server, no
+    privilege, a table that has gone, a full disk.
     """
 
     attempts = 0
@@ -294,14 +296,17 @@ def work(layout: Layout, job: Job, pool: Pool, dates: Sequence[date], retrying: 
     def attempt(number: int) -> list[Filled]:
         nonlocal attempts
         attempts = number
-        with pool.session() as session:
-            return [fill(session, layout, job, dates, number)]
+        try:
+            with pool.session() as session:
+                return [fill(session, layout, job, dates, number)]
+        except DatabaseError as error:
+            raise keeps_out(error, layout.key_columns) from None
 
     try:
         return retried(attempt, dates, retrying)
-    except (PermissionDenied, ConnectError):
-        raise
     except DatabaseError as error:
+        if ends_run(error):
+            raise
         if len(dates) == 1:
             failed = DateResult(dates[0], "failed", 0, attempts=attempts, error=str(error))
             with pool.session() as session:

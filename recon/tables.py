@@ -109,6 +109,11 @@ class Layout:
         return {"table": self.calculations.name.quoted, **names}
 
     @property
+    def key_columns(self) -> set[str]:
+        """What the calculations table calls the columns of a CALC_KEY."""
+        return {theirs for ours, theirs in self.calculations.columns if ours in CALC_KEY}
+
+    @property
     def lock_space(self) -> int:
         """The first half of our advisory locks: the calculations table, as a signed 32-bit number."""
         return (self.calculations_oid ^ 0x5EC04) % 2**32 - 2**31

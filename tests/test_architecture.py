@@ -17,13 +17,13 @@ from tests.databases import Database
 REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "recon"
 LAYERS = {
-    1: "schema window errors address config reading advice wording",
+    1: "schema window errors address url_parameters config reading advice wording",
     2: (
         "gaps bitcoin difficulty difficulty_files audit ratios partitions planning verification report slices manifest "
-        "checks findings gap_shapes gap_findings source_patterns source_periods "
+        "server_errors checks findings gap_shapes gap_findings source_patterns source_periods "
         "sample_recipe sample_curtailment sample_faults month_calendar page_charts"
     ),
-    3: "database profile",
+    3: "database profile handshake",
     4: (
         "tables engine engine_dask carrying load ledger reference parameters repair quarantine "
         "source_findings embedded embedded_server files export_files sample_files sample_load download notify metrics "
