@@ -121,7 +121,8 @@ def fix(
     name = f"recon/{command}/{run_id}"
     with Pool(settings, name) as pool:
         with pool.session() as session:
-            layout = inspect(session, settings, writing=not dry_run, removing=mending.changes_rows and not dry_run)
+            removing = mending.changes_rows and not dry_run
+            layout = inspect(session, settings, writing=not dry_run, removing=removing, models=reference.models)
             with watcher.comparing() as compared:
                 before = survey(
                     session, settings, layout, reference.models, window, deep=deep, compared=compared, pool=pool
@@ -202,7 +203,8 @@ def resume(
     job = Job(run_id, settings, reference, "resume", mending)
     with Pool(settings, job.application_name) as pool:
         with pool.session() as session:
-            layout = inspect(session, settings, writing=True, removing=mending.changes_rows)
+            removing = mending.changes_rows
+            layout = inspect(session, settings, writing=True, removing=removing, models=reference.models)
             left = ledger.unfinished(session, run_id)
             planned = blocked(left, reference.terms([date.day for date in left]))
             if not left and run["status"] in ledger.OPEN:
@@ -296,14 +298,11 @@ def work(layout: Layout, job: Job, pool: Pool, dates: Sequence[date], retrying: 
     def attempt(number: int) -> list[Filled]:
         nonlocal attempts
         attempts = number
-        try:
-            with pool.session() as session:
-                return [fill(session, layout, job, dates, number)]
-        except DatabaseError as error:
-            raise keeps_out(error, layout.key_columns) from None
+        with pool.session() as session:
+            return [fill(session, layout, job, dates, number)]
 
     try:
-        return retried(attempt, dates, retrying)
+        return retried(attempt, dates, retrying, layout)
     except DatabaseError as error:
         if ends_run(error):
             raise
@@ -316,14 +315,24 @@ def work(layout: Layout, job: Job, pool: Pool, dates: Sequence[date], retrying: 
     return [filled for part in parts for filled in work(layout, job, pool, part, retrying)]
 
 
-def retried(operation: Callable[[int], T], dates: Sequence[date], retrying: Retrying) -> T:
+def retried(
+    operation: Callable[[int], T], dates: Sequence[date], retrying: Retrying, layout: Layout | None = None
+) -> T:
     """What the operation returns; it gets the number of the attempt, and is repeated for errors that can pass.
 
     Exponential backoff with jitter, ATTEMPTS times, but as long as RECONNECT_S while there is no server. Several
-    dates that time out are not repeated: the caller halves them.
+    dates that time out are not repeated: the caller halves them. layout: of the table that is written, by which a
+    rival's row is told from one that an index of somebody else's keeps out.
     """
+
+    def judged(number: int) -> T:
+        try:
+            return operation(number)
+        except DatabaseError as error:
+            raise (keeps_out(error, layout.key_columns) if layout else error) from None
+
     try:
-        return operation(1)
+        return judged(1)
     except ReconError as error:
         first = error
     import tenacity  # brings asyncio along: 35 ms that a run without a failure need not wait for
@@ -356,5 +365,5 @@ def retried(operation: Callable[[int], T], dates: Sequence[date], retrying: Retr
             number = attempt.retry_state.attempt_number
             if number == 1:
                 raise first
-            return operation(number)
+            return judged(number)
     raise AssertionError("tenacity either returns or raises")

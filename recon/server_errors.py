@@ -49,6 +49,9 @@ ENDED = {
     "25P04": ("transaction_timeout", "ALTER ROLE ... SET transaction_timeout = 0 for recon's role; or a smaller batch"),
 }
 """The settings by which a server ends sessions. It says so without a SQLSTATE when nobody listens at that moment."""
+WITHOUT_STANDBY = "ALTER SYSTEM SET synchronous_standby_names = ''; SELECT pg_reload_conf();"
+STANDBY_HINT = f"have it back, or let the server go on without it: {WITHOUT_STANDBY}"
+"""What to do about a synchronous standby that is away."""
 IN_ENGLISH = {
     "password authentication failed": "28P01",
     r'role "[^"]*" (does not exist|is not permitted to log in)': "28000",

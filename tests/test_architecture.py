@@ -25,9 +25,9 @@ LAYERS = {
     ),
     3: "database profile handshake",
     4: (
-        "tables engine engine_dask carrying load ledger reference parameters repair quarantine "
-        "source_findings embedded embedded_server files export_files sample_files sample_load download notify metrics "
-        "page_html extras"
+        "tables engine engine_dask carrying load ledger reference parameters repair quarantine obstacles "
+        "ranges invalid_index source_findings embedded embedded_server files export_files sample_files "
+        "sample_load download notify metrics page_html extras"
     ),
     5: (
         "survey pipeline analysis values minimal daily explanation proof export export_check api setup "
