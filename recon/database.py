@@ -33,7 +33,7 @@ from recon.address import secrets_in, socket_url, with_parameters, without_passw
 from recon.config import Settings, TableName, Timeouts, libpq_parameters
 from recon.errors import DatabaseError, ExitCode, Interrupted, ReconError
 from recon.profile import moved, stage
-from recon.server_errors import first_error_line, server_spoke, told_in_english, translate
+from recon.server_errors import STANDBY_HINT, first_error_line, server_spoke, told_in_english, translate
 
 KEEPALIVES = {
     "keepalives_idle": "30",
@@ -180,11 +180,20 @@ class Session:
         asked_at = self._asked_at
         if asked_at is None or time.monotonic() - asked_at < self._patience_s:
             return None
+        if self._waits_for_standby():
+            why = "a commit waits for the server's synchronous standby, which is away"
+            return DatabaseError(f"{why}: no answer for {self._patience_s:.0f} s", STANDBY_HINT, code="standby")
         return DatabaseError(
             f"the server did not answer for {self._patience_s:.0f} s",
             "see 'recon diagnose'; then run 'recon resume'",
             code="lost",
         )
+
+    def _waits_for_standby(self) -> bool:
+        """Whether that is what a session of this name waits for, as another one sees it."""
+        with suppress(ReconError), Session(self._settings, f"{self.name}/why", last_words=True) as other:
+            return bool(other.rows(sql("waits_for_standby"), self.name)[0]["waits"])
+        return False
 
     def __enter__(self) -> Session:
         return self
