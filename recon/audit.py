@@ -29,7 +29,7 @@ WRONG = ("stale", "wrong_difficulty", "zero", "negative", "nan")
 """Verdicts of rows that have to be computed anew."""
 SURPLUS = ("duplicate", "orphan", "unknown_model")
 """Verdicts of rows that should not be there."""
-ASTRAY = ("orphan", "unknown_model", "unpriceable")
+ASTRAY = ("orphan", "unknown_model")
 """Verdicts of rows that no key and configured model asks for."""
 
 STORED: FrameSchema = {
