@@ -197,7 +197,7 @@ PASSES_FOR_OTHERS = {
             f"alter table {TABLE} alter bitcoin_mined type numeric(9,8)",
             f"update curtailment_records set volume = -500000 where settlement_date = '{SECOND}'",
         ],
-        "numeric field overflow",
+        "which numeric(9,8) cannot hold",
         "TYPE numeric",
     ),
 }
