@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote
 
+from recon import url_parameters
 from recon.errors import UsageError
 
 EMBEDDED = "embedded"
@@ -65,9 +66,10 @@ def _plain(value: str) -> str:
 
 
 def normalize_url(text: str) -> str:
-    """A connection string as libpq takes it; SQLAlchemy's and Heroku's spellings are accepted.
+    """A connection string as libpq takes it; SQLAlchemy's and Heroku's spellings are accepted, and what other
+    programs' drivers add is left out (`search_path` has what it says of that).
 
-    UsageError, which shows nothing of it, for what cannot be one.
+    UsageError, which shows no secret of it, for what cannot be one.
 
     >>> normalize_url("postgres://u@h/db"), normalize_url("postgresql+psycopg://u@h/db")
     ('postgresql://u@h/db', 'postgresql://u@h/db')
@@ -77,8 +79,8 @@ def normalize_url(text: str) -> str:
     if re.match(r"\s*\w+\s*=", text):
         if not re.fullmatch(rf"\s*(?:{PAIR.pattern})*", text, re.DOTALL):
             raise UsageError("the connection string is not all name=value", "quote values that hold spaces: 'a b'")
-        return text
-    normal = re.sub(r"^postgres(ql)?(\+[a-z0-9_]+)?://", "postgresql://", text)
+        return PAIR.sub(_known_pair, text).strip() if _foreign(_pairs_in(text)) else text
+    normal = _scheme(text)
     if not normal.startswith("postgresql://"):
         scheme = text.split("://", 1)[0] if "://" in text else ""
         what = f"{scheme}:// is not a PostgreSQL URL" if re.fullmatch(r"\w+", scheme) else "the database URL is not one"
@@ -86,7 +88,57 @@ def normalize_url(text: str) -> str:
     url = Url.parse(normal)
     if "@" in url.hosts + url.path:
         raise UsageError("the database URL has an @ or / in its user or password", "write @ as %40 and / as %2F there")
-    return normal
+    return _with_known_parameters(url) if _foreign(_parameters_of(url)) else normal
+
+
+def search_path(text: str) -> str | None:
+    """The search path that a connection string sets, as SQL: `schema=X` as Prisma writes it, and its kind."""
+    return url_parameters.search_path(_parameters_of(Url.parse(_scheme(text))) if "://" in text else _pairs_in(text))
+
+
+def _scheme(text: str) -> str:
+    return re.sub(r"^postgres(ql)?(\+[a-z0-9_]+)?://", "postgresql://", text)
+
+
+def _parameters_of(url: Url) -> list[tuple[str, str]]:
+    """The parameters as libpq reads them: names and values decoded."""
+    parameters = [(unquote(name), equals, unquote(value)) for name, equals, value in map(_parted, url.parameters)]
+    pairs = [(name, value) for name, _, value in parameters]
+    for name, equals, _ in parameters:
+        if not equals:
+            named = f": {name}" if _is_open(pairs) and url_parameters.SHOWN.fullmatch(name) else ""
+            raise UsageError(f"the database URL has a parameter without a value{named}", "write name=value")
+    return pairs
+
+
+def _parted(parameter: str) -> tuple[str, str, str]:
+    return parameter.partition("=")
+
+
+def _is_open(parameters: Iterable[tuple[str, str]]) -> bool:
+    """Whether none of the parameters can be the rest of a password that ought to be encoded or quoted."""
+    return not any(name.lower() in SECRETS or "@" in value for name, value in parameters)
+
+
+def _pairs_in(text: str) -> list[tuple[str, str]]:
+    return [(name, _plain(value)) for name, value in PAIR.findall(text)]
+
+
+def _foreign(parameters: Iterable[tuple[str, str]]) -> bool:
+    """Whether a connection string has to be written anew for libpq; UsageError when it cannot be."""
+    given = list(parameters)
+    return [url_parameters.known(*pair, shown=_is_open(given)) for pair in given] != given
+
+
+def _with_known_parameters(url: Url) -> str:
+    taken = (url_parameters.known(*pair) for pair in _parameters_of(url))
+    return str(replace(url, parameters=tuple(_encoded(filter(None, taken)))))
+
+
+def _known_pair(pair: re.Match[str]) -> str:
+    name, value = pair[1], _plain(pair[2])
+    taken = url_parameters.known(name, value)
+    return pair[0] if taken == (name, value) else f"{taken[0]}={taken[1]} " if taken else ""
 
 
 def without_password(text: str) -> str:
@@ -127,21 +179,52 @@ def _encoded(parameters: Iterable[tuple[str, str]]) -> Iterable[str]:
     return (f"{name}={quote(value, safe='')}" for name, value in parameters)
 
 
+VARIABLES = {
+    "host": "PGHOST",
+    "port": "PGPORT",
+    "user": "PGUSER",
+    "password": "PGPASSWORD",
+    "dbname": "PGDATABASE",
+    "passfile": "PGPASSFILE",
+    "service": "PGSERVICE",
+    "sslmode": "PGSSLMODE",
+    "sslrootcert": "PGSSLROOTCERT",
+    "channel_binding": "PGCHANNELBINDING",
+    "require_auth": "PGREQUIREAUTH",
+}
+
+
+def parameters(text: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """What a connection string says, decoded and by libpq's names, and what libpq's variables add to it.
+
+    >>> parameters("postgresql://ana:s%40@db/power?sslmode=require", {"PGPORT": "5433"})["password"]
+    's@'
+    """
+    given = _pairs(text)
+    if "://" in text:
+        url = Url.parse(text)
+        host, port = _host_and_port(url.hosts)
+        written = {"user": url.user, "password": url.password, "dbname": url.path[1:]}
+        given = {name: unquote(value) for name, value in written.items() if value}
+        given |= {name: value for name, value in {"host": host, "port": port}.items() if value}
+        given |= {_name(parameter): unquote(_parted(parameter)[2]) for parameter in url.parameters}
+    found = {name: environ[variable] for name, variable in VARIABLES.items() if environ.get(variable)}
+    return found | {name: value for name, value in given.items() if value}
+
+
 def server_address(text: str, environ: Mapping[str, str]) -> tuple[str, int] | None:
     """Host and port that a connection string leads to; None for a Unix socket, a service, or several hosts.
 
     >>> server_address("postgresql://u@db.example.com/power?sslmode=require", {})
     ('db.example.com', 5432)
     """
-    given = _pairs(text)
-    if "://" in text:
-        url = Url.parse(text)
-        host, port = _host_and_port(url.hosts)
-        given = {"host": url.parameter("host") or host, "port": url.parameter("port") or port}
-    host = given.get("host") or environ.get("PGHOST") or ""
-    port = given.get("port") or environ.get("PGPORT") or "5432"
+    found = parameters(text, environ)
+    host, port = found.get("host", ""), found.get("port", "5432")
+    several = "://" in text and "," in Url.parse(text).hosts
     return (
-        (host, int(port)) if host and not host.startswith(("/", "@")) and port.isdecimal() and "," not in host else None
+        (host, int(port))
+        if host and not host.startswith(("/", "@")) and port.isdecimal() and "," not in host and not several
+        else None
     )
 
 

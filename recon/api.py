@@ -33,7 +33,7 @@ from recon.parameters import Mending, Pace
 from recon.proof import Proof
 from recon.reference import Reference
 from recon.report import FixReport, Status
-from recon.window import Window, check_period, parse_date
+from recon.window import Window, parse_date
 
 __all__ = ["Explanation", "FixReport", "Options", "Proof", "Status", "explain", "fix", "plan", "status", "verify"]
 
@@ -146,7 +146,6 @@ def fix(
 def explain(day: Day, period: int, farm: str, **options: Unpack[Options]) -> Explanation:
     """The arithmetic of one key, and what is stored for it."""
     parsed = parse_date(str(day))
-    check_period(parsed, period)
     asked = _asked("explain", options)
     return explanation.explain(asked.settings, asked.reference, parsed, period, farm, name=asked.name)
 

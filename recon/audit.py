@@ -3,8 +3,7 @@
 One verdict per stored row. Of several reasons the first of this list counts:
 
 unknown_model     its miner model is not configured
-orphan            the source has no such key
-unpriceable       the source has the key, but only in rows that cannot be priced
+orphan            the source has no such key, or has it only in rows that cannot be priced
 duplicate         another row of the same key and model is kept (the one that agrees, where one does)
 blocked           the date has no difficulty: not judged
 whole             a date all of whose rows are priced as whole machines (not wrong, reported)
@@ -30,7 +29,7 @@ WRONG = ("stale", "wrong_difficulty", "zero", "negative", "nan")
 """Verdicts of rows that have to be computed anew."""
 SURPLUS = ("duplicate", "orphan", "unknown_model")
 """Verdicts of rows that should not be there."""
-ASTRAY = ("orphan", "unknown_model", "unpriceable")
+ASTRAY = ("orphan", "unknown_model")
 """Verdicts of rows that no key and configured model asks for."""
 
 STORED: FrameSchema = {
@@ -84,15 +83,13 @@ class Tolerance:
 def judge(
     wanted: pl.LazyFrame,
     stored: pl.LazyFrame,
-    unpriceable: pl.LazyFrame,
     miners: pl.LazyFrame,
     tolerance: Tolerance | None = None,
 ) -> pl.LazyFrame:
     """One row per stored row of some whole dates, with `verdict`, `expected_btc`, `expected_difficulty` and `ratio`.
 
     wanted: one row per CALC_KEY as bitcoin.calculations gives it (bitcoin_mined, difficulty), and `whole_btc`, what
-    whole machines would have mined. stored: STORED. unpriceable: the KEYs that only rows without a price have.
-    miners: one row per configured miner model.
+    whole machines would have mined. stored: STORED. miners: one row per configured miner model.
     ratio is stored over expected BTC, null where nothing is expected.
     """
     near = tolerance or Tolerance()
@@ -100,13 +97,11 @@ def judge(
     due = _expectation(wanted).join(whole, on=CALC_KEY, how="left")
     found = stored.join(due, on=CALC_KEY, how="left")
     keys = wanted.select(KEY).unique().with_columns(has_key=pl.lit(True))
-    strange = unpriceable.select(KEY).unique().with_columns(unpriced=pl.lit(True))
     models = miners.select("miner_model").with_columns(known_model=pl.lit(True))
     found = (
         found.join(keys, on=KEY, how="left")
-        .join(strange, on=KEY, how="left")
         .join(models, on="miner_model", how="left")
-        .with_columns(pl.col("has_key", "unpriced", "known_model").fill_null(False))
+        .with_columns(pl.col("has_key", "known_model").fill_null(False))
         .with_columns(_base_verdict(near).alias("verdict"), agrees_whole=_agrees_whole(near))
     )
     found = _keep_one_per_pair(found)
@@ -171,7 +166,7 @@ def _base_verdict(near: Tolerance) -> pl.Expr:
         pl.when(~pl.col("known_model"))
         .then(pl.lit("unknown_model"))
         .when(~pl.col("has_key"))
-        .then(pl.when(pl.col("unpriced")).then(pl.lit("unpriceable")).otherwise(pl.lit("orphan")))
+        .then(pl.lit("orphan"))
         .when(wanted.is_null())
         .then(pl.lit("blocked"))
         .when(right & same_difficulty)
@@ -205,7 +200,7 @@ def _keep_one_per_pair(found: pl.LazyFrame) -> pl.LazyFrame:
 
 def _recognize_whole_dates(found: pl.LazyFrame) -> pl.LazyFrame:
     """A date all of whose judged rows agree with whole machines was priced so: its rows are not wrong."""
-    judged = ~pl.col("verdict").is_in([*SURPLUS, "unpriceable", "blocked"])
+    judged = ~pl.col("verdict").is_in([*SURPLUS, "blocked"])
     all_whole = (pl.col("agrees_whole") | ~judged).all().over("settlement_date")
     whole = judged & all_whole & (pl.col("verdict") != "ok")
     return found.with_columns(verdict=pl.when(whole).then(pl.lit("whole")).otherwise("verdict"))
@@ -246,7 +241,7 @@ def several_difficulties(judged: pl.LazyFrame) -> pl.LazyFrame:
 
     The example is the first row that has not the date's own.
     """
-    placed = judged.filter(~pl.col("verdict").is_in(["unknown_model", "orphan", "unpriceable"]))
+    placed = judged.filter(~pl.col("verdict").is_in(["unknown_model", "orphan"]))
     of_date = pl.col("stored_difficulty").n_unique().over("settlement_date").cast(pl.Int64)
     mixed = placed.with_columns(of_date=of_date).filter(pl.col("of_date") > 1)
     other = pl.col("stored_difficulty").eq_missing(pl.col("expected_difficulty"))

@@ -21,6 +21,8 @@ H_PER_TH = 1e12
 HOURS_PER_PERIOD = 0.5
 HASHES_PER_DIFFICULTY = 2.0**32
 SATOSHI_PER_BTC = 10.0**SATOSHI_DECIMALS
+MOST_BTC = 1e21
+"""Far beyond all there will ever be; sums of so much still fit 38 digits."""
 FLOOR_DECIMALS = 9
 """A quotient within 1e-9 of a whole machine is one: 1.525 MWh runs exactly 1000 machines of 3050 W, which
 binary floating point may put at 999.9999999999999."""
@@ -43,8 +45,8 @@ def whole_machine_share() -> pl.Expr:
 
 
 def satoshi_rounded(btc: pl.Expr) -> pl.Expr:
-    """BTC as the Decimal that is stored: rounded once, half-even, to 8 decimals."""
-    satoshi = (btc * SATOSHI_PER_BTC).round(0, mode="half_to_even").cast(pl.Int128)
+    """BTC as the Decimal that is stored: rounded once, half-even, to 8 decimals; null for more than is ever stored."""
+    satoshi = pl.when(btc < MOST_BTC).then(btc * SATOSHI_PER_BTC).round(0, mode="half_to_even").cast(pl.Int128)
     return satoshi.cast(pl.Decimal(38, 0)) * pl.lit("0.00000001").cast(BTC)
 
 

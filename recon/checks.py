@@ -24,7 +24,7 @@ RISKS = {
 """Points that each trouble adds; 14 in all."""
 AT_LEAST = {
     *("concurrency", "headroom", "write_probe", "memory", "connect_timeout", "statement_timeout", "lock_timeout"),
-    *("idle_in_transaction_session_timeout", "transaction_timeout"),
+    *("idle_in_transaction_session_timeout", "idle_session_timeout", "transaction_timeout"),
 }
 """Checks whose value should not be below their threshold; that of the others should not be above it."""
 HIGH, MODERATE = 8, 4

@@ -243,9 +243,11 @@ class Settings:
     """What every command needs to know about its database, tables, reference data and output.
 
     read_only: whatever a session of these settings does, it does in read-only transactions.
+    search_path: where the URL sets one, as SQL (a list of schemas); else it is the role's own.
     """
 
     database_url: str = field(default="", repr=False)
+    search_path: str | None = None
     read_only: bool = False
     curtailment: Table = DEFAULT_CURTAILMENT
     calculations: Table = DEFAULT_CALCULATIONS
@@ -291,12 +293,22 @@ def find_database_url(given: str | None, environ: Mapping[str, str] | None = Non
     An empty string means libpq's own PG* variables. `embedded` is passed on as it is.
     """
     env = os.environ if environ is None else environ
-    text = given or env.get(variable("database_url", env) or "")
+    text = _given_url(given, env)
     if text:
         return address.normalize_url(text)
     if any(env.get(name) for name in LIBPQ_VARIABLES):
         return "postgresql://"
     raise UsageError("no database is named", NO_DATABASE_HINT, code="no_database")
+
+
+def find_search_path(given: str | None, environ: Mapping[str, str] | None = None) -> str | None:
+    """The search path that the connection string of `find_database_url` sets, if it does."""
+    text = _given_url(given, os.environ if environ is None else environ)
+    return address.search_path(text) if text else None
+
+
+def _given_url(given: str | None, environ: Mapping[str, str]) -> str | None:
+    return given or environ.get(variable("database_url", environ) or "")
 
 
 def parse_settings(given: Mapping[str, Any], *, database: bool) -> Settings:
@@ -309,6 +321,7 @@ def parse_settings(given: Mapping[str, Any], *, database: bool) -> Settings:
     return Settings(
         **{name: given[name] for name in kept if given[name] is not None},
         database_url=find_database_url(given["database_url"]) if database else "",
+        search_path=find_search_path(given["database_url"]) if database else None,
         curtailment=Table.parse(
             given["curtailment_table"] or "curtailment_records",
             CURTAILMENT_COLUMNS,
@@ -337,3 +350,8 @@ def _on_or_off(option: str, text: str | None) -> bool:
 def server_address(text: str, environ: Mapping[str, str] | None = None) -> tuple[str, int] | None:
     """`address.server_address`, with libpq's own variables."""
     return address.server_address(text, os.environ if environ is None else environ)
+
+
+def libpq_parameters(text: str, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """`address.parameters`, with libpq's own variables."""
+    return address.parameters(text, os.environ if environ is None else environ)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import math
 import queue
-import re
 import threading
 import time
 import weakref
@@ -31,14 +30,11 @@ from adbc_driver_manager import AdbcConnection, AdbcDatabase, AdbcStatement, Sta
 from adbc_driver_manager._reader import AdbcRecordBatchReader
 
 from recon.address import secrets_in, socket_url, with_parameters, without_password
-from recon.config import Settings, TableName, Timeouts
-from recon.errors import ConnectError, DatabaseError, ExitCode, Interrupted, PermissionDenied, ReconError
+from recon.config import Settings, TableName, Timeouts, libpq_parameters
+from recon.errors import DatabaseError, ExitCode, Interrupted, ReconError
 from recon.profile import moved, stage
+from recon.server_errors import STANDBY_HINT, first_error_line, server_spoke, told_in_english, translate
 
-TRANSIENT_STATES = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300", "57014", "25P03", "25P04", "23505"}
-"""What can pass when tried again: serialization, deadlock, lock wait, shutdown and crash, too many connections,
-statement timeout, a session ended for idling in its transaction, and a row that a rival wrote first (the next
-attempt sees it)."""
 KEEPALIVES = {
     "keepalives_idle": "30",
     "keepalives_interval": "10",
@@ -46,6 +42,8 @@ KEEPALIVES = {
     "tcp_user_timeout": "60000",  # while something we sent is not acknowledged, the others do not count
 }
 """A peer that has gone is noticed after one minute."""
+SHORTEST_LIMIT_S = 0.1
+"""No server ends sessions for waiting less than that."""
 STATEMENTS_IN_ONE = 2
 """What we call one statement may be prepared first; either can take as long as the statement timeout allows."""
 Use = Callable[[AdbcStatement], Any]
@@ -103,18 +101,6 @@ def date_list(dates: Iterable[date]) -> str:
     return "array[" + ", ".join(f"date '{day.isoformat()}'" for day in dates) + "]::date[]"
 
 
-def is_transient(error: BaseException) -> bool:
-    """Whether trying again can help; never for data or permission errors."""
-    if not isinstance(error, DatabaseError) or isinstance(error, PermissionDenied):
-        return False
-    state = error.sqlstate
-    if isinstance(error, ConnectError):
-        return error.code == "connect"
-    if state is None:
-        return error.code in ("lost", "commit_unknown")
-    return state in TRANSIENT_STATES or state.startswith("08")
-
-
 def connection_string(settings: Settings, application_name: str) -> str:
     """The settings' URL with connect timeout, keepalives and application name added where not already given."""
     extras = {
@@ -162,9 +148,11 @@ class Session:
         self.uses = 0
         self._known, self._is_shared = known or Known(), known is not None
         self._secrets = secrets_in(settings.database_url)
+        self._settings = settings
         self._url = without_password(settings.database_url)
         self._statement: AdbcStatement | None = None
         self._asked_at: float | None = None
+        self._answered_at = self._began_at = self.opened_at
         self._patience_s = math.inf
         self._connect_s = settings.timeouts.connect_s
         self._guard = threading.Lock()
@@ -173,6 +161,8 @@ class Session:
         _open_sessions.add(self)
         try:
             self.limit(settings.timeouts)
+            if settings.search_path:
+                self.execute("select set_config('search_path', $1::text, false)", settings.search_path)
         except BaseException:
             self.close()
             raise
@@ -190,11 +180,20 @@ class Session:
         asked_at = self._asked_at
         if asked_at is None or time.monotonic() - asked_at < self._patience_s:
             return None
+        if self._waits_for_standby():
+            why = "a commit waits for the server's synchronous standby, which is away"
+            return DatabaseError(f"{why}: no answer for {self._patience_s:.0f} s", STANDBY_HINT, code="standby")
         return DatabaseError(
             f"the server did not answer for {self._patience_s:.0f} s",
             "see 'recon diagnose'; then run 'recon resume'",
             code="lost",
         )
+
+    def _waits_for_standby(self) -> bool:
+        """Whether that is what a session of this name waits for, as another one sees it."""
+        with suppress(ReconError), Session(self._settings, f"{self.name}/why", last_words=True) as other:
+            return bool(other.rows(sql("waits_for_standby"), self.name)[0]["waits"])
+        return False
 
     def __enter__(self) -> Session:
         return self
@@ -256,7 +255,7 @@ class Session:
         isolation = "repeatable read" if snapshot else "read committed"
         # Never "read write": that would override the administrator's default_transaction_read_only.
         access = "read only" if read_only or self._read_only else ""
-        self._in_transaction = True
+        self._in_transaction, self._began_at = True, time.monotonic()
         try:
             self.execute(f"begin isolation level {isolation} {access}")
             yield
@@ -331,18 +330,43 @@ class Session:
                     asked.bind(_bind(values))
                 return use(asked)
             finally:
-                self._asked_at = None
+                self._asked_at, self._answered_at = None, time.monotonic()
                 with self._guard:
                     self._statement = None
 
     @contextmanager
     def _translated(self, *, connecting: bool = False) -> Iterator[None]:
         self._check_stop()
+        waited_s = time.monotonic() - self._answered_at
         try:
             yield
         except adbc_driver_manager.Error as error:
             self._check_stop()
-            raise translate(error, self._url, self._secrets, connecting=connecting) from None
+            state = error.sqlstate or (
+                self._refusal(str(error)) if connecting else self._ended_by(str(error), waited_s)
+            )
+            raise translate(error, self._url, self._secrets, connecting=connecting, sqlstate=state) from None
+
+    def _refusal(self, said: str) -> str | None:
+        """The SQLSTATE of a refused connection: asked for again where libpq has only words in another language."""
+        from recon import handshake
+
+        return told_in_english(said) or handshake.sqlstate(said, libpq_parameters(self._settings.database_url))
+
+    def _ended_by(self, said: str, waited_s: float) -> str | None:
+        """The SQLSTATE by which the server ended the session while it waited for us: that message comes without one.
+
+        In another language it is told by the limits that a new session has, and by how long this one waited.
+        """
+        known = told_in_english(said)
+        if known or not server_spoke(said) or waited_s < SHORTEST_LIMIT_S:
+            return known
+        began = self._in_transaction and self._answered_at >= self._began_at
+        spent_s = {"25P03": waited_s, "25P04": time.monotonic() - self._began_at} if began else {"57P05": waited_s}
+        with suppress(ReconError), Session(self._settings, self.name, last_words=True) as new, new.transaction():
+            (limits,) = new.rows(sql("session_limits"))
+            return next((state for state, spent in spent_s.items() if spent >= (limits[state] or math.inf)), None)
+        return None
 
     def _check_stop(self) -> None:
         if not self._last_words:
@@ -447,68 +471,6 @@ class Pool:
         while not self._idle.empty():
             self._idle.get_nowait().close()
         self._known.close()
-
-
-def first_error_line(text: str) -> str:
-    """What the server said, without the driver's wrapping and without the query."""
-    found = re.search(r"(?:ERROR|FATAL|PANIC):\s+(.+)", text)
-    line = found.group(1) if found else text
-    line = re.sub(r"^[A-Z_]+: (\[libpq\] )?", "", line.strip()).split("\n")[0]
-    return re.sub(r"\s*\. SQLSTATE: \w+$", "", line).strip()
-
-
-def translate(error: Any, url: str, secrets: set[str], *, connecting: bool = False) -> DatabaseError:
-    """A driver's exception as ours: one line, no secret, with what to do next."""
-    text = str(error)
-    line = first_error_line(text)
-    for secret in secrets:
-        line = line.replace(secret, "***")
-    state: str | None = error.sqlstate
-    if connecting:
-        return _connect_error(line, text, url)
-    if state == "42501" and "must be owner" in line:
-        return PermissionDenied(line, "ask its owner to do this")
-    if state == "42501":
-        return PermissionDenied(line, "ask for the missing GRANT; the README lists what a reader and a writer need")
-    if state == "57014":
-        hint = "raise --statement-timeout, or use a smaller batch"
-        return DatabaseError(line, hint, code="timeout", sqlstate=state)
-    if state == "55P03":
-        return DatabaseError(line, "another session holds the lock; try again later", code="lock", sqlstate=state)
-    if state == "25006":
-        hint = "it is a standby, or set to read-only (default_transaction_read_only): name the primary, or wait"
-        return DatabaseError(f"the server takes no changes: {line}", hint, code="read_only", sqlstate=state)
-    if state is None or state.startswith(("08", "57P")):
-        return DatabaseError(line, "run 'recon resume' when the server is back", code="lost", sqlstate=state)
-    return DatabaseError(line, sqlstate=state)
-
-
-def _connect_error(line: str, text: str, url: str) -> ConnectError:
-    causes = {
-        "password authentication failed|no password supplied": (
-            "authentication",
-            "check user and password (~/.pgpass and PGPASSWORD are read)",
-        ),
-        r'database "[^"]*" does not exist': ("no_database", "check the database's name in the URL"),
-        r'role "[^"]*" does not exist': ("authentication", "check the user in the URL"),
-        "no pg_hba.conf entry|certificate|SSL|does not support": (
-            "refused",
-            "check sslmode, the certificate and the server's pg_hba.conf",
-        ),
-        "invalid (connection option|URI|sslmode|port|integer)|missing": (
-            "usage",
-            "check the database URL: postgresql://user@host:5432/database",
-        ),
-        "timeout expired": ("connect", "the server did not answer in time; see 'recon diagnose'"),
-        "too many (clients|connections)|remaining connection slots": (
-            "connect",
-            "the server has no free connection; use fewer --workers or try later",
-        ),
-    }
-    for pattern, (code, hint) in causes.items():
-        if re.search(pattern, text):
-            return ConnectError(f"cannot connect to {url}: {line}", hint, code=code)
-    return ConnectError(f"cannot connect to {url}: {line}", "check that the server runs and that the address is right")
 
 
 def scan_with_connectorx(settings: Settings, queries: list[str]) -> pl.DataFrame:

@@ -16,7 +16,7 @@ from recon.config import Settings, Timeouts
 from recon.database import Pool, Session, connect
 from recon.diagnose_network import phases
 from recon.diagnose_queries import ladder
-from recon.diagnose_server import locks, memory, sessions, settings_checks, table_checks, write_probe
+from recon.diagnose_server import locks, memory, sessions, settings_checks, standby_check, table_checks, write_probe
 from recon.errors import ConnectError, DatabaseError, Interrupted, ReconError
 from recon.tables import Layout, inspect
 
@@ -227,6 +227,7 @@ def pooler(scene: Scene) -> Iterator[Check]:
 def _settings(scene: Scene) -> Iterator[Check]:
     with scene.session() as session:
         yield from settings_checks(session, scene.settings.timeouts.connect_s)
+        yield from standby_check(session)
 
 
 def _ladder(scene: Scene) -> Iterator[Check]:

@@ -13,7 +13,10 @@ from recon.checks import FAIL, OK, SKIP, WARN, Check
 from recon.config import Table, TableName, quote_identifier
 from recon.database import Session, sql
 from recon.errors import DatabaseError
+from recon.invalid_index import InvalidIndex, invalid_indexes
+from recon.obstacles import standby_away
 from recon.schema import CALC_KEY
+from recon.server_errors import WITHOUT_STANDBY
 from recon.setup import index_statement
 from recon.tables import Layout
 
@@ -21,6 +24,7 @@ NEEDS_MS = {
     "statement_timeout": (1_000, 5_000, "recon fix 5 --statement-timeout 120"),
     "lock_timeout": (100, 1_000, "recon fix --lock-timeout 30"),
     "idle_in_transaction_session_timeout": (1_000, 10_000, "recon fix --idle-timeout 60"),
+    "idle_session_timeout": (5_000, 60_000, "ALTER ROLE {role} SET idle_session_timeout = 0;"),
     "transaction_timeout": (5_000, 30_000, "ALTER ROLE {role} SET transaction_timeout = 0;  -- or: recon fix 1"),
 }
 """Per setting: fails below, warns below (a chunk needs seconds), and what to do. 0 means no limit."""
@@ -50,6 +54,13 @@ def settings_checks(session: Session, connect_s: float) -> Iterator[Check]:
     yield Check("connect_timeout", WARN if slow else OK, connect_s, "s", 2, "of this program", advice)
 
 
+def standby_check(session: Session) -> Iterator[Check]:
+    """Whether a commit would wait for a synchronous standby that is not there."""
+    away = standby_away(session)
+    advice = f"{WITHOUT_STANDBY}  -- or have it back" if away else ""
+    yield Check("synchronous_standby", FAIL if away else OK, detail=away or "", advice=advice)
+
+
 def table_checks(session: Session, layout: Layout) -> Iterator[Check]:
     """Rows, size and upkeep of both tables, and the indexes that a run uses."""
     for table, oid in ((layout.curtailment, layout.curtailment_oid), (layout.calculations, layout.calculations_oid)):
@@ -58,11 +69,21 @@ def table_checks(session: Session, layout: Layout) -> Iterator[Check]:
         except DatabaseError as error:  # its size needs a lock that whoever rewrites the table does not give
             yield Check(f"table_{table.name}", SKIP, detail=error.message)
         yield _date_index(table, session.rows(sql("diagnose_index"), oid, dict(table.columns)["settlement_date"])[0])
+        for index in invalid_indexes(session, layout, oid):
+            yield _invalid_index(table, index)
     if layout.unique_index:
         yield Check("unique_index", OK)
     else:
         detail = f"no unique index on {', '.join(CALC_KEY)}"
         yield Check("unique_index", WARN, detail=detail, advice=index_statement(layout) + ";")
+
+
+def _invalid_index(table: Table, index: InvalidIndex) -> Check:
+    """One that was left unfinished costs every write and helps no query."""
+    detail = f"{index.name} of {table.name} is INVALID"
+    if index.is_being_built:
+        return Check("invalid_index", OK, detail=f"{detail}: it is being built")
+    return Check("invalid_index", WARN, detail=f"{detail}: whoever built it was stopped", advice=index.drop)
 
 
 def _date_index(table: Table, found: dict[str, Any]) -> Check:
@@ -137,20 +158,27 @@ def locks(session: Session, layout: Layout) -> Iterator[Check]:
 def write_probe(session: Session) -> Iterator[Check]:
     """COPY of 100,000 rows into a temporary table, as a chunk would write them."""
     try:
-        session.execute("create temporary table recon_probe (period integer, farm text, value float8)")
+        with session.transaction():
+            session.execute("set local synchronous_commit = local")  # a standby that is away has a check of its own
+            rate = _copy_rate(session)
     except DatabaseError as error:
         yield Check("write_probe", SKIP, detail=f"no temporary table: {error.message}")
         return
+    slow = rate < SLOW_ROWS_PER_S
+    advice = "recon fix 5  # writing is slow: keeps transactions short" if slow else ""
+    detail = f"{PROBE_ROWS:,} rows copied into a temporary table"
+    yield Check("write_probe", WARN if slow else OK, rate, "rows/s", SLOW_ROWS_PER_S, detail, advice)
+
+
+def _copy_rate(session: Session) -> float:
+    """Rows per second into a temporary table, which goes with the transaction."""
+    session.execute("create temporary table recon_probe (period integer, farm text, value float8) on commit drop")
     farms = pl.Series("farm", ["T_PROBE-1"]).new_from_index(0, PROBE_ROWS)
     rows = pl.DataFrame({"period": pl.int_range(PROBE_ROWS, dtype=pl.Int32, eager=True), "farm": farms})
     rows = rows.with_columns(value=pl.col("period").cast(pl.Float64))
     started = time.perf_counter()
     session.copy(TableName("recon_probe"), rows, temporary=True)
-    rate = PROBE_ROWS / (time.perf_counter() - started)
-    slow = rate < SLOW_ROWS_PER_S
-    advice = "recon fix 5  # writing is slow: keeps transactions short" if slow else ""
-    detail = f"{PROBE_ROWS:,} rows copied into a temporary table"
-    yield Check("write_probe", WARN if slow else OK, rate, "rows/s", SLOW_ROWS_PER_S, detail, advice)
+    return PROBE_ROWS / (time.perf_counter() - started)
 
 
 def memory() -> Iterator[Check]:

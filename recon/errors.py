@@ -97,6 +97,13 @@ class ConnectError(DatabaseError):
     code = "connect"
 
 
+class AddressError(ConnectError):
+    """The connection string cannot be right: the driver refuses it before it looks for a server."""
+
+    exit_code = ExitCode.USAGE
+    code = "usage"
+
+
 class PermissionDenied(DatabaseError):
     """The role may not do this; the hint is the GRANT it needs."""
 

@@ -12,14 +12,17 @@ import polars as pl
 from recon.bitcoin import H_PER_TH, HASHES_PER_DIFFICULTY, J_PER_MWH, calculations
 from recon.config import Settings
 from recon.database import Session, connect, sql
-from recon.errors import ExitCode
+from recon.errors import ConnectError, ExitCode
 from recon.reference import Reference
 from recon.report import SCHEMA_VERSION
 from recon.schema import BTC, EPOCHS, MINERS, FrameSchema
 from recon.tables import Layout, inspect, read_keys, scope
+from recon.window import check_period, periods_in_day
 
 ATOL_BTC = Decimal("1e-8")
 RTOL = Decimal("1e-6")
+MOST_PERIOD = 2**31 - 1
+"""What an integer column holds."""
 
 
 def agree(found: Decimal, wanted: Decimal) -> bool:
@@ -100,6 +103,12 @@ class Explanation:
     nearest: tuple[tuple[date, int, str], ...]
 
     @property
+    def impossible(self) -> str | None:
+        """That the day has no such settlement period, so that no row of it can be priced; None where it has."""
+        last = periods_in_day(self.day)
+        return None if 1 <= self.period <= last else f"{self.day} has settlement periods 1 to {last} only"
+
+    @property
     def exit_code(self) -> ExitCode:
         """0 when every model's one stored row agrees; 4 when the date has no difficulty; else 1."""
         verdicts = {line.verdict for line in self.models}
@@ -124,6 +133,7 @@ class Explanation:
                 "farm_id": self.farm,
             },
             "fleet": self.fleet,
+            "impossible": self.impossible,
             "source_rows": [{"volume_mwh": volume, "counts": counts} for volume, counts in self.source_rows],
             "energy_mwh": self.energy_mwh,
             "joules": None if self.energy_mwh is None else self.energy_mwh * J_PER_MWH,
@@ -140,11 +150,20 @@ class Explanation:
 
 
 def explain(settings: Settings, reference: Reference, day: date, period: int, farm: str, *, name: str) -> Explanation:
-    """Everything about one key; read-only."""
-    with connect(settings, name) as session:
-        layout = inspect(session, settings)
-        with session.transaction(read_only=True, snapshot=True):
-            return explain_in(session, layout, settings, reference, day, period, farm)
+    """Everything about one key; read-only. UsageError for a period that the day has not, unless rows stand there."""
+    if abs(period) > MOST_PERIOD:
+        check_period(day, period)
+    try:
+        with connect(settings, name) as session:
+            layout = inspect(session, settings)
+            with session.transaction(read_only=True, snapshot=True):
+                found = explain_in(session, layout, settings, reference, day, period, farm)
+    except ConnectError:
+        check_period(day, period)
+        raise
+    if not found.source_rows and not found.orphans:
+        check_period(day, period)
+    return found
 
 
 def explain_in(

@@ -29,7 +29,6 @@ from recon.tables import (
     inspect,
     read_keys,
     read_source_rows,
-    read_unpriceable,
     scope,
     scope_of_periods,
 )
@@ -37,8 +36,6 @@ from recon.window import Window
 
 CHUNK_ROWS = 120_000
 """Keys and stored rows in memory at a time, as far as whole dates allow: about 100 MB."""
-BESIDE = (*SURPLUS, "unpriceable")
-"""Verdicts of rows other than the one that a key and model is expected to have."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +159,6 @@ class _Moment:
             judged = repair.verdicts(
                 keys,
                 stored,
-                lambda: read_unpriceable(self.session, self.layout, where),
                 self.reference,
                 self.settings.fleet,
                 self.check.tolerance,
@@ -182,7 +178,7 @@ def _left_out(counts: pl.DataFrame, judged: pl.DataFrame) -> Counter[str]:
     """Why the slice has no value for a key and model, and how often."""
     left_out = Counter(dict(judged.group_by("verdict").len().iter_rows()))
     left_out["missing"] = int((counts["expected"] - counts["matched"]).sum())
-    return Counter({why: rows for why, rows in left_out.items() if rows and why not in (*slices.RIGHT, *BESIDE)})
+    return Counter({why: rows for why, rows in left_out.items() if rows and why not in (*slices.RIGHT, *SURPLUS)})
 
 
 def _export(moment: _Moment, manifest: Manifest, directory: Path) -> ExportReport:

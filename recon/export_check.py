@@ -137,8 +137,8 @@ def _judged(
 def _judged_dates(
     rows: pl.DataFrame, stored: pl.DataFrame, settings: Settings, reference: Reference, near: Tolerance
 ) -> tuple[pl.DataFrame, values.Part]:
-    shares, impossible = slices.keys(rows)
+    shares = slices.keys(rows)
     keys = shares.select(ENERGY.keys())
-    judged = repair.verdicts(keys, stored, lambda: impossible, reference, settings.fleet, near)
+    judged = repair.verdicts(keys, stored, reference, settings.fleet, near)
     counts = gaps.count(keys.lazy(), gaps.named(reference.models), judged.lazy()).collect()
     return counts, values.folded(judged, lambda some: shares.join(some, on=KEY, how="semi"), reference)

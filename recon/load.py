@@ -11,7 +11,6 @@ from typing import Any
 import polars as pl
 
 from recon import audit, gaps, ledger, repair
-from recon.advice import UPDATE_DIFFICULTY
 from recon.bitcoin import calculations
 from recon.config import Settings
 from recon.database import Session, sql
@@ -19,6 +18,7 @@ from recon.errors import DatabaseError
 from recon.parameters import Mending
 from recon.partitions import period_groups
 from recon.profile import stage
+from recon.ranges import check_priced, check_range
 from recon.reference import Reference
 from recon.report import DateResult
 from recon.schema import BTC, CALC_KEY, CALC_KEY_SCHEMA, KEY
@@ -143,6 +143,7 @@ def _fill_part(
     if "missing" not in job.mending.repairs:
         rows = rows.join(doomed, on=CALC_KEY, how="semi")
     if not rows.is_empty():
+        check_range(rows, layout)
         with stage("copy"):
             session.copy(layout.calculations.name, as_stored(rows, layout, job.reference.difficulty_decimals))
             repair.note_replacements(session, job.run_id, doomed, rows)
@@ -207,9 +208,7 @@ def _missing_rows(keys: pl.DataFrame, done: pl.DataFrame, job: Job) -> pl.DataFr
     miners = job.reference.miners.lazy().sort("miner_model")
     wanted = calculations(keys.lazy().sort(KEY), miners, terms.lazy(), job.settings.fleet)
     rows = gaps.missing(wanted, done.lazy()).collect()
-    unpriced = rows.filter(pl.col("bitcoin_mined").is_null()).height
-    if unpriced:
-        raise DatabaseError(f"{unpriced} rows have no difficulty or subsidy", f"run '{UPDATE_DIFFICULTY}'")
+    check_priced(rows)
     return rows
 
 

@@ -15,7 +15,7 @@ import polars as pl
 from recon import __version__, gaps, ledger, values
 from recon.config import Settings
 from recon.database import Pool, Session, connect, pause, sql
-from recon.errors import ConnectError, DatabaseError, ExitCode, Interrupted, PermissionDenied, ReconError
+from recon.errors import DatabaseError, ExitCode, Interrupted, ReconError
 from recon.load import Job, fill
 from recon.parameters import Pace, to_dict
 from recon.pipeline import Watcher, retried
@@ -23,6 +23,7 @@ from recon.planning import PlannedDate, plan
 from recon.reference import Reference
 from recon.report import DateResult, FixReport, Status
 from recon.schema import KEY
+from recon.server_errors import ends_run
 from recon.survey import survey
 from recon.tables import Layout, inspect, read_done, read_keys, scope
 from recon.window import Window
@@ -76,7 +77,7 @@ class Minimal:
         """Fills one date, `care.keys` keys at a time; a key that fails is reported and the others go on."""
         window = Window(day, day)
         with self._pool.session() as session:
-            layout = inspect(session, self._settings, writing=True)
+            layout = inspect(session, self._settings, writing=True, models=self._reference.models)
             before = self._first_look(session, layout, window)
             planned = plan(before, self._reference.terms([day]), Pace().order)
             keys = self._missing_keys(session, layout, scope([day]))
@@ -85,7 +86,7 @@ class Minimal:
     def most_critical(self) -> FixReport:
         """Fills the date with the most missing rows that can be priced."""
         with self._pool.session() as session:
-            layout = inspect(session, self._settings, writing=True)
+            layout = inspect(session, self._settings, writing=True, models=self._reference.models)
             found = self._first_look(session, layout, Window())
         days = found.incomplete.filter(pl.col("missing") > 0).get_column("settlement_date").to_list()
         priced = self._reference.terms(days).drop_nulls().get_column("settlement_date").to_list()
@@ -102,7 +103,7 @@ class Minimal:
             return self._survey_key(session, layout, window, key)
 
         with self._pool.session() as session:
-            layout = inspect(session, self._settings, writing=True)
+            layout = inspect(session, self._settings, writing=True, models=self._reference.models)
             before = look(session, layout, Window(day, day))
             if not before.total("expected"):
                 raise self._no_curtailment(session, layout, day, period, farm)
@@ -214,10 +215,10 @@ class Minimal:
                 return result.inserted
 
         try:
-            return retried(attempt, [day], self._watcher.retrying)
-        except (PermissionDenied, ConnectError):
-            raise
+            return retried(attempt, [day], self._watcher.retrying, layout)
         except DatabaseError as error:
+            if ends_run(error):
+                raise
             if batch.height == 1:
                 failed.append((*batch.row(0), str(error)))
                 return 0

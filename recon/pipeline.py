@@ -15,15 +15,16 @@ import polars as pl
 from recon import __version__, gaps, ledger, values
 from recon.audit import Tolerance
 from recon.config import Settings
-from recon.database import Pool, connect, is_transient, pause
+from recon.database import Pool, connect, pause
 from recon.engine import Engine, Retrying, Work, threads
-from recon.errors import ConnectError, DatabaseError, Interrupted, PermissionDenied, ReconError, UsageError
+from recon.errors import ConnectError, DatabaseError, Interrupted, ReconError, UsageError
 from recon.load import MAX_CHUNK_ROWS, Filled, Job, fill
 from recon.parameters import Mending, Pace, from_dict, to_dict
 from recon.partitions import chunks, halves
 from recon.planning import PlannedDate, blocked, plan
 from recon.reference import Reference
 from recon.report import DateResult, FixReport, Status
+from recon.server_errors import ends_run, is_transient, keeps_out
 from recon.survey import survey
 from recon.tables import Layout, inspect
 from recon.window import Window
@@ -120,7 +121,8 @@ def fix(
     name = f"recon/{command}/{run_id}"
     with Pool(settings, name) as pool:
         with pool.session() as session:
-            layout = inspect(session, settings, writing=not dry_run, removing=mending.changes_rows and not dry_run)
+            removing = mending.changes_rows and not dry_run
+            layout = inspect(session, settings, writing=not dry_run, removing=removing, models=reference.models)
             with watcher.comparing() as compared:
                 before = survey(
                     session, settings, layout, reference.models, window, deep=deep, compared=compared, pool=pool
@@ -201,7 +203,8 @@ def resume(
     job = Job(run_id, settings, reference, "resume", mending)
     with Pool(settings, job.application_name) as pool:
         with pool.session() as session:
-            layout = inspect(session, settings, writing=True, removing=mending.changes_rows)
+            removing = mending.changes_rows
+            layout = inspect(session, settings, writing=True, removing=removing, models=reference.models)
             left = ledger.unfinished(session, run_id)
             planned = blocked(left, reference.terms([date.day for date in left]))
             if not left and run["status"] in ledger.OPEN:
@@ -286,7 +289,8 @@ class _Run:
 
 def work(layout: Layout, job: Job, pool: Pool, dates: Sequence[date], retrying: Retrying) -> list[Filled]:
     """One chunk with all its second chances. A chunk that times out is halved, one that fails is done date by
-    date, and a date that still fails is recorded as failed. Without a server or a privilege the run ends.
+    date, and a date that still fails is recorded as failed. What no date can escape ends the run: no server, no
+    privilege, a table that has gone, a full disk.
     """
 
     attempts = 0
@@ -298,10 +302,10 @@ def work(layout: Layout, job: Job, pool: Pool, dates: Sequence[date], retrying: 
             return [fill(session, layout, job, dates, number)]
 
     try:
-        return retried(attempt, dates, retrying)
-    except (PermissionDenied, ConnectError):
-        raise
+        return retried(attempt, dates, retrying, layout)
     except DatabaseError as error:
+        if ends_run(error):
+            raise
         if len(dates) == 1:
             failed = DateResult(dates[0], "failed", 0, attempts=attempts, error=str(error))
             with pool.session() as session:
@@ -311,14 +315,24 @@ def work(layout: Layout, job: Job, pool: Pool, dates: Sequence[date], retrying: 
     return [filled for part in parts for filled in work(layout, job, pool, part, retrying)]
 
 
-def retried(operation: Callable[[int], T], dates: Sequence[date], retrying: Retrying) -> T:
+def retried(
+    operation: Callable[[int], T], dates: Sequence[date], retrying: Retrying, layout: Layout | None = None
+) -> T:
     """What the operation returns; it gets the number of the attempt, and is repeated for errors that can pass.
 
     Exponential backoff with jitter, ATTEMPTS times, but as long as RECONNECT_S while there is no server. Several
-    dates that time out are not repeated: the caller halves them.
+    dates that time out are not repeated: the caller halves them. layout: of the table that is written, by which a
+    rival's row is told from one that an index of somebody else's keeps out.
     """
+
+    def judged(number: int) -> T:
+        try:
+            return operation(number)
+        except DatabaseError as error:
+            raise (keeps_out(error, layout.key_columns) if layout else error) from None
+
     try:
-        return operation(1)
+        return judged(1)
     except ReconError as error:
         first = error
     import tenacity  # brings asyncio along: 35 ms that a run without a failure need not wait for
@@ -351,5 +365,5 @@ def retried(operation: Callable[[int], T], dates: Sequence[date], retrying: Retr
             number = attempt.retry_state.attempt_number
             if number == 1:
                 raise first
-            return operation(number)
+            return judged(number)
     raise AssertionError("tenacity either returns or raises")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import polars as pl
 
 from recon import audit
@@ -12,8 +10,8 @@ from recon.config import Fleet
 from recon.database import Session, sql
 from recon.errors import DatabaseError
 from recon.reference import Reference
-from recon.schema import CALC_KEY, KEY, KEY_SCHEMA
-from recon.tables import Layout, read_unpriceable, read_values
+from recon.schema import CALC_KEY
+from recon.tables import Layout, read_values
 
 
 def judge(
@@ -32,20 +30,19 @@ def judge(
     named: with the rows' `row_id`.
     """
     stored = read_values(session, layout, where, named=named)
-    return verdicts(keys, stored, lambda: read_unpriceable(session, layout, where), reference, fleet, tolerance)
+    return verdicts(keys, stored, reference, fleet, tolerance)
 
 
 def verdicts(
     keys: pl.DataFrame,
     stored: pl.DataFrame,
-    unpriceable: Callable[[], pl.DataFrame],
     reference: Reference,
     fleet: Fleet,
     tolerance: audit.Tolerance,
 ) -> pl.DataFrame:
     """audit.judge with what the reference data make of the keys (ENERGY, of whole dates).
 
-    Only the rows that one join does not settle are looked at more closely, and `unpriceable` is asked only for them.
+    Only the rows that one join does not settle are looked at more closely.
     """
     terms = reference.terms(keys.get_column("settlement_date").unique().to_list()).lazy()
     miners = reference.miners.lazy()
@@ -55,9 +52,7 @@ def verdicts(
         some = keys.lazy().join(periods, on=["settlement_date", "settlement_period"], how="semi")
         whole = calculations(some, miners, terms, Fleet.WHOLE).select(*CALC_KEY, whole_btc="bitcoin_mined")
         wanted = calculations(some, miners, terms, fleet).join(whole, on=CALC_KEY, how="left")
-        known = rows.join(keys, on=KEY, how="anti").is_empty()
-        strange = pl.DataFrame(schema=KEY_SCHEMA) if known else unpriceable()
-        return audit.judge(wanted, rows.lazy(), strange.lazy(), miners, tolerance).collect()
+        return audit.judge(wanted, rows.lazy(), miners, tolerance).collect()
 
     return audit.judge_doubtful(calculations(keys.lazy(), miners, terms, fleet), stored, look, tolerance)
 

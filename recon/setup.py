@@ -7,8 +7,10 @@ from typing import Any
 
 from recon import ledger
 from recon.config import Settings, Timeouts
-from recon.database import connect, sql
+from recon.database import Session, connect, sql
 from recon.errors import ExitCode, SchemaError
+from recon.invalid_index import InvalidIndex, invalid_indexes, telling
+from recon.obstacles import check_standby
 from recon.report import SCHEMA_VERSION
 from recon.schema import CALC_KEY
 from recon.tables import Layout, inspect
@@ -25,6 +27,8 @@ class InitReport:
     index_created: bool
     duplicates: int | None
     dry_run: bool
+    invalid_index: str | None = None
+    """One that an earlier `init` left unfinished: dropped, or (with a dry run) to be dropped."""
 
     exit_code = ExitCode.OK
 
@@ -39,6 +43,7 @@ class InitReport:
                 "created": self.index_created,
                 "statement": self.index_statement,
                 "duplicates": self.duplicates,
+                "invalid": self.invalid_index,
             },
             "statements": [] if self.ledger_existed else [self.ledger_ddl],
             "dry_run": self.dry_run,
@@ -59,8 +64,9 @@ def init(settings: Settings, *, name: str, unique_index: bool, dry_run: bool) ->
         layout = inspect(session, settings)
         existed = ledger.require(session)
         statement = None if layout.unique_index else index_statement(layout)
-        duplicates = None
+        duplicates, unfinished = None, None
         if unique_index and statement:
+            unfinished = _unfinished(session, layout)
             duplicates = int(session.rows(sql("duplicates", **layout.parts))[0]["duplicates"])
             if duplicates and not dry_run:
                 raise SchemaError(
@@ -68,10 +74,14 @@ def init(settings: Settings, *, name: str, unique_index: bool, dry_run: bool) ->
                     "remove them with 'recon fix --repair duplicate,orphan --yes', then run this again",
                 )
         if not dry_run:
+            check_standby(session)
             ledger.ensure(session)
             if unique_index and statement:
                 session.limit(patient)
-                session.execute(statement)
+                with telling(settings, layout, name):
+                    if unfinished:
+                        session.execute(unfinished.drop)
+                    session.execute(statement)
     return InitReport(
         ledger_existed=existed,
         ledger_ddl=ledger.ddl(),
@@ -80,4 +90,18 @@ def init(settings: Settings, *, name: str, unique_index: bool, dry_run: bool) ->
         index_created=bool(unique_index and statement and not dry_run),
         duplicates=duplicates,
         dry_run=dry_run,
+        invalid_index=unfinished.name if unfinished else None,
     )
+
+
+def _unfinished(session: Session, layout: Layout) -> InvalidIndex | None:
+    """The INVALID index that an earlier `init` left; SchemaError where an index cannot be built or is being built."""
+    if layout.has_heirs:
+        raise SchemaError(
+            f"{layout.calculations.name} has tables that inherit from it, whose rows no index of its own covers",
+            "move their rows into it, or partition the table instead",
+        )
+    found = next((index for index in invalid_indexes(session, layout) if index.is_ours), None)
+    if found and found.is_being_built:
+        raise SchemaError(f"the index {found.name} is being built by another session", "wait until it is done")
+    return found

@@ -73,14 +73,13 @@ def stored(rows: pl.DataFrame, models: Sequence[str]) -> pl.DataFrame:
     )
 
 
-def keys(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The keys of a slice, each once, as tables.SOURCE_ROWS; and those whose energy is impossible, as KEYs."""
+def keys(rows: pl.DataFrame) -> pl.DataFrame:
+    """The keys of a slice whose energy is possible, each once, as tables.SOURCE_ROWS."""
     possible = pl.col("energy_mwh").is_between(0, MOST_MWH).fill_null(False)
     once = rows.select(ENERGY.keys()).unique(KEY, keep="first", maintain_order=True)
-    one = once.filter(possible).with_columns(
+    return once.filter(possible).with_columns(
         source_rows=pl.lit(1, pl.Int64), row_mwh=pl.concat_list("energy_mwh").cast(pl.List(pl.Float64))
     )
-    return one, once.filter(~possible).select(KEY)
 
 
 def against(counts: pl.DataFrame, stated: pl.DataFrame, models: Sequence[str]) -> pl.DataFrame:

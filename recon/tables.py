@@ -12,13 +12,14 @@ from typing import Any
 
 import polars as pl
 
+from recon import obstacles
 from recon.audit import STORED
 from recon.config import AUTO, Reader, Settings, Table, quote_identifier
 from recon.database import Pool, Session, date_list, scan_with_connectorx, sql
 from recon.errors import DatabaseError, PermissionDenied, SchemaError
 from recon.partitions import halves, split_range
 from recon.report import Undated
-from recon.schema import CALC_KEY, CALC_KEY_SCHEMA, ENERGY, KEY_SCHEMA, SATOSHI_DECIMALS, FrameSchema
+from recon.schema import CALC_KEY, CALC_KEY_SCHEMA, ENERGY, SATOSHI_DECIMALS, FrameSchema
 from recon.verification import WEIGHTS
 from recon.window import Window, clock_changes
 
@@ -37,6 +38,8 @@ FITTING = {
     "bitcoin_mined": (("numeric", "float8"), "numeric with at least 8 decimals, or float8"),
     "difficulty": (("numeric", "float8"), "numeric or float8"),
 }
+ROW_ID = "concat_ws('/', tableoid, ctid, xmin)"
+"""What names a stored row to the server."""
 PRICES = ("original_price", "final_price")
 """Columns of the curtailment table that are used where they exist: rows that differ in price are not copies."""
 SOURCE_STATE: FrameSchema = {"settlement_date": pl.Date, "source_rows": pl.Int64, "volumes": pl.String}
@@ -49,10 +52,11 @@ CLOCK_CHANGES = clock_changes(2000, 2099)
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a user's table: its type by PostgreSQL's name, and the decimals of a constrained numeric."""
+    """One column of a user's table: its type by PostgreSQL's name, and decimals and digits of a constrained numeric."""
 
     base_type: str
     decimals: int | None = None
+    digits: int | None = None
 
     @property
     def is_float(self) -> bool:
@@ -77,6 +81,10 @@ class Layout:
     unique_index: bool
     price_columns: tuple[str, ...] = ()
     curtailment_oid: int = 0
+    is_table: bool = True
+    """Whether the calculations are rows on disk: a view's have nothing that tells them apart but their order."""
+    has_heirs: bool = False
+    """Whether other tables inherit from the calculations, whose rows count while no index of the parent covers them."""
     seed: int = field(default_factory=lambda: secrets.randbits(62), repr=False)
     """Of the hashes by which keys are told: drawn anew by every command, so that nobody can prepare keys that share
     one; the workers of a run share it."""
@@ -90,13 +98,19 @@ class Layout:
             "btc": self.stored_columns["bitcoin_mined"].exact("bitcoin_mined"),
             "difficulty": self.stored_columns["difficulty"].exact("difficulty"),
         }
+        volume = self.source_columns["volume"].exact("volume")
         return {
             "source": self.curtailment.relation,
             "stored": self.calculations.relation,
-            "stored_rows": self.calculations.stored_rows,
-            "volume": self.source_columns["volume"].exact("volume"),
+            "stored_rows": self.calculations.stored_rows if self.is_table else self.calculations.relation,
+            "row_id": ROW_ID if self.is_table else "(row_number() over ())::text",
+            "volume": volume,
             **values,
             "finite": sql("finite", **values),
+            "energy_mwh": sql("as_float", value=f"sum(abs({volume}))"),
+            "volume_float": sql("as_float", value=volume),
+            "btc_float": sql("as_float", value="bitcoin_mined"),
+            "difficulty_float": sql("as_float", value="difficulty"),
             "priceable": sql("priceable", long_days=date_list(long_days), short_days=date_list(short_days)),
             "key_hash": f"hashtextextended(farm_id::text, settlement_period::int8 # {self.seed}::int8)",
             "weights": str(WEIGHTS),
@@ -109,18 +123,33 @@ class Layout:
         return {"table": self.calculations.name.quoted, **names}
 
     @property
+    def key_columns(self) -> set[str]:
+        """What the calculations table calls the columns of a CALC_KEY."""
+        return {theirs for ours, theirs in self.calculations.columns if ours in CALC_KEY}
+
+    @property
     def lock_space(self) -> int:
         """The first half of our advisory locks: the calculations table, as a signed 32-bit number."""
         return (self.calculations_oid ^ 0x5EC04) % 2**32 - 2**31
 
 
-def inspect(session: Session, settings: Settings, *, writing: bool = False, removing: bool = False) -> Layout:
+def inspect(
+    session: Session,
+    settings: Settings,
+    *,
+    writing: bool = False,
+    removing: bool = False,
+    models: Sequence[str] = (),
+) -> Layout:
     """Both tables' layout; SchemaError or PermissionDenied names the first thing that does not fit.
 
-    writing, removing: whether rows are to be added to the calculations, and taken out of them.
+    writing, removing: whether rows are to be added to the calculations, and taken out of them; models: of which miners.
     """
     with session.transaction(read_only=True):
-        return _inspect(session, settings, writing=writing, removing=removing)
+        layout = _inspect(session, settings, writing=writing, removing=removing)
+        if writing:
+            obstacles.check(session, layout.calculations, layout.calculations_oid, models, removing=removing)
+        return layout
 
 
 def _inspect(session: Session, settings: Settings, *, writing: bool, removing: bool) -> Layout:
@@ -144,6 +173,8 @@ def _inspect(session: Session, settings: Settings, *, writing: bool, removing: b
         curtailment_oid=source[0]["table_oid"],
         partitioned=stored[0]["kind"] == "p",
         unique_index=_unique_index(session, settings.calculations, oid),
+        is_table=stored[0]["kind"] in ("r", "p", "m"),
+        has_heirs=stored[0]["has_heirs"],
         price_columns=tuple(
             row["column_name"]
             for row in source
@@ -187,7 +218,8 @@ def _fit(table: Table, rows: list[dict[str, Any]]) -> dict[str, Column]:
                 f"{table.name}.{theirs} is {row['type_name']}, expected {wanted}",
                 "change the column's type, or name another one",
             )
-        fitted[ours] = Column(row["base_type"], decimals)
+        digits = None if decimals is None else (row["typmod"] - 4) >> 16 & 0xFFFF
+        fitted[ours] = Column(row["base_type"], decimals, digits)
     return fitted
 
 
@@ -395,14 +427,9 @@ def read_values(session: Session, layout: Layout, where: dict[str, str], *, name
 
     named: with what tells rows of a pair apart; for those alone that costs a quarter of the time.
     """
-    row_id = "concat_ws('/', tableoid, ctid, xmin)" if named else "null::text"
-    frame = session.frame(sql("values", row_id=row_id, **layout.parts, **where))
+    parts = layout.parts if named else {**layout.parts, "row_id": "null::text"}
+    frame = session.frame(sql("values", **parts, **where))
     return frame.cast(STORED, strict=False)  # type: ignore[arg-type]
-
-
-def read_unpriceable(session: Session, layout: Layout, where: dict[str, str]) -> pl.DataFrame:
-    """The KEYs that only source rows without a price have."""
-    return session.frame(sql("unpriceable", **layout.parts, **where)).cast(KEY_SCHEMA, strict=False)  # type: ignore[arg-type]
 
 
 def typed_done(frame: pl.DataFrame) -> pl.DataFrame:

@@ -17,18 +17,18 @@ from tests.databases import Database
 REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "recon"
 LAYERS = {
-    1: "schema window errors address config reading advice wording",
+    1: "schema window errors address url_parameters config reading advice wording",
     2: (
         "gaps bitcoin difficulty audit ratios partitions planning verification report slices manifest "
-        "checks findings gap_shapes gap_findings source_patterns source_periods "
+        "server_errors checks findings gap_shapes gap_findings source_patterns source_periods "
         "difficulty_files difficulty_days difficulty_rules difficulty_merge coverage epochs data_lines "
         "sample_recipe sample_curtailment sample_faults month_calendar page_charts"
     ),
-    3: "database profile",
+    3: "database profile handshake",
     4: (
-        "tables engine engine_dask carrying load ledger reference parameters repair quarantine "
-        "source_findings embedded embedded_server files export_files sample_files sample_load download notify metrics "
-        "page_html extras"
+        "tables engine engine_dask carrying load ledger reference parameters repair quarantine obstacles "
+        "ranges invalid_index source_findings embedded embedded_server files export_files sample_files "
+        "sample_load download notify metrics page_html extras"
     ),
     5: (
         "survey pipeline analysis values minimal daily explanation proof export export_check api setup "

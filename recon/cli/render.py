@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from recon.setup import InitReport
 
 TOP = 10
+MOST_DIGITS = 60
 
 
 def status(call: Call, found: Status) -> None:
@@ -179,8 +180,10 @@ def explanation(call: Call, found: Explanation) -> None:
     if call.json:
         return call.print_json(found.to_dict())
     call.say(f"{found.day} settlement period {found.period}, {found.farm}, fleet {found.fleet}")
+    if found.impossible:
+        call.say(f"  {found.impossible}: no row of this key can be priced")
     for volume, counts in found.source_rows:
-        call.say(f"  volume         {volume} MWh" + ("" if counts else "   (cannot be priced)"))
+        call.say(f"  volume         {_short(volume)} MWh" + ("" if counts else "   (cannot be priced)"))
     if found.energy_mwh is None:
         call.say("  no curtailment of this key that can be priced")
         for day, period, farm in found.nearest:
@@ -192,7 +195,14 @@ def explanation(call: Call, found: Explanation) -> None:
     for line in found.models:
         _model_lines(call, line)
     if found.orphans:
-        call.say(f"  stored without being asked for: {', '.join(found.orphans)}")
+        remedy = f"{program()} fix --from {found.day} --to {found.day} --repair orphan --yes"
+        call.say(f"  stored without being asked for: {', '.join(found.orphans)}; '{remedy}' removes such rows")
+
+
+def _short(value: object) -> str:
+    """A number as it is stored, unless nobody can read so many digits."""
+    text = str(value)
+    return text if len(text) <= MOST_DIGITS else f"{text[:MOST_DIGITS]}... ({len(text)} characters)"
 
 
 def _plain(value: Decimal | None) -> str:
@@ -212,7 +222,10 @@ def _model_lines(call: Call, line: Any) -> None:
         return
     call.say(f"  blocks         {line.expected_blocks:.10g} expected (difficulty x 2^32 hashes each)")
     call.say(f"  computed       {line.bitcoin_mined:.8f} BTC")
-    stored = ", ".join(f"{btc} BTC at difficulty {difficulty}" for btc, difficulty in line.stored) or "nothing"
+    stored = (
+        ", ".join(f"{_short(btc)} BTC at difficulty {_short(difficulty)}" for btc, difficulty in line.stored)
+        or "nothing"
+    )
     call.say(f"  stored         {stored}: {line.verdict}")
 
 
@@ -249,6 +262,9 @@ def init(call: Call, found: InitReport) -> None:
         call.say(found.ledger_ddl)
     else:
         call.say("the ledger (schema recon) " + ("exists" if found.ledger_existed else "was created"))
+    if found.invalid_index:
+        state = "is dropped first" if found.dry_run else "was dropped"
+        call.say(f"the INVALID index {found.invalid_index}, left by an init that was stopped, {state}")
     if found.index_existed:
         call.say("the unique index exists")
     elif found.index_created:

@@ -3,6 +3,7 @@ select
     c.oid::int8 as table_oid,
     format('%I.%I', n.nspname, c.relname) as relation,
     c.relkind::text as kind,
+    c.relkind <> 'p' and exists (select from pg_inherits i where i.inhparent = c.oid) as has_heirs,
     a.attname::text as column_name,
     format_type(a.atttypid, a.atttypmod) as type_name,
     coalesce(base.typname, t.typname)::text as base_type,

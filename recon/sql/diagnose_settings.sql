@@ -9,6 +9,6 @@ select s.name::text as name, s.reset_val::text as value, coalesce(s.unit, '')::t
           and exists (select from unnest(r.setconfig) c where c like s.name || '=%')
         order by r.setrole <> 0 desc limit 1), 'server')::text as level
 from pg_settings s
-where s.name in ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout',
+where s.name in ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout',
     'tcp_keepalives_idle', 'tcp_keepalives_interval', 'tcp_keepalives_count')
 order by s.name

@@ -1,9 +1,9 @@
--- One row per key of the given dates, with its energy: numeric is summed exactly and cast once.
+-- One row per key of the given dates, with its energy: numeric is summed exactly and cast once (as_float.sql).
 select
     settlement_date,
     settlement_period::int4 as settlement_period,
     farm_id::text as farm_id,
-    sum(abs({volume}))::float8 as energy_mwh
+    {energy_mwh} as energy_mwh
 from {source} s
 where settlement_date = any ({dates}) and {periods} and {priceable}
 group by settlement_date, settlement_period, farm_id

@@ -3,9 +3,9 @@ select
     settlement_date,
     settlement_period::int4 as settlement_period,
     farm_id::text as farm_id,
-    sum(abs({volume}))::float8 as energy_mwh,
+    {energy_mwh} as energy_mwh,
     count(*)::int8 as source_rows,
-    array_agg(distinct abs({volume})::float8) as row_mwh
+    array_agg(distinct abs({volume_float})) as row_mwh
 from {source} s
 where settlement_date = any ({dates}) and {periods} and {priceable}
 group by settlement_date, settlement_period, farm_id

@@ -2,6 +2,6 @@
 select
     {row_id} as row_id,
     settlement_date, settlement_period, farm_id::text as farm_id, miner_model::text as miner_model,
-    bitcoin_mined::float8 as stored_btc, difficulty::float8 as stored_difficulty
+    {btc_float} as stored_btc, {difficulty_float} as stored_difficulty
 from {stored_rows} c
 where settlement_date = any ({dates}) and {periods}

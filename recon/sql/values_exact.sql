@@ -3,9 +3,9 @@ select row_id, settlement_date, settlement_period, farm_id, miner_model, stored_
     round(exact, 8)::text as bitcoin_mined, coalesce(exact <> round(exact, 8), false) as rounded
 from (
     select
-        concat_ws('/', tableoid, ctid, xmin) as row_id,
+        {row_id} as row_id,
         settlement_date, settlement_period, farm_id::text as farm_id, miner_model::text as miner_model,
-        bitcoin_mined::float8 as stored_btc, difficulty::float8 as stored_difficulty,
+        {btc_float} as stored_btc, {difficulty_float} as stored_difficulty,
         {btc} as exact
     from {stored_rows} c
     where settlement_date = any ({dates}) and {periods}

@@ -26,6 +26,7 @@ Run = Callable[..., Any]
 NAMES = {
     *("resolve", "tcp", "tls", "authentication", "first_query", "connect", "latency", "concurrency", "headroom"),
     *("pooler", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "connect_timeout"),
+    *("idle_session_timeout", "synchronous_standby"),
     *("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count"),
     *("query_simple", "query_moderate", "query_complex", "long_queries", "idle_in_transaction"),
     *("lock_waits", "table_locks", "table_curtailment_records", "table_historical_bitcoin_calculations"),

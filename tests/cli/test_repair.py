@@ -225,24 +225,26 @@ class TestWhatIsChanged:
         assert kept == [(report["run_id"],)]
 
     def test_only_what_nothing_asks_for_is_an_orphan(self, tables: Database, run_recon: Run) -> None:
-        """A key that is in the source in rows without a price may still be priced one day."""
+        """Source rows that cannot be priced ask for nothing: correct them, and the key is priced anew."""
         row = of(DATES[0])[0]
         tables.execute("alter table curtailment_records alter volume drop not null")
         tables.add_curtailment((DATES[0], 5, "T_LATER-1", "NaN"), (DATES[0], 60, "T_LATER-1", "-5"))
-        kept = [(DATES[0], 5, "T_LATER-1", *row[3:]), (DATES[0], 60, "T_LATER-1", *row[3:])]
         gone = [
+            (DATES[0], 5, "T_LATER-1", *row[3:]),
+            (DATES[0], 60, "T_LATER-1", *row[3:]),
             (DATES[0], 6, "T_LATER-1", *row[3:]),
             (date(2024, 6, 1), 5, "T_LATER-1", *row[3:]),
             (DATES[1], row[1], row[2].lower(), *row[3:]),
-            (*kept[0][:3], "T17", *row[4:]),
+            (DATES[0], 5, "T_LATER-1", "T17", *row[4:]),
             (*row[:3], "s19j_pro", *row[4:]),
         ]
-        tables.add_calculations(*kept, *gone)
-        report = document(run_recon("fix", "--repair", "orphan", "--yes", "--json", url=tables.url), code=1)
-        assert (report["removed"], report["replaced"], report["inserted"]) == (5, 0, 0)
-        assert oracle.stored(tables) == sorted([*RIGHT, *kept])
+        tables.add_calculations(*gone)
+        options = ("--repair", "orphan", "--yes", "--max-changes", len(gone), "--json")
+        report = document(run_recon("fix", *options, url=tables.url))
+        assert (report["removed"], report["replaced"], report["inserted"]) == (7, 0, 0)
+        assert oracle.stored(tables) == sorted(RIGHT)
         reasons = tables.rows("select reason, count(*) from recon.quarantine group by 1 order by 1")
-        assert reasons == [("orphan", 3), ("unknown_model", 2)]
+        assert reasons == [("orphan", 5), ("unknown_model", 2)]
 
     def test_of_duplicates_the_one_that_agrees_stays_itself(self, tables: Database, run_recon: Run) -> None:
         one, other = of(DATES[0])[0], of(DATES[0])[1]

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 import pytest
 
 from recon.config import Settings, Timeouts
-from recon.database import Pool, connect, is_transient
+from recon.database import Pool, connect
 from recon.errors import ConnectError, DatabaseError, PermissionDenied
+from recon.server_errors import is_transient
 from tests.databases import Database
 from tests.servers import Server, free_port, wait_until
 

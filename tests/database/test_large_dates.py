@@ -6,7 +6,7 @@ from collections import Counter
 
 from recon.database import connect
 from recon.partitions import period_groups
-from recon.tables import inspect, read_done, read_keys, read_unpriceable, rows_per_period, scope
+from recon.tables import inspect, read_done, read_keys, rows_per_period, scope
 from tests.builders import DAY
 from tests.databases import Database
 
@@ -45,7 +45,7 @@ def test_every_row_is_in_exactly_one_group_of_periods_whatever_its_period(databa
         assert [rows for _, *rows in found] == [[6, 6], *([2, 2] for _ in periods[1:])]
         for most in (1, 3, 5, 1000):
             groups = list(period_groups([(period, stored) for period, _, stored in found], most))
-            for read in (read_done, read_keys, read_unpriceable):
+            for read in (read_done, read_keys):
                 whole = Counter(read(session, layout, scope([DAY])).iter_rows())
                 apart = [Counter(read(session, layout, scope([DAY], group)).iter_rows()) for group in groups]
                 assert sum(apart, Counter()) == whole

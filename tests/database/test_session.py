@@ -15,8 +15,9 @@ from polars.testing import assert_frame_equal
 
 from recon import database as driver
 from recon.config import Settings, TableName, Timeouts
-from recon.database import connect, is_transient, scan_with_connectorx
+from recon.database import connect, scan_with_connectorx
 from recon.errors import DatabaseError, ExitCode, Interrupted
+from recon.server_errors import is_transient
 from tests.databases import Database
 from tests.servers import wait_until
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from recon.address import (
     EMBEDDED,
     normalize_url,
+    search_path,
     secrets_in,
     server_address,
     socket_url,
@@ -18,6 +19,7 @@ from recon.address import (
     without_password,
 )
 from recon.errors import UsageError
+from recon.url_parameters import CHOICES, NUMBERS
 
 passwords = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=6, max_size=20)
 texts = st.text(st.characters(blacklist_categories=["Cs"]), min_size=6, max_size=20).map(lambda text: f"canary{text}")
@@ -139,3 +141,106 @@ class TestParameters:
         )
         assert with_parameters("postgresql://h/db?%61=1&", {"a": "2", "b": "1"}) == "postgresql://h/db?%61=1&b=1"
         assert with_parameters("host=h password='a=1'", {"a": "2"}) == "host=h password='a=1' a='2'"
+
+
+class TestParametersOfOtherPrograms:
+    """Frameworks hand one DATABASE_URL to every program, with what their own driver takes."""
+
+    @pytest.mark.parametrize(
+        ("query", "left", "path"),
+        [
+            ("schema=power", "", '"power"'),
+            ("schema=Power%20Grid", "", '"Power Grid"'),
+            ("%73chema=power&sslmode=require", "?sslmode=require", '"power"'),
+            ("schema=first&schema=last", "", '"last"'),
+            ("schema=", "", None),
+            ("currentSchema=power", "", '"power"'),
+            ("search_path=power,public", "", "power,public"),
+            ("schema_search_path=power", "", "power"),
+            ("pgbouncer=true", "", None),
+            ("pgbouncer=true&connection_limit=1&pool_timeout=0&connect_timeout=5", "?connect_timeout=5", None),
+            ("uselibpqcompat=true&sslmode=require", "?sslmode=require", None),
+            ("pool=5&encoding=utf8&prepared_statements=false", "", None),
+            ("sslaccept=accept_invalid_certs", "", None),
+            ("ssl=true", "?sslmode=require", None),
+            ("ssl=0", "?sslmode=disable", None),
+            ("", "", None),
+        ],
+    )
+    def test_in_a_url_are_taken_or_left_out(self, query: str, left: str, path: str | None) -> None:
+        text = f"postgres://u:p@h/db?{query}"
+        assert normalize_url(text).removesuffix("?") == f"postgresql://u:p@h/db{left}"
+        assert search_path(text) == path
+
+    def test_in_the_other_form_too(self) -> None:
+        text = "host=/run/pg schema='Po wer' user=ana pgbouncer=true ssl=1"
+        assert normalize_url(text) == "host=/run/pg user=ana sslmode=require"
+        assert search_path(text) == '"Po wer"'
+
+    @pytest.mark.parametrize(
+        ("query", "words"),
+        [
+            ("sslmode=no-verify", "sslmode=no-verify, which is not understood; sslmode=require"),
+            ("sslmode=", "sslmode="),
+            ("SSLMODE=require", "SSLMODE=require"),
+            ("ssl=no-verify", "ssl=no-verify"),
+            ("sslaccept=strict", "sslmode=verify-full"),
+            ("channel_binding=maybe", "channel_binding is one of disable, prefer, require"),
+            (
+                "connect_timeout=soon",
+                "connect_timeout=soon, which is not understood; connect_timeout is a whole number",
+            ),
+            ("keepalives=", "keepalives="),
+            ("statement_timeout=5000", "--statement-timeout"),
+            ("colour=blue", "colour=blue"),
+            ("colou%72=blue", "colour=blue"),
+            ("colour", "without a value: colour"),
+        ],
+    )
+    def test_anything_else_is_refused_by_name(self, query: str, words: str) -> None:
+        with pytest.raises(UsageError) as caught:
+            normalize_url(f"postgresql://u:s3cret@h/db?{query}")
+        assert words in str(caught.value)
+        assert "s3cret" not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "postgresql://h/db?api_token=s3cret",
+            "postgresql://h/db?my%50assword=s3cret",
+            "postgresql://u:a/b?c=s3cret@h/db",
+            "postgresql://h/db?password=half&other=s3cret",
+            "postgresql://h/db?password=half&s3cret",
+            "postgresql://h/db?what=s3cret%20s3cret",
+            "host=h password=half other=s3cret",
+            "host=h PASSWORD=s3cret",
+        ],
+    )
+    def test_what_may_be_a_secret_is_not_shown(self, text: str) -> None:
+        with pytest.raises(UsageError) as caught:
+            normalize_url(text)
+        assert "s3cret" not in str(caught.value)
+
+    def test_what_libpq_knows_passes(self) -> None:
+        """Asked of libpq itself, of the version that the driver is built with."""
+        pq = pytest.importorskip("psycopg.pq")
+        for option in pq.Conninfo.get_defaults():
+            name = option.keyword.decode()
+            value = {**{name: kinds[-1] for name, kinds in CHOICES.items()}, **dict.fromkeys(NUMBERS, "3")}.get(
+                name, "x"
+            )
+            assert normalize_url(f"postgresql://h/db?{name}={value}") == f"postgresql://h/db?{name}={value}"
+            assert normalize_url(f"host=h {name}={value}") == f"host=h {name}={value}"
+
+    def test_several_hosts_a_socket_and_a_service_pass(self) -> None:
+        for text in (
+            "postgresql://a:1,b:2/db?target_session_attrs=read-write&load_balance_hosts=random",
+            "postgresql://u@/db?host=%2Frun%2Fpg&port=5433",
+            "postgresql://u@%2Frun%2Fpg/db",
+            "service=power sslmode='verify-full'",
+        ):
+            assert normalize_url(text) == text
+
+    def test_connectorx_gets_none_of_them(self) -> None:
+        assert socket_url(normalize_url("postgresql://u@/db?host=/run/pg&schema=x")) == "postgresql://u@%2Frun%2Fpg/db"
+        assert socket_url(normalize_url("postgresql://u@h/db?pgbouncer=true")) == "postgresql://u@h/db"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -25,7 +24,7 @@ from recon.audit import (
     summarize,
 )
 from recon.schema import BTC, CALC_KEY_SCHEMA
-from tests.builders import DAY, Key, key_frame, miner_frame
+from tests.builders import DAY, Key, miner_frame
 
 DUE = 80e12
 """The difficulty of every date here."""
@@ -58,7 +57,6 @@ def stored(*rows: Row) -> pl.LazyFrame:
 def judged(
     *rows: Row,
     expected: pl.LazyFrame | None = None,
-    unpriceable: Iterable[Key] = (),
     tolerance: Tolerance | None = None,
 ) -> pl.DataFrame:
     """The verdicts in order of the rows, the same by both ways; keys A and B are expected unless given otherwise."""
@@ -66,7 +64,7 @@ def judged(
     models = miner_frame(("S9", "M20S")).lazy()
 
     def look(some: pl.DataFrame) -> pl.DataFrame:
-        return judge(asked, some.lazy(), key_frame(unpriceable).lazy(), models, tolerance).collect()
+        return judge(asked, some.lazy(), models, tolerance).collect()
 
     everything = stored(*rows).collect()
     found = look(everything).sort("row_id")
@@ -131,15 +129,6 @@ def test_rows_that_nothing_asks_for() -> None:
         (B, "s9", BTC_DUE, DUE),
     )
     assert verdicts(*rows) == ["unknown_model", "orphan", "orphan", "unknown_model", "unknown_model"]
-
-
-def test_a_row_whose_curtailment_cannot_be_priced_is_no_orphan() -> None:
-    rows = ((C, "S9", BTC_DUE, DUE), (C, "T17", BTC_DUE, DUE), (A, "S9", BTC_DUE, DUE))
-    assert verdicts(*rows, unpriceable=[C]) == ["unpriceable", "unknown_model", "ok"]
-
-
-def test_a_key_that_other_rows_price_is_judged_by_them() -> None:
-    assert one(0.6, unpriceable=[A]) == "stale"
 
 
 def test_null_keys_are_orphans_however_often() -> None:
@@ -256,7 +245,7 @@ class TestDoomed:
         (A, "T17", BTC_DUE, DUE),
         ((DAY, 4, "T_A-1"), "S9", BTC_DUE, DUE),
     )
-    """stale; ok and duplicate; zero and duplicate; nan; orphan; unknown model; unpriceable."""
+    """stale; ok and duplicate; zero and duplicate; nan; orphan; unknown model; orphan."""
 
     @pytest.mark.parametrize(
         ("repairs", "rows"),
@@ -264,12 +253,12 @@ class TestDoomed:
             ({"missing"}, []),
             ({"stale"}, [0, 3, 4, 5]),  # both rows of a pair none of which agrees
             ({"duplicate"}, [2, 3, 4]),  # where none agrees, the last one goes too
-            ({"orphan"}, [6, 7]),
-            (ALL, [0, 2, 3, 4, 5, 6, 7]),
+            ({"orphan"}, [6, 7, 8]),
+            (ALL, [0, 2, 3, 4, 5, 6, 7, 8]),
         ],
     )
     def test_every_repair_takes_its_own(self, repairs: set[str], rows: list[int]) -> None:
-        found = judged(*self.ROWS, unpriceable=[(DAY, 4, "T_A-1")])
+        found = judged(*self.ROWS)
         taken = doomed(found.lazy(), frozenset(repairs)).collect()
         assert sorted(map(int, taken.get_column("row_id"))) == rows
         assert set(taken.get_column("verdict")) <= {*WRONG, *SURPLUS}
@@ -351,4 +340,4 @@ def test_what_one_join_settles_is_what_judging_every_row_gives(
     rows: list[tuple[tuple[Key, str], tuple[float, float]]], whole: float
 ) -> None:
     asked = wanted(A, B, (NEXT, 1, "T_A-1"), whole=whole)
-    judged(*((*pair, *values) for pair, values in rows), expected=asked, unpriceable=[C])
+    judged(*((*pair, *values) for pair, values in rows), expected=asked)

@@ -9,8 +9,9 @@ import adbc_driver_manager
 import pytest
 
 from recon.config import Settings, Timeouts
-from recon.database import connection_string, date_list, first_error_line, is_transient, sql, translate
+from recon.database import connection_string, date_list, sql
 from recon.errors import ConnectError, DatabaseError, PermissionDenied, UsageError
+from recon.server_errors import first_error_line, is_transient, translate
 
 URL = "postgresql://ana@db/power"
 LOST = "IO: [libpq] server closed the connection unexpectedly\n\tThis probably means the server terminated abnormally"

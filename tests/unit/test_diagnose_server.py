@@ -42,6 +42,7 @@ def setting(name: str, value: str, level: str = "role analyst") -> dict[str, Any
         ("lock_timeout", "99", FAIL, "recon fix --lock-timeout 30"),
         ("lock_timeout", "100", WARN, "recon fix --lock-timeout 30"),
         ("idle_in_transaction_session_timeout", "500", FAIL, "recon fix --idle-timeout 60"),
+        ("idle_session_timeout", "6000", WARN, "ALTER ROLE analyst SET idle_session_timeout = 0;"),
         (
             "transaction_timeout",
             "6000",

@@ -1,0 +1,89 @@
+"""A synchronous standby that is away: commits would wait for ever, and the cause is named instead."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from recon.config import Settings, Timeouts
+from recon.database import connect
+from recon.errors import ReconError
+from tests.databases import Database, new_database
+from tests.servers import Server, wait_until
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+DAY = "2024-04-20"
+
+
+def let(database: Database, names: str) -> None:
+    """Sets the standbys that commits wait for; settings of the server take a moment to be read."""
+    database.execute("set synchronous_commit = local")
+    database.execute(f"alter system set synchronous_standby_names = '{names}'")
+    database.execute("select pg_reload_conf()")
+    wait_until(lambda: database.scalar("select current_setting('synchronous_standby_names')") == names)
+
+
+@pytest.fixture
+def alone(own_server: Server) -> Iterator[Database]:
+    database = new_database(own_server)
+    database.execute("set synchronous_commit = local")
+    database.add_curtailment((DAY, 1, "T_A-1", "-5"))
+    let(database, "FIRST 1 (away, gone)")
+    yield database
+    let(database, "")
+    database.disconnect()
+
+
+def test_what_writes_is_refused_at_once_with_the_cause(alone: Database, run_recon: Run) -> None:
+    for command in (["fix"], ["init"], ["minimal", "spot-fix", DAY, 1, "T_A-1"]):
+        done = run_recon(*command, url=alone.url, timeout=100)
+        line = done.stderr.splitlines()[-1]
+        assert done.returncode == 3, done.stderr
+        assert "the server's synchronous standby is away (FIRST 1 (away, gone))" in line
+        assert "ALTER SYSTEM SET synchronous_standby_names = ''" in line
+    assert alone.count("historical_bitcoin_calculations") == 0
+    assert run_recon("status", url=alone.url, timeout=100).returncode == 1
+    assert run_recon("fix", "--dry-run", url=alone.url, timeout=100).returncode == 1
+
+
+def test_diagnose_says_so_in_good_time(alone: Database, run_recon: Run) -> None:
+    done = run_recon("diagnose", "--json", url=alone.url, timeout=100)
+    checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert done.returncode == 1
+    assert checks["synchronous_standby"]["status"] == "fail"
+    assert "away" in checks["synchronous_standby"]["detail"]
+    assert checks["write_probe"]["value"] > 0
+
+
+def test_a_role_whose_commits_do_not_wait_works(alone: Database, run_recon: Run) -> None:
+    alone.execute("alter role postgres set synchronous_commit = local")
+    assert run_recon("fix", url=alone.url, timeout=100).returncode == 0
+    alone.execute("alter role postgres reset synchronous_commit")
+
+
+def test_one_that_leaves_during_a_commit_is_named_by_who_waits(own_server: Server) -> None:
+    database = new_database(own_server)
+    settings = Settings(database_url=database.url, timeouts=Timeouts(connect_s=2, statement_s=1))
+    with connect(settings, "recon/fix/7f3a") as session:
+        let(database, "away")
+        waiting = threading.Thread(target=_write, args=(session,), daemon=True)
+        waiting.start()
+        wait_until(lambda: session.silence() is not None, 20, "silence")
+        error = session.silence()
+        assert error is not None
+        assert error.code == "standby"
+        assert "synchronous standby, which is away" in error.message
+        let(database, "")
+        waiting.join(10)
+    database.disconnect()
+
+
+def _write(session: Any) -> None:
+    with suppress(ReconError), session.transaction():
+        session.execute("create table written (a integer)")
