@@ -32,8 +32,9 @@ from adbc_driver_manager._reader import AdbcRecordBatchReader
 
 from recon.address import secrets_in, socket_url, with_parameters, without_password
 from recon.config import Settings, TableName, Timeouts
-from recon.errors import ConnectError, DatabaseError, ExitCode, Interrupted, PermissionDenied, ReconError
+from recon.errors import ConnectError, DatabaseError, ExitCode, PermissionDenied, ReconError
 from recon.profile import moved, stage
+from recon.stopping import PROCESS, Stop, current
 
 TRANSIENT_STATES = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300", "57014", "25P03", "25P04", "23505"}
 """What can pass when tried again: serialization, deadlock, lock wait, shutdown and crash, too many connections,
@@ -53,19 +54,17 @@ Use = Callable[[AdbcStatement], Any]
 
 
 _open_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
-_stop = threading.Event()
-_stop_code: list[ExitCode] = []
-"""Signals are the process's, and so is the order to stop: once given, no session starts anything new."""
 
 
-def stop_all(why: ExitCode) -> None:
-    """Cancels what every session is doing; from now on their threads get Interrupted. Safe to call again."""
-    if not _stop.is_set():
-        _stop_code.append(why)
-        _stop.set()
+def stop_all(why: ExitCode, stop: Stop = PROCESS) -> None:
+    """Cancels what every session under that order is doing; from now on their threads get Interrupted. Safe to call
+    again.
+    """
+    stop.give(why)
     for session in list(_open_sessions):
-        # A connection that is stalled stalls its cancelling too, and a signal's handler must not wait.
-        threading.Thread(target=session.cancel, daemon=True).start()
+        if session.stop is stop:
+            # A connection that is stalled stalls its cancelling too, and a signal's handler must not wait.
+            threading.Thread(target=session.cancel, daemon=True).start()
 
 
 def silence(name: str | None = None) -> DatabaseError | None:
@@ -79,13 +78,12 @@ def silence(name: str | None = None) -> DatabaseError | None:
 
 def check_stop() -> None:
     """Interrupted, once `stop_all` was called."""
-    if _stop.is_set():
-        raise Interrupted(_stop_code[0])
+    current().check()
 
 
 def pause(seconds: float) -> None:
     """Sleeps, but not longer than until `stop_all`."""
-    _stop.wait(seconds)
+    current().pause(seconds)
 
 
 @cache
@@ -154,6 +152,7 @@ class Session:
     def __init__(
         self, settings: Settings, application_name: str, *, last_words: bool = False, known: Known | None = None
     ) -> None:
+        self.stop = current()
         self._last_words = last_words
         self._read_only = settings.read_only
         self._in_transaction = False
@@ -346,7 +345,7 @@ class Session:
 
     def _check_stop(self) -> None:
         if not self._last_words:
-            check_stop()
+            self.stop.check()
 
 
 def _table(statement: AdbcStatement) -> pa.Table:
