@@ -2,7 +2,8 @@
 
 Every report has `.to_dict()`, which is the command's `--json` document, `.to_frame()`, its rows as a Polars frame, and
 `.exit_code`, what the command would end with. Nothing is printed or logged, no signal handler is installed, the process
-is never ended, and every call opens and closes connections of its own: any thread may call.
+is never ended, and every call opens and closes connections of its own: any thread may call. Ctrl-C ends a call of the
+main thread within two seconds: what was in hand is rolled back, KeyboardInterrupt is raised, and the next call works.
 
 What goes wrong is a ReconError with `message`, `hint`, `code` and `exit_code`:
 
@@ -29,6 +30,7 @@ from recon.audit import Tolerance
 from recon.config import ChangeLimit, Fleet, Order, Reader, Settings, parse_repairs, parse_settings, parse_workers
 from recon.errors import UsageError
 from recon.explanation import Explanation
+from recon.interruption import interruptible
 from recon.parameters import Mending, Pace
 from recon.proof import Proof
 from recon.reference import Reference
@@ -77,6 +79,7 @@ PARSED: dict[str, Callable[[Any], Any]] = {
 }
 
 
+@interruptible
 def status(
     *,
     first: Day | None = None,
@@ -103,6 +106,7 @@ def status(
     )
 
 
+@interruptible
 def plan(
     *,
     first: Day | None = None,
@@ -120,6 +124,7 @@ def plan(
     return _fix(_asked("fix", options), _window(first, last), pace, mending, dry_run=True)
 
 
+@interruptible
 def fix(
     *,
     first: Day | None = None,
@@ -143,6 +148,7 @@ def fix(
     return _fix(_asked("fix", options, read_only=False), _window(first, last), pace, mending, yes=yes)
 
 
+@interruptible
 def explain(day: Day, period: int, farm: str, **options: Unpack[Options]) -> Explanation:
     """The arithmetic of one key, and what is stored for it."""
     parsed = parse_date(str(day))
@@ -150,6 +156,7 @@ def explain(day: Day, period: int, farm: str, **options: Unpack[Options]) -> Exp
     return explanation.explain(asked.settings, asked.reference, parsed, period, farm, name=asked.name)
 
 
+@interruptible
 def verify(*, first: Day | None = None, last: Day | None = None, **options: Unpack[Options]) -> Proof:
     """The proof of a window: exact sums and checksums per date, equal when the data are."""
     window, asked = _window(first, last), _asked("verify", options)
@@ -178,7 +185,7 @@ def _asked(command: str, options: Options, *, database: bool = True, read_only: 
     parsed = {name: _choice(PARSED[name], name, given[name]) for name in PARSED if given[name] is not None}
     settings = replace(parse_settings(given | parsed, database=database), read_only=read_only)
     if settings.database_url == EMBEDDED:
-        settings = replace(settings, database_url=embedded.start(settings.home))
+        settings = replace(settings, database_url=embedded.start(settings.home, new=False))
     files = (settings.miners_file, settings.difficulty_file, settings.subsidy_file)
     return _Asked(command, secrets.token_hex(4), settings, reference.load(*files, settings.home))
 

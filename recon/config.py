@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from recon import address
 from recon.errors import UsageError
@@ -17,6 +17,11 @@ URL_VARIABLES = ("RECON_DATABASE_URL", "DATABASE_URL")
 LIBPQ_VARIABLES = ("PGHOST", "PGSERVICE")
 VARIABLES = {"database_url": URL_VARIABLES, "home": ("RECON_HOME",)}
 """The settings that the environment may hold, each with its variables, the first one first."""
+FILE_VARIABLE = "RECON_CONFIG"
+"""Names a file of settings, which is then read instead of those that are found."""
+SIZES = ("COLUMNS", "LINES")
+HOMELESS = Path("/nonexistent/recon")
+"""The home of a user who has none; as Debian's nobody has it."""
 NO_DATABASE_HINT = (
     "pass --database-url postgresql://user@host/db, or set RECON_DATABASE_URL, DATABASE_URL, PGHOST or PGSERVICE; "
     "'recon demo' needs none"
@@ -272,10 +277,44 @@ def default_home(environ: Mapping[str, str] | None = None) -> Path:
     environ = os.environ if environ is None else environ
     found = variable("home", environ)
     if found:
-        return Path(environ[found]).expanduser().absolute()
+        return user_path(environ[found], found)
+    return users_folder("data") or HOMELESS
+
+
+def users_folder(kind: Literal["data", "config"]) -> Path | None:
+    """Where the user's own files of that kind are; None for a user without a home."""
     import platformdirs
 
-    return Path(platformdirs.user_data_dir("recon", appauthor=False))
+    find = platformdirs.user_data_path if kind == "data" else platformdirs.user_config_path
+    try:
+        found = find("recon", appauthor=False)
+    except RuntimeError:  # newer ones; older ones leave the ~ as it is
+        return None
+    return found if found.is_absolute() else None
+
+
+def user_path(text: str | Path, what: str) -> Path:
+    """A path with ~ as the user's home; UsageError where nobody knows that."""
+    try:
+        return Path(os.path.abspath(Path(text).expanduser()))
+    except (RuntimeError, OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{what} is {str(text)!r}: {reason}", "write the path from its beginning, /") from None
+
+
+def forget_impossible_sizes(environ: MutableMapping[str, str] | None = None) -> None:
+    """Takes sizes of a terminal that cannot be right out of the environment: nobody could draw on it, and libraries
+    would fail to in the middle of an answer.
+
+    >>> sizes = {"COLUMNS": "0", "LINES": "24"}
+    >>> forget_impossible_sizes(sizes)
+    >>> sizes
+    {'LINES': '24'}
+    """
+    environ = os.environ if environ is None else environ
+    for name in SIZES:
+        if name in environ and not re.fullmatch(r"[1-9]\d{0,3}", environ[name], re.ASCII):
+            del environ[name]
 
 
 def variable(setting: str, environ: Mapping[str, str]) -> str | None:

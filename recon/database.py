@@ -31,9 +31,10 @@ from adbc_driver_manager._reader import AdbcRecordBatchReader
 
 from recon.address import secrets_in, socket_url, with_parameters, without_password
 from recon.config import Settings, TableName, Timeouts, libpq_parameters
-from recon.errors import DatabaseError, ExitCode, Interrupted, ReconError
+from recon.errors import DatabaseError, ExitCode, ReconError
 from recon.profile import moved, stage
 from recon.server_errors import STANDBY_HINT, first_error_line, server_spoke, told_in_english, translate
+from recon.stopping import PROCESS, Stop, current
 
 KEEPALIVES = {
     "keepalives_idle": "30",
@@ -51,19 +52,17 @@ Use = Callable[[AdbcStatement], Any]
 
 
 _open_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
-_stop = threading.Event()
-_stop_code: list[ExitCode] = []
-"""Signals are the process's, and so is the order to stop: once given, no session starts anything new."""
 
 
-def stop_all(why: ExitCode) -> None:
-    """Cancels what every session is doing; from now on their threads get Interrupted. Safe to call again."""
-    if not _stop.is_set():
-        _stop_code.append(why)
-        _stop.set()
+def stop_all(why: ExitCode, stop: Stop = PROCESS) -> None:
+    """Cancels what every session under that order is doing; from now on their threads get Interrupted. Safe to call
+    again.
+    """
+    stop.give(why)
     for session in list(_open_sessions):
-        # A connection that is stalled stalls its cancelling too, and a signal's handler must not wait.
-        threading.Thread(target=session.cancel, daemon=True).start()
+        if session.stop is stop:
+            # A connection that is stalled stalls its cancelling too, and a signal's handler must not wait.
+            threading.Thread(target=session.cancel, daemon=True).start()
 
 
 def silence(name: str | None = None) -> DatabaseError | None:
@@ -77,13 +76,12 @@ def silence(name: str | None = None) -> DatabaseError | None:
 
 def check_stop() -> None:
     """Interrupted, once `stop_all` was called."""
-    if _stop.is_set():
-        raise Interrupted(_stop_code[0])
+    current().check()
 
 
 def pause(seconds: float) -> None:
     """Sleeps, but not longer than until `stop_all`."""
-    _stop.wait(seconds)
+    current().pause(seconds)
 
 
 @cache
@@ -140,6 +138,7 @@ class Session:
     def __init__(
         self, settings: Settings, application_name: str, *, last_words: bool = False, known: Known | None = None
     ) -> None:
+        self.stop = current()
         self._last_words = last_words
         self._read_only = settings.read_only
         self._in_transaction = False
@@ -370,7 +369,7 @@ class Session:
 
     def _check_stop(self) -> None:
         if not self._last_words:
-            check_stop()
+            self.stop.check()
 
 
 def _table(statement: AdbcStatement) -> pa.Table:

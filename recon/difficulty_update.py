@@ -210,7 +210,7 @@ def _read(origin: str, timeout_s: float) -> Source:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_text(path, text)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        replace_text(path, text, private=True)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}", "set RECON_HOME to a folder of yours") from None

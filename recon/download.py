@@ -9,9 +9,10 @@ import urllib.error
 import urllib.request
 import zlib
 from http.client import HTTPException, HTTPResponse, IncompleteRead
+from urllib.parse import urlsplit
 
 from recon.address import without_password
-from recon.errors import ExitCode, ReconError
+from recon.errors import ExitCode, ReconError, UsageError
 
 TIMEOUT_S = 10.0
 LARGEST_BYTES = 20 * 2**20
@@ -34,9 +35,11 @@ def is_url(text: str) -> bool:
 
 
 def fetch(url: str, *, timeout_s: float = TIMEOUT_S, largest: int = LARGEST_BYTES) -> str:
-    """The text behind an http or https URL, redirects followed, gzip undone. DownloadError when it cannot be had."""
+    """The text behind an http or https URL, redirects followed, gzip undone. DownloadError when it cannot be had,
+    UsageError for what cannot be an address.
+    """
     shown = without_password(url)
-    request = urllib.request.Request(url, headers={"Accept-Encoding": "gzip", "User-Agent": "recon"})  # noqa: S310 is_url
+    request = _request(url, shown)
     try:
         with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310 as above
             body = _read(answer, shown, largest + 1, time.monotonic() + PATIENCE * timeout_s)
@@ -53,6 +56,16 @@ def fetch(url: str, *, timeout_s: float = TIMEOUT_S, largest: int = LARGEST_BYTE
     if len(text) > largest:
         raise DownloadError(f"{shown} sends more than {largest // 2**20} MiB", "that is no list of difficulties")
     return _decoded(text, shown)
+
+
+def _request(url: str, shown: str) -> urllib.request.Request:
+    try:
+        parts = urlsplit(url)
+        if not parts.hostname or parts.port == 0:
+            raise ValueError
+        return urllib.request.Request(url, headers={"Accept-Encoding": "gzip", "User-Agent": "recon"})  # noqa: S310 is_url
+    except ValueError:
+        raise UsageError(f"{shown} is not an address", "write http(s)://host/path, or give a file") from None
 
 
 def _read(answer: HTTPResponse, shown: str, most: int, deadline: float) -> bytes:

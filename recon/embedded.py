@@ -40,13 +40,15 @@ _held: dict[Path, int] = {}
 """The locks by which this process uses servers."""
 
 
-def start(home: Path) -> str:
+def start(home: Path, *, new: bool = True) -> str:
     """Starts the server whose data live under `home`, or joins it when it runs; its URL.
 
-    It stops when the last process that called this has ended. UsageError when its package is not installed,
-    DatabaseError when it does not start.
+    It stops when the last process that called this has ended. UsageError when its package is not installed, or when
+    it has no data and none are to be made (`new`), DatabaseError when it does not start.
     """
     with _os_errors():
+        if not new and not (location(home) / "server" / "PG_VERSION").exists():
+            raise UsageError("the embedded server has no data yet", "run 'recon demo', which makes it", code="no_demo")
         server = find(home)
         _use(server)
         with _alone(server):
@@ -147,7 +149,7 @@ def _complaint(log: Path) -> str:
 def _guard(server: Server) -> None:
     """Leaves a process behind that stops the server once nobody uses it."""
     stopping = (str(server.programs / "pg_ctl"), "stop", "-m", "fast", "-D", str(server.data))
-    arguments = (str(server.base / "in-use"), str(server.uid), str(server.gid), *stopping)
+    arguments = (str(server.base / "in-use"), str(server.user.uid), str(server.user.gid), *stopping)
     subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", GUARDIAN, *arguments],
         cwd=server.base,

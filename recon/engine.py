@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -49,7 +50,10 @@ Engine = Callable[[Work], Finished]
 def threads(work: Work) -> Finished:
     """The work on threads of this process. What an unfinished iteration leaves is not begun any more."""
     with ThreadPoolExecutor(side_by_side(work.pool, work.workers), thread_name_prefix="chunk") as executor:
-        futures = {executor.submit(work.task, work.pool, dates, work.retrying): dates for dates in work.batches}
+        futures = {
+            executor.submit(copy_context().run, work.task, work.pool, dates, work.retrying): dates
+            for dates in work.batches
+        }
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()

@@ -32,7 +32,11 @@ def replacing(path: Path) -> Iterator[Path]:
         part.replace(target)
 
 
-def replace_text(path: Path, text: str) -> None:
-    """All of the text takes the file's place, or nothing does; as `replacing`."""
+def replace_text(path: Path, text: str, *, private: bool = False) -> None:
+    """All of the text takes the file's place, or nothing does; as `replacing`. private: a new file is its user's alone,
+    whatever the umask.
+    """
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8", newline="")
+        if private:
+            part.chmod(0o600)

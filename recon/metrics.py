@@ -54,7 +54,7 @@ def ready(path: Path) -> None:
             extras.install("metrics"),
             code="no_metrics",
         )
-    if path.is_dir() or not os.access(path.resolve().parent, os.W_OK | os.X_OK):
+    if (path.exists() and not path.is_file()) or not os.access(path.resolve().parent, os.W_OK | os.X_OK):
         raise UsageError(
             f"the metrics file {path} cannot be written", "name a file in a directory that is there with --metrics-file"
         )
@@ -88,15 +88,11 @@ def last_success(path: Path) -> float | None:
 
 
 def write(path: Path, values: Mapping[str, float]) -> None:
-    """The whole file or none of it, readable by everybody, since the collector is another user. OSError."""
+    """The whole file or none of it. As the umask has it: the collector is another user, who has to read it. OSError."""
     from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
     registry = CollectorRegistry()
     for metric in METRICS:
         if metric.name in values:
             Gauge(metric.name, metric.help, registry=registry).set(values[metric.name])
-    mask = os.umask(0o022)
-    try:
-        write_to_textfile(str(path.resolve()), registry)
-    finally:
-        os.umask(mask)
+    write_to_textfile(str(path.resolve()), registry)

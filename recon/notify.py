@@ -6,7 +6,8 @@ import queue
 import threading
 import urllib.error
 import urllib.request
-from http.client import HTTPException
+from http.client import HTTPException, HTTPMessage
+from typing import IO
 from urllib.parse import SplitResult, urlsplit
 
 from recon.download import is_url
@@ -14,6 +15,7 @@ from recon.errors import UsageError
 
 PATIENCE_S = 3.0
 """How long a message may take, name look-up included: nothing is to wait for it any longer."""
+MOST_REDIRECTIONS = 5
 
 
 def check(option: str, url: str) -> None:
@@ -48,7 +50,8 @@ def below(url: str, what: object) -> str:
 
 
 def post(url: str, body: str, kind: str, patience_s: float = PATIENCE_S) -> str | None:
-    """Sends a text of that media type; None once it was taken, else why it was not.
+    """Sends a text of that media type; None once it was taken, else why it was not. A server that names another
+    address is followed there with the same text.
 
     The sending has a thread of its own: a time-out of its socket ends neither a slow name server nor slow drops.
     """
@@ -65,8 +68,10 @@ def post(url: str, body: str, kind: str, patience_s: float = PATIENCE_S) -> str 
 
 def _sent(request: urllib.request.Request, patience_s: float) -> str | None:
     try:
-        with urllib.request.urlopen(request, timeout=patience_s):  # noqa: S310 as above
+        with urllib.request.build_opener(_PostAgain).open(request, timeout=patience_s):
             return None
+    except _Astray as error:
+        return str(error)
     except urllib.error.HTTPError as error:
         return f"it answered {error.code}"
     except (OSError, HTTPException, ValueError) as error:
@@ -74,3 +79,34 @@ def _sent(request: urllib.request.Request, patience_s: float) -> str | None:
         if isinstance(reason, TimeoutError):
             return f"no answer within {patience_s:g} s"
         return getattr(reason, "strerror", None) or type(reason).__name__
+
+
+class _Astray(Exception):
+    """A redirection that is not followed, in words without the address, which is a secret as well."""
+
+
+class _PostAgain(urllib.request.HTTPRedirectHandler):
+    """Posts the text again where a server sends it. By itself urllib follows 301, 302 and 303 without the text, which
+    then nobody has got, and 307 and 308 not at all.
+    """
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],  # noqa: ARG002 urllib gives these
+        code: int,
+        msg: str,  # noqa: ARG002
+        headers: HTTPMessage,  # noqa: ARG002
+        newurl: str,
+    ) -> urllib.request.Request:
+        """The same message to the new address; _Astray when it would be too many, or be readable on the way."""
+        hops = getattr(req, "hops", 0) + 1
+        if hops > MOST_REDIRECTIONS:
+            raise _Astray(f"it was sent on more than {MOST_REDIRECTIONS} times")
+        scheme = urlsplit(newurl).scheme
+        if scheme not in ("http", "https") or (req.type == "https" and scheme != "https"):
+            raise _Astray(f"it answered {code} with an address of {scheme}, which is not followed")
+        kept = {name: value for name, value in req.header_items() if name in ("Content-type", "User-agent")}
+        again = urllib.request.Request(newurl, req.data, kept)  # noqa: S310 as above
+        again.hops = hops  # type: ignore[attr-defined]
+        return again

@@ -17,6 +17,8 @@ class Inbox:
 
     url: str
     answers: dict[str, int] = field(default_factory=dict)
+    moved: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """What is answered with a redirection, by the beginning of a path: its code and its Location."""
     silent_s: float = 0.0
     """How long an answer takes."""
     _messages: SimpleQueue[tuple[str, str, str]] = field(default_factory=SimpleQueue)
@@ -36,7 +38,12 @@ def inbox() -> Iterator[Inbox]:
             kept._messages.put((self.path, self.headers["Content-Type"], body))
             time.sleep(kept.silent_s)
             code = next((code for path, code in kept.answers.items() if self.path.startswith(path)), 200)
+            code, location = next(
+                (where for path, where in kept.moved.items() if self.path.startswith(path)), (code, "")
+            )
             self.send_response(code)
+            if location:
+                self.send_header("Location", location)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:

@@ -55,7 +55,7 @@ shutil.rmtree(directory, ignore_errors=True)
 
 def embedded_programs() -> Path:
     """The programs of PostgreSQL 18 from the wheel."""
-    return programs()
+    return programs(Path(tempfile.gettempdir()))
 
 
 def debian_programs() -> Path | None:

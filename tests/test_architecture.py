@@ -24,16 +24,16 @@ LAYERS = {
         "difficulty_files difficulty_days difficulty_rules difficulty_merge coverage epochs data_lines "
         "sample_recipe sample_curtailment sample_faults month_calendar page_charts"
     ),
-    3: "database profile handshake",
+    3: "database profile handshake stopping",
     4: (
         "tables engine engine_dask carrying load ledger reference parameters repair quarantine obstacles "
-        "ranges invalid_index source_findings embedded embedded_server files export_files sample_files "
-        "sample_load download notify metrics page_html extras"
+        "ranges invalid_index source_findings embedded embedded_server embedded_programs files export_files "
+        "sample_files sample_load download notify metrics page_html extras"
     ),
     5: (
         "survey pipeline analysis values minimal daily explanation proof export export_check api setup "
         "sample page "
-        "diagnose diagnose_network diagnose_queries diagnose_server difficulty_update"
+        "interruption diagnose diagnose_network diagnose_queries diagnose_server difficulty_update"
     ),
     6: "cli __main__",
 }

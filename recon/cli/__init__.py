@@ -16,12 +16,14 @@ import traceback
 from types import FrameType
 from typing import Any
 
+from recon.config import forget_impossible_sizes
 from recon.errors import ExitCode, Interrupted, ReconError, UsageError
 
 GRACE_S = 10
 """A session that does not stop within this time is left to the server, which rolls it back."""
 BUG = 70
 """EX_SOFTWARE: an error that is none of the expected ones; it keeps its traceback."""
+HINT = "send it to another place"
 SIGNALS = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 
 
@@ -38,15 +40,12 @@ class _Output(io.FileIO):
             return len(memoryview(data))
         except OSError as error:
             self.lost = True
-            raise UsageError(f"the output cannot be written: {error.strerror}", "send it to another place") from None
+            raise UsageError(f"the output cannot be written: {error.strerror}", HINT, code="output") from None
 
 
 def run() -> None:
-    """Runs the command line and ends the process with the contract's exit code.
-
-    Whatever it writes (logs, downloads, proofs, the embedded server's data) is its user's alone.
-    """
-    os.umask(0o077)
+    """Runs the command line and ends the process with the contract's exit code."""
+    forget_impossible_sizes()
     _open_streams()
     command = _Command(sys.argv[1:])
     code = command.wait()
@@ -143,3 +142,4 @@ class _Command:
             self._code = main(self._arguments)
         except BaseException:  # noqa: BLE001 a bug keeps its traceback, and the process an exit code that says so
             traceback.print_exc()
+            sys.stderr.write("recon: a bug, please report the above; what was committed is in 'recon runs'\n")

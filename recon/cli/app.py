@@ -109,6 +109,12 @@ def main(arguments: list[str]) -> int:
         return int(done.code or ExitCode.OK)
     except ReconError as error:
         return fail(error, arguments)
+    except OSError as error:
+        return fail(_of_the_system(error), arguments)
+    except RuntimeError as error:
+        if "--install-completion" not in arguments:
+            raise
+        return fail(UsageError(f"the completion cannot be installed: {error}", "set HOME"), arguments)
     except TyperException as error:
         shown = getattr(error, "format_message", error.__str__)()
         place = getattr(error, "ctx", None)
@@ -118,13 +124,22 @@ def main(arguments: list[str]) -> int:
         return ExitCode.INTERRUPTED
 
 
+def _of_the_system(error: OSError) -> UsageError:
+    """What the system refuses where nobody expected it to: no place on a disk, a directory that is gone."""
+    what = f"{error.filename}: " if error.filename else ""
+    hint = "see that directories are there, may be written and have room; --verbose shows where it happened"
+    LOG.debug("the system's refusal", exc_info=error)
+    return UsageError(f"{what}{error.strerror or type(error).__name__}", hint, code="system")
+
+
 def fail(error: ReconError, arguments: list[str]) -> int:
     """One line on stderr, or with `--json` one document on stdout; the error's exit code."""
     import json
 
     error.hint = called(error.hint, program())
-    in_log = logs_json() and "--json" not in arguments
-    if "--json" in arguments:
+    error.message = error.message.replace("\n", "\\n")
+    in_log = logs_json() and ("--json" not in arguments or error.code == "output")
+    if "--json" in arguments and error.code != "output":
         sys.stdout.write(json.dumps(error.to_dict(), ensure_ascii=False) + "\n")
     elif not in_log:
         sys.stderr.write(f"recon: {visible(str(error))}\n")

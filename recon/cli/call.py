@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import secrets
 import shlex
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from recon.address import EMBEDDED
+from recon.cli.waiting import waiting
 from recon.config import LogFormat, Settings, Timeouts
 from recon.errors import ReconError, UsageError
 
@@ -30,6 +32,8 @@ ENDINGS: list[Callable[[ReconError], None]] = []
 """Told the error that ends the command, on whichever thread it is found: see `recon.cli.night`."""
 REPEATED: list[str] = []
 """The options of the command line that say which tables are meant, and by which reference data they are judged."""
+MAKING_A_SERVER = ("demo", "sample load")
+"""The commands that have something to put into an embedded server that is new."""
 CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
 
 
@@ -80,7 +84,9 @@ class Call:
             return self._settings
         from recon import embedded
 
-        return replace(self._settings, database_url=embedded.start(self._settings.home))
+        new = self.command in MAKING_A_SERVER
+        with waiting("starting the embedded server", self.progress, drawn=self.shows_progress):
+            return replace(self._settings, database_url=embedded.start(self.home, new=new))
 
     def at(self, database_url: str) -> Call:
         """The same call on another database."""
@@ -215,19 +221,61 @@ def log_json(message: str, **fields: Any) -> None:
     LOG.handlers[0].handle(LOG.makeRecord(LOG.name, logging.INFO, "", 0, "%s", (message,), None, extra=extra))
 
 
-class _Handler(logging.StreamHandler[TextIO]):
-    """Log lines that cannot be written (a full disk, a closed pipe) never stop the work."""
+class _Screen(logging.StreamHandler[TextIO]):
+    """Log lines on stderr; where nobody can read them any more, the work goes on."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 logging's own name
-        """Nothing: the work goes on."""
+        """Nothing: there is no place left to say it."""
+
+
+class _LogFile(logging.Handler):
+    """The log file. A line is one write, so that nothing of it waits to be lost, and several runs may share a file."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+        self._lost = 0
+        try:
+            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except (OSError, ValueError) as error:
+            raise _unwritable(path, error) from None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """The line; what cannot be written never stops the work, but is said, at the first line."""
+        left = f"{self.format(record)}\n".encode("utf-8", "backslashreplace")
+        try:
+            while left:
+                left = left[os.write(self._file, left) :]
+        except OSError as error:
+            self._lost += 1
+            if self._lost == 1:
+                _warn_on_screen(str(_unwritable(self._path, error)))
+
+    def close(self) -> None:
+        """Ends it."""
+        with suppress(OSError):
+            os.close(self._file)
+        super().close()
+
+
+def _unwritable(path: Path, error: Exception) -> UsageError:
+    reason = getattr(error, "strerror", None) or error
+    return UsageError(f"the log file {path} cannot be written: {reason}", "name another with --log-file")
+
+
+def _warn_on_screen(text: str) -> None:
+    """On stderr alone, even with --quiet: the log has no place for it."""
+    record = LOG.makeRecord(LOG.name, logging.ERROR, "", 0, "%s", (text,), None)
+    LOG.handlers[0].handle(record)
 
 
 def start_logging(settings: Settings) -> None:
     """Sends the log to stderr (warnings; with -v everything) and to the log file (everything)."""
-    LOG.handlers.clear()
+    while LOG.handlers:
+        LOG.handlers.pop().close()
     LOG.setLevel(logging.DEBUG)
     LOG.propagate = False
-    on_screen = _Handler(sys.stderr)
+    on_screen = _Screen(sys.stderr)
     on_screen.setLevel(logging.ERROR if settings.quiet else logging.DEBUG if settings.verbose else logging.WARNING)
     text = TextLines("%(levelname)s: %(message)s")
     in_file = TextLines("%(asctime)s %(levelname)s %(message)s")
@@ -235,16 +283,6 @@ def start_logging(settings: Settings) -> None:
     on_screen.setFormatter(as_json or text)
     LOG.addHandler(on_screen)
     if settings.log_file:
-        handler = _Handler(_open_log(settings))
+        handler = _LogFile(settings.log_file)
         handler.setFormatter(as_json or in_file)
         LOG.addHandler(handler)
-
-
-def _open_log(settings: Settings) -> TextIO:
-    assert settings.log_file
-    try:
-        return settings.log_file.open("a", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"the log file {settings.log_file} cannot be written: {error.strerror}", "name another with --log-file"
-        ) from None

@@ -10,8 +10,8 @@ import typer
 
 from recon.address import normalize_url, without_password
 from recon.cli.call import Call
-from recon.cli.options import KINDS, NIGHTLY, OTHERWISE, find_settings, take_common
-from recon.cli.sources import Found, files
+from recon.cli.options import KINDS, NIGHTLY, OTHERWISE, find_files, find_settings, take_common
+from recon.cli.sources import Found
 from recon.config import find_database_url, parse_settings
 from recon.errors import UsageError
 
@@ -46,7 +46,7 @@ def show(ctx: typer.Context) -> None:
         for name, setting in _with_libpq(found).items()
         if name in KINDS
     ]
-    places = [(path.absolute(), path.exists()) for path in files()]
+    places = [(path.absolute(), path.exists()) for path in find_files()]
     if call.json:
         return call.print_json(_document(rows, places))
     table = [("setting", "value", "from"), *((name, value, f"{s.source} {s.where}") for name, value, s in rows)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -32,6 +33,8 @@ def choose(
         return threads, lambda: None
     if find_spec("distributed") is None:
         raise UsageError("--engine dask needs Dask, which is not installed", extras.install("dask"), code="extra")
+    if scheduler_file:
+        _check_scheduler_file(scheduler_file)
     if scheduler and scheduler_file:
         raise UsageError("--scheduler and --scheduler-file name two clusters", "give one of them")
     wait_s = 30.0 if wait_for_workers is None else wait_for_workers
@@ -44,3 +47,17 @@ def choose(
 
     dask = Dask(scheduler, scheduler_file, limit, wait_s, bool(send_database_url))
     return dask, dask.close
+
+
+def _check_scheduler_file(path: Path) -> None:
+    """Dask would wait for it, whatever is in it."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        fit = isinstance(found, dict) and isinstance(found.get("address"), str)
+        reason = "it holds no address"
+    except (OSError, ValueError) as error:
+        fit, reason = False, getattr(error, "strerror", None) or "it is not JSON"
+    if not fit:
+        raise UsageError(
+            f"--scheduler-file {path} is none: {reason}", "name the file that 'dask scheduler --scheduler-file' wrote"
+        )

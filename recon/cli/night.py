@@ -1,4 +1,6 @@
-"""What others are told of a nightly run, however it ends: by a metrics file, a ping, a webhook. None can fail it."""
+"""What others are told of a nightly run, however it ends: by a metrics file, a ping, a webhook. No message can fail it,
+and a metrics file that cannot be written ends with 2 what would have ended with 0.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ from recon.cli import BUG
 from recon.cli.call import ENDINGS, LOG, Call, TextLines
 from recon.daily import DailyReport, coverage_days
 from recon.database import connect
-from recon.errors import ExitCode, ReconError
+from recon.errors import ExitCode, ReconError, UsageError
 
 if TYPE_CHECKING:
     from recon.window import Window
@@ -89,6 +91,7 @@ class Night:
         self._started = time.monotonic()
         self._telling = threading.Lock()
         self._told = False
+        self._missing_file = False
 
     def __enter__(self) -> Night:
         LOG.addHandler(self._lines)
@@ -99,6 +102,8 @@ class Night:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if error is None and self.found:
             self._tell(self.found.to_dict())
+            if self._missing_file:
+                raise UsageError("the night is done, but for its metrics file", "see the error above")
         elif kind and not issubclass(kind, ReconError):
             LOG.error("a bug: %s", kind.__name__)
             self._failed(ReconError(f"a bug: {kind.__name__}", code="bug"), BUG)
@@ -118,7 +123,9 @@ class Night:
         try:
             if not self._told:
                 self._told = True
-                self._write_metrics(document)
+                if not self._write_metrics(document) and document["exit_code"] == ExitCode.OK:
+                    document = document | {"exit_code": ExitCode.USAGE}
+                    self._missing_file = True
                 self._ping(str(document["exit_code"]), f"{self._lines.text}{_summary(document)}\n")
                 self._tell_change(document)
                 self._close_log(document)
@@ -130,15 +137,18 @@ class Night:
         fields = {name: document[name] for name in IN_LOG if document.get(name) is not None}
         self._call.close_log(level, f"daily: {_summary(document)}", **fields)
 
-    def _write_metrics(self, document: dict[str, Any]) -> None:
+    def _write_metrics(self, document: dict[str, Any]) -> bool:
+        """Whether there is nothing to complain of."""
         if not self._metrics_file:
-            return
+            return True
         now = datetime.now(UTC).timestamp()
         try:
             success = metrics.last_success(self._metrics_file)
             metrics.write(self._metrics_file, metrics.values(document, now, success))
         except OSError as error:
-            LOG.warning("the metrics file %s cannot be written: %s", self._metrics_file, error.strerror)
+            LOG.error("the metrics file %s cannot be written: %s", self._metrics_file, error.strerror)
+            return False
+        return True
 
     def _ping(self, what: str, body: str) -> None:
         if self._ping_url:

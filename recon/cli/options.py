@@ -15,7 +15,7 @@ import typer
 from recon.address import without_password
 from recon.cli.about import About
 from recon.cli.call import REPEATED, Call
-from recon.cli.sources import Found, settle
+from recon.cli.sources import Found, files, settle
 from recon.config import (
     DEFAULT_CALCULATIONS,
     DEFAULT_CURTAILMENT,
@@ -244,6 +244,11 @@ def _parameters(options: Group | Command) -> list[inspect.Parameter]:
 def find_settings(flags: dict[str, Any]) -> dict[str, Found]:
     """Each of the flags, and the settings that have none, as the flag, the environment or a file says."""
     return settle(flags, KINDS, os.environ)
+
+
+def find_files() -> tuple[Path, ...]:
+    """The files in which settings may be."""
+    return files(os.environ)
 
 
 def _text(given: str) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from recon.cli.call import LOG, Call
+from recon.cli.waiting import LINE_EVERY_S, every
 from recon.errors import ReconError
 from recon.pipeline import Watcher
 from recon.report import DateResult
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from rich import progress
 
     from recon.planning import PlannedDate
-
-LINE_EVERY_S = 30
 
 
 @contextmanager
@@ -40,26 +38,8 @@ def comparing(call: Call, doing: str = "reading") -> Iterator[Compared]:
         if bar and task is not None:
             bar.update(task, completed=step.dates, total=total, description=step.done, written=step.rate)
 
-    with bar or _every(LINE_EVERY_S, lambda: call.progress(step.line)):
+    with bar or every(LINE_EVERY_S, lambda: call.progress(step.line)):
         yield compared
-
-
-@contextmanager
-def _every(seconds: float, speak: Callable[[], None]) -> Iterator[None]:
-    """Speaks now and then, whatever the step waits for."""
-    over = threading.Event()
-
-    def speaking() -> None:
-        while not over.wait(seconds):
-            speak()
-
-    thread = threading.Thread(target=speaking, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
 
 
 @dataclass

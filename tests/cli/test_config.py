@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from recon.cli.options import COMMON, KINDS, NIGHTLY, OTHERWISE, find_settings, parse_settings
+from recon.cli.sources import read
 from recon.config import Settings
 from recon.errors import UsageError
 from tests.builders import DAY, fill, source_rows
@@ -169,3 +171,66 @@ def test_what_is_shown_as_a_default_is_what_holds() -> None:
     others += ["curtailment_columns", "calculations_columns"]
     assert set(OTHERWISE) - set(held) == set(others)
     assert set(KINDS) == set(COMMON) - {"json"} | set(NIGHTLY) | {"home"}
+
+
+class TestTrust:
+    """A file that is only found must be its user's: it names the database, the log file, and whom to tell."""
+
+    @pytest.fixture
+    def file(self, here: Path) -> Path:
+        here.chmod(0o755)
+        file = here / "recon.toml"
+        file.write_text('fleet = "whole"\n')
+        file.chmod(0o644)
+        return file
+
+    def refused(self, run_recon: Run, file: Path, words: str) -> None:
+        done = run_recon("config", "show", cwd=file.parent)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.count("\n") == 1 and words in done.stderr, done.stderr
+        assert f"RECON_CONFIG={file}" in done.stderr
+        named = settings(run_recon("config", "show", "--json", cwd=file.parent, env={"RECON_CONFIG": str(file)}))
+        assert named["fleet"] == ("whole", "file", str(file)), "a file that is named is taken"
+
+    @pytest.mark.parametrize("mode", [0o666, 0o664, 0o646, 0o620, 0o602])
+    def test_a_file_that_others_may_write_is_refused(self, run_recon: Run, file: Path, mode: int) -> None:
+        file.chmod(mode)
+        self.refused(run_recon, file, f"others may write {file}; chmod go-w {file}")
+
+    def test_so_is_one_that_others_may_replace(self, run_recon: Run, file: Path) -> None:
+        file.parent.chmod(0o777)
+        self.refused(run_recon, file, f"others may replace {file}; chmod o-w {file.parent}")
+        file.parent.chmod(0o1777)
+        assert settings(run_recon("config", "show", "--json", cwd=file.parent))["fleet"][0] == "whole", "as /tmp is"
+
+    def test_what_counts_is_the_file_that_a_link_points_to(self, run_recon: Run, file: Path, tmp_path: Path) -> None:
+        target = tmp_path / "elsewhere"
+        file.rename(target)
+        file.symlink_to(target)
+        assert settings(run_recon("config", "show", "--json", cwd=file.parent))["fleet"][0] == "whole"
+        target.chmod(0o666)
+        self.refused(run_recon, file, "others may write")
+
+    def test_the_users_own_file_is_looked_at_in_the_same_way(self, run_recon: Run, users: Path) -> None:
+        users.write_text('fleet = "whole"\n')
+        users.chmod(0o666)
+        done = run_recon("config", "show")
+        assert done.returncode == 2 and f"others may write {users}" in done.stderr
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+    def test_a_file_of_another_user_is_refused_but_roots_is_taken(
+        self, run_recon: Run, file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        os.chown(file, 54321, 54321)
+        self.refused(run_recon, file, f"{file} belongs to another user")
+        os.chown(file, 0, 0)
+        monkeypatch.setattr(os, "geteuid", lambda: 54321)
+        assert read(file, KINDS)["fleet"].value == "whole"
+
+    def test_a_file_that_is_named_has_to_be_there_and_is_the_only_one(self, run_recon: Run, file: Path) -> None:
+        other = file.with_name("other.toml")
+        done = run_recon("status", cwd=file.parent, env={"RECON_CONFIG": str(other)})
+        assert done.returncode == 2 and f"{other} cannot be read: No such file" in done.stderr
+        other.write_text("quiet = true\n")
+        found = settings(run_recon("config", "show", "--json", cwd=file.parent, env={"RECON_CONFIG": "other.toml"}))
+        assert found["quiet"] == ("true", "file", str(other)) and found["fleet"][1] == "default"

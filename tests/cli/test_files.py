@@ -1,4 +1,4 @@
-"""Logs and data are their user's alone, whatever the umask."""
+"""What was asked for follows the umask; what recon keeps for itself is its user's alone, whatever that is."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 from recon import embedded
 from tests.builders import DAY, fill, source_rows, write
 from tests.databases import Database
+from tests.forked import start_python
 
 Run = Callable[..., Any]
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -40,18 +41,30 @@ def open_to_others(directory: Path) -> dict[Path, str]:
     return found
 
 
-def test_logs_proofs_and_samples_are_their_users_alone(database: Database, run_recon: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
+def test_what_was_asked_for_follows_the_umask(
+    database: Database, environment: dict[str, str], tmp_path: Path, umask: int
+) -> None:
+    """Logs, proofs, metrics, reports, exports and samples are made for others, too, where their user wants that."""
     fill(database, source_rows([DAY]))
     place = tmp_path / "place"
-    place.mkdir(mode=0o700)
-    run_recon("fix", "--log-file", place / "text.log", url=database.url)
-    run_recon("status", "-v", "--log-file", place / "json.log", "--log-format", "json", url=database.url)
-    run_recon("verify", "--out", place / "proof.json", url=database.url)
-    assert run_recon("sample", "generate", "--out", place / "sample", "--days", 1).returncode == 0
-    assert {path.name for path in place.iterdir()} == {"text.log", "json.log", "proof.json", "sample"}
-    assert open_to_others(place) == {}
-    assert mode(place / "text.log") == mode(place / "proof.json") == 0o600
-    assert mode(place / "sample") == 0o700
+    place.mkdir()
+    os.umask(umask)
+    commands = (
+        f"daily --today {DAY} --log-file {place}/text.log --metrics-file {place}/recon.prom",
+        f"status -v --log-file {place}/json.log --log-format json",
+        f"verify --out {place}/proof.json",
+        f"report --out {place}/report.html",
+        f"export --out {place}/export",
+        f"sample generate --out {place}/sample --days 1",
+    )
+    for command in commands:
+        done = start_python(["recon", *command.split()], environment | {"RECON_DATABASE_URL": database.url}, tmp_path)
+        assert done.wait(60) == 0, done.communicate()
+    made = list(place.rglob("*"))
+    assert {path.name for path in made} >= {"text.log", "json.log", "proof.json", "recon.prom", "report.html", "sample"}
+    assert {mode(path) for path in made if path.is_dir()} == {0o777 & ~umask}
+    assert {mode(path) for path in made if path.is_file()} == {0o666 & ~umask}
 
 
 def test_what_its_user_has_opened_stays_open(database: Database, run_recon: Run, tmp_path: Path) -> None:
@@ -75,7 +88,7 @@ def test_the_embedded_servers_data(run_recon: Run, recon_home: Path) -> None:
     """For root the server is another user, who has to be able to pass through."""
     home = recon_home / "within"
     try:
-        assert run_recon("-d", "embedded", "runs", env={"RECON_HOME": str(home)}).returncode == 0
+        assert run_recon("demo", "-q", env={"RECON_HOME": str(home)}).returncode == 0
         assert mode(home / "server") == 0o700
         assert mode(home) == (0o711 if os.geteuid() == 0 else 0o700)
         assert {path for path in open_to_others(home) if path != home} == set()

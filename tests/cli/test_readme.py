@@ -206,6 +206,17 @@ def test_the_file_of_settings_is_one(tmp_path: Path) -> None:
     assert {"database_url", "metrics_file", "ping_url", "webhook"} <= set(found)
 
 
+@pytest.mark.parametrize(("words", "extra"), [("recon demo", "embedded"), ("pytest", "test")])
+def test_the_two_commands_are_a_line_each_that_makes_its_own_environment(words: str, extra: str) -> None:
+    """As a Python takes them that belongs to the system. `.ci/run` runs them; what they cost is said beside them."""
+    (line,) = [line for block in blocks("sh") for line in block.splitlines() if words in line]
+    begin = f'python3 -m venv .venv && .venv/bin/pip install ".[{extra}]" && .venv/bin/{words}'
+    assert line.partition("#")[0].strip() == begin
+    around = TEXT[TEXT.index(line) - 400 : TEXT.index(line) + 400]
+    assert re.search(r"\b\d+ (seconds|minutes)\b", around) and re.search(r"\b\d+ MB\b", around)
+    assert ".venv/" in (README.parent / ".gitignore").read_text().splitlines()
+
+
 def test_every_command_in_the_readme_exists() -> None:
     from recon.cli.app import main
 

@@ -13,7 +13,7 @@ import adbc_driver_postgresql.dbapi as adbc
 import connectorx
 import pytest
 
-from recon import embedded, embedded_server, extras
+from recon import embedded, embedded_programs, embedded_server, extras
 from recon.address import socket_url
 from recon.errors import DatabaseError, UsageError
 from tests.servers import wait_until
@@ -168,7 +168,7 @@ def test_a_server_that_cannot_start_says_why(recon_home: Path) -> None:
 
 
 def test_without_its_package_it_is_said_how_to_install_it(recon_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded_server, "find_spec", lambda _: None)
+    monkeypatch.setattr(embedded_programs, "find_spec", lambda _: None)
     with pytest.raises(UsageError) as caught:
         embedded.start(recon_home)
     assert str(caught.value) == f"the embedded server is not installed; {extras.install('embedded')}"
