@@ -141,4 +141,5 @@ def _judged_dates(
     keys = shares.select(ENERGY.keys())
     judged = repair.verdicts(keys, stored, lambda: impossible, reference, settings.fleet, near)
     counts = gaps.count(keys.lazy(), gaps.named(reference.models), judged.lazy()).collect()
-    return counts, values.folded(judged, lambda some: shares.join(some, on=KEY, how="semi"), reference)
+    traces = values.traces(judged, lambda some: shares.join(some, on=KEY, how="semi"))
+    return counts, values.folded([traces], reference)

@@ -28,6 +28,19 @@ CLUSTER: FrameSchema = {
 }
 """One row per settlement date, miner model and cause; ratio is the median of its rows."""
 
+EVIDENCE: FrameSchema = {
+    "settlement_date": pl.Date,
+    "miner_model": pl.String,
+    "ratio": pl.Float64,
+    "expected_btc": pl.Float64,
+    "difficulty": pl.Float64,
+    "stale": pl.Boolean,
+    "single": pl.Boolean,
+}
+"""One row per stale row (difficulty: the date's; single: whether one of the key's several source rows explains it) and
+per row of a wrong difficulty (its own)."""
+EVIDENCE_OF_ALL = ("settlement_date", "miner_model", "ratio", "expected_btc")
+
 CLEAR_BTC = 1e-4
 """From here on the rounding to a satoshi moves a ratio by less than GAP; smaller rows join the clusters of others."""
 GAP = 2e-4
@@ -129,13 +142,25 @@ class Cause:
         return {**vars(self), **ends, "models": list(self.models), "ratio": ratio}
 
 
-def clusters(judged: pl.DataFrame, keys: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
-    """CLUSTER: the stale and wrong-difficulty rows of some whole dates by cause.
+def evidence(judged: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
+    """EVIDENCE of judged rows (audit.judge), as small as can be.
 
-    judged: audit.judge. keys: one row per KEY with energy_mwh, source_rows and row_mwh (its rows' energies).
+    keys: one row per KEY with energy_mwh, source_rows and row_mwh (its rows' energies).
     """
-    rows = _by_difficulty(judged.filter(pl.col("verdict") == "wrong_difficulty"), catalogue)
     stale = judged.filter((pl.col("verdict") == "stale") & (pl.col("ratio") > 0)).join(keys, on=KEY, how="left")
+    wrong = judged.filter(pl.col("verdict") == "wrong_difficulty")
+    return pl.concat(
+        [
+            stale.select(*EVIDENCE_OF_ALL, difficulty="expected_difficulty", stale=True, single=_is_single_row()),
+            wrong.select(*EVIDENCE_OF_ALL, difficulty="stored_difficulty", stale=False, single=False),
+        ]
+    ).cast(EVIDENCE)  # type: ignore[arg-type]
+
+
+def clusters(evidence: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
+    """CLUSTER: the stale and wrong-difficulty rows of some whole dates by cause."""
+    rows = _by_difficulty(evidence.filter(~pl.col("stale")), catalogue)
+    stale = evidence.filter("stale")
     groups = _groups(stale).partition_by(SIDE, as_dict=True)
     small = stale.filter(pl.col("expected_btc") < CLEAR_BTC).partition_by(SIDE, as_dict=True)
     for side in _sides(stale):
@@ -175,11 +200,11 @@ class _Side:
 
 
 def _sides(stale: pl.DataFrame) -> list[_Side]:
-    single = _is_single_row()
+    single = pl.col("single")
     found = stale.group_by(SIDE).agg(
         rows=pl.len(),
         ratio=pl.col("ratio").median(),
-        difficulty=pl.col("expected_difficulty").first(),
+        difficulty=pl.col("difficulty").first(),
         single=single.sum(),
         single_ratio=pl.col("ratio").filter(single).median(),
     )
@@ -187,7 +212,7 @@ def _sides(stale: pl.DataFrame) -> list[_Side]:
 
 
 def _by_difficulty(wrong: pl.DataFrame, catalogue: Catalogue) -> list[tuple[Any, ...]]:
-    sides = wrong.group_by("settlement_date", "miner_model", "stored_difficulty").agg(
+    sides = wrong.group_by("settlement_date", "miner_model", "difficulty").agg(
         pl.col("ratio").median(), pl.len().alias("rows")
     )
     return [

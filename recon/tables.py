@@ -16,7 +16,7 @@ from recon.audit import STORED
 from recon.config import AUTO, Reader, Settings, Table, quote_identifier
 from recon.database import Pool, Session, date_list, scan_with_connectorx, sql
 from recon.errors import DatabaseError, PermissionDenied, SchemaError
-from recon.partitions import halves, split_range
+from recon.partitions import halves, period_groups, split_range
 from recon.report import Undated
 from recon.schema import CALC_KEY, CALC_KEY_SCHEMA, ENERGY, KEY_SCHEMA, SATOSHI_DECIMALS, FrameSchema
 from recon.verification import WEIGHTS
@@ -335,6 +335,16 @@ def rows_per_period(session: Session, layout: Layout, day: date) -> list[tuple[i
     """
     rows = session.rows(sql("rows_per_period", **layout.parts, **scope([day])))
     return [(row["period"], row["source_rows"], row["stored_rows"]) for row in rows]
+
+
+def pieces_of(session: Session, layout: Layout, day: date, models: int, max_rows: int) -> list[dict[str, str]]:
+    """The scopes by which a date that is too large to be read at once is read, in order of settlement period.
+
+    models: how many rows each key should have. Each piece has at most `max_rows` calculations, stored or expected, but
+    for a single larger period.
+    """
+    rows = [(period, max(source * models, stored)) for period, source, stored in rows_per_period(session, layout, day)]
+    return [scope([day], group) for group in period_groups(rows, max_rows)] or [scope([day])]
 
 
 def scope_of_periods(rows: pl.DataFrame) -> dict[str, str]:
