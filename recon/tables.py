@@ -421,21 +421,21 @@ def typed_done(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def scan(
-    session: Session, settings: Settings, layout: Layout, dates: Sequence[date]
+    session: Session, settings: Settings, layout: Layout, dates: Sequence[date], where: dict[str, str]
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Keys and stored calculations of some dates, read-only, through the reader that the settings name.
+    """Keys and stored calculations of a scope of some dates, read-only, through the reader that the settings name.
 
     Dates that take too long together are read in halves; run it inside a transaction, for its savepoints.
     """
     if settings.reader is Reader.CONNECTORX:
-        queries = [keys_query(layout, scope(dates)), done_query(layout, scope(dates))]
+        queries = [keys_query(layout, where), done_query(layout, where)]
         keys, done = (scan_with_connectorx(settings, [query]) for query in queries)
         return keys.cast(pl.Schema(ENERGY)), typed_done(done)
     try:
         with session.savepoint():
-            return read_keys(session, layout, scope(dates)), read_done(session, layout, scope(dates))
+            return read_keys(session, layout, where), read_done(session, layout, where)
     except DatabaseError as error:
         if error.code != "timeout" or len(dates) == 1:
             raise
-    sides = [scan(session, settings, layout, half) for half in halves(dates)]
+    sides = [scan(session, settings, layout, half, scope(half)) for half in halves(dates)]
     return pl.concat([keys for keys, _ in sides]), pl.concat([done for _, done in sides])
