@@ -7,7 +7,7 @@ miner's figures or the energy. The causes are derived from the reference data: e
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -30,7 +30,7 @@ CLUSTER: FrameSchema = {
 
 EVIDENCE: FrameSchema = {
     "settlement_date": pl.Date,
-    "miner_model": pl.String,
+    "miner_model": pl.Categorical,  # a quarter of a string's memory
     "ratio": pl.Float64,
     "expected_btc": pl.Float64,
     "difficulty": pl.Float64,
@@ -157,12 +157,24 @@ def evidence(judged: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
     ).cast(EVIDENCE)  # type: ignore[arg-type]
 
 
-def clusters(evidence: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
-    """CLUSTER: the stale and wrong-difficulty rows of some whole dates by cause."""
+def clusters(pieces: Sequence[pl.DataFrame], catalogue: Catalogue) -> pl.DataFrame:
+    """CLUSTER: the stale and wrong-difficulty rows of some whole dates by cause.
+
+    pieces: EVIDENCE of different rows. Several are of a large date, of which one miner model is looked at at a time.
+    """
+    if len(pieces) == 1:
+        return _clusters(pieces[0], catalogue)
+    models = sorted({model for piece in pieces for model in piece.get_column("miner_model").unique()})
+    parts = (pl.concat(piece.filter(pl.col("miner_model") == model) for piece in pieces) for model in models)
+    return pl.concat([pl.DataFrame(schema=CLUSTER), *(_clusters(part, catalogue) for part in parts)])
+
+
+def _clusters(evidence: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
     rows = _by_difficulty(evidence.filter(~pl.col("stale")), catalogue)
-    stale = evidence.filter("stale")
+    stale = evidence.filter("stale").drop("stale")
     groups = _groups(stale).partition_by(SIDE, as_dict=True)
-    small = stale.filter(pl.col("expected_btc") < CLEAR_BTC).partition_by(SIDE, as_dict=True)
+    few = stale.filter(pl.col("expected_btc") < CLEAR_BTC).select(*SIDE, "ratio", "expected_btc")
+    small = few.partition_by(SIDE, as_dict=True)
     for side in _sides(stale):
         mine = groups.get(side.key)
         found = side.causes([] if mine is None else mine.select("ratio", "rows", "spread").rows(), catalogue)

@@ -191,7 +191,7 @@ def traces(rows: pl.DataFrame, shares: Shares) -> Traces:
 def folded(pieces: Sequence[Traces], reference: Reference) -> Part:
     """The part that some whole dates make, from the traces of all their rows."""
     tally = pl.concat([tally for tally, _ in pieces]).lazy()
-    clusters = ratios.clusters(pl.concat([found for _, found in pieces]), reference_of(reference))
+    clusters = ratios.clusters([found for _, found in pieces], reference_of(reference))
     return audit.summarize(tally).collect(), audit.several_difficulties(tally).collect(), clusters
 
 

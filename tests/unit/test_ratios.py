@@ -66,7 +66,7 @@ def keys(*rows: tuple[int, list[float]], day: date = DAY) -> pl.DataFrame:
 
 
 def clusters(rows: pl.DataFrame, sources: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
-    return ratios.clusters(evidence(rows, sources), catalogue)
+    return ratios.clusters([evidence(rows, sources)], catalogue)
 
 
 def found(
