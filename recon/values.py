@@ -175,8 +175,8 @@ def check(
     return combined(parts, near)
 
 
-Traces = tuple[pl.DataFrame, pl.DataFrame]
-"""What is kept of judged rows: audit.TALLY and ratios.EVIDENCE."""
+Traces = tuple[pl.DataFrame, ratios.Evidence]
+"""What is kept of judged rows: audit.TALLY, and what may tell the causes of wrong ones."""
 Part = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
 """What some whole dates come to: their summary, their dates of several difficulties, their ratios."""
 
