@@ -57,13 +57,13 @@ def farm_gaps(pairs: pl.LazyFrame) -> pl.LazyFrame:
 def cells(pairs: pl.LazyFrame, models: Sequence[str]) -> pl.LazyFrame:
     """One row per KEY of the pairs, with a flag per miner model: whether no row of it is stored (`absent_0`, ...).
 
-    Cells of different settlement periods can be put one under the other.
+    Cells of different settlement periods can be put one under the other. Farms are categories: a quarter of the memory.
     """
     absent = {
         f"absent_{number}": (pl.col("absent") & (pl.col("miner_model") == model)).any()
         for number, model in enumerate(models)
     }
-    return pairs.group_by(KEY).agg(**absent)
+    return pairs.group_by(KEY).agg(**absent).with_columns(pl.col(FARM).cast(pl.Categorical))
 
 
 def shapes(cells: pl.LazyFrame) -> pl.LazyFrame:
@@ -78,7 +78,7 @@ def shapes(cells: pl.LazyFrame) -> pl.LazyFrame:
     by_farm, by_period = pl.col("by_farm"), pl.col("by_period")
     found = explained.group_by(DATE).agg(
         farms=pl.col(FARM).n_unique(),
-        farms_missing=pl.col(FARM).filter(by_farm).unique().sort(),
+        farms_missing=pl.col(FARM).filter(by_farm).unique().cast(pl.String).sort(),
         periods_missing=pl.col(PERIOD).filter(by_period).unique().sort(),
         rows_in_farms=pl.col("absent").filter(by_farm & ~by_period).sum(),
         rows_in_periods=pl.col("absent").filter(by_period).sum(),

@@ -149,7 +149,9 @@ def evidence(judged: pl.DataFrame, keys: pl.DataFrame) -> Evidence:
 
     keys: one row per KEY with energy_mwh, source_rows and row_mwh (its rows' energies).
     """
-    judged = judged.with_columns(pl.col("miner_model").cast(pl.Categorical))  # a quarter of a string's memory
+    judged = judged.filter(pl.col("verdict").is_in(["stale", "wrong_difficulty"]))
+    models = pl.Enum(judged.get_column("miner_model").unique().sort())  # one byte instead of a string's 16
+    judged = judged.with_columns(pl.col("miner_model").cast(models))
     stale = judged.filter((pl.col("verdict") == "stale") & (pl.col("ratio") > 0)).join(keys, on=KEY, how="left")
     stale = stale.select(*SIDE, "ratio", "expected_btc", "expected_difficulty", single=_is_single_row())
     wrong = judged.filter(pl.col("verdict") == "wrong_difficulty")
@@ -170,12 +172,17 @@ def clusters(pieces: Sequence[Evidence], catalogue: Catalogue) -> pl.DataFrame:
     if len(pieces) == 1:
         return _clusters(pieces[0], catalogue)
     found = [frame.get_column("miner_model").unique().cast(pl.String) for piece in pieces for frame in piece]
-    models = (pl.col("miner_model") == model for model in pl.concat(found).unique().sort())
+    kinds = list(zip(*pieces, strict=True))
     parts = (
-        Evidence(*(pl.concat(frame.filter(model) for frame in frames) for frames in zip(*pieces, strict=True)))
-        for model in models
+        Evidence(*(pl.concat(_of_model(frame, model) for frame in frames) for frames in kinds))
+        for model in pl.concat(found).unique().sort()
     )
     return pl.concat([pl.DataFrame(schema=CLUSTER), *(_clusters(part, catalogue) for part in parts)])
+
+
+def _of_model(frame: pl.DataFrame, model: str) -> pl.DataFrame:
+    same = pl.col("miner_model").cast(pl.String) == model
+    return frame.filter(same).with_columns(pl.col("miner_model").cast(pl.Categorical))
 
 
 def _clusters(evidence: Evidence, catalogue: Catalogue) -> pl.DataFrame:

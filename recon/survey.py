@@ -62,8 +62,8 @@ def survey(
     sizes: dict[date, int] = {}
 
     def compare(session: Session, dates: Sequence[date]) -> tuple[int, pl.DataFrame]:
-        larger = sizes[dates[0]] > SCAN_ROWS  # and then alone
-        pieces = tables.pieces_of(session, layout, dates[0], len(models), SCAN_ROWS) if larger else [scope(dates)]
+        larger = sizes[dates[0]] > SCAN_ROWS  # and then alone; half as many rows at once leave room for what is kept
+        pieces = tables.pieces_of(session, layout, dates[0], len(models), SCAN_ROWS // 2) if larger else [scope(dates)]
         counts, seen = [], []
         for where in pieces:
             keys, done = tables.scan(session, settings, layout, dates, where)

@@ -70,10 +70,11 @@ def tables(draw: st.DrawFn) -> tuple[pl.DataFrame, pl.DataFrame]:
     pairs = draw(st.dictionaries(st.tuples(st.sampled_from(PERIODS), st.sampled_from(FARMS)), energies, min_size=1))
     keys = energy_frame((day, period, farm, mwh) for (period, farm), mwh in sorted(pairs.items()))
     right, whole = priced(keys, Fleet.FRACTIONAL), priced(keys, Fleet.WHOLE)
-    usual = draw(st.sampled_from(list(FATES)))
-    fates = st.sampled_from([usual] * 12 + list(FATES))
+    kinds = draw(st.lists(st.sampled_from(["right", "whole", "whole", *FATES]), min_size=1, max_size=2))
+    usual = {period: draw(st.sampled_from(kinds)) for period in PERIODS}
+    others = draw(st.sampled_from([0, 0, 1])) * list(FATES)
     rows = [
-        (*key, *FATES[draw(fates)](Due(btc, whole[key][0], due)))
+        (*key, *FATES[draw(st.sampled_from([usual[key[1]]] * 12 + others))](Due(btc, whole[key][0], due)))
         for key, (btc, due) in right.items()
         for _ in range(draw(st.sampled_from([1, 1, 1, 1, 0, 2, 3])))
     ]
