@@ -20,7 +20,7 @@ from recon.reference import Reference
 from recon.report import Status, date_rows
 from recon.setup import index_statement
 from recon.source_patterns import MAX_FARM_MW
-from recon.survey import survey
+from recon.survey import Scanned, survey
 from recon.tables import inspect
 from recon.values import Compared, unwatched
 from recon.window import Window
@@ -59,11 +59,18 @@ class _Shapes:
     dates: list[pl.DataFrame] = field(default_factory=list)
     farms: list[pl.DataFrame] = field(default_factory=list)
 
-    def scanned(self, keys: pl.DataFrame, done: pl.DataFrame) -> None:
+    @property
+    def scanned(self) -> Scanned:
         """For `survey`."""
+        return Scanned(self._piece, self._dates)
+
+    def _piece(self, keys: pl.DataFrame, done: pl.DataFrame) -> pl.DataFrame:
         pairs = gap_shapes.marked(keys.lazy(), gaps.named(self.models), done.lazy()).collect().lazy()
-        self.dates.append(gap_shapes.shapes(pairs).collect())
         self.farms.append(gap_shapes.farm_gaps(pairs).collect())
+        return gap_shapes.cells(pairs, self.models).collect()
+
+    def _dates(self, pieces: Sequence[pl.DataFrame]) -> None:
+        self.dates.append(gap_shapes.shapes(pl.concat(pieces).lazy()).collect())
 
     def findings(self, found: Status) -> list[Finding]:
         """What the gaps of the compared dates have in common."""

@@ -57,6 +57,22 @@ MIXED: FrameSchema = {
 and one row as example."""
 MOST_SHOWN = 10
 
+TALLY: FrameSchema = {
+    "settlement_date": pl.Date,
+    "miner_model": pl.String,
+    "verdict": pl.String,
+    "stored_difficulty": pl.Float64,
+    "rows": pl.Int64,
+    "settlement_period": pl.Int32,
+    "farm_id": pl.String,
+    "row_id": pl.String,
+    "stored_btc": pl.Float64,
+    "expected_btc": pl.Float64,
+    "expected_difficulty": pl.Float64,
+}
+"""One row per settlement date, miner model, verdict and stored difficulty (few, but where each row has its own): how
+many rows, and the first of them as example."""
+
 
 @dataclass(frozen=True)
 class Tolerance:
@@ -85,14 +101,35 @@ def judge(
     stored: pl.LazyFrame,
     miners: pl.LazyFrame,
     tolerance: Tolerance | None = None,
+    *,
+    whole_dates: bool = True,
 ) -> pl.LazyFrame:
     """One row per stored row of some whole dates, with `verdict`, `expected_btc`, `expected_difficulty` and `ratio`.
 
     wanted: one row per CALC_KEY as bitcoin.calculations gives it (bitcoin_mined, difficulty), and `whole_btc`, what
     whole machines would have mined. stored: STORED. miners: one row per configured miner model.
     ratio is stored over expected BTC, null where nothing is expected.
+
+    Some settlement periods of a date are judged as well by themselves, once it is known of the others whether all of
+    them are `priced_whole`: where they are not, whole_dates is False, and no date is recognized as priced so.
     """
-    near = tolerance or Tolerance()
+    found = _examined(wanted, stored, miners, tolerance or Tolerance())
+    return _shown(_recognize_whole_dates(found) if whole_dates else found)
+
+
+def priced_whole(
+    wanted: pl.LazyFrame, stored: pl.LazyFrame, miners: pl.LazyFrame, tolerance: Tolerance | None = None
+) -> bool:
+    """Whether all rows that can be judged agree with whole machines.
+
+    The frames are those that `judge` is given, of some settlement periods of a date.
+    """
+    found = _examined(wanted, stored, miners, tolerance or Tolerance())
+    return bool(found.select((pl.col("agrees_whole") | ~_can_be_judged()).all()).collect().item())
+
+
+def _examined(wanted: pl.LazyFrame, stored: pl.LazyFrame, miners: pl.LazyFrame, near: Tolerance) -> pl.LazyFrame:
+    """The stored rows with the verdict that each has by itself and among those of its pair, and `agrees_whole`."""
     whole = wanted.select(*CALC_KEY, pl.col("whole_btc").cast(pl.Float64))
     due = _expectation(wanted).join(whole, on=CALC_KEY, how="left")
     found = stored.join(due, on=CALC_KEY, how="left")
@@ -104,8 +141,7 @@ def judge(
         .with_columns(pl.col("has_key", "known_model").fill_null(False))
         .with_columns(_base_verdict(near).alias("verdict"), agrees_whole=_agrees_whole(near))
     )
-    found = _keep_one_per_pair(found)
-    return _shown(_recognize_whole_dates(found))
+    return _keep_one_per_pair(found)
 
 
 def judge_doubtful(
@@ -200,10 +236,14 @@ def _keep_one_per_pair(found: pl.LazyFrame) -> pl.LazyFrame:
 
 def _recognize_whole_dates(found: pl.LazyFrame) -> pl.LazyFrame:
     """A date all of whose judged rows agree with whole machines was priced so: its rows are not wrong."""
-    judged = ~pl.col("verdict").is_in([*SURPLUS, "blocked"])
+    judged = _can_be_judged()
     all_whole = (pl.col("agrees_whole") | ~judged).all().over("settlement_date")
     whole = judged & all_whole & (pl.col("verdict") != "ok")
     return found.with_columns(verdict=pl.when(whole).then(pl.lit("whole")).otherwise("verdict"))
+
+
+def _can_be_judged() -> pl.Expr:
+    return ~pl.col("verdict").is_in([*SURPLUS, "blocked"])
 
 
 def doomed(judged: pl.LazyFrame, repairs: frozenset[str]) -> pl.LazyFrame:
@@ -221,7 +261,21 @@ def doomed(judged: pl.LazyFrame, repairs: frozenset[str]) -> pl.LazyFrame:
     return judged.filter(pl.col("verdict") != "ok").filter((stale | surplus | astray) & dated)
 
 
-def summarize(judged: pl.LazyFrame) -> pl.LazyFrame:
+def tally(judged: pl.LazyFrame) -> pl.LazyFrame:
+    """TALLY of judged rows, from which summaries are made. Tallies of different settlement periods can be put one under
+    the other: together they say what that of all of them does.
+    """
+    first = ("settlement_period", "farm_id", "row_id")
+    example = pl.struct(*first, "stored_btc", "expected_btc", "expected_difficulty").sort_by(*first).first()
+    return (
+        judged.group_by("settlement_date", "miner_model", "verdict", "stored_difficulty")
+        .agg(pl.len().cast(pl.Int64).alias("rows"), example=example)
+        .unnest("example")
+        .select(TALLY.keys())
+    )
+
+
+def summarize(tally: pl.LazyFrame) -> pl.LazyFrame:
     """One row per settlement date, miner model and verdict: `rows` and one example (period, farm, BTC both ways).
 
     Summaries of different dates can be put one under the other.
@@ -230,18 +284,18 @@ def summarize(judged: pl.LazyFrame) -> pl.LazyFrame:
         "settlement_period", "farm_id", "row_id"
     )
     return (
-        judged.group_by("settlement_date", "miner_model", "verdict")
-        .agg(pl.len().cast(pl.Int64).alias("rows"), example.first())
+        tally.group_by("settlement_date", "miner_model", "verdict")
+        .agg(pl.col("rows").sum(), example.first())
         .sort("settlement_date", "miner_model", "verdict")
     )
 
 
-def several_difficulties(judged: pl.LazyFrame) -> pl.LazyFrame:
+def several_difficulties(tally: pl.LazyFrame) -> pl.LazyFrame:
     """MIXED: the settlement dates whose stored rows have more than one difficulty.
 
     The example is the first row that has not the date's own.
     """
-    placed = judged.filter(~pl.col("verdict").is_in(["unknown_model", "orphan"]))
+    placed = tally.filter(~pl.col("verdict").is_in(["unknown_model", "orphan"]))
     of_date = pl.col("stored_difficulty").n_unique().over("settlement_date").cast(pl.Int64)
     mixed = placed.with_columns(of_date=of_date).filter(pl.col("of_date") > 1)
     other = pl.col("stored_difficulty").eq_missing(pl.col("expected_difficulty"))
@@ -253,7 +307,7 @@ def several_difficulties(judged: pl.LazyFrame) -> pl.LazyFrame:
         .agg(
             pl.col("of_date").first(),
             difficulties=pl.col("stored_difficulty").n_unique().cast(pl.Int64),
-            rows=pl.len().cast(pl.Int64),
+            rows=pl.col("rows").sum(),
             found=pl.col("stored_difficulty").unique().sort().head(MOST_SHOWN),
             example=pl.struct(example.first()),
         )

@@ -27,8 +27,10 @@ from recon.survey import aggregates
 from recon.tables import (
     Layout,
     inspect,
+    pieces_of,
     read_keys,
     read_source_rows,
+    read_values,
     scope,
     scope_of_periods,
 )
@@ -121,12 +123,32 @@ def _begun(
 
 @dataclass(frozen=True)
 class _Facts:
-    """What is kept of a chunk when its rows are written."""
+    """What is kept of a piece when its rows are written."""
+
+    counts: pl.DataFrame
+    traces: values.Traces
+    left_out: Counter[str]
+    rounded: int
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """What is kept of some whole dates once all their pieces are written."""
 
     counts: pl.DataFrame
     values: values.Part
     left_out: Counter[str]
     rounded: int
+
+    @classmethod
+    def of(cls, pieces: Sequence[_Facts], reference: Reference) -> _Chunk:
+        """What the pieces come to."""
+        return cls(
+            gaps.together([piece.counts for piece in pieces]),
+            values.folded([piece.traces for piece in pieces], reference),
+            sum((piece.left_out for piece in pieces), Counter[str]()),
+            sum(piece.rounded for piece in pieces),
+        )
 
 
 @dataclass(frozen=True)
@@ -139,18 +161,34 @@ class _Moment:
     reference: Reference
     check: ValueCheck
 
-    def taken(self, days: Sequence[date]) -> list[tuple[pl.DataFrame, _Facts]]:
-        """The slice of some whole dates, as one chunk; as several where that takes too long for a statement."""
+    def taken(self, days: Sequence[date]) -> Iterator[tuple[pl.DataFrame, _Facts]]:
+        """The slice of some whole dates, in one piece; in several where that takes too long for a statement."""
         try:
             with self.session.savepoint():
-                return [self._taken(days)]
+                whole = self.piece(days, scope(days))
         except DatabaseError as error:
             if error.code != "timeout" or len(days) == 1:
                 raise
-        return [chunk for half in halves(days) for chunk in self.taken(half)]
+        else:
+            yield whole
+            return
+        for half in halves(days):
+            yield from self.taken(half)
 
-    def _taken(self, days: Sequence[date]) -> tuple[pl.DataFrame, _Facts]:
-        models, where = self.reference.models, scope(days)
+    def taken_by_periods(self, day: date) -> Iterator[tuple[pl.DataFrame, _Facts]]:
+        """The slice of a date that is larger than a chunk, some settlement periods after the other."""
+        session, layout = self.session, self.layout
+        pieces = pieces_of(session, layout, day, len(self.reference.models), CHUNK_ROWS)
+        sides = ((read_keys(session, layout, piece), read_values(session, layout, piece)) for piece in pieces)
+        whole = repair.priced_whole(sides, self.reference, self.settings.fleet, self.check.tolerance)
+        for piece in pieces:
+            yield self.piece([day], piece, whole_dates=whole)
+
+    def piece(
+        self, days: Sequence[date], where: dict[str, str], *, whole_dates: bool = True
+    ) -> tuple[pl.DataFrame, _Facts]:
+        """The slice of a scope, and what is kept of it. whole_dates: see repair.verdicts."""
+        models = self.reference.models
         with stage("read"):
             keys = read_keys(self.session, self.layout, where)
             exact = self.session.frame(sql("values_exact", **self.layout.parts, **where))
@@ -162,12 +200,13 @@ class _Moment:
                 self.reference,
                 self.settings.fleet,
                 self.check.tolerance,
+                whole_dates=whole_dates,
             )
             btc = exact.select("row_id", "rounded", pl.col("bitcoin_mined").cast(BTC, strict=False))
             right = judged.filter(pl.col("verdict").is_in(slices.RIGHT)).join(btc, on="row_id")
             counts = gaps.count(keys.lazy(), gaps.named(models), judged.lazy()).collect()
-            part = values.folded(judged, self._shares, self.reference)
-            facts = _Facts(counts, part, _left_out(counts, judged), int(right["rounded"].sum()))
+            traces = values.traces(judged, self._shares)
+            facts = _Facts(counts, traces, _left_out(counts, judged), int(right["rounded"].sum()))
             return slices.taken(keys, self.reference.terms(days), right, models), facts
 
     def _shares(self, some: pl.DataFrame) -> pl.DataFrame:
@@ -189,7 +228,7 @@ def _export(moment: _Moment, manifest: Manifest, directory: Path) -> ExportRepor
     names = sorted({*former, *by_month(sizes)})
     manifest = replace(manifest, unfinished=tuple(sorted({*manifest.unfinished, *names})))
     export_files.write_manifest(directory, manifest)
-    facts: list[_Facts] = []
+    facts: list[_Chunk] = []
     for name in names:
         days = [(day, sizes[day]) for day in by_month(sizes).get(name, [])]
         month, found = _month(moment, directory, manifest, name, source, days)
@@ -212,15 +251,18 @@ def _month(
     name: str,
     source: pl.DataFrame,
     days: Sequence[tuple[date, int]],
-) -> tuple[Month | None, list[_Facts]]:
+) -> tuple[Month | None, list[_Chunk]]:
     """Writes a month, or removes it when the curtailment has no date of it, whatever is stored."""
-    facts: list[_Facts] = []
+    facts: list[_Chunk] = []
+    larger = {day for day, rows in days if rows > CHUNK_ROWS}
 
     def taken() -> Iterator[pl.DataFrame]:
         for batch in chunks(days, max_dates=len(days), max_rows=CHUNK_ROWS):
-            for rows, found in moment.taken(batch):
-                facts.append(found)
+            pieces = []
+            for rows, found in moment.taken_by_periods(batch[0]) if larger & {*batch} else moment.taken(batch):
+                pieces.append(found)
                 yield rows
+            facts.append(_Chunk.of(pieces, moment.reference))
 
     stated = source.filter(pl.col("settlement_date").is_in([day for day, _ in days])).select(slices.STATED.keys())
     if stated.is_empty():
@@ -240,7 +282,7 @@ def _report(
     manifest: Manifest,
     directory: Path,
     source: pl.DataFrame,
-    facts: Sequence[_Facts],
+    facts: Sequence[_Chunk],
     names: list[str],
 ) -> ExportReport:
     counts = pl.concat([pl.DataFrame(schema=gaps.COUNTS), *(chunk.counts for chunk in facts)])

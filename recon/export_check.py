@@ -13,7 +13,7 @@ from recon.audit import Tolerance
 from recon.config import Settings
 from recon.errors import DataFileError
 from recon.manifest import Manifest, Month, reaches, totals
-from recon.partitions import chunks
+from recon.partitions import chunks, period_groups
 from recon.pipeline import ValueCheck
 from recon.reference import Reference
 from recon.report import Damage, Status
@@ -34,8 +34,9 @@ def status(directory: Path, settings: Settings, reference: Reference, window: Wi
     for month, files in export.files.items():
         rows, found = export.read(files)
         damage += found
-        for days, counted, part in _judged(month, rows, models, settings, reference, check.tolerance):
-            counts.append(counted)
+        judge = _Judge(month, rows, models, settings, reference, check.tolerance)
+        for days, counted, part in judge.chunks():
+            counts += counted
             parts.append(part)
             check.progress(days, max(days, stated.height))
     return Status(
@@ -87,15 +88,15 @@ class _Export:
         facts = (facts for month in self.listed.values() for facts in month.dates if facts.day in self.window)
         return pl.DataFrame([tuple(vars(fact).values()) for fact in facts], schema=slices.STATED, orient="row")
 
-    def read(self, files: Sequence[str]) -> tuple[pl.DataFrame, list[Damage]]:
+    def read(self, files: Sequence[str]) -> tuple[pl.LazyFrame, list[Damage]]:
         """The rows of some files within the window that have a key, and what is wrong with the files."""
         parts = [self._read(file) for file in files]
-        nothing = pl.DataFrame(schema=slices.columns(self.manifest.models))
+        nothing = pl.LazyFrame(schema=slices.columns(self.manifest.models))
         rows = pl.concat([nothing, *(rows for rows, _ in parts if rows is not None)])
         within = pl.col("settlement_date").is_between(*self.window.bounds)
         return rows.drop_nulls(KEY).filter(within), [found for _, damage in parts for found in damage]
 
-    def _read(self, file: str) -> tuple[pl.DataFrame | None, list[Damage]]:
+    def _read(self, file: str) -> tuple[pl.LazyFrame | None, list[Damage]]:
         path, month = self.directory / file, self.listed.get(file)
         damage = _damage(path, file, month)
         if not path.is_file() or not export_files.month_of(file, self.manifest.form):
@@ -121,24 +122,49 @@ def _damage(path: Path, file: str, month: Month | None) -> list[Damage]:
     return [Damage(file, "altered", f"{size:,} bytes of SHA-256 {sha256}; it was {was}")]
 
 
-def _judged(
-    month: str, rows: pl.DataFrame, models: Sequence[str], settings: Settings, reference: Reference, near: Tolerance
-) -> Iterator[tuple[int, pl.DataFrame, values.Part]]:
-    """One month's rows, some whole dates at a time: how many dates, gaps.COUNTS, and their values. Rows of another
-    month's dates are orphans.
-    """
-    sizes = rows.group_by("settlement_date").agg(pl.len() * len(models)).sort("settlement_date")
-    of_month = pl.col("settlement_date").dt.strftime("%Y-%m") == month
-    for days in chunks(sizes.iter_rows(), max_dates=sizes.height, max_rows=CHUNK_ROWS):
-        some = rows.filter(pl.col("settlement_date").is_in(days))
-        yield len(days), *_judged_dates(some.filter(of_month), slices.stored(some, models), settings, reference, near)
+@dataclass(frozen=True)
+class _Judge:
+    """What is judged of a month: its rows, some whole dates at a time, or some settlement periods of a larger date."""
 
+    month: str
+    rows: pl.LazyFrame
+    models: Sequence[str]
+    settings: Settings
+    reference: Reference
+    near: Tolerance
 
-def _judged_dates(
-    rows: pl.DataFrame, stored: pl.DataFrame, settings: Settings, reference: Reference, near: Tolerance
-) -> tuple[pl.DataFrame, values.Part]:
-    shares = slices.keys(rows)
-    keys = shares.select(ENERGY.keys())
-    judged = repair.verdicts(keys, stored, reference, settings.fleet, near)
-    counts = gaps.count(keys.lazy(), gaps.named(reference.models), judged.lazy()).collect()
-    return counts, values.folded(judged, lambda some: shares.join(some, on=KEY, how="semi"), reference)
+    def chunks(self) -> Iterator[tuple[int, list[pl.DataFrame], values.Part]]:
+        """For some whole dates at a time how many they are, gaps.COUNTS of their pieces, and their values."""
+        of_date, periods = pl.col("settlement_date"), ["settlement_date", "settlement_period"]
+        sizes = self.rows.group_by(periods).agg(rows=pl.len() * len(self.models)).collect().sort(periods)
+        dates = sizes.group_by("settlement_date", maintain_order=True).agg(pl.col("rows").sum())
+        for days in chunks(dates.iter_rows(), max_dates=dates.height, max_rows=CHUNK_ROWS):
+            here = sizes.filter(of_date.is_in(days))
+            pieces = [of_date.is_in(days)]
+            if here.get_column("rows").sum() > CHUNK_ROWS:  # and then one date
+                groups = period_groups(here.drop("settlement_date").iter_rows(), CHUNK_ROWS)
+                pieces = [(of_date == days[0]) & pl.col("settlement_period").is_in(group) for group in groups]
+            counts, traces = zip(*self._pieces(pieces), strict=True)
+            yield len(days), list(counts), values.folded(traces, self.reference)
+
+    def _pieces(self, pieces: Sequence[pl.Expr]) -> Iterator[tuple[pl.DataFrame, values.Traces]]:
+        """gaps.COUNTS and the traces of each piece. Rows of another month's dates are orphans."""
+        fleet, whole = self.settings.fleet, True
+        if len(pieces) > 1:
+            sides = ((shares.select(ENERGY.keys()), stored) for shares, stored in map(self._side, pieces))
+            whole = repair.priced_whole(sides, self.reference, fleet, self.near)
+        for piece in pieces:
+            yield self._judged(*self._side(piece), whole)
+
+    def _side(self, piece: pl.Expr) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The keys of a piece (slices.keys), and the stored values that it stands for."""
+        some = self.rows.filter(piece).collect()
+        of_month = pl.col("settlement_date").dt.strftime("%Y-%m") == self.month
+        return slices.keys(some.filter(of_month)), slices.stored(some, self.models)
+
+    def _judged(self, shares: pl.DataFrame, stored: pl.DataFrame, whole: bool) -> tuple[pl.DataFrame, values.Traces]:
+        keys = shares.select(ENERGY.keys())
+        fleet = self.settings.fleet
+        judged = repair.verdicts(keys, stored, self.reference, fleet, self.near, whole_dates=whole)
+        counts = gaps.count(keys.lazy(), gaps.named(self.reference.models), judged.lazy()).collect()
+        return counts, values.traces(judged, lambda some: shares.join(some, on=KEY, how="semi"))

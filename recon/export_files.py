@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -26,6 +26,8 @@ from recon.slices import columns
 
 MANIFEST = "_manifest.json"
 """Begins with `_`, as what readers of a partitioned directory are to leave alone."""
+MOST_HELD_KEYS = 200_000
+"""A file of so many takes 40 MB of memory."""
 WANTED = "name a directory that 'recon export' wrote"
 
 
@@ -155,33 +157,39 @@ def fingerprint(path: Path) -> tuple[int, str]:
         return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_part(path: Path, form: str, models: Sequence[str]) -> pl.DataFrame:
-    """A slice from its file; DataFileError when it cannot be read, or (`code` columns) is no slice of these models."""
+def read_part(path: Path, form: str, models: Sequence[str]) -> pl.LazyFrame:
+    """A slice from its file; DataFileError when it cannot be read, or (`code` columns) is no slice of these models.
+
+    A large file is not held in memory: it has been read to its end once, and is read again by whoever collects of it.
+    """
     try:
-        frame = _read_parquet(path) if form == ExportFormat.PARQUET else _read_csv(path, models)
-    except (OSError, ValueError, pa.ArrowException, pl.exceptions.PolarsError) as error:
+        scanned = (
+            pl.scan_parquet(path, hive_partitioning=False, glob=False)
+            if form == ExportFormat.PARQUET
+            else _scan_csv(path, models)
+        )
+        schema = scanned.collect_schema()
+        if schema != pl.Schema(columns(models)):
+            raise _other_columns(schema.names())
+        if scanned.select(pl.len()).collect().item() <= MOST_HELD_KEYS:
+            return scanned.collect().lazy()
+        scanned.select(pl.all().null_count()).collect(engine="streaming")
+    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
         raise DataFileError(str(error).partition("\n")[0], WANTED) from None
-    if frame.schema != pl.Schema(columns(models)):
-        raise _other_columns(frame.columns)
-    return frame
+    return scanned
 
 
 def _other_columns(names: Sequence[str]) -> DataFileError:
     return DataFileError(f"its columns are others: {', '.join(names)}", WANTED, code="columns")
 
 
-def _read_parquet(path: Path) -> pl.DataFrame:
-    with pq.ParquetFile(path) as file:
-        return cast(pl.DataFrame, pl.from_arrow(file.read()))
-
-
-def _read_csv(path: Path, models: Sequence[str]) -> pl.DataFrame:
+def _scan_csv(path: Path, models: Sequence[str]) -> pl.LazyFrame:
     with path.open(encoding="utf-8", newline="") as file:  # Polars leaves doubled quotes in a header as they are
         names = next(csv.reader(file), [])
     wanted = columns(models)
     if names != list(wanted):
         raise _other_columns(names)
-    return pl.read_csv(path, has_header=False, skip_lines=1, schema=wanted, raise_if_empty=False)
+    return pl.scan_csv(path, has_header=False, skip_lines=1, schema=wanted, raise_if_empty=False, glob=False)
 
 
 @contextmanager

@@ -205,7 +205,7 @@ def _scattered(shapes: pl.DataFrame) -> Finding | None:
 
 def _clustered_farm(found: Status, farms: pl.DataFrame) -> Finding | None:
     """One of several farms holds most of what is missing, on several dates."""
-    sums = farms.group_by("farm_id").agg(pl.col("expected", "missing").sum(), pl.col("dates").explode())
+    sums = farms.group_by("farm_id").agg(pl.col("expected", "missing").sum(), pl.col("dates").explode().unique())
     sums, total = sums.sort("missing", "farm_id"), found.total("missing")
     if not total or not _stands_out(sums, total):
         return None

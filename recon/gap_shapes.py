@@ -6,12 +6,12 @@ the models that it has begun.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
 
 from recon import gaps
-from recon.gaps import SIDE
 from recon.schema import KEY
 
 DATE, PERIOD, FARM = KEY
@@ -54,19 +54,31 @@ def farm_gaps(pairs: pl.LazyFrame) -> pl.LazyFrame:
     return rows.cast(FARM_GAPS)  # type: ignore[arg-type]
 
 
-def shapes(pairs: pl.LazyFrame) -> pl.LazyFrame:
-    """SHAPES of the pairs (as from `marked`), which hold whole dates.
+def cells(pairs: pl.LazyFrame, models: Sequence[str]) -> pl.LazyFrame:
+    """One row per KEY of the pairs, with a flag per miner model: whether no row of it is stored (`absent_0`, ...).
+
+    Cells of different settlement periods can be put one under the other. Farms are categories: a quarter of the memory.
+    """
+    absent = {
+        f"absent_{number}": (pl.col("absent") & (pl.col("miner_model") == model)).any()
+        for number, model in enumerate(models)
+    }
+    return pairs.group_by(KEY).agg(**absent).with_columns(pl.col(FARM).cast(pl.Categorical))
+
+
+def shapes(cells: pl.LazyFrame) -> pl.LazyFrame:
+    """SHAPES of the cells of whole dates.
 
     A date whose gaps are all in whole periods is explained by those, one whose gaps are all in whole farms by these;
     where both would do, by periods if they are one stretch of several farms, else by farms. In a mixture a farm counts
     only if the periods it has keys in are otherwise complete, and a period only if farms of it have rows elsewhere:
     what chance can make is left as scattered.
     """
-    explained = _explained(_cells(pairs))
+    explained = _explained(_of_begun_models(cells))
     by_farm, by_period = pl.col("by_farm"), pl.col("by_period")
     found = explained.group_by(DATE).agg(
         farms=pl.col(FARM).n_unique(),
-        farms_missing=pl.col(FARM).filter(by_farm).unique().sort(),
+        farms_missing=pl.col(FARM).filter(by_farm).unique().cast(pl.String).sort(),
         periods_missing=pl.col(PERIOD).filter(by_period).unique().sort(),
         rows_in_farms=pl.col("absent").filter(by_farm & ~by_period).sum(),
         rows_in_periods=pl.col("absent").filter(by_period).sum(),
@@ -75,13 +87,18 @@ def shapes(pairs: pl.LazyFrame) -> pl.LazyFrame:
     return found.cast(SHAPES).sort(DATE)  # type: ignore[arg-type]
 
 
-def _cells(pairs: pl.LazyFrame) -> pl.LazyFrame:
+def _of_begun_models(cells: pl.LazyFrame) -> pl.LazyFrame:
     """One row per KEY of the dates with gaps in a begun model: `absent` counts models; `farm_gone`, `period_gone`
     tell whether the whole farm or period is."""
-    begun = pairs.filter((~pl.col("absent")).any().over(SIDE))
-    cells = begun.group_by(KEY).agg(models=pl.len(), absent=pl.col("absent").sum().cast(pl.Int64))
+    absent = [pl.col(name) for name in cells.collect_schema().names() if name.startswith("absent_")]
+    begun = [(~flag).any().over(DATE) for flag in absent]
+    counted = cells.select(
+        *KEY,
+        models=pl.sum_horizontal(begun),
+        absent=pl.sum_horizontal(flag & has for flag, has in zip(absent, begun, strict=True)).cast(pl.Int64),
+    ).filter(pl.col("models") > 0)
     gone = pl.col("absent") == pl.col("models")
-    return cells.filter(pl.col("absent").sum().over(DATE) > 0).with_columns(
+    return counted.filter(pl.col("absent").sum().over(DATE) > 0).with_columns(
         farm_gone=gone.all().over(DATE, FARM), period_gone=gone.all().over(DATE, PERIOD)
     )
 

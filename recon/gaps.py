@@ -71,6 +71,11 @@ def count(keys: pl.LazyFrame, miners: pl.LazyFrame, done: pl.LazyFrame) -> pl.La
     ).cast(COUNTS)  # type: ignore[arg-type]
 
 
+def together(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """COUNTS of different keys put together: dates as a whole, whose settlement periods were counted apart."""
+    return pl.concat([pl.DataFrame(schema=COUNTS), *parts]).group_by(SIDE).agg(pl.all().sum())
+
+
 def after(
     keys: pl.DataFrame, models: list[str], done: pl.DataFrame, added: pl.DataFrame, *, all_gaps: bool
 ) -> pl.DataFrame:

@@ -7,11 +7,11 @@ miner's figures or the energy. The causes are derived from the reference data: e
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -39,6 +39,21 @@ LARGEST_MULTIPLE = 20
 FEWEST_ROWS = 3
 MOST = 0.8
 EPOCH_CODES = ("difficulty", "unknown_difficulty")
+
+
+class Evidence(NamedTuple):
+    """The stale and wrong-difficulty rows among judged ones, as small as can be: with SIDE, whose miner model is a
+    category, and `ratio`.
+
+    clear, small: one row per stale row with at least CLEAR_BTC expected, and with less (and then `expected_btc`), with
+    `single`: whether one of the key's several source rows explains it. wrong: one row per row of a wrong difficulty,
+    with its `difficulty`. due: one row per SIDE with the date's difficulty.
+    """
+
+    clear: pl.DataFrame
+    small: pl.DataFrame
+    wrong: pl.DataFrame
+    due: pl.DataFrame
 
 
 @dataclass(frozen=True)
@@ -129,16 +144,52 @@ class Cause:
         return {**vars(self), **ends, "models": list(self.models), "ratio": ratio}
 
 
-def clusters(judged: pl.DataFrame, keys: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
+def evidence(judged: pl.DataFrame, keys: pl.DataFrame) -> Evidence:
+    """What is kept of judged rows (audit.judge) for `clusters`.
+
+    keys: one row per KEY with energy_mwh, source_rows and row_mwh (its rows' energies).
+    """
+    judged = judged.filter(pl.col("verdict").is_in(["stale", "wrong_difficulty"]))
+    models = pl.Enum(judged.get_column("miner_model").unique().sort())  # one byte instead of a string's 16
+    judged = judged.with_columns(pl.col("miner_model").cast(models))
+    stale = judged.filter((pl.col("verdict") == "stale") & (pl.col("ratio") > 0)).join(keys, on=KEY, how="left")
+    stale = stale.select(*SIDE, "ratio", "expected_btc", "expected_difficulty", single=_is_single_row())
+    wrong = judged.filter(pl.col("verdict") == "wrong_difficulty")
+    clear = pl.col("expected_btc") >= CLEAR_BTC
+    return Evidence(
+        stale.filter(clear).select(*SIDE, "ratio", "single"),
+        stale.filter(~clear).select(*SIDE, "ratio", "single", "expected_btc"),
+        wrong.select(*SIDE, "ratio", difficulty="stored_difficulty"),
+        stale.group_by(SIDE).agg(difficulty=pl.col("expected_difficulty").first()),
+    )
+
+
+def clusters(pieces: Sequence[Evidence], catalogue: Catalogue) -> pl.DataFrame:
     """CLUSTER: the stale and wrong-difficulty rows of some whole dates by cause.
 
-    judged: audit.judge. keys: one row per KEY with energy_mwh, source_rows and row_mwh (its rows' energies).
+    pieces: of different rows. Several are of a large date, of which one miner model is looked at at a time.
     """
-    rows = _by_difficulty(judged.filter(pl.col("verdict") == "wrong_difficulty"), catalogue)
-    stale = judged.filter((pl.col("verdict") == "stale") & (pl.col("ratio") > 0)).join(keys, on=KEY, how="left")
-    groups = _groups(stale).partition_by(SIDE, as_dict=True)
-    small = stale.filter(pl.col("expected_btc") < CLEAR_BTC).partition_by(SIDE, as_dict=True)
-    for side in _sides(stale):
+    if len(pieces) == 1:
+        return _clusters(pieces[0], catalogue)
+    found = [frame.get_column("miner_model").unique().cast(pl.String) for piece in pieces for frame in piece]
+    kinds = list(zip(*pieces, strict=True))
+    parts = (
+        Evidence(*(pl.concat(_of_model(frame, model) for frame in frames) for frames in kinds))
+        for model in pl.concat(found).unique().sort()
+    )
+    return pl.concat([pl.DataFrame(schema=CLUSTER), *(_clusters(part, catalogue) for part in parts)])
+
+
+def _of_model(frame: pl.DataFrame, model: str) -> pl.DataFrame:
+    same = pl.col("miner_model").cast(pl.String) == model
+    return frame.filter(same).with_columns(pl.col("miner_model").cast(pl.Categorical))
+
+
+def _clusters(evidence: Evidence, catalogue: Catalogue) -> pl.DataFrame:
+    rows = _by_difficulty(evidence.wrong, catalogue)
+    groups = _groups(evidence.clear).partition_by(SIDE, as_dict=True)
+    small = evidence.small.partition_by(SIDE, as_dict=True)
+    for side in _sides(evidence):
         mine = groups.get(side.key)
         found = side.causes([] if mine is None else mine.select("ratio", "rows", "spread").rows(), catalogue)
         rows += _with_small_rows(side, found, small.get(side.key))
@@ -174,20 +225,21 @@ class _Side:
         return [(*self.key, *cause, ratio, rows) for cause, ratio, rows in named if cause]
 
 
-def _sides(stale: pl.DataFrame) -> list[_Side]:
-    single = _is_single_row()
+def _sides(evidence: Evidence) -> list[_Side]:
+    single = pl.col("single")
+    stale = pl.concat([evidence.clear, evidence.small.drop("expected_btc")])
     found = stale.group_by(SIDE).agg(
         rows=pl.len(),
         ratio=pl.col("ratio").median(),
-        difficulty=pl.col("expected_difficulty").first(),
         single=single.sum(),
         single_ratio=pl.col("ratio").filter(single).median(),
     )
-    return [_Side(*row) for row in found.sort(SIDE).iter_rows()]
+    found = found.join(evidence.due.unique(SIDE), on=SIDE)
+    return [_Side(**row) for row in found.sort(SIDE).iter_rows(named=True)]
 
 
 def _by_difficulty(wrong: pl.DataFrame, catalogue: Catalogue) -> list[tuple[Any, ...]]:
-    sides = wrong.group_by("settlement_date", "miner_model", "stored_difficulty").agg(
+    sides = wrong.group_by("settlement_date", "miner_model", "difficulty").agg(
         pl.col("ratio").median(), pl.len().alias("rows")
     )
     return [
@@ -211,13 +263,14 @@ def _is_single_row() -> pl.Expr:
     return (pl.col("source_rows") > 1) & (nearest <= slack)
 
 
-def _groups(stale: pl.DataFrame) -> pl.DataFrame:
+def _groups(clear: pl.DataFrame) -> pl.DataFrame:
     """The clear rows of each date and model whose ratios lie within GAP of each other: median ratio, rows and relative
     spread of each group, by rising ratio."""
-    clear = stale.filter(pl.col("expected_btc") >= CLEAR_BTC).select(*SIDE, "ratio").sort(*SIDE, "ratio")
-    apart = (pl.col("ratio").log().diff().fill_null(0) > GAP).cum_sum().over(SIDE)
+    rising = clear.select(*SIDE, "ratio").sort(*SIDE, "ratio")
+    other_side = pl.any_horizontal(pl.col(name) != pl.col(name).shift() for name in SIDE)
+    apart = ((pl.col("ratio").log().diff() > GAP) | other_side).fill_null(False).cum_sum()
     return (
-        clear.with_columns(group=apart)
+        rising.with_columns(group=apart)
         .group_by(*SIDE, "group", maintain_order=True)
         .agg(
             ratio=pl.col("ratio").median(),

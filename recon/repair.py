@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import polars as pl
 
 from recon import audit
@@ -24,13 +26,14 @@ def judge(
     tolerance: audit.Tolerance,
     *,
     named: bool = True,
+    whole_dates: bool = True,
 ) -> pl.DataFrame:
-    """audit.judge for what the tables hold within a scope of whole dates; keys: its ENERGY.
+    """audit.judge for what the tables hold within a scope; keys: its ENERGY.
 
-    named: with the rows' `row_id`.
+    named: with the rows' `row_id`. whole_dates: see `verdicts`.
     """
     stored = read_values(session, layout, where, named=named)
-    return verdicts(keys, stored, reference, fleet, tolerance)
+    return verdicts(keys, stored, reference, fleet, tolerance, whole_dates=whole_dates)
 
 
 def verdicts(
@@ -39,22 +42,50 @@ def verdicts(
     reference: Reference,
     fleet: Fleet,
     tolerance: audit.Tolerance,
+    *,
+    whole_dates: bool = True,
 ) -> pl.DataFrame:
-    """audit.judge with what the reference data make of the keys (ENERGY, of whole dates).
+    """audit.judge with what the reference data make of the keys (ENERGY).
 
     Only the rows that one join does not settle are looked at more closely.
+    whole_dates: whether dates may prove to be priced as whole machines; of some settlement periods of a date, what
+    `priced_whole` says of all of them.
     """
-    terms = reference.terms(keys.get_column("settlement_date").unique().to_list()).lazy()
-    miners = reference.miners.lazy()
+    miners, terms = reference.miners.lazy(), _terms(keys, reference)
 
     def look(rows: pl.DataFrame) -> pl.DataFrame:
         periods = rows.lazy().select("settlement_date", "settlement_period").unique()
         some = keys.lazy().join(periods, on=["settlement_date", "settlement_period"], how="semi")
-        whole = calculations(some, miners, terms, Fleet.WHOLE).select(*CALC_KEY, whole_btc="bitcoin_mined")
-        wanted = calculations(some, miners, terms, fleet).join(whole, on=CALC_KEY, how="left")
-        return audit.judge(wanted, rows.lazy(), miners, tolerance).collect()
+        wanted = _both_ways(some, miners, terms, fleet)
+        return audit.judge(wanted, rows.lazy(), miners, tolerance, whole_dates=whole_dates).collect()
 
     return audit.judge_doubtful(calculations(keys.lazy(), miners, terms, fleet), stored, look, tolerance)
+
+
+def priced_whole(
+    pieces: Iterable[tuple[pl.DataFrame, pl.DataFrame]], reference: Reference, fleet: Fleet, tolerance: audit.Tolerance
+) -> bool:
+    """Whether a date that is judged piece by piece is priced as whole machines: all of its pieces have to be.
+
+    pieces: (ENERGY, audit.STORED) of different settlement periods. One that is not is the last that is looked at.
+    """
+    miners = reference.miners.lazy()
+
+    def whole(keys: pl.DataFrame, stored: pl.DataFrame) -> bool:
+        wanted = _both_ways(keys.lazy(), miners, _terms(keys, reference), fleet)
+        return audit.priced_whole(wanted, stored.lazy(), miners, tolerance)
+
+    return fleet is not Fleet.WHOLE and all(whole(keys, stored) for keys, stored in pieces)
+
+
+def _both_ways(keys: pl.LazyFrame, miners: pl.LazyFrame, terms: pl.LazyFrame, fleet: Fleet) -> pl.LazyFrame:
+    """What should be stored for the keys, and `whole_btc`, what whole machines would have mined."""
+    whole = calculations(keys, miners, terms, Fleet.WHOLE).select(*CALC_KEY, whole_btc="bitcoin_mined")
+    return calculations(keys, miners, terms, fleet).join(whole, on=CALC_KEY, how="left")
+
+
+def _terms(keys: pl.DataFrame, reference: Reference) -> pl.LazyFrame:
+    return reference.terms(keys.get_column("settlement_date").unique().to_list()).lazy()
 
 
 def remove(session: Session, layout: Layout, run_id: str, doomed: pl.DataFrame, where: dict[str, str]) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import date, timedelta
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -18,19 +19,27 @@ from recon.errors import ConnectError
 from recon.partitions import chunks
 from recon.profile import stage
 from recon.report import Status
-from recon.tables import Layout
+from recon.tables import Layout, scope
 from recon.window import Window
 
 SCAN_ROWS = 250_000
 """Rows that a connection compares at once: fewer take less memory, but more time."""
 ONE_CONNECTION_DAYS = 92
 """A survey of up to a quarter takes less time than a second connection."""
-Scanned = Callable[[pl.DataFrame, pl.DataFrame], None]
-"""Told the keys and the stored calculations (both whole dates) of a part of the window that was compared, from the
-thread that compared them.
-"""
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """Sees what is compared, for whoever wants to know more of it without a second scan; in the comparing thread.
+
+    piece: told the keys and the stored calculations of some whole dates, or of some settlement periods of a larger one.
+    dates: told what `piece` made of all the pieces of some whole dates.
+    """
+
+    piece: Callable[[pl.DataFrame, pl.DataFrame], Any]
+    dates: Callable[[Sequence[Any]], None]
 
 
 def survey(
@@ -47,22 +56,32 @@ def survey(
 ) -> Status:
     """Status by per-date aggregates; only dates on which they disagree (`deep`: all) are compared key by key.
 
-    scanned: sees what is compared, for whoever wants to know more of it without a second scan. compared: is told the
-    dates. pool: lends a second connection, so that two parts of a wide window are read at the same time.
+    compared: is told the dates. pool: lends a second connection, so that two parts of a wide window are read at the
+    same time.
     """
+    sizes: dict[date, int] = {}
 
     def compare(session: Session, dates: Sequence[date]) -> tuple[int, pl.DataFrame]:
-        keys, done = tables.scan(session, settings, layout, dates)
+        larger = sizes[dates[0]] > SCAN_ROWS  # and then alone; half as many rows at once leave room for what is kept
+        pieces = tables.pieces_of(session, layout, dates[0], len(models), SCAN_ROWS // 2) if larger else [scope(dates)]
+        counts, seen = [], []
+        for where in pieces:
+            keys, done = tables.scan(session, settings, layout, dates, where)
+            counts.append(gaps.count(keys.lazy(), gaps.named(models), done.lazy()).collect())
+            if scanned:
+                seen.append(scanned.piece(keys, done))
         if scanned:
-            scanned(keys, done)
-        return len(dates), gaps.count(keys.lazy(), gaps.named(models), done.lazy()).collect()
+            scanned.dates(seen)
+        return len(dates), counts[0] if len(counts) == 1 else gaps.together(counts)
 
     with _as_of_one_moment(session, pool, window) as sessions:
         source, stored = aggregates(sessions, layout, window)
         undated = tables.undated(session, layout, window)
         counts, disputed = gaps.judge(source, stored, list(models), deep=deep)
         parts = [counts]
-        for dates, part in _side_by_side(sessions, compare, _scans(source, stored, disputed)):
+        sizes |= _sizes(source, stored)
+        scans = chunks(((day, sizes[day]) for day in disputed), max_dates=len(disputed), max_rows=SCAN_ROWS)
+        for dates, part in _side_by_side(sessions, compare, scans):
             compared(dates, len(disputed))
             parts.append(part)
     return Status(window, tuple(models), source, pl.concat(parts), undated=undated)
@@ -100,11 +119,12 @@ def aggregates(sessions: Sequence[Session], layout: Layout, window: Window) -> t
     return pl.concat(source), pl.concat(stored)
 
 
-def _scans(source: pl.DataFrame, stored: pl.DataFrame, disputed: Sequence[date]) -> Iterator[list[date]]:
+def _sizes(source: pl.DataFrame, stored: pl.DataFrame) -> dict[date, int]:
+    """The keys and the stored rows of each date."""
     rows = dict(source.select("settlement_date", "keys").iter_rows())
     for day, count in stored.select("settlement_date", "rows").iter_rows():
         rows[day] = rows.get(day, 0) + count
-    return chunks(((day, rows[day]) for day in disputed), max_dates=len(disputed), max_rows=SCAN_ROWS)
+    return rows
 
 
 def _side_by_side(

@@ -17,7 +17,7 @@ from recon.audit import STORED
 from recon.config import AUTO, Reader, Settings, Table, quote_identifier
 from recon.database import Pool, Session, date_list, scan_with_connectorx, sql
 from recon.errors import DatabaseError, PermissionDenied, SchemaError
-from recon.partitions import halves, split_range
+from recon.partitions import halves, period_groups, split_range
 from recon.report import Undated
 from recon.schema import CALC_KEY, CALC_KEY_SCHEMA, ENERGY, SATOSHI_DECIMALS, FrameSchema
 from recon.verification import WEIGHTS
@@ -369,6 +369,16 @@ def rows_per_period(session: Session, layout: Layout, day: date) -> list[tuple[i
     return [(row["period"], row["source_rows"], row["stored_rows"]) for row in rows]
 
 
+def pieces_of(session: Session, layout: Layout, day: date, models: int, max_rows: int) -> list[dict[str, str]]:
+    """The scopes by which a date that is too large to be read at once is read, in order of settlement period.
+
+    models: how many rows each key should have. Each piece has at most `max_rows` calculations, stored or expected, but
+    for a single larger period.
+    """
+    rows = [(period, max(source * models, stored)) for period, source, stored in rows_per_period(session, layout, day)]
+    return [scope([day], group) for group in period_groups(rows, max_rows)] or [scope([day])]
+
+
 def scope_of_periods(rows: pl.DataFrame) -> dict[str, str]:
     """The scope of some settlement periods of some dates: those of the rows, and no others."""
     periods = rows.select("settlement_date", "settlement_period").drop_nulls().unique().sort(pl.all())
@@ -438,21 +448,21 @@ def typed_done(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def scan(
-    session: Session, settings: Settings, layout: Layout, dates: Sequence[date]
+    session: Session, settings: Settings, layout: Layout, dates: Sequence[date], where: dict[str, str]
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Keys and stored calculations of some dates, read-only, through the reader that the settings name.
+    """Keys and stored calculations of a scope of some dates, read-only, through the reader that the settings name.
 
     Dates that take too long together are read in halves; run it inside a transaction, for its savepoints.
     """
     if settings.reader is Reader.CONNECTORX:
-        queries = [keys_query(layout, scope(dates)), done_query(layout, scope(dates))]
+        queries = [keys_query(layout, where), done_query(layout, where)]
         keys, done = (scan_with_connectorx(settings, [query]) for query in queries)
         return keys.cast(pl.Schema(ENERGY)), typed_done(done)
     try:
         with session.savepoint():
-            return read_keys(session, layout, scope(dates)), read_done(session, layout, scope(dates))
+            return read_keys(session, layout, where), read_done(session, layout, where)
     except DatabaseError as error:
         if error.code != "timeout" or len(dates) == 1:
             raise
-    sides = [scan(session, settings, layout, half) for half in halves(dates)]
+    sides = [scan(session, settings, layout, half, scope(half)) for half in halves(dates)]
     return pl.concat([keys for keys, _ in sides]), pl.concat([done for _, done in sides])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from typing import Any
@@ -12,7 +13,7 @@ import polars as pl
 from recon import audit, ratios, repair
 from recon.audit import Tolerance
 from recon.config import Settings
-from recon.database import Pool
+from recon.database import Pool, Session
 from recon.engine import Engine, Retrying, Work, threads
 from recon.errors import DatabaseError
 from recon.partitions import chunks, halves
@@ -20,14 +21,46 @@ from recon.profile import stage
 from recon.reference import Reference
 from recon.report import Status, Values
 from recon.schema import CALC_KEY, CALC_KEY_SCHEMA, FrameSchema
-from recon.tables import SOURCE_ROWS, Layout, read_keys, read_source_rows, scope, scope_of_periods
+from recon.tables import (
+    SOURCE_ROWS,
+    Layout,
+    pieces_of,
+    read_keys,
+    read_source_rows,
+    read_values,
+    scope,
+    scope_of_periods,
+)
 
 CHUNK_ROWS = 120_000
 """Stored rows per chunk: bounds memory to about 60 MB per worker; larger chunks are not quicker."""
 Shares = Callable[[pl.DataFrame], pl.DataFrame]
 """Reads the single source rows of some judged rows' keys."""
-Fold = Callable[[pl.DataFrame, Shares], Any]
-"""What is kept of a chunk's judged rows."""
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What is kept of judged rows: of each piece (some whole dates, or some settlement periods of a larger one), and
+    what the pieces of some whole dates come to.
+    """
+
+    piece: Callable[[pl.DataFrame, Shares], Any]
+    dates: Callable[[Sequence[Any]], Any]
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """How chunks are judged. larger: the dates that have more rows than CHUNK_ROWS."""
+
+    settings: Settings
+    reference: Reference
+    layout: Layout
+    tolerance: Tolerance
+    fold: Fold
+    named: bool
+    larger: frozenset[date]
+
+
 DOOMED: FrameSchema = {
     **CALC_KEY_SCHEMA,
     "stored_btc": pl.Float64,
@@ -68,10 +101,13 @@ def judged(
 ) -> Iterator[Any]:
     """The `fold` of every chunk of whole dates, as the chunks finish. named: whether judged rows have their `row_id`.
 
-    Each chunk is read as of one moment; one that times out is halved. progress is told the dates done.
+    Each chunk is read as of one moment; one that times out is halved. A date that is larger than a chunk is read by
+    settlement periods. progress is told the dates done.
     """
-    batches = list(chunks(dates_with_rows(status), max_dates=10_000, max_rows=CHUNK_ROWS))
-    task = partial(_chunk, settings, reference, layout, tolerance, fold, named)
+    dates = dates_with_rows(status)
+    batches = list(chunks(dates, max_dates=10_000, max_rows=CHUNK_ROWS))
+    larger = frozenset(day for day, rows in dates if rows > CHUNK_ROWS)
+    task = partial(_chunk, _Judge(settings, reference, layout, tolerance, fold, named, larger))
     total = sum(map(len, batches))
     with Pool(settings, name) as pool:
         for days, folded in engine(Work(task, batches, pool, workers)):
@@ -79,29 +115,32 @@ def judged(
             progress(len(days), total)
 
 
-def _chunk(
-    settings: Settings,
-    reference: Reference,
-    layout: Layout,
-    tolerance: Tolerance,
-    fold: Fold,
-    named: bool,
-    pool: Pool,
-    days: Sequence[date],
-    retrying: Retrying,
-) -> list[Any]:
+def _chunk(judge: _Judge, pool: Pool, days: Sequence[date], retrying: Retrying) -> list[Any]:
     try:
         with pool.session() as session, stage("values"), session.transaction(read_only=True, snapshot=True):
-            where = scope(days)
-            keys = read_keys(session, layout, where)
-            rows = repair.judge(session, layout, reference, settings.fleet, keys, where, tolerance, named=named)
-            return [fold(rows, lambda some: read_source_rows(session, layout, scope_of_periods(some)))]
+            return [_of_dates(judge, session, days)]
     except DatabaseError as error:
         if error.code != "timeout" or len(days) == 1:
             raise
         retrying(days, error)
-    again = partial(_chunk, settings, reference, layout, tolerance, fold, named, pool)
-    return [folded for half in halves(days) for folded in again(half, retrying)]
+    return [folded for half in halves(days) for folded in _chunk(judge, pool, half, retrying)]
+
+
+def _of_dates(judge: _Judge, session: Session, days: Sequence[date]) -> Any:
+    """The fold of some whole dates, read at once, or of one date that is larger than a chunk, piece by piece."""
+    layout, reference, fleet, near = judge.layout, judge.reference, judge.settings.fleet, judge.tolerance
+    pieces, whole = [scope(days)], True
+    if judge.larger.intersection(days):
+        pieces = pieces_of(session, layout, days[0], len(reference.models), CHUNK_ROWS)
+        sides = ((read_keys(session, layout, piece), read_values(session, layout, piece)) for piece in pieces)
+        whole = repair.priced_whole(sides, reference, fleet, near)
+
+    def kept(piece: dict[str, str]) -> Any:
+        keys = read_keys(session, layout, piece)
+        rows = repair.judge(session, layout, reference, fleet, keys, piece, near, named=judge.named, whole_dates=whole)
+        return judge.fold.piece(rows, lambda some: read_source_rows(session, layout, scope_of_periods(some)))
+
+    return judge.fold.dates([kept(piece) for piece in pieces])
 
 
 def check(
@@ -124,7 +163,7 @@ def check(
             reference,
             layout,
             status,
-            partial(folded, reference=reference),
+            Fold(traces, partial(folded, reference=reference)),
             name=name,
             workers=workers,
             tolerance=near,
@@ -136,16 +175,24 @@ def check(
     return combined(parts, near)
 
 
+Traces = tuple[pl.DataFrame, ratios.Evidence]
+"""What is kept of judged rows: audit.TALLY, and what may tell the causes of wrong ones."""
 Part = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
-"""What is kept of some whole dates' judged rows: their summary, their dates of several difficulties, their ratios."""
+"""What some whole dates come to: their summary, their dates of several difficulties, their ratios."""
 
 
-def folded(rows: pl.DataFrame, shares: Shares, reference: Reference) -> Part:
-    """The part that some whole dates make. rows: audit.judge."""
+def traces(rows: pl.DataFrame, shares: Shares) -> Traces:
+    """What is kept of some judged rows (audit.judge)."""
     stale = rows.filter(pl.col("verdict") == "stale")
     keys = pl.DataFrame(schema=SOURCE_ROWS) if stale.is_empty() else shares(stale)
-    clusters = ratios.clusters(rows, keys, reference_of(reference))
-    return audit.summarize(rows.lazy()).collect(), audit.several_difficulties(rows.lazy()).collect(), clusters
+    return audit.tally(rows.lazy()).collect(), ratios.evidence(rows, keys)
+
+
+def folded(pieces: Sequence[Traces], reference: Reference) -> Part:
+    """The part that some whole dates make, from the traces of all their rows."""
+    tally = pl.concat([tally for tally, _ in pieces]).lazy()
+    clusters = ratios.clusters([found for _, found in pieces], reference_of(reference))
+    return audit.summarize(tally).collect(), audit.several_difficulties(tally).collect(), clusters
 
 
 def combined(parts: Sequence[Part], near: Tolerance) -> Values:
@@ -204,7 +251,7 @@ def doomed(
         reference,
         layout,
         status,
-        partial(_doomed, repairs, listed),
+        Fold(partial(_doomed, repairs, listed), _of_blocked_dates_none),
         name=name,
         workers=workers,
         tolerance=tolerance,
@@ -213,11 +260,19 @@ def doomed(
     )
     schema = DOOMED if listed else DOOMED_DATES
     found: pl.DataFrame = pl.concat([pl.DataFrame(schema=schema), *frames])
-    return found.sort(CALC_KEY) if listed else found
+    return found.sort(CALC_KEY) if listed else found.group_by("settlement_date").agg(pl.col("rows").sum())
 
 
-def _doomed(repairs: frozenset[str], listed: bool, rows: pl.DataFrame, _: Shares) -> pl.DataFrame:
-    found = audit.doomed(rows.lazy(), repairs)
+def _doomed(repairs: frozenset[str], listed: bool, rows: pl.DataFrame, _: Shares) -> tuple[pl.DataFrame, bool]:
+    """The rows of a piece that are doomed, or their number by date; and whether it has rows of a blocked date."""
+    found, blocked = audit.doomed(rows.lazy(), repairs), (rows.get_column("verdict") == "blocked").any()
     if listed:
-        return found.select(DOOMED.keys()).collect()
-    return found.group_by("settlement_date").agg(rows=pl.len().cast(pl.Int64)).collect()
+        return found.select(DOOMED.keys()).collect(), blocked
+    return found.group_by("settlement_date").agg(rows=pl.len().cast(pl.Int64)).collect(), blocked
+
+
+def _of_blocked_dates_none(pieces: Sequence[tuple[pl.DataFrame, bool]]) -> pl.DataFrame:
+    """What is doomed of some whole dates. Several pieces are of one date, and it is blocked if any of them is."""
+    blocked = len(pieces) > 1 and any(blocked for _, blocked in pieces)
+    found = pl.concat([found for found, _ in pieces])
+    return found.clear() if blocked else found

@@ -380,27 +380,28 @@ def test_an_interrupted_export_leaves_whole_files_and_says_so(
     assert list(out.rglob(".*")) == []
 
 
-def test_memory_is_bounded_by_chunks_of_whole_dates(
-    reconciled: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("most", "steps"), [(36, 4), (1, 12)], ids=["dates", "periods of a date that is larger"])
+def test_memory_is_bounded_by_chunks(
+    reconciled: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, steps: int
 ) -> None:
-    """However long a month is, one chunk of it is written before the next is read."""
-    steps: list[str] = []
-    taken, arrow = export._Moment.taken, export_files._arrow
+    """However long a month or large a date is, one chunk of it is written before the next is read."""
+    found: list[str] = []
+    piece, arrow = export._Moment.piece, export_files._arrow
 
-    def noted_taken(self: Any, days: Any) -> Any:
-        steps.append(f"read {len(days)}")
-        return taken(self, days)
+    def noted_piece(self: Any, days: Any, where: Any, **more: Any) -> Any:
+        found.append(f"read {len(days)}")
+        return piece(self, days, where, **more)
 
     def noted_arrow(frame: pl.DataFrame) -> Any:
         if frame.height:
-            steps.append(f"write {frame['settlement_date'].n_unique()}")
+            found.append(f"write {frame['settlement_date'].n_unique()}")
         return arrow(frame)
 
-    monkeypatch.setattr(export, "CHUNK_ROWS", 1)
-    monkeypatch.setattr(export._Moment, "taken", noted_taken)
+    monkeypatch.setattr(export, "CHUNK_ROWS", most)
+    monkeypatch.setattr(export._Moment, "piece", noted_piece)
     monkeypatch.setattr(export_files, "_arrow", noted_arrow)
     assert exports(reconciled, tmp_path / "out").exit_code == 0
-    assert steps == ["read 1", "write 1"] * 4
+    assert found == ["read 1", "write 1"] * steps
     whole = checked(tmp_path / "out")
     monkeypatch.setattr(export_check, "CHUNK_ROWS", 1)
     assert checked(tmp_path / "out").to_dict() == whole.to_dict()

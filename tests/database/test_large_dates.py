@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import date
+from pathlib import Path
+from typing import Any
 
+import pytest
+
+from recon import analysis, export, export_check, export_files, pipeline, reference, survey, values
+from recon.config import ExportFormat, Settings
 from recon.database import connect
+from recon.parameters import Mending, Pace
 from recon.partitions import period_groups
 from recon.tables import inspect, read_done, read_keys, rows_per_period, scope
-from tests.builders import DAY
+from recon.window import Window
+from tests import oracle
+from tests.builders import DAY, MODELS, fill, source_rows
 from tests.databases import Database
 
 CURTAILMENT, CALCULATIONS = "curtailment_records", "historical_bitcoin_calculations"
@@ -50,3 +60,106 @@ def test_every_row_is_in_exactly_one_group_of_periods_whatever_its_period(databa
                 apart = [Counter(read(session, layout, scope([DAY], group)).iter_rows()) for group in groups]
                 assert sum(apart, Counter()) == whole
                 assert whole.total() > 0
+
+
+DATES = [DAY, date(2024, 10, 27)]
+LATER = date(2031, 1, 1)
+"""A date without difficulty."""
+REFERENCE = reference.load(None, None, None, Path("/nowhere"))
+WHERE = "where settlement_date = '{}'"
+
+
+def with_everything(database: Database) -> None:
+    """Dates on which everything is wrong that can be, one that is priced as whole machines, and one that is blocked."""
+    rows = fill(database, [*source_rows([*DATES, LATER], farms=3, periods=range(1, 47)), (DAY, 48, "T_A-1", "0")])
+    database.add_calculations(*oracle.calculations([row for row in rows if row[0] != LATER]))
+    database.add_calculations(*((LATER, period, "T_FARM-1", "S9", "1", "1") for period in (1, 20, 60)))
+    with_odd_periods(database)
+    changes = {
+        "bitcoin_mined = 2 * bitcoin_mined": "settlement_period between 5 and 30",
+        "bitcoin_mined = bitcoin_mined / 2, difficulty = 2 * difficulty": "settlement_period in (2, 31)",
+        "bitcoin_mined = bitcoin_mined * (1 + id % 7 / 10.0)": "settlement_period in (3, 32)",
+        "bitcoin_mined = 'NaN'": "settlement_period = 33",
+        "farm_id = farm_id || '_OLD'": "settlement_period = 34",
+    }
+    for change, where in changes.items():
+        spared = "and farm_id <> 'T_FARM-2'"
+        database.execute(f"update {CALCULATIONS} set {change} {WHERE.format(DAY)} and {where} {spared}")
+    database.execute(f"delete from {CALCULATIONS} {WHERE.format(DAY)} and (settlement_period = 40 or id % 11 = 0)")
+    columns = "settlement_date, settlement_period, farm_id, miner_model, bitcoin_mined, difficulty"
+    twice = f"select {columns} from {CALCULATIONS} {WHERE.format(DAY)} and id % 13 = 0"
+    database.execute(f"insert into {CALCULATIONS} ({columns}) {twice}")
+    whole = oracle.calculations([row for row in rows if row[0] == DATES[1]], whole=True)
+    database.execute(f"delete from {CALCULATIONS} {WHERE.format(DATES[1])}")
+    database.add_calculations(*whole)
+
+
+def by_few_rows(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    """A date is large from so many rows on."""
+    for module, name in ((values, "CHUNK_ROWS"), (export, "CHUNK_ROWS"), (export_check, "CHUNK_ROWS")):
+        monkeypatch.setattr(module, name, rows)
+    monkeypatch.setattr(survey, "SCAN_ROWS", rows)
+
+
+def said(database: Database) -> dict[str, Any]:
+    """What analyze --values says, and which rows repairs would take out."""
+    check = pipeline.ValueCheck()
+    found = analysis.analyze(database.settings, REFERENCE, Window(), name="recon/test", deep=True, check=check)
+    changes = pipeline.fix(
+        database.settings,
+        REFERENCE,
+        Window(),
+        Pace(),
+        command="fix",
+        run_id="test",
+        watcher=pipeline.Watcher(),
+        dry_run=True,
+        mending=Mending(frozenset({"missing", "stale", "duplicate", "orphan"})),
+    ).changes
+    assert changes is not None
+    return {**found.to_dict(), "changes": sorted(map(str, changes.rows()))}
+
+
+def test_analysis_values_and_repairs_see_of_a_large_date_what_they_see_of_others(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_everything(database)
+    whole = said(database)
+    verdicts = set(whole["values"]["verdicts"])
+    assert verdicts >= {"ok", "stale", "wrong_difficulty", "nan", "duplicate", "orphan", "whole", "blocked"}
+    assert whole["values"]["whole_dates"] == [str(DATES[1])]
+    assert {"missing_periods", "scattered_gaps"} & {finding["code"] for finding in whole["findings"]}
+    assert all(row.startswith(f"({DAY!r}") for row in whole["changes"]), "nothing of a blocked date"
+    for rows in (1, 60):
+        by_few_rows(monkeypatch, rows)
+        assert said(database) == whole
+
+
+@pytest.mark.parametrize("form", ExportFormat)
+def test_an_export_of_a_large_date_has_the_same_rows_in_the_same_order(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: ExportFormat
+) -> None:
+    with_everything(database)
+
+    def exported(name: str) -> tuple[list[tuple[Any, ...]], dict[str, Any], dict[str, Any]]:
+        out, check = tmp_path / name, pipeline.ValueCheck()
+        report = export.export(database.settings, REFERENCE, Window(), out, form, check, name="recon/test")
+        files = [out / export_files.part_name(month.month, form) for month in report.written]
+        rows = [row for file in files for row in export_files.read_part(file, form, MODELS).collect().iter_rows()]
+        checked = export_check.status(out, Settings(), REFERENCE, Window(), check).to_dict()
+        of_files = ("bytes", "size", "sha256")
+        months = [{k: v for k, v in vars(month).items() if k not in of_files} for month in report.written]
+        return rows, {"status": report.status.to_dict(), "months": months}, checked
+
+    whole = exported("whole")
+    by_few_rows(monkeypatch, 30)
+    monkeypatch.setattr(export_files, "MOST_HELD_KEYS", 5)
+    assert exported("large") == whole
+    assert exported("again") == whole
+    parts = [
+        (tmp_path / name / "month=2024-04" / f"part-0.{form}").read_bytes() for name in ("large", "again", "whole")
+    ]
+    assert parts[0] == parts[1]
+    assert form is ExportFormat.PARQUET or parts[0] == parts[2]
+    dates = [row[:3] for row in whole[0]]
+    assert dates == sorted(dates)

@@ -22,6 +22,7 @@ from recon.audit import (
     judge_doubtful,
     several_difficulties,
     summarize,
+    tally,
 )
 from recon.schema import BTC, CALC_KEY_SCHEMA
 from tests.builders import DAY, Key, miner_frame
@@ -276,7 +277,7 @@ class TestDoomed:
 class TestSummaries:
     def test_rows_are_counted_per_date_model_and_verdict_with_the_first_as_example(self) -> None:
         rows = ((B, "S9", 0.7, DUE), (A, "S9", 0.6, DUE), (A, "M20S", BTC_DUE, DUE), (C, "S9", 1.0, DUE))
-        found = summarize(judged(*rows).lazy()).collect()
+        found = summarize(tally(judged(*rows).lazy())).collect()
         assert found.rows() == [
             (DAY, "M20S", "ok", 1, 1, "T_A-1", BTC_DUE, BTC_DUE),
             (DAY, "S9", "orphan", 1, 3, "T_A-1", 1.0, None),
@@ -293,7 +294,7 @@ class TestSummaries:
             (later, "S9", BTC_DUE, OLD),
             (later, "M20S", BTC_DUE, OLD),
         )
-        found = several_difficulties(judged(*rows, expected=wanted(A, B, later)).lazy()).collect()
+        found = several_difficulties(tally(judged(*rows, expected=wanted(A, B, later)).lazy())).collect()
         columns = ["settlement_date", "miner_model", "of_date", "difficulties", "rows", "found"]
         assert found.select(columns).rows() == [
             (DAY, "M20S", 2, 1, 1, [OLD]),
@@ -306,15 +307,15 @@ class TestSummaries:
     def test_of_many_difficulties_ten_are_named(self) -> None:
         keys = [(DAY, period, "T_A-1") for period in range(1, 41)]
         rows = [(key, "S9", BTC_DUE, 1000.0 - n) for n, key in enumerate(keys)]
-        (found,) = several_difficulties(judged(*rows, expected=wanted(*keys)).lazy()).collect().to_dicts()
+        (found,) = several_difficulties(tally(judged(*rows, expected=wanted(*keys)).lazy())).collect().to_dicts()
         assert (found["of_date"], found["difficulties"], found["rows"]) == (40, 40, 40)
         assert found["found"] == [961.0 + n for n in range(10)]
 
     def test_an_empty_table_has_no_verdict(self) -> None:
         found = judged()
         assert found.is_empty()
-        assert summarize(found.lazy()).collect().is_empty()
-        assert several_difficulties(found.lazy()).collect().is_empty()
+        assert summarize(tally(found.lazy())).collect().is_empty()
+        assert several_difficulties(tally(found.lazy())).collect().is_empty()
 
 
 def test_the_ratio_is_stored_over_expected() -> None:

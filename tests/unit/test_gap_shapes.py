@@ -47,14 +47,18 @@ def marked(held: pl.DataFrame, lost: pl.Expr) -> pl.LazyFrame:
     return gap_shapes.marked(held.lazy(), MINERS.lazy(), done.lazy())
 
 
+def shapes_of(pairs: pl.LazyFrame) -> pl.LazyFrame:
+    return gap_shapes.shapes(gap_shapes.cells(pairs, MODELS))
+
+
 def shape(lost: pl.Expr, held: pl.DataFrame | None = None) -> dict[str, Any]:
     """The shape of the one date."""
-    (row,) = gap_shapes.shapes(marked(grid() if held is None else held, lost)).collect().to_dicts()
+    (row,) = shapes_of(marked(grid() if held is None else held, lost)).collect().to_dicts()
     return row
 
 
 def test_a_complete_date_has_no_shape() -> None:
-    found = gap_shapes.shapes(marked(grid(), pl.lit(False))).collect()
+    found = shapes_of(marked(grid(), pl.lit(False))).collect()
     assert found.is_empty() and dict(found.schema) == SHAPES
 
 
@@ -77,7 +81,7 @@ def test_farms_and_periods_together_are_told_apart() -> None:
 
 
 def test_a_model_without_rows_hides_no_farm_and_makes_none() -> None:
-    assert gap_shapes.shapes(marked(grid(), M == "S9")).collect().is_empty()
+    assert shapes_of(marked(grid(), M == "S9")).collect().is_empty()
     assert shape((M == "S9") | (F == "F2"))["farms_missing"] == ["F2"]
 
 
@@ -152,7 +156,7 @@ def test_every_missing_row_of_a_begun_model_is_explained_once(lost: set[tuple[in
         orient="row",
     )
     done = held.join(MINERS, how="cross").join(gone, on=CALC_KEY, how="anti")
-    found = gap_shapes.shapes(gap_shapes.marked(held.lazy(), MINERS.lazy(), done.lazy())).collect()
+    found = shapes_of(gap_shapes.marked(held.lazy(), MINERS.lazy(), done.lazy())).collect()
     explained = {
         row["settlement_date"]: row["rows_in_farms"] + row["rows_in_periods"] + row["scattered"]
         for row in found.to_dicts()
@@ -173,8 +177,8 @@ def test_dates_are_looked_at_one_by_one(lost: set[tuple[int, int, int, str]]) ->
         ),
     )
     held = grid(days=2, periods=4, farms=3)
-    together = gap_shapes.shapes(marked(held, condition)).collect()
-    apart = [gap_shapes.shapes(marked(part, condition)).collect() for part in held.partition_by("settlement_date")]
+    together = shapes_of(marked(held, condition)).collect()
+    apart = [shapes_of(marked(part, condition)).collect() for part in held.partition_by("settlement_date")]
     assert together.to_dicts() == pl.concat(apart).to_dicts()
 
 
@@ -184,7 +188,7 @@ def findings(held: pl.DataFrame, lost: pl.Expr) -> dict[str, Any]:
     sides = pairs.group_by("settlement_date", "miner_model").agg(expected=pl.len(), matched=(~pl.col("absent")).sum())
     counts = sides.with_columns(duplicate=0, orphan=0).collect().cast(COUNTS)  # type: ignore[arg-type]
     found = Status(Window(), tuple(MODELS), pl.DataFrame(), counts)
-    shapes, farms = gap_shapes.shapes(pairs).collect(), gap_shapes.farm_gaps(pairs).collect()
+    shapes, farms = shapes_of(pairs).collect(), gap_shapes.farm_gaps(pairs).collect()
     return {finding.code: finding for finding in shape_findings(found, shapes, farms)}
 
 

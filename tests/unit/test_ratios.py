@@ -13,8 +13,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from recon import reference
-from recon.ratios import CLUSTER, Catalogue, causes, clusters
+from recon import ratios, reference
+from recon.ratios import CLUSTER, Catalogue, causes, evidence
 from recon.schema import KEY_SCHEMA
 from recon.values import reference_of
 from tests import oracle
@@ -63,6 +63,10 @@ def keys(*rows: tuple[int, list[float]], day: date = DAY) -> pl.DataFrame:
     schema = {**KEY_SCHEMA, "energy_mwh": pl.Float64, "source_rows": pl.Int64, "row_mwh": pl.List(pl.Float64)}
     listed = [(day, period, "T_A-1", sum(mwh), len(mwh), sorted(set(mwh))) for period, mwh in energies.items()]
     return pl.DataFrame(listed, schema=schema, orient="row")
+
+
+def clusters(rows: pl.DataFrame, sources: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
+    return ratios.clusters([evidence(rows, sources)], catalogue)
 
 
 def found(
