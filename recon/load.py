@@ -16,7 +16,6 @@ from recon.config import Settings
 from recon.database import Session, sql
 from recon.errors import DatabaseError
 from recon.parameters import Mending
-from recon.partitions import period_groups
 from recon.profile import stage
 from recon.ranges import check_priced, check_range
 from recon.reference import Reference
@@ -25,11 +24,11 @@ from recon.schema import BTC, CALC_KEY, CALC_KEY_SCHEMA, KEY
 from recon.tables import (
     WHOLES,
     Layout,
+    pieces_of,
     read_done,
     read_keys,
     read_keys_and_state,
     read_survey,
-    rows_per_period,
     scope,
     source_state,
 )
@@ -117,10 +116,7 @@ class _Lot:
 def _parts(session: Session, layout: Layout, job: Job, dates: Sequence[date]) -> list[dict[str, str]]:
     """The scopes to fill one after the other: the chunk itself, or groups of settlement periods of one larger date."""
     if len(dates) == 1:
-        models = len(job.reference.models)
-        sizes = [(period, max(n * models, rows)) for period, n, rows in rows_per_period(session, layout, dates[0])]
-        if sum(rows for _, rows in sizes) > MAX_CHUNK_ROWS:
-            return [scope(dates, periods) for periods in period_groups(sizes, MAX_CHUNK_ROWS)]
+        return pieces_of(session, layout, dates[0], len(job.reference.models), MAX_CHUNK_ROWS)
     return [scope(dates)]
 
 
@@ -158,8 +154,8 @@ def _together(lots: Sequence[_Lot]) -> _Lot:
     states = pl.concat(lot.state for lot in lots).group_by("settlement_date")
     volumes = pl.col("volumes").cast(pl.Int128).sum().cast(pl.String)
     state = states.agg(pl.col("source_rows").sum(), volumes)
-    counts = pl.concat(lot.counts for lot in lots).group_by(gaps.SIDE).agg(pl.all().sum())
-    return _Lot(source_state(state), together(lot.totals for lot in lots), counts.select(gaps.COUNTS.keys()))
+    counts = gaps.together([lot.counts for lot in lots])
+    return _Lot(source_state(state), together(lot.totals for lot in lots), counts)
 
 
 def lock(session: Session, layout: Layout, dates: Sequence[date]) -> None:

@@ -370,13 +370,14 @@ def rows_per_period(session: Session, layout: Layout, day: date) -> list[tuple[i
 
 
 def pieces_of(session: Session, layout: Layout, day: date, models: int, max_rows: int) -> list[dict[str, str]]:
-    """The scopes by which a date that is too large to be read at once is read, in order of settlement period.
+    """The scopes by which a date is read: itself, or groups of settlement periods in order where it is too large.
 
     models: how many rows each key should have. Each piece has at most `max_rows` calculations, stored or expected, but
     for a single larger period.
     """
     rows = [(period, max(source * models, stored)) for period, source, stored in rows_per_period(session, layout, day)]
-    return [scope([day], group) for group in period_groups(rows, max_rows)] or [scope([day])]
+    groups = list(period_groups(rows, max_rows))
+    return [scope([day], group) for group in groups] if len(groups) > 1 else [scope([day])]
 
 
 def scope_of_periods(rows: pl.DataFrame) -> dict[str, str]:

@@ -18,7 +18,6 @@ from recon.audit import STORED, Tolerance
 from recon.bitcoin import calculations
 from recon.config import Fleet
 from recon.partitions import period_groups
-from recon.schema import ENERGY
 from recon.tables import SOURCE_ROWS
 from recon.values import Part
 from tests.builders import DAY, MODELS, energy_frame
@@ -97,10 +96,7 @@ def judged(
 ) -> list[pl.DataFrame]:
     pieces = [(of(keys, group), of(stored, group)) for group in groups]
     whole = len(pieces) == 1 or repair.priced_whole(pieces, REFERENCE, fleet, NEAR)
-    nothing = pl.DataFrame(schema={name: ENERGY[name] for name in ("settlement_date", "settlement_period", "farm_id")})
-    return [
-        repair.verdicts(part, rows, lambda: nothing, REFERENCE, fleet, NEAR, whole_dates=whole) for part, rows in pieces
-    ]
+    return [repair.verdicts(part, rows, REFERENCE, fleet, NEAR, whole_dates=whole) for part, rows in pieces]
 
 
 def shares(keys: pl.DataFrame, some: pl.DataFrame) -> pl.DataFrame:
