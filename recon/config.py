@@ -243,10 +243,12 @@ class Settings:
     """What every command needs to know about its database, tables, reference data and output.
 
     read_only: whatever a session of these settings does, it does in read-only transactions.
+    search_path: the user's search_path, as SQL, where the URL asks for one; else the role's own.
     """
 
     database_url: str = field(default="", repr=False)
     read_only: bool = False
+    search_path: str | None = None
     curtailment: Table = DEFAULT_CURTAILMENT
     calculations: Table = DEFAULT_CALCULATIONS
     fleet: Fleet = Fleet.FRACTIONAL

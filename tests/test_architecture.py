@@ -24,7 +24,7 @@ LAYERS = {
         "difficulty_files difficulty_days difficulty_rules difficulty_merge coverage epochs data_lines "
         "sample_recipe sample_curtailment sample_faults month_calendar page_charts"
     ),
-    3: "database profile",
+    3: "database profile transactions",
     4: (
         "tables engine engine_dask carrying load ledger reference parameters repair quarantine "
         "source_findings embedded embedded_server files export_files sample_files sample_load download notify metrics "
