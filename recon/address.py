@@ -127,6 +127,12 @@ def with_parameters(text: str, parameters: Mapping[str, str], always: Mapping[st
     return str(replace(url, parameters=(*url.parameters, *_encoded(added.items()))))
 
 
+def with_option(text: str, option: str) -> str:
+    """The connection string with one more command-line option for the server's process."""
+    given = Url.parse(text).parameter("options") if "://" in text else _pairs(text).get("options")
+    return with_parameters(text, {}, always={"options": f"{given} {option}" if given else option})
+
+
 def _encoded(parameters: Iterable[tuple[str, str]]) -> Iterable[str]:
     return (f"{name}={quote(value, safe='')}" for name, value in parameters)
 

@@ -17,7 +17,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import date
 from functools import cache
 from importlib.resources import files
@@ -30,8 +30,8 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from adbc_driver_manager import AdbcConnection, AdbcDatabase, AdbcStatement, StatementOptions
 from adbc_driver_manager._reader import AdbcRecordBatchReader
 
-from recon.address import secrets_in, socket_url, with_parameters, without_password
-from recon.config import Settings, TableName, Timeouts
+from recon.address import secrets_in, socket_url, with_option, with_parameters, without_password
+from recon.config import Settings, TableName, quote_identifier
 from recon.errors import ConnectError, DatabaseError, ExitCode, Interrupted, PermissionDenied, ReconError, UsageError
 from recon.profile import moved, stage
 from recon.transactions import PINNED, Caller
@@ -40,6 +40,10 @@ TRANSIENT_STATES = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300
 """What can pass when tried again: serialization, deadlock, lock wait, shutdown and crash, too many connections,
 statement timeout, a session ended for idling in its transaction, and a row that a rival wrote first (the next
 attempt sees it)."""
+UNKNOWN_NAMES = {"42P01", "42883", "42704", "3F000"}
+"""A table, function, type or schema that does not exist."""
+NO_TEXT = {"22021", "22P05"}
+"""Bytes that are no text in the encoding that they are said to be in, or that UTF-8 does not have."""
 KEEPALIVES = {
     "keepalives_idle": "30",
     "keepalives_interval": "10",
@@ -145,7 +149,7 @@ class Known:
     def open(self, address: str) -> AdbcConnection:
         """A new connection; the address is the same each time."""
         with self._guard:
-            self._database = self._database or adbc_driver_postgresql.connect(address)
+            self._database = self._database or _learned(address)
         return AdbcConnection(self._database)
 
     def close(self) -> None:
@@ -154,6 +158,21 @@ class Known:
         with suppress(Exception):
             if database:
                 database.close()
+
+
+def _learned(address: str) -> AdbcDatabase:
+    """The driver's idea of the server. What it asks for that is not bound to pg_catalog, so that its connection is.
+
+    A pooler knows no `options`, and refuses them.
+    """
+    try:
+        database = adbc_driver_postgresql.connect(with_option(address, "-csearch_path=pg_catalog"))
+    except adbc_driver_manager.Error as error:
+        if not re.search("startup parameter|option", str(error), re.IGNORECASE):
+            raise
+        return adbc_driver_postgresql.connect(address)
+    database.set_options(uri=address)
+    return database
 
 
 class Session:
@@ -249,7 +268,7 @@ class Session:
             statement.bind_stream(frame)
             return int(statement.execute_update())
 
-        with self.as_user():
+        with nullcontext() if temporary else self.as_user():
             return int(self._run("", (), ingest))
 
     @contextmanager
@@ -409,7 +428,9 @@ class Session:
             yield
         except adbc_driver_manager.Error as error:
             self._check_stop()
-            raise translate(error, self._url, self._secrets, connecting=connecting) from None
+            raise translate(
+                error, self._url, self._secrets, connecting=connecting, pinned=not self._is_user
+            ) from None
 
     def _check_stop(self) -> None:
         if not self._last_words:
@@ -529,8 +550,29 @@ def first_error_line(text: str) -> str:
     return re.sub(r"\s*\. SQLSTATE: \w+$", "", line).strip()
 
 
-def translate(error: Any, url: str, secrets: set[str], *, connecting: bool = False) -> DatabaseError:
-    """A driver's exception as ours: one line, no secret, with what to do next."""
+def row_security_denied(what: str, role: str = "", sqlstate: str | None = None) -> PermissionDenied:
+    """That row security would hide rows: what is filtered can be neither counted nor repaired."""
+    who = quote_identifier(role) if role else "ROLE"
+    return PermissionDenied(
+        f"row security hides rows of {what}" + (f" from role {who}" if role else ""),
+        f"ask for: ALTER ROLE {who} BYPASSRLS, or for a role that the policies do not filter",
+        sqlstate=sqlstate,
+    )
+
+
+def _context(error: Any) -> str:
+    """The function in which the server met an error; empty for one in the statement itself."""
+    details = dict(getattr(error, "details", None) or ())
+    return bytes(details.get(b"PG_DIAG_CONTEXT", b"")).decode(errors="replace").split("\n")[0]
+
+
+def translate(
+    error: Any, url: str, secrets: set[str], *, connecting: bool = False, pinned: bool = False
+) -> DatabaseError:
+    """A driver's exception as ours: one line, no secret, with what to do next.
+
+    pinned: the statement ran under our search_path, not under the user's.
+    """
     text = str(error)
     line = first_error_line(text)
     for secret in secrets:
@@ -538,6 +580,15 @@ def translate(error: Any, url: str, secrets: set[str], *, connecting: bool = Fal
     state: str | None = error.sqlstate
     if connecting:
         return _connect_error(line, text, url)
+    if state == "42501" and (hidden := re.search(r'affected by row-level security .*"(.+)"', line)):
+        return row_security_denied(hidden[1], sqlstate=state)
+    if pinned and state in UNKNOWN_NAMES and (function := _context(error)):
+        hint = "qualify the names in the function with their schema, or ALTER FUNCTION ... SET search_path"
+        message = f"a function that is called by a table needs a search_path: {line} ({function})"
+        return DatabaseError(message, hint, code="search_path", sqlstate=state)
+    if state in NO_TEXT:
+        hint = "mend those bytes, or move the data into a database in UTF8; recon speaks UTF-8"
+        return DatabaseError(f"the database holds bytes that are no text: {line}", hint, code="encoding", sqlstate=state)
     if state == "42501" and "must be owner" in line:
         return PermissionDenied(line, "ask its owner to do this")
     if state == "42501":
@@ -595,7 +646,7 @@ def scan_with_connectorx(settings: Settings, queries: list[str]) -> pl.DataFrame
             socket_url(settings.database_url),
             queries,
             return_type="arrow",
-            pre_execution_query="begin transaction read only",
+            pre_execution_query=["begin transaction read only", *PINNED.split("; ")],
         )
     except BaseException as error:  # its PanicException is no Exception
         if isinstance(error, (KeyboardInterrupt, SystemExit)):

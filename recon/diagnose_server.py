@@ -54,9 +54,9 @@ def table_checks(session: Session, layout: Layout) -> Iterator[Check]:
     """Rows, size and upkeep of both tables, and the indexes that a run uses."""
     for table, oid in ((layout.curtailment, layout.curtailment_oid), (layout.calculations, layout.calculations_oid)):
         try:
-            yield _upkeep(str(table.name), table.name.quoted, session.rows(sql("diagnose_table"), oid)[0])
+            yield _upkeep(table.name.name, table.name.quoted, session.rows(sql("diagnose_table"), oid)[0])
         except DatabaseError as error:  # its size needs a lock that whoever rewrites the table does not give
-            yield Check(f"table_{table.name}", SKIP, detail=error.message)
+            yield Check(f"table_{table.name.name}", SKIP, detail=error.message)
         yield _date_index(table, session.rows(sql("diagnose_index"), oid, dict(table.columns)["settlement_date"])[0])
     if layout.unique_index:
         yield Check("unique_index", OK)
@@ -69,10 +69,10 @@ def _date_index(table: Table, found: dict[str, Any]) -> Check:
     """Whether chunks can find their dates. A partitioned table takes no index concurrently."""
     name, column = f"index_{table.name.name}", dict(table.columns)["settlement_date"]
     if found["kind"] not in ("r", "p"):
-        return Check(name, SKIP, detail=f"{table.name} is a view: the indexes of its tables count")
+        return Check(name, SKIP, detail=f"{table.name.name} is a view: the indexes of its tables count")
     if found["found"]:
         return Check(name, OK)
-    detail = f"no index of {table.name} begins with {column}: every chunk reads the whole table"
+    detail = f"no index of {table.name.name} begins with {column}: every chunk reads the whole table"
     how = "" if found["kind"] == "p" else " CONCURRENTLY"
     statement = f"CREATE INDEX{how} ON {table.name.quoted} ({table.column('settlement_date')});"
     return Check(name, WARN, detail=detail, advice=statement)
@@ -136,17 +136,19 @@ def locks(session: Session, layout: Layout) -> Iterator[Check]:
 
 def write_probe(session: Session) -> Iterator[Check]:
     """COPY of 100,000 rows into a temporary table, as a chunk would write them."""
-    try:
-        session.execute("create temporary table recon_probe (period integer, farm text, value float8)")
-    except DatabaseError as error:
-        yield Check("write_probe", SKIP, detail=f"no temporary table: {error.message}")
-        return
     farms = pl.Series("farm", ["T_PROBE-1"]).new_from_index(0, PROBE_ROWS)
     rows = pl.DataFrame({"period": pl.int_range(PROBE_ROWS, dtype=pl.Int32, eager=True), "farm": farms})
     rows = rows.with_columns(value=pl.col("period").cast(pl.Float64))
-    started = time.perf_counter()
-    session.copy(TableName("recon_probe"), rows, temporary=True)
-    rate = PROBE_ROWS / (time.perf_counter() - started)
+    try:
+        with session.transaction():  # its end takes the table with it: a pooler would lend it to the next one
+            statement = "create temporary table recon_probe (period integer, farm text, value float8) on commit drop"
+            session.execute(statement)
+            started = time.perf_counter()
+            session.copy(TableName("recon_probe"), rows, temporary=True)
+            rate = PROBE_ROWS / (time.perf_counter() - started)
+    except DatabaseError as error:
+        yield Check("write_probe", SKIP, detail=f"no temporary table: {error.message}")
+        return
     slow = rate < SLOW_ROWS_PER_S
     advice = "recon fix 5  # writing is slow: keeps transactions short" if slow else ""
     detail = f"{PROBE_ROWS:,} rows copied into a temporary table"

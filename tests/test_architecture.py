@@ -26,7 +26,7 @@ LAYERS = {
     ),
     3: "database profile transactions",
     4: (
-        "tables engine engine_dask carrying load ledger reference parameters repair quarantine "
+        "tables engine engine_dask carrying load ledger leases reference parameters repair quarantine "
         "source_findings embedded embedded_server files export_files sample_files sample_load download notify metrics "
         "page_html extras"
     ),

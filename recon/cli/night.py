@@ -48,6 +48,8 @@ IN_LOG = (
     "error",
 )
 """The fields of the JSON document that the log line has, too."""
+BUSY = "busy"
+"""The error's word of a run that gives way to another."""
 NO_LEDGER = {ExitCode.DATABASE, ExitCode.INTERRUPTED, ExitCode.TERMINATED}
 """How runs end whose database cannot be asked for the state before, nor hold this one: told every time."""
 
@@ -71,7 +73,10 @@ class LastLines(logging.Handler):
 
 
 class Night:
-    """A nightly run, entered before it begins; `found` is its result, once there is one."""
+    """A nightly run, entered before it begins; `found` is its result, once there is one.
+
+    One that gives way to another tells nobody: the night is the other one's to tell of.
+    """
 
     found: DailyReport | None = None
 
@@ -93,8 +98,11 @@ class Night:
     def __enter__(self) -> Night:
         LOG.addHandler(self._lines)
         ENDINGS.append(self._failed)
-        self._ping("start", "")
         return self
+
+    def begin(self) -> None:
+        """It works, and no other instance does."""
+        self._ping("start", "")
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if error is None and self.found:
@@ -105,6 +113,9 @@ class Night:
 
     def _failed(self, error: ReconError, exit_code: int | None = None) -> None:
         """Also called on the main thread, for a run whose own waits for a server that does not answer."""
+        if error.code == BUSY:
+            self._call.close_log(logging.WARNING, f"daily: {error.message}", command=self._call.command, error=error.to_dict()["error"])
+            return
         code = int(error.exit_code) if exit_code is None else exit_code
         result = self.found.to_dict() if self.found else {"seconds": round(time.monotonic() - self._started, 3)}
         with suppress(ReconError):
