@@ -93,7 +93,7 @@ class Night:
         self._lines = LastLines()
         self._started = time.monotonic()
         self._telling = threading.Lock()
-        self._told = False
+        self._begun = self._told = False
 
     def __enter__(self) -> Night:
         LOG.addHandler(self._lines)
@@ -102,7 +102,9 @@ class Night:
 
     def begin(self) -> None:
         """It works, and no other instance does."""
-        self._ping("start", "")
+        if not self._begun:
+            self._begun = True
+            self._ping("start", "")
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if error is None and self.found:
@@ -114,7 +116,8 @@ class Night:
     def _failed(self, error: ReconError, exit_code: int | None = None) -> None:
         """Also called on the main thread, for a run whose own waits for a server that does not answer."""
         if error.code == BUSY:
-            self._call.close_log(logging.WARNING, f"daily: {error.message}", command=self._call.command, error=error.to_dict()["error"])
+            fields = {"command": self._call.command, "error": error.to_dict()["error"]}
+            self._call.close_log(logging.WARNING, f"daily: {error.message}", **fields)
             return
         code = int(error.exit_code) if exit_code is None else exit_code
         result = self.found.to_dict() if self.found else {"seconds": round(time.monotonic() - self._started, 3)}
@@ -129,6 +132,7 @@ class Night:
         try:
             if not self._told:
                 self._told = True
+                self.begin()  # also a night that failed before it could
                 self._write_metrics(document)
                 self._ping(str(document["exit_code"]), f"{self._lines.text}{_summary(document)}\n")
                 self._tell_change(document)
