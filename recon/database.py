@@ -1,8 +1,8 @@
 """Sessions on the server: the only module that knows a driver.
 
 Every statement runs in a transaction, and transactions are explicit, so that BEGIN, COMMIT and ROLLBACK are
-statements of ours whose outcome is known; all settings are local to them (`transactions`). Drivers' exceptions never leave this module: they become
-`DatabaseError` with one line and a next step.
+statements of ours whose outcome is known; all settings are local to them (`transactions`). Drivers' exceptions never
+leave this module: they become `DatabaseError` with one line and a next step.
 
 The driver is used by its own interface, not by its DB-API: importing that takes as long as half of Polars.
 """
@@ -166,11 +166,11 @@ def _learned(address: str) -> AdbcDatabase:
     A pooler knows no `options`, and refuses them.
     """
     try:
-        database = adbc_driver_postgresql.connect(with_option(address, "-csearch_path=pg_catalog"))
+        database: AdbcDatabase = adbc_driver_postgresql.connect(with_option(address, "-csearch_path=pg_catalog"))
     except adbc_driver_manager.Error as error:
         if not re.search("startup parameter|option", str(error), re.IGNORECASE):
             raise
-        return adbc_driver_postgresql.connect(address)
+        database = adbc_driver_postgresql.connect(address)
     database.set_options(uri=address)
     return database
 
@@ -428,9 +428,7 @@ class Session:
             yield
         except adbc_driver_manager.Error as error:
             self._check_stop()
-            raise translate(
-                error, self._url, self._secrets, connecting=connecting, pinned=not self._is_user
-            ) from None
+            raise translate(error, self._url, self._secrets, connecting=connecting, pinned=not self._is_user) from None
 
     def _check_stop(self) -> None:
         if not self._last_words:
@@ -588,7 +586,9 @@ def translate(
         return DatabaseError(message, hint, code="search_path", sqlstate=state)
     if state in NO_TEXT:
         hint = "mend those bytes, or move the data into a database in UTF8; recon speaks UTF-8"
-        return DatabaseError(f"the database holds bytes that are no text: {line}", hint, code="encoding", sqlstate=state)
+        return DatabaseError(
+            f"the database holds bytes that are no text: {line}", hint, code="encoding", sqlstate=state
+        )
     if state == "42501" and "must be owner" in line:
         return PermissionDenied(line, "ask its owner to do this")
     if state == "42501":

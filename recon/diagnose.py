@@ -220,9 +220,19 @@ def pooler(scene: Scene) -> Iterator[Check]:
     if not (is_pooled or changes or reused):
         yield Check("pooler", OK, detail="none in between")
         return
-    how = "one backend per transaction" if changes else "a backend older than the connection" if reused else "backends are lent"
-    advice = "give recon the server's own address for: init --unique-index, --reader connectorx, two readers in a survey"
-    yield Check("pooler", WARN, detail=f"a pooler is in between: {how}; nothing of recon's stays on them", advice=advice)
+    how = (
+        "one backend per transaction"
+        if changes
+        else "a backend older than the connection"
+        if reused
+        else "backends are lent"
+    )
+    advice = (
+        "give recon the server's own address for: init --unique-index, --reader connectorx, two readers in a survey"
+    )
+    yield Check(
+        "pooler", WARN, detail=f"a pooler is in between: {how}; nothing of recon's stays on them", advice=advice
+    )
 
 
 def _settings(scene: Scene) -> Iterator[Check]:

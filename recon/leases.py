@@ -31,7 +31,7 @@ class Lease:
             (other,) = session.rows(sql("lease_holder"), self._name) or [{"holder": "another run", "until": "then"}]
             raise IncompleteError(
                 f"another '{self._what}' is at work on these tables",
-                f"let it finish (run {other['holder']}); if it died, this can be run again from {other['until']} UTC on",
+                f"let it finish (run {other['holder']}); if it died, run this again after {other['until']} UTC",
                 code="busy",
             )
 

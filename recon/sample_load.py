@@ -61,7 +61,9 @@ def _tables(session: Session, settings: Settings) -> list[tuple[Table, bool]]:
         schema = row["schema_name"] or table.name.schema or row["new_in"]
         if schema is None:
             path = row["search_path"] or "empty"
-            raise SchemaError(f"there is no schema for {table.name}: the search_path is {path}", "name one: SCHEMA.TABLE")
+            raise SchemaError(
+                f"there is no schema for {table.name}: the search_path is {path}", "name one: SCHEMA.TABLE"
+            )
         found.append((replace(table, name=TableName(table.name.name, schema)), row["oid"] is not None))
     return found
 

@@ -13,7 +13,6 @@ from recon.report import SCHEMA_VERSION
 from recon.schema import CALC_KEY
 from recon.tables import Layout, inspect
 
-
 LONGEST_BUILD_S = 86_400
 """How long building the index may take."""
 

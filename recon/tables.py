@@ -128,7 +128,9 @@ def _inspect(session: Session, settings: Settings, *, writing: bool, removing: b
     source_oid, stored_oid = _oids(session, settings)
     source, stored = (session.rows(sql("columns"), oid) for oid in (source_oid, stored_oid))
     if source[0]["server_version"] < OLDEST_SERVER:
-        raise DatabaseError(f"the server is version {source[0]['server_version'] // 10000}", "recon needs PostgreSQL 14")
+        raise DatabaseError(
+            f"the server is version {source[0]['server_version'] // 10000}", "recon needs PostgreSQL 14"
+        )
     curtailment, calculations = _qualified(settings.curtailment, source), _qualified(settings.calculations, stored)
     source_columns = _fit(settings.curtailment, source)
     stored_columns = _fit(settings.calculations, stored)
@@ -437,8 +439,8 @@ def typed_done(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _gives_way(session: Session) -> bool:
-    """Whether ConnectorX has to leave a scan to the driver: it opens connections of its own, which a pooler may not have
-    to lend while this session has one.
+    """Whether ConnectorX has to leave a scan to the driver: it opens connections of its own, which a pooler may have
+    none of to lend while this session has one.
     """
     if session.is_pooled:
         _say_once("--reader connectorx needs the server's own address, not a pooler's: reading with adbc")

@@ -74,7 +74,7 @@ def debian_database(debian_server: Server) -> Iterator[Database]:
 
 @pytest.fixture
 def pooled(database: Database) -> Iterator[Callable[..., str]]:
-    """`pooled(size)`: the database's URL behind a PgBouncer in transaction mode with so many connections to the server."""
+    """`pooled(size)`: the database's URL by way of a PgBouncer in transaction mode with so many server connections."""
     bouncers: list[PgBouncer] = []
 
     def start(size: int = 20, **roles: str) -> str:

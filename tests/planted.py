@@ -1,4 +1,4 @@
-"""Functions and operators in `public` that raise when they are called: one for each that recon's statements could mean."""
+"""Functions and operators in `public` that raise when called: one for each that recon's statements could mean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real PgBouncer in transaction mode before a test's server: no client keeps a server connection between transactions."""
+"""A real PgBouncer in transaction mode before a test's server: it lends a connection for one transaction."""
 
 from __future__ import annotations
 

@@ -152,7 +152,7 @@ def test_one_instance_at_a_time_and_a_terminated_one_leaves_whole_dates(
     assert (second.returncode, second.stdout) == (4, "")
     assert re.fullmatch(
         r"recon: another 'recon daily' is at work on these tables; let it finish \(run \w+\); "
-        r"if it died, this can be run again from \d\d:\d\d UTC on\n",
+        r"if it died, run this again after \d\d:\d\d UTC\n",
         second.stderr,
     )
     error = json.loads(run_recon(*arguments, "--json", url=database.url).stdout)["error"]

@@ -55,9 +55,7 @@ def refuse(database: Database, run_recon: Run, url: str, what: str, *words: str)
 
 
 @pytest.mark.parametrize("table", [SOURCE, TABLE])
-def test_a_table_that_is_filtered_is_refused_before_anything(
-    filled: Database, run_recon: Run, table: str
-) -> None:
+def test_a_table_that_is_filtered_is_refused_before_anything(filled: Database, run_recon: Run, table: str) -> None:
     role = f"recon_{filled.name}"
     url = role_url(filled, "recon", WRITER, REPAIRER)
     filled.execute(f"alter table {table} enable row level security")

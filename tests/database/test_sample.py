@@ -64,7 +64,8 @@ def test_rows_are_stored_as_they_are_written_in_real_tables(settings: Settings) 
             "select id, volume::text as volume, payment::text as payment from public.curtailment_records order by id"
         )
         bitcoin = session.frame(
-            "select bitcoin_mined::text as b, difficulty::text as d from public.historical_bitcoin_calculations order by id"
+            "select bitcoin_mined::text as b, difficulty::text as d"
+            " from public.historical_bitcoin_calculations order by id"
         )
         columns = session.rows(
             "select table_name::text as t, string_agg(column_name || ' ' || data_type, ', ' order by ordinal_position)"

@@ -59,9 +59,7 @@ def gaps(database: Database, run_recon: Run) -> Database:
 
 class TestWhatIsPlanted:
     @pytest.mark.parametrize("path", ["public", "public, pg_catalog"])
-    def test_is_never_run_by_what_reads(
-        self, gaps: Database, run_recon: Run, tmp_path: Path, path: str
-    ) -> None:
+    def test_is_never_run_by_what_reads(self, gaps: Database, run_recon: Run, tmp_path: Path, path: str) -> None:
         url = role_url(gaps, "analyst", READER)
         assert plant(gaps) > 1200
         gaps.execute(f'alter role "analyst_{gaps.name}" set search_path = {path}')
@@ -92,7 +90,8 @@ class TestWhatIsPlanted:
     def test_does_not_hide_what_is_missing(self, gaps: Database, run_recon: Run) -> None:
         """An exact match wins over pg_catalog's function that takes a bigint: all keys would be equal."""
         gaps.execute(
-            "create function public.hashtextextended(text, integer) returns bigint immutable language sql as 'select 0::int8'"
+            "create function public.hashtextextended(text, integer) returns bigint immutable"
+            " language sql as 'select 0::int8'"
         )
         gaps.execute(f"alter database {gaps.name} set search_path = public, pg_catalog")
         found = json.loads(run_recon("status", "--json", url=gaps.url).stdout)

@@ -231,7 +231,9 @@ class TestValues:
 
     def test_connectorx_reads_the_same_rows(self, database: Database, session: driver.Session) -> None:
         database.add_curtailment(("2024-04-20", 1, "T_A-1", "-1.5"), ("2024-04-21", 2, "T_B-1", "-2.25"))
-        query = "select settlement_date, volume::float8 as mwh from public.curtailment_records where settlement_date = '{}'"
+        query = (
+            "select settlement_date, volume::float8 as mwh from public.curtailment_records where settlement_date = '{}'"
+        )
         queries = [query.format(day) for day in ("2024-04-20", "2024-04-21")]
         both = scan_with_connectorx(database.settings, queries).sort("settlement_date")
         assert both.rows() == [row for one in queries for row in session.frame(one).rows()]

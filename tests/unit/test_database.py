@@ -42,7 +42,9 @@ class TestConnectionString:
     @pytest.mark.parametrize("url", [URL + "?client_encoding=LATIN1", "host=db client_encoding=LATIN1"])
     def test_speaks_utf8_whatever_the_url_says(self, url: str) -> None:
         """The last of several of a name counts."""
-        assert re.findall(r"client_encoding='?(\w+)", connection_string(Settings(database_url=url), "recon"))[-1] == "UTF8"
+        assert (
+            re.findall(r"client_encoding='?(\w+)", connection_string(Settings(database_url=url), "recon"))[-1] == "UTF8"
+        )
 
     def test_keeps_what_the_user_gave(self) -> None:
         given = parameters(URL + "?connect_timeout=3&application_name=mine&sslmode=require")
