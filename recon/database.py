@@ -268,7 +268,7 @@ class Session:
             statement.bind_stream(frame)
             return int(statement.execute_update())
 
-        with nullcontext() if temporary else self.as_user():
+        with nullcontext() if temporary else self.as_user(copying=True):
             return int(self._run("", (), ingest))
 
     @contextmanager
@@ -319,7 +319,7 @@ class Session:
         self.execute("release part")
 
     @contextmanager
-    def as_user(self) -> Iterator[None]:
+    def as_user(self, *, copying: bool = False) -> Iterator[None]:
         """Statements that write the user's table, on whose own search_path and row_security its triggers may count.
 
         Inside a transaction, whose COMMIT then runs so, too. Statements with functions or operators of ours name them
@@ -329,7 +329,7 @@ class Session:
         if self._is_user:
             yield
             return
-        self._send_text(self._known.caller.as_user)
+        self._send_text(self._known.caller.as_user(copying=copying))
         self._is_user = self._was_user = True
         try:
             yield
@@ -349,7 +349,7 @@ class Session:
 
     def commit(self) -> None:
         """COMMIT. When it fails without a SQLSTATE the outcome is unknown: `code` is then `commit_unknown`."""
-        as_user = f"{self._known.caller.as_user}; " if self._was_user and self._known.caller else ""
+        as_user = f"{self._known.caller.as_user()}; " if self._was_user and self._known.caller else ""
         try:
             with stage("commit"):
                 self._send_text(f"{as_user}commit")

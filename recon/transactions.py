@@ -69,10 +69,14 @@ class Caller:
         """SETs of the timeouts: `local` to a transaction, or of the `session`."""
         return "; ".join(f"set {extent} {name} = {ms}" for name, ms in self.limits_ms)
 
-    @property
-    def as_user(self) -> str:
-        """What the user's triggers find set until the end of the transaction, or until PINNED."""
-        given = {"search_path": self.search_path, "row_security": self.row_security}
+    def as_user(self, *, copying: bool = False) -> str:
+        """What the user's triggers find set until the end of the transaction, or until PINNED.
+
+        copying: the driver asks the catalogue for the table's columns first. Where the user's path puts pg_catalog
+        behind other schemas, its operators could be anybody's; there it comes first.
+        """
+        path = f"pg_catalog, {self.search_path}" if copying and "pg_catalog" in self.search_path else self.search_path
+        given = {"search_path": path, "row_security": self.row_security}
         calls = (f"pg_catalog.set_config('{name}', {literal(value)}, true)" for name, value in given.items())
         return f"select {', '.join(calls)}"
 

@@ -83,6 +83,7 @@ def every_command(tmp_path: Path) -> list[tuple[list[object], int]]:
         (["diagnose", "test"], 0),
         (["diagnose", "monitor", "--count", 1], 0),
         (["init", "--dry-run"], 0),
+        (["sample", "load", SAMPLE, "--curtailment-table", "c", "--calculations-table", "h"], 0),
     ]
 
 
@@ -101,6 +102,14 @@ def test_every_command_works_and_another_clients_settings_and_locks_are_untouche
         assert other.rows("select name from pg_prepared_statements") == [], command
         assert other.rows("select relname from pg_class where relpersistence = 't'") == [], command
     assert whole(gaps)
+    gaps.execute(f"update {TABLE} set bitcoin_mined = 2 * bitcoin_mined where settlement_date = '{DAY}'")
+    doubled = gaps.rows(f"select id, bitcoin_mined from {TABLE} order by id")
+    repaired = run_recon("fix", "--repair", "stale", "--max-changes", "100%", "--yes", "--json", url=url)
+    run_id = json.loads(repaired.stdout)["run_id"]
+    assert whole(gaps)
+    assert run_recon("quarantine", "restore", run_id, "--yes", url=url).returncode == 0
+    assert gaps.rows(f"select id, bitcoin_mined from {TABLE} order by id") == doubled
+    assert other.rows(SETTINGS) == before
     other.close()
 
 

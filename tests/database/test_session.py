@@ -216,6 +216,75 @@ class TestSessionsLimits:
         assert self.limits(database.settings)["statement"] == "7s"
 
 
+PATHS = "select current_setting('search_path') as path, current_setting('row_security') as security"
+OURS = {"path": "pg_catalog, pg_temp", "security": "off"}
+THEIRS = {"path": '"$user", public', "security": "on"}
+
+
+class TestTheSearchPath:
+    def test_is_ours_but_for_what_runs_as_the_user(self, session: driver.Session) -> None:
+        assert session.rows(PATHS) == [OURS]
+        with session.transaction():
+            with session.as_user():
+                assert session.rows(PATHS) == [THEIRS]
+                with session.as_user():
+                    assert session.rows(PATHS) == [THEIRS]
+                assert session.rows(PATHS) == [THEIRS]
+            assert session.rows(PATHS) == [OURS]
+            assert session.frame(PATHS).to_dicts() == [OURS]
+        with session.transaction(read_only=True, snapshot=True):
+            assert session.rows(PATHS) == [OURS]
+
+    def test_is_ours_again_whatever_went_wrong(self, session: driver.Session) -> None:
+        with session.transaction():
+            with pytest.raises(ZeroDivisionError), session.as_user():
+                raise ZeroDivisionError
+            assert session.rows(PATHS) == [OURS]
+            with pytest.raises(DatabaseError), session.savepoint(), session.as_user():
+                session.execute("select * from nowhere")
+            assert session.rows(PATHS) == [OURS]
+        with pytest.raises(DatabaseError), session.transaction(), session.as_user():
+            session.execute("select * from nowhere")
+        assert session.rows(PATHS) == [OURS]
+
+    @pytest.mark.parametrize(
+        ("setting", "url", "path"),
+        [
+            (None, "", "later, public"),
+            (None, "?options=-csearch_path%3Dpower", "power"),
+            ('"it\'s", power', "", '"it\'s", power'),
+            ("", "", ""),
+        ],
+    )
+    def test_of_the_user_is_the_roles_the_connections_or_the_one_asked_for(
+        self, database: Database, setting: str | None, url: str, path: str
+    ) -> None:
+        database.execute(f"alter database {database.name} set search_path = later, public")
+        settings = replace(database.settings, database_url=database.url + url, search_path=setting)
+        with connect(settings) as session, session.transaction():
+            with session.as_user():
+                assert session.rows(PATHS)[0]["path"] == path
+            assert session.rows(PATHS) == [OURS]
+
+    def test_leaves_nothing_of_the_session_itself_changed(self, database: Database) -> None:
+        """As another program would find it that gets the connection next."""
+        query = "select name, setting from pg_settings where source = 'session'"
+        with connect(database.settings) as session:
+            with session.transaction(), session.as_user():
+                pass
+            session._send_text(f"create temporary table seen as {query}")
+            assert session.rows("select count(*) as n from pg_temp.seen") == [{"n": 0}]
+
+    def test_of_a_statement_alone_is_reset_after_it(self, database: Database) -> None:
+        with connect(database.settings) as session:
+            session.alone("create index concurrently on public.curtailment_records (farm_id)", 5)
+            session._send_text(
+                "create temporary table seen as select setting from pg_settings where source = 'session'"
+            )
+            assert session.rows("select count(*) as n from pg_temp.seen") == [{"n": 0}]
+        assert database.count("pg_indexes", "indexdef like '%(farm_id)%'") == 1
+
+
 class TestValues:
     def test_are_bound_and_never_read_as_sql(self, session: driver.Session) -> None:
         text = "'; drop table curtailment_records; --"
