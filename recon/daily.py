@@ -142,6 +142,7 @@ def daily(
         )
         if check:
             name = f"recon/daily/{run_id}"
+            check = replace(check, progress=lease.renewing(check.progress))
             after = pipeline.with_values(settings, reference, layout, report.after, check, name=name)
             report = replace(report, after=after)
     return DailyReport(report, reference.coverage)
@@ -158,12 +159,7 @@ class _Renewing(pipeline.Watcher):
     def comparing(self) -> Iterator[Compared]:
         """As the watcher does."""
         with self._watcher.comparing() as compared:
-
-            def told(*progress: Any) -> None:
-                self._lease.renew()
-                compared(*progress)
-
-            yield told
+            yield self._lease.renewing(compared)
 
     def finished(self, result: DateResult) -> None:
         """One date came to its end."""

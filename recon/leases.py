@@ -5,6 +5,7 @@ a run that died; neither a transaction nor a session has to stay open for it.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from recon import ledger
@@ -54,6 +55,15 @@ class Lease:
                     code="lease_lost",
                 )
             self._renewed_at = time.monotonic()
+
+    def renewing(self, told: Callable[..., None]) -> Callable[..., None]:
+        """The same callback of a progress, by which the lease is renewed as well."""
+
+        def both(*progress: object) -> None:
+            self.renew()
+            told(*progress)
+
+        return both
 
     def release(self) -> None:
         """Ends it, also in a run that is being stopped; where that fails it expires."""
