@@ -87,6 +87,7 @@ def every_command(tmp_path: Path) -> list[tuple[list[object], int]]:
     ]
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("size", [1, 3])
 def test_every_command_works_and_another_clients_settings_and_locks_are_untouched(
     gaps: Database, pooled: Pooled, run_recon: Run, tmp_path: Path, size: int
