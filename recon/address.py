@@ -165,14 +165,34 @@ def secrets_in(text: str) -> set[str]:
     return {secret for secret in raw | {v for k, v in _pairs(text).items() if k in SECRETS} if secret}
 
 
-def with_parameters(text: str, parameters: Mapping[str, str]) -> str:
-    """The connection string with these parameters added, where it does not have them already."""
+def with_parameters(text: str, parameters: Mapping[str, str], always: Mapping[str, str] | None = None) -> str:
+    """The connection string with these parameters added, where it does not have them already, and `always` in any case:
+    of several of a name, the last one counts.
+    """
+    forced = always or {}
     if "://" not in text:
         given = _pairs(text)
-        return " ".join([text, *(f"{name}='{value}'" for name, value in parameters.items() if name not in given)])
+        added = {name: value for name, value in parameters.items() if name not in given} | dict(forced)
+        return " ".join([text, *(f"{name}={_quoted(value)}" for name, value in added.items())])
     url = Url.parse(text)
-    added = _encoded((name, value) for name, value in parameters.items() if url.parameter(name) is None)
-    return str(replace(url, parameters=(*url.parameters, *added)))
+    added = {name: value for name, value in parameters.items() if url.parameter(name) is None} | dict(forced)
+    return str(replace(url, parameters=(*url.parameters, *_encoded(added.items()))))
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def with_option(text: str, option: str) -> str:
+    """The connection string with one more command-line option for the server's process.
+
+    >>> with_option("host=db options='-c a=b'", "-cc=d")
+    "host=db options='-c a=b' options='-c a=b -cc=d'"
+    >>> with_option("postgresql://db/power?options=-ca%3Db", "-cc=d")
+    'postgresql://db/power?options=-ca%3Db&options=-ca%3Db%20-cc%3Dd'
+    """
+    given = Url.parse(text).parameter("options") if "://" in text else _pairs(text).get("options")
+    return with_parameters(text, {}, always={"options": f"{given} {option}" if given else option})
 
 
 def _encoded(parameters: Iterable[tuple[str, str]]) -> Iterable[str]:

@@ -224,7 +224,7 @@ class Timeouts:
     """How long each kind of wait may take, in seconds; the server enforces all but `connect_s`.
 
     None keeps the limit that an administrator gave the role or the database, else recon's default
-    (120 s a statement, 30 s for a lock, 60 s idle in a transaction; see `sql/session.sql`).
+    (120 s a statement, 30 s for a lock, 60 s idle in a transaction; see `recon.transactions`).
     """
 
     connect_s: float = 10

@@ -14,16 +14,15 @@ from recon.config import Settings
 from recon.coverage import Coverage
 from recon.database import connect
 from recon.engine import Engine, threads
-from recon.errors import ExitCode, IncompleteError
+from recon.errors import ExitCode
+from recon.leases import Lease
 from recon.parameters import Mending, Pace
 from recon.reference import Reference
-from recon.report import FixReport
+from recon.report import DateResult, FixReport
 from recon.tables import Layout, inspect
+from recon.values import Compared
 from recon.window import Window
 from recon.wording import counted
-
-INSTANCE = -1
-"""The lock that one instance holds, beside those of the dates (which are days since 1970)."""
 
 
 @dataclass(frozen=True)
@@ -118,13 +117,16 @@ def daily(
     mending: Mending | None = None,
     confirm: Callable[[int], None] = lambda _: None,
     engine: Engine = threads,
+    begun: Callable[[], None] = lambda: None,
 ) -> DailyReport:
     """Checks and fills `today` and the days before it; IncompleteError when another instance is at work.
 
     today: the settlement date that is running in Europe/London. force: compare every key, not checksums. check: also
-    compare every value, once all is filled and repaired.
+    compare every value, once all is filled and repaired. begun: told when it is sure that no other instance is at work.
     """
-    with _only_instance(settings, run_id) as layout:
+    with _only_instance(settings, run_id) as (layout, lease):
+        begun()
+        watcher = _Renewing(watcher, lease)
         report = pipeline.fix(
             settings,
             reference,
@@ -140,15 +142,39 @@ def daily(
         )
         if check:
             name = f"recon/daily/{run_id}"
+            check = replace(check, progress=lease.renewing(check.progress))
             after = pipeline.with_values(settings, reference, layout, report.after, check, name=name)
             report = replace(report, after=after)
     return DailyReport(report, reference.coverage)
 
 
+class _Renewing(pipeline.Watcher):
+    """The run's watcher, but that the lease is renewed as the work goes on."""
+
+    def __init__(self, watcher: pipeline.Watcher, lease: Lease) -> None:
+        self._watcher, self._lease = watcher, lease
+        self.planned, self.wrote, self.retrying = watcher.planned, watcher.wrote, watcher.retrying  # type: ignore[method-assign]
+
+    @contextmanager
+    def comparing(self) -> Iterator[Compared]:
+        """As the watcher does."""
+        with self._watcher.comparing() as compared:
+            yield self._lease.renewing(compared)
+
+    def finished(self, result: DateResult) -> None:
+        """One date came to its end."""
+        self._lease.renew()
+        self._watcher.finished(result)
+
+
 @contextmanager
-def _only_instance(settings: Settings, run_id: str) -> Iterator[Layout]:
-    with connect(settings, f"recon/daily/{run_id}") as session:
-        layout = inspect(session, settings)
-        if not session.rows(f"select pg_try_advisory_lock({layout.lock_space}, {INSTANCE}) as mine")[0]["mine"]:
-            raise IncompleteError("another 'recon daily' is at work on these tables", "let it finish", code="busy")
-        yield layout
+def _only_instance(settings: Settings, run_id: str) -> Iterator[tuple[Layout, Lease]]:
+    name = f"recon/daily/{run_id}"
+    with connect(settings, name) as session:
+        layout = inspect(session, settings, writing=True)
+        lease = Lease(settings, f"daily {layout.calculations_oid}", run_id, "recon daily", name)
+        lease.take(session)
+    try:
+        yield layout, lease
+    finally:
+        lease.release()

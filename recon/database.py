@@ -1,8 +1,8 @@
 """Sessions on the server: the only module that knows a driver.
 
-Every session is in autocommit and transactions are explicit, so that BEGIN, COMMIT and ROLLBACK are
-statements of ours whose outcome is known. Drivers' exceptions never leave this module: they become
-`DatabaseError` with one line and a next step.
+Every statement runs in a transaction, and transactions are explicit, so that BEGIN, COMMIT and ROLLBACK are
+statements of ours whose outcome is known; all settings are local to them (`transactions`). Drivers' exceptions never
+leave this module: they become `DatabaseError` with one line and a next step.
 
 The driver is used by its own interface, not by its DB-API: importing that takes as long as half of Polars.
 """
@@ -12,11 +12,12 @@ from __future__ import annotations
 import json
 import math
 import queue
+import re
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import date
 from functools import cache
 from importlib.resources import files
@@ -29,12 +30,13 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from adbc_driver_manager import AdbcConnection, AdbcDatabase, AdbcStatement, StatementOptions
 from adbc_driver_manager._reader import AdbcRecordBatchReader
 
-from recon.address import secrets_in, socket_url, with_parameters, without_password
-from recon.config import Settings, TableName, Timeouts, libpq_parameters
-from recon.errors import DatabaseError, ExitCode, ReconError
+from recon.address import secrets_in, socket_url, with_option, with_parameters, without_password
+from recon.config import Settings, TableName, libpq_parameters
+from recon.errors import DatabaseError, ExitCode, ReconError, UsageError
 from recon.profile import moved, stage
 from recon.server_errors import STANDBY_HINT, first_error_line, server_spoke, told_in_english, translate
 from recon.stopping import PROCESS, Stop, current
+from recon.transactions import PINNED, Caller
 
 KEEPALIVES = {
     "keepalives_idle": "30",
@@ -45,6 +47,10 @@ KEEPALIVES = {
 """A peer that has gone is noticed after one minute."""
 SHORTEST_LIMIT_S = 0.1
 """No server ends sessions for waiting less than that."""
+QUEUE_S = 120.0
+"""How long a pooler may let a transaction wait for a connection (PgBouncer's own `query_wait_timeout`)."""
+CONNECTING_STATEMENT_S = 240.0
+"""How long the first question may take, before we know what the server allows."""
 STATEMENTS_IN_ONE = 2
 """What we call one statement may be prepared first; either can take as long as the statement timeout allows."""
 Use = Callable[[AdbcStatement], Any]
@@ -106,11 +112,16 @@ def connection_string(settings: Settings, application_name: str) -> str:
         "application_name": application_name,
         **KEEPALIVES,
     }
-    return with_parameters(settings.database_url, extras)
+    # UTF-8 wins over the URL, PGCLIENTENCODING and the database's own: the last one of a name counts.
+    return with_parameters(settings.database_url, extras, always={"client_encoding": "UTF8"})
 
 
 class Known:
-    """What the driver learns of a server's types, on a connection of its own, before it opens others to it."""
+    """What is learned of a server once: its types by the driver, on a connection of its own, before it opens others to
+    it; and what the caller's sessions are set to, by the first of them.
+    """
+
+    caller: Caller | None = None
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -119,7 +130,7 @@ class Known:
     def open(self, address: str) -> AdbcConnection:
         """A new connection; the address is the same each time."""
         with self._guard:
-            self._database = self._database or adbc_driver_postgresql.connect(address)
+            self._database = self._database or _learned(address)
         return AdbcConnection(self._database)
 
     def close(self) -> None:
@@ -128,6 +139,21 @@ class Known:
         with suppress(Exception):
             if database:
                 database.close()
+
+
+def _learned(address: str) -> AdbcDatabase:
+    """The driver's idea of the server. What it asks for that is not bound to pg_catalog, so that its connection is.
+
+    A pooler knows no `options`, and refuses them.
+    """
+    try:
+        database: AdbcDatabase = adbc_driver_postgresql.connect(with_option(address, "-csearch_path=pg_catalog"))
+    except adbc_driver_manager.Error as error:
+        if not re.search("startup parameter|option|not support|unsupported", str(error), re.IGNORECASE):
+            raise
+        database = adbc_driver_postgresql.connect(address)
+    database.set_options(uri=address)
+    return database
 
 
 class Session:
@@ -140,8 +166,8 @@ class Session:
     ) -> None:
         self.stop = current()
         self._last_words = last_words
-        self._read_only = settings.read_only
-        self._in_transaction = False
+        self._settings = settings
+        self._in_transaction = self._is_user = self._was_user = False
         self.name = application_name
         self.opened_at = time.monotonic()
         self.uses = 0
@@ -152,27 +178,20 @@ class Session:
         self._statement: AdbcStatement | None = None
         self._asked_at: float | None = None
         self._answered_at = self._began_at = self.opened_at
-        self._patience_s = math.inf
-        self._connect_s = settings.timeouts.connect_s
+        self._patience_s = CONNECTING_STATEMENT_S
         self._guard = threading.Lock()
         with self._translated(connecting=True):
             self._connection = self._known.open(connection_string(settings, application_name))
         _open_sessions.add(self)
-        try:
-            self.limit(settings.timeouts)
-            if settings.search_path:
-                self.execute("select set_config('search_path', $1::text, false)", settings.search_path)
-        except BaseException:
-            self.close()
-            raise
 
-    def limit(self, timeouts: Timeouts) -> None:
-        """Sets the session's timeouts."""
-        limits = (timeouts.statement_s, timeouts.lock_s, timeouts.idle_s)
-        values = [None if s is None else f"{round(s * 1000)}ms" for s in limits]
-        (set_now,) = self._send(sql("session"), values, _table, copy=False).to_pylist()
-        statement_s = set_now["statement_s"] or math.inf
-        self._patience_s = STATEMENTS_IN_ONE * statement_s + self._connect_s
+    @property
+    def is_pooled(self) -> bool:
+        """Whether a pooler stands between us and the server, which lends a connection for one transaction."""
+        if self._known.caller is None:
+            with self.transaction(read_only=True):
+                pass
+        assert self._known.caller
+        return self._known.caller.is_pooled
 
     def silence(self) -> DatabaseError | None:
         """That the server should have answered long ago; for another thread to ask."""
@@ -242,7 +261,7 @@ class Session:
             statement.bind_stream(frame)
             return int(statement.execute_update())
 
-        with self.as_user():
+        with nullcontext() if temporary else self.as_user(copying=True):
             return int(self._run("", (), ingest))
 
     @contextmanager
@@ -253,19 +272,33 @@ class Session:
         """
         isolation = "repeatable read" if snapshot else "read committed"
         # Never "read write": that would override the administrator's default_transaction_read_only.
-        access = "read only" if read_only or self._read_only else ""
-        self._in_transaction, self._began_at = True, time.monotonic()
+        access = "read only" if read_only or self._settings.read_only else ""
+        self._in_transaction, self._was_user, self._began_at = True, False, time.monotonic()
         try:
-            self.execute(f"begin isolation level {isolation} {access}")
+            self._begin(isolation, access)
             yield
         except BaseException:
             with suppress(ReconError):
-                self.execute("rollback")
+                self._send_text("rollback")
             raise
         else:
             self.commit()
         finally:
-            self._in_transaction = False
+            self._in_transaction = self._is_user = False
+
+    def _begin(self, isolation: str, access: str) -> None:
+        """BEGIN and all settings in one message; before the first one, what the server is set to without them."""
+        again = ""
+        caller = self._known.caller
+        if caller is None:
+            self._send_text("begin read only")
+            rows = self._send(sql("session"), (), _table, copy=False).to_pylist()
+            settings = self._settings
+            caller = Caller.parse(rows, settings.timeouts, settings.search_path, settings.database_url)
+            self._known.caller, again = caller, "rollback; "
+        queue_s = QUEUE_S if caller.is_pooled else 0
+        self._patience_s = STATEMENTS_IN_ONE * caller.statement_s + self._settings.timeouts.connect_s + queue_s
+        self._send_text(again + caller.begin(isolation, access))
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -279,9 +312,28 @@ class Session:
         self.execute("release part")
 
     @contextmanager
-    def as_user(self) -> Iterator[None]:
-        """Statements that write the user's table, on whose own search_path its triggers may count."""
-        yield
+    def as_user(self, *, copying: bool = False) -> Iterator[None]:
+        """Statements that write the user's table, on whose own search_path and row_security its triggers may count.
+
+        Inside a transaction, whose COMMIT then runs so, too. Statements with functions or operators of ours name them
+        with `pg_catalog`.
+        """
+        assert self._in_transaction and self._known.caller, "as_user stands inside a transaction"
+        if self._is_user:
+            yield
+            return
+        self._send_text(self._known.caller.as_user(copying=copying))
+        self._is_user = self._was_user = True
+        try:
+            yield
+        except BaseException:
+            with suppress(ReconError):  # a transaction that failed takes it back by itself
+                self._send_text(PINNED)
+            raise
+        else:
+            self._send_text(PINNED)
+        finally:
+            self._is_user = False
 
     def settle_constraints(self) -> None:
         """Lets deferred constraints and triggers have their say now, not at COMMIT, when nobody looks any more."""
@@ -290,13 +342,38 @@ class Session:
 
     def commit(self) -> None:
         """COMMIT. When it fails without a SQLSTATE the outcome is unknown: `code` is then `commit_unknown`."""
+        as_user = f"{self._known.caller.as_user()}; " if self._was_user and self._known.caller else ""
         try:
             with stage("commit"):
-                self.execute("commit")
+                self._send_text(f"{as_user}commit")
         except DatabaseError as error:
             if error.sqlstate is None or error.sqlstate.startswith(("08", "57P")):
                 error.code = "commit_unknown"
             raise
+
+    def check_direct(self, what: str) -> None:
+        """UsageError where a pooler stands between, for what needs a server connection of its own."""
+        if self.is_pooled:
+            raise UsageError(
+                f"{what} cannot be done through a pooler: it needs a connection of its own",
+                "connect directly: give --database-url the server's own address and port",
+                code="pooled",
+            )
+
+    def alone(self, statement: str, statement_s: float) -> None:
+        """Runs a statement that may stand in no transaction, for so long at most. The one thing for which the session
+        itself is set to anything, and reset afterwards; so it is refused through a pooler.
+        """
+        self.check_direct("this statement")
+        assert self._known.caller and not self._in_transaction
+        limits = f"{self._known.caller.limits('session')}; set session statement_timeout = {round(statement_s * 1000)}"
+        self._patience_s = STATEMENTS_IN_ONE * statement_s + self._settings.timeouts.connect_s
+        self._send_text(f"set session search_path = pg_catalog, pg_temp; {limits}")
+        try:
+            self._send(statement, (), _ignored, copy=False)
+        finally:
+            with suppress(ReconError):
+                self._send_text("reset all")
 
     def cancel(self) -> None:
         """Asks the server to stop what this session is doing; for another thread to call."""
@@ -311,12 +388,16 @@ class Session:
 
     def _run(self, statement: str, values: Sequence[object], use: Use, *, copy: bool = True) -> Any:
         """Runs a statement. Without `copy` it takes one round trip instead of three (and only so an EXPLAIN works)."""
-        if self._read_only and not self._in_transaction:
-            with self.transaction():  # default_transaction_read_only would stay behind in a pooler's connection
+        if not self._in_transaction:
+            with self.transaction():
                 return self._send(statement, values, use, copy=copy)
         return self._send(statement, values, use, copy=copy)
 
-    def _send(self, statement: str, values: Sequence[object], use: Use, *, copy: bool) -> Any:
+    def _send_text(self, text: str) -> None:
+        """Sends some statements of no parameters and no rows, as one message."""
+        self._send(text, (), _sent)
+
+    def _send(self, statement: str, values: Sequence[object], use: Use, *, copy: bool = True) -> Any:
         with self._translated(), AdbcStatement(self._connection) as asked:
             self._statement = asked
             self._asked_at = time.monotonic()
@@ -344,7 +425,8 @@ class Session:
             state = error.sqlstate or (
                 self._refusal(str(error)) if connecting else self._ended_by(str(error), waited_s)
             )
-            raise translate(error, self._url, self._secrets, connecting=connecting, sqlstate=state) from None
+            pinned, url = not self._is_user, self._url
+            raise translate(error, url, self._secrets, connecting=connecting, sqlstate=state, pinned=pinned) from None
 
     def _refusal(self, said: str) -> str | None:
         """The SQLSTATE of a refused connection: asked for again where libpq has only words in another language."""
@@ -382,6 +464,11 @@ def _ignored(statement: AdbcStatement) -> None:
     """Runs a statement whose rows nobody wants. As a query, since that takes one message each way."""
     handle, _ = statement.execute_query()
     handle.release()
+
+
+def _sent(statement: AdbcStatement) -> None:
+    """Sends a text as it is. Only so several statements go out in one message: a query is prepared, one by one."""
+    statement.execute_update()
 
 
 def _target(table: TableName, temporary: bool) -> dict[str, str]:
@@ -484,7 +571,7 @@ def scan_with_connectorx(settings: Settings, queries: list[str]) -> pl.DataFrame
             socket_url(settings.database_url),
             queries,
             return_type="arrow",
-            pre_execution_query="begin transaction read only",
+            pre_execution_query=["begin transaction read only", *PINNED.split("; ")],
         )
     except BaseException as error:  # its PanicException is no Exception
         if isinstance(error, (KeyboardInterrupt, SystemExit)):

@@ -209,19 +209,30 @@ def _try_to_connect(scene: Scene) -> str | None:
 
 
 def pooler(scene: Scene) -> Iterator[Check]:
-    """A pooler gives a new connection an old backend, or a new backend to every transaction."""
+    """A pooler connects under a name of its own, and gives a new connection an old backend or one per transaction."""
     query = "select pg_backend_pid() as pid, extract(epoch from clock_timestamp() - backend_start)::float8 as age_s"
     query += " from pg_stat_activity where pid = pg_backend_pid()"
     with scene.new_session() as session:
         seen = [session.rows(query)[0] for _ in range(5)]
+        is_pooled = session.is_pooled
     changes = len({row["pid"] for row in seen}) > 1
     reused = (seen[0]["age_s"] or 0) > scene.settings.timeouts.connect_s
-    if not changes and not reused:
+    if not (is_pooled or changes or reused):
         yield Check("pooler", OK, detail="none in between")
         return
-    how = "one backend per transaction" if changes else "a backend older than the connection"
-    advice = "give recon the server's own address (its timeouts and the nightly job's lock need a session)"
-    yield Check("pooler", WARN, detail=f"a pooler is in between: {how}", advice=advice)
+    how = (
+        "one backend per transaction"
+        if changes
+        else "a backend older than the connection"
+        if reused
+        else "backends are lent"
+    )
+    advice = (
+        "give recon the server's own address for: init --unique-index, --reader connectorx, two readers in a survey"
+    )
+    yield Check(
+        "pooler", WARN, detail=f"a pooler is in between: {how}; nothing of recon's stays on them", advice=advice
+    )
 
 
 def _settings(scene: Scene) -> Iterator[Check]:

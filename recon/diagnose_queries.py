@@ -45,10 +45,10 @@ def ladder(opens: Opens, layout: Layout | None) -> Iterator[Check]:
 def _timed(opens: Opens, limit_s: float, name: str, statements: list[str]) -> Check:
     """One rung: its time against the statement timeout of this role, and stopped at LONGEST_S in any case."""
     with opens() as session:
-        session.execute(f"select set_config('statement_timeout', '{min(limit_s, LONGEST_S) * 1000:.0f}ms', false)")
         started = time.perf_counter()
         try:
             with session.transaction(read_only=True):
+                session.execute(f"set local statement_timeout = {min(limit_s, LONGEST_S) * 1000:.0f}")
                 for statement in statements:
                     session.rows(statement)
         except DatabaseError as error:

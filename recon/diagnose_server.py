@@ -65,9 +65,9 @@ def table_checks(session: Session, layout: Layout) -> Iterator[Check]:
     """Rows, size and upkeep of both tables, and the indexes that a run uses."""
     for table, oid in ((layout.curtailment, layout.curtailment_oid), (layout.calculations, layout.calculations_oid)):
         try:
-            yield _upkeep(str(table.name), table.name.quoted, session.rows(sql("diagnose_table"), oid)[0])
+            yield _upkeep(table.name.name, table.name.quoted, session.rows(sql("diagnose_table"), oid)[0])
         except DatabaseError as error:  # its size needs a lock that whoever rewrites the table does not give
-            yield Check(f"table_{table.name}", SKIP, detail=error.message)
+            yield Check(f"table_{table.name.name}", SKIP, detail=error.message)
         yield _date_index(table, session.rows(sql("diagnose_index"), oid, dict(table.columns)["settlement_date"])[0])
         for index in invalid_indexes(session, layout, oid):
             yield _invalid_index(table, index)
@@ -90,10 +90,10 @@ def _date_index(table: Table, found: dict[str, Any]) -> Check:
     """Whether chunks can find their dates. A partitioned table takes no index concurrently."""
     name, column = f"index_{table.name.name}", dict(table.columns)["settlement_date"]
     if found["kind"] not in ("r", "p"):
-        return Check(name, SKIP, detail=f"{table.name} is a view: the indexes of its tables count")
+        return Check(name, SKIP, detail=f"{table.name.name} is a view: the indexes of its tables count")
     if found["found"]:
         return Check(name, OK)
-    detail = f"no index of {table.name} begins with {column}: every chunk reads the whole table"
+    detail = f"no index of {table.name.name} begins with {column}: every chunk reads the whole table"
     how = "" if found["kind"] == "p" else " CONCURRENTLY"
     statement = f"CREATE INDEX{how} ON {table.name.quoted} ({table.column('settlement_date')});"
     return Check(name, WARN, detail=detail, advice=statement)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -9,8 +10,9 @@ import polars as pl
 from recon import reference
 from recon.config import Settings, Table, TableName, quote_identifier
 from recon.database import Session, connect, sql
-from recon.errors import UsageError
+from recon.errors import SchemaError, UsageError
 from recon.sample_files import Manifest, read, read_manifest
+from recon.tables import resolve
 
 
 def packaged() -> Path:
@@ -25,21 +27,19 @@ def load(settings: Settings, directory: Path, *, name: str) -> Manifest:
     DataFileError when the directory does not hold a whole sample.
     """
     curtailment, calculations, manifest = read(directory)
-    jobs = (
-        (settings.curtailment, curtailment, "sample_curtailment"),
-        (settings.calculations, calculations, "sample_calculations"),
-    )
+    jobs = ((curtailment, "sample_curtailment"), (calculations, "sample_calculations"))
     with connect(settings, name) as session, session.transaction():
         _one_at_a_time(session)
-        for table, _, statement in jobs:
-            if not _exists(session, table):
+        tables = _tables(session, settings)
+        for (table, exists), (_, statement) in zip(tables, jobs, strict=True):
+            if not exists:
                 _create(session, table, statement)
             elif _filled(session, table):
                 raise UsageError(
-                    f"{table.name} already holds rows; a sample is only loaded into empty tables",
+                    f"{table.name.name} already holds rows; a sample is only loaded into empty tables",
                     "choose another database, or other names with --curtailment-table and --calculations-table",
                 )
-        for table, frame, statement in jobs:
+        for (table, _), (frame, statement) in zip(tables, jobs, strict=True):
             _fill(session, table, frame, statement)
     return manifest
 
@@ -47,20 +47,29 @@ def load(settings: Settings, directory: Path, *, name: str) -> Manifest:
 def ensure(settings: Settings, directory: Path, *, name: str) -> bool:
     """Loads the sample unless one of the tables holds rows already; whether it did."""
     read_manifest(directory)
-    with connect(settings, name) as session:
-        tables = (settings.curtailment, settings.calculations)
-        if any(_exists(session, table) and _filled(session, table) for table in tables):
+    with connect(settings, name) as session, session.transaction(read_only=True):
+        if any(exists and _filled(session, table) for table, exists in _tables(session, settings)):
             return False
     load(settings, directory, name=name)
     return True
 
 
+def _tables(session: Session, settings: Settings) -> list[tuple[Table, bool]]:
+    """Both tables under their full names, found or to be made by the user's search_path, and whether they exist."""
+    found = []
+    for table, row in zip((settings.curtailment, settings.calculations), resolve(session, settings), strict=True):
+        schema = row["schema_name"] or table.name.schema or row["new_in"]
+        if schema is None:
+            path = row["search_path"] or "empty"
+            raise SchemaError(
+                f"there is no schema for {table.name}: the search_path is {path}", "name one: SCHEMA.TABLE"
+            )
+        found.append((replace(table, name=TableName(table.name.name, schema)), row["oid"] is not None))
+    return found
+
+
 def _one_at_a_time(session: Session) -> None:
     session.execute("select pg_advisory_xact_lock(hashtext('recon sample load'))")
-
-
-def _exists(session: Session, table: Table) -> bool:
-    return bool(session.rows("select to_regclass($1) is not null as found", table.name.quoted)[0]["found"])
 
 
 def _filled(session: Session, table: Table) -> bool:
@@ -80,7 +89,8 @@ def _fill(session: Session, table: Table, frame: pl.DataFrame, statement: str) -
     columns = ", ".join(quote_identifier(name) for name in renamed.columns)
     session.execute(sql(statement, kind="temporary ", table=staging.quoted, id="", **_columns(table)))
     session.copy(staging, renamed, temporary=True)
-    session.execute(f"insert into {table.name.quoted} ({columns}) select {columns} from pg_temp.{staging.quoted}")
+    with session.as_user():
+        session.execute(f"insert into {table.name.quoted} ({columns}) select {columns} from pg_temp.{staging.quoted}")
     session.execute(f"drop table pg_temp.{staging.quoted}")
     session.execute(f"analyze {table.name.quoted}")
 

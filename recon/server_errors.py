@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from recon.config import quote_identifier
 from recon.errors import AddressError, ConnectError, DatabaseError, PermissionDenied
 
 TRANSIENT_STATES = {
@@ -87,18 +88,26 @@ LIBPQ = {
     "timeout expired": ("connect", "the server did not answer in time; see 'recon diagnose'"),
 }
 """libpq's own words, which are English wherever it runs."""
+UNKNOWN_NAMES = {"42P01", "42883", "42704", "3F000"}
+"""A table, function, type or schema that does not exist."""
+NO_TEXT = {"22021", "22P05"}
+"""Bytes that are no text in the encoding that they are said to be in, or that UTF-8 does not have."""
 NOT_LOST = {"NOT_IMPLEMENTED", "INVALID_ARGUMENT", "INVALID_DATA", "NOT_FOUND", "ALREADY_EXISTS"}
 """The driver's status codes that say that it refuses by itself."""
 
 
 @dataclass(frozen=True)
 class Said:
-    """What is known of a driver's exception: the server's first line, its DETAIL, and what they are about."""
+    """What is known of a driver's exception: the server's first line, its DETAIL, and what they are about.
+
+    context: the function in which the server met the error; empty for one in the statement itself.
+    """
 
     line: str
     detail: str = ""
     sqlstate: str | None = None
     status: str = ""
+    context: str = ""
 
     @classmethod
     def of(cls, error: Any, secrets: set[str]) -> Said:
@@ -111,7 +120,8 @@ class Said:
         for secret in secrets:
             line, more = line.replace(secret, "***"), more.replace(secret, "***")
         status = getattr(error, "status_code", None)
-        return cls(line.split("\n")[0], more.split("\n")[0], state, getattr(status, "name", ""))
+        context = fields.get("PG_DIAG_CONTEXT", "").split("\n")[0]
+        return cls(line.split("\n")[0], more.split("\n")[0], state, getattr(status, "name", ""), context)
 
     @property
     def whole(self) -> str:
@@ -181,14 +191,43 @@ def keeps_out(error: DatabaseError, columns: set[str]) -> DatabaseError:
     return error if columns <= named else DatabaseError(error.message, ANOTHER_INDEX, code="unique", sqlstate="23505")
 
 
+def row_security_denied(what: str, role: str = "", sqlstate: str | None = None) -> PermissionDenied:
+    """That row security would hide rows: what is filtered can be neither counted nor repaired."""
+    who = quote_identifier(role) if role else "ROLE"
+    return PermissionDenied(
+        f"row security hides rows of {what}" + (f" from role {who}" if role else ""),
+        f"ask for: ALTER ROLE {who} BYPASSRLS, or for a role that the policies do not filter",
+        sqlstate=sqlstate,
+    )
+
+
 def translate(
-    error: Any, url: str, secrets: set[str], *, connecting: bool = False, sqlstate: str | None = None
+    error: Any,
+    url: str,
+    secrets: set[str],
+    *,
+    connecting: bool = False,
+    sqlstate: str | None = None,
+    pinned: bool = False,
 ) -> DatabaseError:
-    """A driver's exception as ours: one line, no secret, with what to do next. sqlstate: where it is known better."""
+    """A driver's exception as ours: one line, no secret, with what to do next.
+
+    sqlstate: where it is known better. pinned: the statement ran under our search_path, not under the user's.
+    """
     said = Said.of(error, secrets)
     if connecting:
         return _connect_error(said.line, str(error), url, sqlstate or told_in_english(str(error)))
     state = said.sqlstate or sqlstate or told_in_english(said.line)
+    if state == "42501" and (hidden := re.search(r'affected by row-level security .*"(.+)"', said.line)):
+        return row_security_denied(hidden[1], sqlstate=state)
+    if pinned and state in UNKNOWN_NAMES and said.context:
+        hint = "qualify the names in the function with their schema, or ALTER FUNCTION ... SET search_path"
+        line = f"a function that is called by a table needs a search_path: {said.line} ({said.context})"
+        return DatabaseError(line, hint, code="search_path", sqlstate=state)
+    if state in NO_TEXT:
+        hint = "mend those bytes, or move the data into a database in UTF8; recon speaks UTF-8"
+        line = f"the database holds bytes that are no text: {said.line}"
+        return DatabaseError(line, hint, code="encoding", sqlstate=state)
     if state == "42501" and "must be owner" in said.line:
         return PermissionDenied(said.line, "ask its owner to do this", sqlstate=state)
     if state == "42501":

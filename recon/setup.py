@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recon import ledger
-from recon.config import Settings, Timeouts
+from recon.config import Settings
 from recon.database import Session, connect, sql
 from recon.errors import ExitCode, SchemaError
 from recon.invalid_index import InvalidIndex, invalid_indexes, telling
@@ -14,6 +14,9 @@ from recon.obstacles import check_standby
 from recon.report import SCHEMA_VERSION
 from recon.schema import CALC_KEY
 from recon.tables import Layout, inspect
+
+LONGEST_BUILD_S = 86_400
+"""How long building the index may take."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,10 @@ def index_statement(layout: Layout) -> str:
 
 def init(settings: Settings, *, name: str, unique_index: bool, dry_run: bool) -> InitReport:
     """Creates the ledger and, where asked, the unique index. SchemaError when duplicates stand in its way."""
-    patient = Timeouts(settings.timeouts.connect_s, 86_400, settings.timeouts.lock_s, settings.timeouts.idle_s)
     with connect(settings, name) as session:
         layout = inspect(session, settings)
+        if unique_index and not (layout.unique_index or layout.partitioned or dry_run):
+            session.check_direct("building an index without locking its table")
         existed = ledger.require(session)
         statement = None if layout.unique_index else index_statement(layout)
         duplicates, unfinished = None, None
@@ -77,11 +81,10 @@ def init(settings: Settings, *, name: str, unique_index: bool, dry_run: bool) ->
             check_standby(session)
             ledger.ensure(session)
             if unique_index and statement:
-                session.limit(patient)
                 with telling(settings, layout, name):
                     if unfinished:
-                        session.execute(unfinished.drop)
-                    session.execute(statement)
+                        _build(session, layout, unfinished.drop)
+                    _build(session, layout, statement)
     return InitReport(
         ledger_existed=existed,
         ledger_ddl=ledger.ddl(),
@@ -105,3 +108,13 @@ def _unfinished(session: Session, layout: Layout) -> InvalidIndex | None:
     if found and found.is_being_built:
         raise SchemaError(f"the index {found.name} is being built by another session", "wait until it is done")
     return found
+
+
+def _build(session: Session, layout: Layout, statement: str) -> None:
+    """Builds or drops an index: concurrently outside of any transaction, else within one."""
+    if not layout.partitioned:
+        session.alone(statement, LONGEST_BUILD_S)
+        return
+    with session.transaction():
+        session.execute(f"set local statement_timeout = {LONGEST_BUILD_S * 1000}")
+        session.execute(statement)

@@ -94,7 +94,8 @@ def _as_of_one_moment(session: Session, pool: Pool | None, window: Window) -> It
     with ExitStack() as held:
         held.enter_context(session.transaction(read_only=True, snapshot=True))
         sessions = [session]
-        if pool and (last - first).days > ONE_CONNECTION_DAYS:
+        # A pooler may have no second one to lend until this one's transaction ends, which would wait for it.
+        if pool and (last - first).days > ONE_CONNECTION_DAYS and not session.is_pooled:
             with suppress(ConnectError):  # a server without a second one to spare
                 sessions.append(held.enter_context(pool.session()))
         for beside in sessions[1:]:

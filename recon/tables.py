@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import polars as pl
 
 from recon import obstacles
 from recon.audit import STORED
-from recon.config import AUTO, Reader, Settings, Table, quote_identifier
+from recon.config import AUTO, Reader, Settings, Table, TableName, quote_identifier
 from recon.database import Pool, Session, date_list, scan_with_connectorx, sql
 from recon.errors import DatabaseError, PermissionDenied, SchemaError
 from recon.partitions import halves, period_groups, split_range
 from recon.report import Undated
 from recon.schema import CALC_KEY, CALC_KEY_SCHEMA, ENERGY, SATOSHI_DECIMALS, FrameSchema
+from recon.server_errors import row_security_denied
 from recon.verification import WEIGHTS
 from recon.window import Window, clock_changes
 
@@ -153,26 +155,32 @@ def inspect(
 
 
 def _inspect(session: Session, settings: Settings, *, writing: bool, removing: bool) -> Layout:
-    source = _columns(session, settings.curtailment)
-    stored = _columns(session, settings.calculations)
+    source_oid, stored_oid = _oids(session, settings)
+    source, stored = (session.rows(sql("columns"), oid) for oid in (source_oid, stored_oid))
+    if source[0]["server_version"] < OLDEST_SERVER:
+        raise DatabaseError(
+            f"the server is version {source[0]['server_version'] // 10000}", "recon needs PostgreSQL 14"
+        )
+    curtailment, calculations = _qualified(settings.curtailment, source), _qualified(settings.calculations, stored)
     source_columns = _fit(settings.curtailment, source)
     stored_columns = _fit(settings.calculations, stored)
     _may(settings.curtailment, source, "SELECT")
     _may(settings.calculations, stored, "SELECT")
+    for table, rows in ((curtailment, source), (calculations, stored)):
+        _check_whole(session, table, rows)
     if writing:
         _check_writing(session, settings.calculations, stored)
     if removing:
         _may(settings.calculations, stored, "DELETE")
-    oid = stored[0]["table_oid"]
     return Layout(
-        curtailment=settings.curtailment,
-        calculations=settings.calculations,
+        curtailment=curtailment,
+        calculations=calculations,
         source_columns=source_columns,
         stored_columns=stored_columns,
-        calculations_oid=oid,
-        curtailment_oid=source[0]["table_oid"],
+        calculations_oid=stored_oid,
+        curtailment_oid=source_oid,
         partitioned=stored[0]["kind"] == "p",
-        unique_index=_unique_index(session, settings.calculations, oid),
+        unique_index=_unique_index(session, calculations, stored_oid),
         is_table=stored[0]["kind"] in ("r", "p", "m"),
         has_heirs=stored[0]["has_heirs"],
         price_columns=tuple(
@@ -183,21 +191,42 @@ def _inspect(session: Session, settings: Settings, *, writing: bool, removing: b
     )
 
 
+def resolve(session: Session, settings: Settings) -> list[dict[str, Any]]:
+    """What the user's search_path makes of both tables' names, in an open transaction: see `resolve.sql`."""
+    names = (settings.curtailment.name.quoted, settings.calculations.name.quoted)
+    with session.as_user():
+        return session.rows(sql("resolve"), *names)
+
+
+def _oids(session: Session, settings: Settings) -> tuple[int, int]:
+    """Both tables; SchemaError names the first that there is not."""
+    both = resolve(session, settings)
+    for table, found in zip((settings.curtailment.name, settings.calculations.name), both, strict=True):
+        if found["oid"] is None:
+            where = "" if table.schema else f" (searched: {found['search_path'] or 'no schema'})"
+            raise SchemaError(
+                f"the database has no table {table}{where}",
+                "name it with --curtailment-table or --calculations-table, or check the database in the URL",
+            )
+    return both[0]["oid"], both[1]["oid"]
+
+
+def _qualified(table: Table, rows: list[dict[str, Any]]) -> Table:
+    """The table under its full name, which means the same whatever the search_path is."""
+    return replace(table, name=TableName(rows[0]["table_name"], rows[0]["schema_name"]))
+
+
+def _check_whole(session: Session, table: Table, rows: list[dict[str, Any]]) -> None:
+    """PermissionDenied where row security hides rows of a table: from what is left, nothing can be told."""
+    if rows[0]["row_security"]:
+        raise row_security_denied(rows[0]["relation"], rows[0]["role_name"])
+    if rows[0]["kind"] == "v":  # it may hide rows of the tables behind it; the server then refuses
+        session.execute(f"select from {table.relation} s where false")
+
+
 def _unique_index(session: Session, calculations: Table, oid: int) -> bool:
     names = [theirs for ours, theirs in calculations.columns if ours in CALC_KEY]
     return bool(session.rows(sql("unique_index"), oid, names)[0]["found"])
-
-
-def _columns(session: Session, table: Table) -> list[dict[str, Any]]:
-    rows = session.rows(sql("columns"), table.name.quoted)
-    if not rows:
-        raise SchemaError(
-            f"the database has no table {table.name}",
-            "name it with --curtailment-table or --calculations-table, or check the database in the URL",
-        )
-    if rows[0]["server_version"] < OLDEST_SERVER:
-        raise DatabaseError(f"the server is version {rows[0]['server_version'] // 10000}", "recon needs PostgreSQL 14")
-    return rows
 
 
 def _fit(table: Table, rows: list[dict[str, Any]]) -> dict[str, Column]:
@@ -448,6 +477,20 @@ def typed_done(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.cast(CALC_KEY_SCHEMA, strict=False)  # type: ignore[arg-type]
 
 
+def _gives_way(session: Session) -> bool:
+    """Whether ConnectorX has to leave a scan to the driver: it opens connections of its own, which a pooler may have
+    none of to lend while this session has one.
+    """
+    if session.is_pooled:
+        _say_once("--reader connectorx needs the server's own address, not a pooler's: reading with adbc")
+    return session.is_pooled
+
+
+@cache
+def _say_once(warning: str) -> None:
+    logging.getLogger("recon").warning("%s", warning)
+
+
 def scan(
     session: Session, settings: Settings, layout: Layout, dates: Sequence[date], where: dict[str, str]
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -455,7 +498,7 @@ def scan(
 
     Dates that take too long together are read in halves; run it inside a transaction, for its savepoints.
     """
-    if settings.reader is Reader.CONNECTORX:
+    if settings.reader is Reader.CONNECTORX and not _gives_way(session):
         queries = [keys_query(layout, where), done_query(layout, where)]
         keys, done = (scan_with_connectorx(settings, [query]) for query in queries)
         return keys.cast(pl.Schema(ENERGY)), typed_done(done)

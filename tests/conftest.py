@@ -15,6 +15,7 @@ from hypothesis import settings
 
 from tests.databases import Database, make_template, new_database
 from tests.forked import Forks, Process, bare_variables, start_python
+from tests.poolers import PgBouncer, start_bouncer
 from tests.servers import Server, debian_programs, embedded_programs, start_server, temporary_home
 
 # The same examples at every run, and no example is slow: the machine may be.
@@ -69,6 +70,20 @@ def empty_database(server: Server) -> Iterator[Database]:
 def debian_database(debian_server: Server) -> Iterator[Database]:
     """Like `database`, on the server of Debian's packages."""
     yield from _lend(debian_server, tables=True)
+
+
+@pytest.fixture
+def pooled(database: Database) -> Iterator[Callable[..., str]]:
+    """`pooled(size)`: the database's URL by way of a PgBouncer in transaction mode with so many server connections."""
+    bouncers: list[PgBouncer] = []
+
+    def start(size: int = 20, **roles: str) -> str:
+        bouncers.append(start_bouncer(database.server, size, roles))
+        return bouncers[-1].url(database.url)
+
+    yield start
+    for bouncer in bouncers:
+        bouncer.stop()
 
 
 def _lend(server: Server, *, tables: bool) -> Iterator[Database]:

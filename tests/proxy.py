@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 
 CHUNK = 65536
-COMMIT = rb"\0commit\0"
+COMMIT = rb"[\x0b ]commit\0"
 """The statement on its way to be executed."""
 COMMITTED = rb"COMMIT\0"
 """The server's answer to it."""

@@ -24,9 +24,9 @@ LAYERS = {
         "difficulty_files difficulty_days difficulty_rules difficulty_merge coverage epochs data_lines "
         "sample_recipe sample_curtailment sample_faults month_calendar page_charts"
     ),
-    3: "database profile handshake stopping",
+    3: "database profile handshake stopping transactions",
     4: (
-        "tables engine engine_dask carrying load ledger reference parameters repair quarantine obstacles "
+        "tables engine engine_dask carrying load ledger leases reference parameters repair quarantine obstacles "
         "ranges invalid_index source_findings embedded embedded_server embedded_programs files export_files "
         "sample_files sample_load download notify metrics page_html extras"
     ),

@@ -388,6 +388,7 @@ def daily(
                 mending=Mending(repairs, Tolerance(atol, rtol), limit),
                 confirm=consent(call, yes),
                 engine=call.engine,
+                begun=night.begin,
             )
         render_runs.daily(call, night.found)
         return night.found.exit_code

@@ -50,6 +50,8 @@ IN_LOG = (
     "error",
 )
 """The fields of the JSON document that the log line has, too."""
+BUSY = "busy"
+"""The error's word of a run that gives way to another."""
 NO_LEDGER = {ExitCode.DATABASE, ExitCode.INTERRUPTED, ExitCode.TERMINATED}
 """How runs end whose database cannot be asked for the state before, nor hold this one: told every time."""
 
@@ -73,7 +75,10 @@ class LastLines(logging.Handler):
 
 
 class Night:
-    """A nightly run, entered before it begins; `found` is its result, once there is one."""
+    """A nightly run, entered before it begins; `found` is its result, once there is one.
+
+    One that gives way to another tells nobody: the night is the other one's to tell of.
+    """
 
     found: DailyReport | None = None
 
@@ -90,14 +95,18 @@ class Night:
         self._lines = LastLines()
         self._started = time.monotonic()
         self._telling = threading.Lock()
-        self._told = False
-        self._missing_file = False
+        self._begun = self._told = self._missing_file = False
 
     def __enter__(self) -> Night:
         LOG.addHandler(self._lines)
         ENDINGS.append(self._failed)
-        self._ping("start", "")
         return self
+
+    def begin(self) -> None:
+        """It works, and no other instance does."""
+        if not self._begun:
+            self._begun = True
+            self._ping("start", "")
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if error is None and self.found:
@@ -110,6 +119,10 @@ class Night:
 
     def _failed(self, error: ReconError, exit_code: int | None = None) -> None:
         """Also called on the main thread, for a run whose own waits for a server that does not answer."""
+        if error.code == BUSY:
+            fields = {"command": self._call.command, "error": error.to_dict()["error"]}
+            self._call.close_log(logging.WARNING, f"daily: {error.message}", **fields)
+            return
         code = int(error.exit_code) if exit_code is None else exit_code
         result = self.found.to_dict() if self.found else {"seconds": round(time.monotonic() - self._started, 3)}
         with suppress(ReconError):
@@ -123,6 +136,7 @@ class Night:
         try:
             if not self._told:
                 self._told = True
+                self.begin()  # also a night that failed before it could
                 if not self._write_metrics(document) and document["exit_code"] == ExitCode.OK:
                     document = document | {"exit_code": ExitCode.USAGE}
                     self._missing_file = True

@@ -1,7 +1,9 @@
--- One row per column of the table $1 (an SQL name), with its type and what this role may do; none if there is no such table.
+-- One row per column of the table $1 (an oid), with its type and what this role may do.
 select
     c.oid::int8 as table_oid,
     format('%I.%I', n.nspname, c.relname) as relation,
+    n.nspname::text as schema_name,
+    c.relname::text as table_name,
     c.relkind::text as kind,
     c.relkind <> 'p' and exists (select from pg_inherits i where i.inhparent = c.oid) as has_heirs,
     a.attname::text as column_name,
@@ -13,7 +15,8 @@ select
     has_column_privilege(c.oid, a.attnum, 'INSERT') as may_insert,
     has_table_privilege(c.oid, 'DELETE') as may_delete,
     has_table_privilege(c.oid, 'SELECT') as may_select_whole,
-    case when a.atthasdef and a.attidentity = '' then pg_get_serial_sequence($1, a.attname) end as sequence_name,
+    case when a.atthasdef and a.attidentity = '' then pg_get_serial_sequence(format('%I.%I', n.nspname, c.relname), a.attname::text) end as sequence_name,
+    row_security_active(c.oid) as row_security,
     current_user::text as role_name,
     current_setting('server_version_num')::int4 as server_version
 from pg_class c
@@ -21,5 +24,5 @@ join pg_namespace n on n.oid = c.relnamespace
 join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
 join pg_type t on t.oid = a.atttypid
 left join pg_type base on t.typtype = 'd' and base.oid = t.typbasetype
-where c.oid = to_regclass($1)
+where c.oid = $1::int8::oid
 order by a.attnum

@@ -48,3 +48,8 @@ create table if not exists recon.quarantine (
     restored_by text references recon.runs (run_id)
 );
 create index if not exists quarantine_run_id on recon.quarantine (run_id);
+create table if not exists recon.leases (
+    name text primary key,
+    holder text not null,
+    expires_at timestamptz not null
+);

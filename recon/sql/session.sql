@@ -1,8 +1,6 @@
--- Limits and formats of one session. $1 statement, $2 lock, $3 idle-in-transaction timeout (null: keep the
--- role's own limit where it has one, since an administrator set it on purpose; else ours). The first in seconds.
-select
-    extract(epoch from set_config('statement_timeout', coalesce($1::text, case current_setting('statement_timeout') when '0' then '120s' else current_setting('statement_timeout') end), false)::interval)::float8 as statement_s,
-    set_config('lock_timeout', coalesce($2::text, case current_setting('lock_timeout') when '0' then '30s' else current_setting('lock_timeout') end), false) as lock_timeout,
-    set_config('idle_in_transaction_session_timeout', coalesce($3::text, case current_setting('idle_in_transaction_session_timeout') when '0' then '60s' else current_setting('idle_in_transaction_session_timeout') end), false) as idle_in_transaction_session_timeout,
-    set_config('timezone', 'UTC', false) as timezone,
-    set_config('extra_float_digits', '1', false) as extra_float_digits
+-- What the caller's sessions are set to without us: as it is now, as RESET would make it, and where it comes from.
+-- It runs before the search_path is pinned.
+select s.name::pg_catalog.text as name, s.setting::pg_catalog.text as setting, s.reset_val::pg_catalog.text as reset_val,
+    s.source::pg_catalog.text as source
+from pg_catalog.pg_settings s
+where s.name::pg_catalog.text operator(pg_catalog.=) any ('{{search_path,row_security,application_name,statement_timeout,lock_timeout,idle_in_transaction_session_timeout}}'::pg_catalog.text[])

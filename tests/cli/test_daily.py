@@ -150,7 +150,11 @@ def test_one_instance_at_a_time_and_a_terminated_one_leaves_whole_dates(
 
     second = run_recon(*arguments, url=database.url)
     assert (second.returncode, second.stdout) == (4, "")
-    assert second.stderr == "recon: another 'recon daily' is at work on these tables; let it finish\n"
+    assert re.fullmatch(
+        r"recon: another 'recon daily' is at work on these tables; let it finish \(run \w+\); "
+        r"if it died, run this again after \d\d:\d\d UTC\n",
+        second.stderr,
+    )
     error = json.loads(run_recon(*arguments, "--json", url=database.url).stdout)["error"]
     assert error["code"] == "busy"
 

@@ -236,8 +236,8 @@ def test_json_log_lines_are_all_there_is_on_stderr(
     done = run_recon("daily", "--log-format", "json", *options, url=NOBODY)
     assert (done.returncode, done.stdout) == (3, "")
     lines = [json.loads(line) for line in done.stderr.splitlines()]
-    assert [line["level"] for line in lines] == ["warning", "error", "warning", "error"]
-    assert "cannot connect" in lines[1]["message"]
+    assert [line["level"] for line in lines] == ["error", "warning", "warning", "error"]
+    assert "cannot connect" in lines[0]["message"]
     call = Call("daily", Settings(log_format=LogFormat.JSON, profile=True))
     call.progress("3/9 dates")
     call.print_profile()

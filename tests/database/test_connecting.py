@@ -79,7 +79,7 @@ class TestConnecting:
     def test_a_role_without_a_right_is_told_which(self, database: Database, role: str) -> None:
         url = database.server.role_url(role, PASSWORD, database.name)
         with connect(Settings(database_url=url)) as session, pytest.raises(PermissionDenied) as caught:
-            session.execute("select * from curtailment_records")
+            session.execute("select * from public.curtailment_records")
         assert caught.value.message == "permission denied for table curtailment_records"
 
 

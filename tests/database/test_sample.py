@@ -16,15 +16,15 @@ from recon.reference import load as load_reference
 from tests.databases import Database
 
 COUNT = """
-with keys as (select distinct settlement_date, settlement_period, farm_id from curtailment_records),
+with keys as (select distinct settlement_date, settlement_period, farm_id from public.curtailment_records),
 expected as (select * from keys, unnest(array['S19J_PRO', 'S9', 'M20S']) as miner_model),
 stored as (
     select settlement_date, settlement_period, farm_id, miner_model, count(*) as rows
-    from historical_bitcoin_calculations group by 1, 2, 3, 4
+    from public.historical_bitcoin_calculations group by 1, 2, 3, 4
 )
 select
-    (select count(*) from curtailment_records) as curtailment_rows,
-    (select count(*) from historical_bitcoin_calculations) as calculation_rows,
+    (select count(*) from public.curtailment_records) as curtailment_rows,
+    (select count(*) from public.historical_bitcoin_calculations) as calculation_rows,
     (select count(*) from keys) as keys,
     count(e.farm_id) as expected,
     count(e.farm_id) filter (where s.rows > 0) as matched,
@@ -39,10 +39,10 @@ ZERO_AND_STALE = """
 select
     count(*) filter (where bitcoin_mined = 0 and energy > 0) as zero_bitcoin,
     count(*) filter (where difficulty = 108105433845147) as stale_difficulty
-from historical_bitcoin_calculations
+from public.historical_bitcoin_calculations
 join (
     select settlement_date, settlement_period, farm_id, sum(abs(volume)) as energy
-    from curtailment_records group by 1, 2, 3
+    from public.curtailment_records group by 1, 2, 3
 ) keys using (settlement_date, settlement_period, farm_id)
 """
 
@@ -61,16 +61,17 @@ def test_rows_are_stored_as_they_are_written_in_real_tables(settings: Settings) 
     records, calculations, _ = sample_files.read(sample_load.packaged())
     with connect(settings) as session:
         stored = session.frame(
-            "select id, volume::text as volume, payment::text as payment from curtailment_records order by id"
+            "select id, volume::text as volume, payment::text as payment from public.curtailment_records order by id"
         )
         bitcoin = session.frame(
-            "select bitcoin_mined::text as b, difficulty::text as d from historical_bitcoin_calculations order by id"
+            "select bitcoin_mined::text as b, difficulty::text as d"
+            " from public.historical_bitcoin_calculations order by id"
         )
         columns = session.rows(
             "select table_name::text as t, string_agg(column_name || ' ' || data_type, ', ' order by ordinal_position)"
-            " as c from information_schema.columns where table_schema = current_schema() group by 1"
+            " as c from information_schema.columns where table_schema = 'public' group by 1"
         )
-        indexes = session.rows("select indexdef as definition from pg_indexes where schemaname = current_schema()")
+        indexes = session.rows("select indexdef as definition from pg_indexes where schemaname = 'public'")
     assert stored.get_column("id").to_list() == list(range(1, records.height + 1))
     assert stored.get_column("volume").to_list() == [f"{v.normalize():f}" for v in records.get_column("volume")]
     assert stored.get_column("volume").str.contains(r"^-\d\d\.\d{12}67$").any()
@@ -90,14 +91,14 @@ def test_rows_are_stored_as_they_are_written_in_real_tables(settings: Settings) 
 
 def test_a_table_with_rows_is_never_touched(settings: Settings, small: Path) -> None:
     with connect(settings) as session:
-        session.execute("create table curtailment_records (mine text)")
-        session.execute("insert into curtailment_records values ('precious')")
+        session.execute("create table public.curtailment_records (mine text)")
+        session.execute("insert into public.curtailment_records values ('precious')")
     with pytest.raises(UsageError, match="curtailment_records already holds rows"):
         sample_load.load(settings, small, name="test")
     assert not sample_load.ensure(settings, small, name="test")
     with connect(settings) as session:
-        assert session.rows("select mine from curtailment_records") == [{"mine": "precious"}]
-        assert session.rows("select to_regclass('historical_bitcoin_calculations') is null as absent") == [
+        assert session.rows("select mine from public.curtailment_records") == [{"mine": "precious"}]
+        assert session.rows("select to_regclass('public.historical_bitcoin_calculations') is null as absent") == [
             {"absent": True}
         ]
 
@@ -106,7 +107,7 @@ def test_ensure_loads_once(settings: Settings, small: Path) -> None:
     assert sample_load.ensure(settings, small, name="test")
     assert not sample_load.ensure(settings, small, name="test")
     with connect(settings) as session:
-        rows = session.rows("select count(*) as n from curtailment_records")[0]["n"]
+        rows = session.rows("select count(*) as n from public.curtailment_records")[0]["n"]
     assert rows == sample_files.read_manifest(small)["curtailment_rows"]
 
 
@@ -137,7 +138,7 @@ def test_a_damaged_sample_leaves_no_trace(settings: Settings, small: Path) -> No
     with pytest.raises(DataFileError):
         sample_load.load(settings, small, name="test")
     with connect(settings) as session:
-        assert session.rows("select to_regclass('curtailment_records') is null as absent") == [{"absent": True}]
+        assert session.rows("select to_regclass('public.curtailment_records') is null as absent") == [{"absent": True}]
 
 
 @pytest.fixture

@@ -78,35 +78,35 @@ class TestTransactions:
     def test_a_block_that_raises_leaves_nothing(self, database: Database, session: driver.Session) -> None:
         database.execute("create table notes (n int)")
         with pytest.raises(ZeroDivisionError), session.transaction():
-            session.execute("insert into notes values ($1)", 1)
+            session.execute("insert into public.notes values ($1)", 1)
             raise ZeroDivisionError
         assert database.count("notes") == 0
         with session.transaction():
-            session.execute("insert into notes values ($1)", 2)
+            session.execute("insert into public.notes values ($1)", 2)
         assert database.rows("select n from notes") == [(2,)]
 
     def test_a_failed_statement_leaves_nothing(self, database: Database, session: driver.Session) -> None:
         database.execute("create table notes (n int check (n > 0))")
         with pytest.raises(DatabaseError) as caught, session.transaction():
-            session.execute("insert into notes values (1)")
-            session.execute("insert into notes values (0)")
+            session.execute("insert into public.notes values (1)")
+            session.execute("insert into public.notes values (0)")
         assert caught.value.sqlstate == "23514"
-        assert session.rows("select count(*)::int as n from notes") == [{"n": 0}]
+        assert session.rows("select count(*)::int as n from public.notes") == [{"n": 0}]
 
     def test_a_savepoint_fails_on_its_own(self, database: Database, session: driver.Session) -> None:
         database.execute("create table notes (n int)")
         with session.transaction():
-            session.execute("insert into notes values (1)")
+            session.execute("insert into public.notes values (1)")
             with pytest.raises(DatabaseError), session.savepoint():
-                session.execute("insert into notes values (2)")
+                session.execute("insert into public.notes values (2)")
                 session.execute("insert into nowhere values (2)")
-            session.execute("insert into notes values (3)")
+            session.execute("insert into public.notes values (3)")
         assert database.rows("select n from notes order by n") == [(1,), (3,)]
 
     def test_a_read_only_transaction_cannot_write(self, database: Database, session: driver.Session) -> None:
         database.execute("create table notes (n int)")
         with pytest.raises(DatabaseError) as caught, session.transaction(read_only=True):
-            session.execute("insert into notes values (1)")
+            session.execute("insert into public.notes values (1)")
         assert caught.value.sqlstate == "25006"
 
     def test_a_snapshot_does_not_move(self, database: Database, session: driver.Session) -> None:
@@ -114,9 +114,9 @@ class TestTransactions:
         counts = []
         for snapshot in (True, False):
             with session.transaction(read_only=True, snapshot=snapshot):
-                session.rows("select count(*)::int as n from notes")
+                session.rows("select count(*)::int as n from public.notes")
                 database.execute("insert into notes values (1)")
-                counts += session.rows("select count(*)::int as n from notes")
+                counts += session.rows("select count(*)::int as n from public.notes")
         assert counts == [{"n": 0}, {"n": 2}]
 
     def test_whether_a_commit_happened_is_unknown_when_the_server_ends_the_session_in_it(
@@ -136,7 +136,7 @@ class TestTransactions:
         ender = threading.Thread(target=self._end_in_commit, args=(database, pid))
         ender.start()
         with pytest.raises(DatabaseError) as caught, session.transaction():
-            session.execute("insert into notes values (1)")
+            session.execute("insert into public.notes values (1)")
         ender.join()
         assert caught.value.code == "commit_unknown"
         assert database.count("notes") == 0
@@ -184,9 +184,9 @@ class TestStopping:
         database.execute("create table notes (n int)")
         settings = replace(database.settings, timeouts=Timeouts(lock_s=0.2))
         with connect(database.settings) as rival, connect(settings) as session, rival.transaction():
-            rival.execute("lock table notes")
+            rival.execute("lock table public.notes")
             with pytest.raises(DatabaseError) as caught:
-                session.execute("insert into notes values (1)")
+                session.execute("insert into public.notes values (1)")
         assert (caught.value.code, is_transient(caught.value)) == ("lock", True)
 
     def test_a_session_whose_backend_was_ended_says_so(self, database: Database, session: driver.Session) -> None:
@@ -217,6 +217,75 @@ class TestSessionsLimits:
         assert self.limits(database.settings)["statement"] == "7s"
 
 
+PATHS = "select current_setting('search_path') as path, current_setting('row_security') as security"
+OURS = {"path": "pg_catalog, pg_temp", "security": "off"}
+THEIRS = {"path": '"$user", public', "security": "on"}
+
+
+class TestTheSearchPath:
+    def test_is_ours_but_for_what_runs_as_the_user(self, session: driver.Session) -> None:
+        assert session.rows(PATHS) == [OURS]
+        with session.transaction():
+            with session.as_user():
+                assert session.rows(PATHS) == [THEIRS]
+                with session.as_user():
+                    assert session.rows(PATHS) == [THEIRS]
+                assert session.rows(PATHS) == [THEIRS]
+            assert session.rows(PATHS) == [OURS]
+            assert session.frame(PATHS).to_dicts() == [OURS]
+        with session.transaction(read_only=True, snapshot=True):
+            assert session.rows(PATHS) == [OURS]
+
+    def test_is_ours_again_whatever_went_wrong(self, session: driver.Session) -> None:
+        with session.transaction():
+            with pytest.raises(ZeroDivisionError), session.as_user():
+                raise ZeroDivisionError
+            assert session.rows(PATHS) == [OURS]
+            with pytest.raises(DatabaseError), session.savepoint(), session.as_user():
+                session.execute("select * from nowhere")
+            assert session.rows(PATHS) == [OURS]
+        with pytest.raises(DatabaseError), session.transaction(), session.as_user():
+            session.execute("select * from nowhere")
+        assert session.rows(PATHS) == [OURS]
+
+    @pytest.mark.parametrize(
+        ("setting", "url", "path"),
+        [
+            (None, "", "later, public"),
+            (None, "?options=-csearch_path%3Dpower", "power"),
+            ('"it\'s", power', "", '"it\'s", power'),
+            ("", "", ""),
+        ],
+    )
+    def test_of_the_user_is_the_roles_the_connections_or_the_one_asked_for(
+        self, database: Database, setting: str | None, url: str, path: str
+    ) -> None:
+        database.execute(f"alter database {database.name} set search_path = later, public")
+        settings = replace(database.settings, database_url=database.url + url, search_path=setting)
+        with connect(settings) as session, session.transaction():
+            with session.as_user():
+                assert session.rows(PATHS)[0]["path"] == path
+            assert session.rows(PATHS) == [OURS]
+
+    def test_leaves_nothing_of_the_session_itself_changed(self, database: Database) -> None:
+        """As another program would find it that gets the connection next."""
+        query = "select name, setting from pg_settings where source = 'session'"
+        with connect(database.settings) as session:
+            with session.transaction(), session.as_user():
+                pass
+            session._send_text(f"create temporary table seen as {query}")
+            assert session.rows("select count(*) as n from pg_temp.seen") == [{"n": 0}]
+
+    def test_of_a_statement_alone_is_reset_after_it(self, database: Database) -> None:
+        with connect(database.settings) as session:
+            session.alone("create index concurrently on public.curtailment_records (farm_id)", 5)
+            session._send_text(
+                "create temporary table seen as select setting from pg_settings where source = 'session'"
+            )
+            assert session.rows("select count(*) as n from pg_temp.seen") == [{"n": 0}]
+        assert database.count("pg_indexes", "indexdef like '%(farm_id)%'") == 1
+
+
 class TestValues:
     def test_are_bound_and_never_read_as_sql(self, session: driver.Session) -> None:
         text = "'; drop table curtailment_records; --"
@@ -232,7 +301,9 @@ class TestValues:
 
     def test_connectorx_reads_the_same_rows(self, database: Database, session: driver.Session) -> None:
         database.add_curtailment(("2024-04-20", 1, "T_A-1", "-1.5"), ("2024-04-21", 2, "T_B-1", "-2.25"))
-        query = "select settlement_date, volume::float8 as mwh from curtailment_records where settlement_date = '{}'"
+        query = (
+            "select settlement_date, volume::float8 as mwh from public.curtailment_records where settlement_date = '{}'"
+        )
         queries = [query.format(day) for day in ("2024-04-20", "2024-04-21")]
         both = scan_with_connectorx(database.settings, queries).sort("settlement_date")
         assert both.rows() == [row for one in queries for row in session.frame(one).rows()]

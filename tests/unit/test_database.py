@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from urllib.parse import parse_qs, urlsplit
 
@@ -36,7 +37,15 @@ class TestConnectionString:
             "keepalives_interval": ["10"],
             "keepalives_count": ["3"],
             "tcp_user_timeout": ["60000"],
+            "client_encoding": ["UTF8"],
         }
+
+    @pytest.mark.parametrize("url", [URL + "?client_encoding=LATIN1", "host=db client_encoding=LATIN1"])
+    def test_speaks_utf8_whatever_the_url_says(self, url: str) -> None:
+        """The last of several of a name counts."""
+        assert (
+            re.findall(r"client_encoding='?(\w+)", connection_string(Settings(database_url=url), "recon"))[-1] == "UTF8"
+        )
 
     def test_keeps_what_the_user_gave(self) -> None:
         given = parameters(URL + "?connect_timeout=3&application_name=mine&sslmode=require")
@@ -149,7 +158,7 @@ def test_dates_are_literals() -> None:
 
 
 def test_a_statement_comes_from_its_file_with_its_parts_filled_in() -> None:
-    assert "set_config('statement_timeout'" in sql("session")
+    assert "'{search_path,row_security," in sql("session")
     assert '"my table"' in sql("sample_calculations", kind="", table='"my table"', id="", **_columns())
 
 

@@ -96,18 +96,23 @@ def test_a_table_full_of_dead_rows_wants_a_vacuum(rows: int, dead: int, status: 
 
 
 @pytest.mark.parametrize(
-    ("backends", "age_s", "words"),
+    ("backends", "age_s", "is_pooled", "words"),
     [
-        ([7, 7, 7, 7, 7], 0.1, None),
-        ([7, 8, 7, 8, 7], 0.1, "one backend per transaction"),
-        ([7, 7, 7, 7, 7], 3600.0, "a backend older than the connection"),
+        ([7, 7, 7, 7, 7], 0.1, False, None),
+        ([7, 8, 7, 8, 7], 0.1, False, "one backend per transaction"),
+        ([7, 7, 7, 7, 7], 3600.0, False, "a backend older than the connection"),
+        ([7, 7, 7, 7, 7], 0.1, True, "backends are lent"),
     ],
 )
-def test_a_pooler_gives_itself_away_by_its_backends(backends: list[int], age_s: float, words: str | None) -> None:
+def test_a_pooler_gives_itself_away_by_its_backends(
+    backends: list[int], age_s: float, is_pooled: bool, words: str | None
+) -> None:
     class Pooled(Scene):
         @contextmanager
         def new_session(self) -> Iterator[Any]:  # type: ignore[override]
-            yield Told(*([{"pid": pid, "age_s": age_s}] for pid in backends))
+            told: Any = Told(*([{"pid": pid, "age_s": age_s}] for pid in backends))
+            told.is_pooled = is_pooled
+            yield told
 
     (check,) = pooler(Pooled(Settings()))
     assert check.status == (OK if words is None else WARN)
