@@ -19,6 +19,7 @@ class InitReport:
     """What `recon init` found, did, or (with a dry run) would do; `index_statement` is None where one exists."""
 
     ledger_existed: bool
+    ledger_version: int | None
     ledger_ddl: str
     index_existed: bool
     index_statement: str | None
@@ -33,16 +34,25 @@ class InitReport:
         return {
             "schema_version": SCHEMA_VERSION,
             "command": "init",
-            "ledger": {"existed": self.ledger_existed, "created": not self.ledger_existed and not self.dry_run},
+            "ledger": {
+                "existed": self.ledger_existed,
+                "created": not self.ledger_existed and not self.dry_run,
+                "upgraded": self.ledger_existed and not self.ledger_fits and not self.dry_run,
+            },
             "unique_index": {
                 "existed": self.index_existed,
                 "created": self.index_created,
                 "statement": self.index_statement,
                 "duplicates": self.duplicates,
             },
-            "statements": [] if self.ledger_existed else [self.ledger_ddl],
+            "statements": [] if self.ledger_fits else [self.ledger_ddl],
             "dry_run": self.dry_run,
         }
+
+    @property
+    def ledger_fits(self) -> bool:
+        """Whether the ledger was there, and of this version."""
+        return self.ledger_version == ledger.VERSION
 
 
 def index_statement(layout: Layout) -> str:
@@ -57,7 +67,7 @@ def init(settings: Settings, *, name: str, unique_index: bool, dry_run: bool) ->
     patient = Timeouts(settings.timeouts.connect_s, 86_400, settings.timeouts.lock_s, settings.timeouts.idle_s)
     with connect(settings, name) as session:
         layout = inspect(session, settings)
-        existed = ledger.require(session)
+        existed, version = ledger.require(session), ledger.version(session)
         statement = None if layout.unique_index else index_statement(layout)
         duplicates = None
         if unique_index and statement:
@@ -74,6 +84,7 @@ def init(settings: Settings, *, name: str, unique_index: bool, dry_run: bool) ->
                 session.execute(statement)
     return InitReport(
         ledger_existed=existed,
+        ledger_version=version,
         ledger_ddl=ledger.ddl(),
         index_existed=layout.unique_index,
         index_statement=statement,

@@ -37,6 +37,8 @@ FITTING = {
     "bitcoin_mined": (("numeric", "float8"), "numeric with at least 8 decimals, or float8"),
     "difficulty": (("numeric", "float8"), "numeric or float8"),
 }
+VALUES = ("bitcoin_mined", "difficulty")
+"""Columns of the calculations that a repair writes anew."""
 PRICES = ("original_price", "final_price")
 """Columns of the curtailment table that are used where they exist: rows that differ in price are not copies."""
 SOURCE_STATE: FrameSchema = {"settlement_date": pl.Date, "source_rows": pl.Int64, "volumes": pl.String}
@@ -114,16 +116,19 @@ class Layout:
         return (self.calculations_oid ^ 0x5EC04) % 2**32 - 2**31
 
 
-def inspect(session: Session, settings: Settings, *, writing: bool = False, removing: bool = False) -> Layout:
+def inspect(
+    session: Session, settings: Settings, *, writing: bool = False, removing: bool = False, updating: bool = False
+) -> Layout:
     """Both tables' layout; SchemaError or PermissionDenied names the first thing that does not fit.
 
-    writing, removing: whether rows are to be added to the calculations, and taken out of them.
+    writing, removing, updating: whether rows are to be added to the calculations, taken out of them, and given other
+    values.
     """
     with session.transaction(read_only=True):
-        return _inspect(session, settings, writing=writing, removing=removing)
+        return _inspect(session, settings, writing=writing, removing=removing, updating=updating)
 
 
-def _inspect(session: Session, settings: Settings, *, writing: bool, removing: bool) -> Layout:
+def _inspect(session: Session, settings: Settings, *, writing: bool, removing: bool, updating: bool) -> Layout:
     source = _columns(session, settings.curtailment)
     stored = _columns(session, settings.calculations)
     source_columns = _fit(settings.curtailment, source)
@@ -132,6 +137,8 @@ def _inspect(session: Session, settings: Settings, *, writing: bool, removing: b
     _may(settings.calculations, stored, "SELECT")
     if writing:
         _check_writing(session, settings.calculations, stored)
+    if updating:
+        _may(settings.calculations, stored, "UPDATE", VALUES)
     if removing:
         _may(settings.calculations, stored, "DELETE")
     oid = stored[0]["table_oid"]
@@ -195,8 +202,8 @@ def _option(table: Table) -> str:
     return "calculations" if "miner_model" in dict(table.columns) else "curtailment"
 
 
-def _may(table: Table, rows: list[dict[str, Any]], privilege: str) -> None:
-    names = {theirs for _, theirs in table.columns}
+def _may(table: Table, rows: list[dict[str, Any]], privilege: str, some: Sequence[str] = ()) -> None:
+    names = {theirs for ours, theirs in table.columns if not some or ours in some}
     refused = [r["column_name"] for r in rows if r["column_name"] in names and not r[f"may_{privilege.lower()}"]]
     if refused:
         raise _denied(rows, privilege)

@@ -33,10 +33,11 @@ DOOMED: FrameSchema = {
     "stored_btc": pl.Float64,
     "expected_btc": pl.Float64,
     "verdict": pl.String,
+    "action": pl.String,
 }
-"""One row per stored row to replace or remove."""
-DOOMED_DATES: FrameSchema = {"settlement_date": pl.Date, "rows": pl.Int64}
-"""One row per settlement date that has any."""
+"""One row per stored row to replace or remove (`action`)."""
+DOOMED_DATES: FrameSchema = {"settlement_date": pl.Date, "rows": pl.Int64, "removed": pl.Int64}
+"""One row per settlement date that has any: how many, and how many of them are to be removed."""
 Compared = Callable[[int, int], None]
 """Told that so many more dates were compared, and of how many in all."""
 
@@ -220,4 +221,10 @@ def _doomed(repairs: frozenset[str], listed: bool, rows: pl.DataFrame, _: Shares
     found = audit.doomed(rows.lazy(), repairs)
     if listed:
         return found.select(DOOMED.keys()).collect()
-    return found.group_by("settlement_date").agg(rows=pl.len().cast(pl.Int64)).collect()
+    return counted(found).collect()
+
+
+def counted(found: pl.LazyFrame) -> pl.LazyFrame:
+    """DOOMED_DATES from DOOMED."""
+    removed = (pl.col("action") == "remove").sum().cast(pl.Int64)
+    return found.group_by("settlement_date").agg(rows=pl.len().cast(pl.Int64), removed=removed)

@@ -25,7 +25,8 @@ LAYERS = {
     ),
     3: "database profile",
     4: (
-        "tables engine engine_dask carrying load ledger reference parameters repair quarantine "
+        "tables engine engine_dask carrying load ledger reference parameters repair changes whole_rows "
+        "quarantine restoring "
         "source_findings embedded embedded_server files export_files sample_files sample_load download notify metrics "
         "page_html extras"
     ),
