@@ -49,7 +49,8 @@ def ensure(session: Session) -> bool:
     try:
         with session.transaction():
             session.execute(f"select pg_advisory_xact_lock({LOCK})")
-            for statement in _statements():
+            new_schema, *statements = _statements()  # where it is there, no right to create one is needed
+            for statement in statements if found else (new_schema, *statements):
                 session.execute(statement)
     except PermissionDenied as error:
         done = "created" if found is None else f"upgraded from version {found} to {VERSION}"
