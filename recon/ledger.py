@@ -11,6 +11,7 @@ from datetime import date
 from typing import Any
 
 from recon import __version__
+from recon.config import quote_identifier
 from recon.database import Session, sql
 from recon.errors import ExitCode, IncompleteError, LedgerError, PermissionDenied
 from recon.planning import PlannedDate
@@ -63,7 +64,7 @@ def ensure(session: Session) -> bool:
 
 def _grants(session: Session) -> str:
     """What this role needs of the ledger, as the README has it for a writer."""
-    role = session.rows("select quote_ident(current_user) as name")[0]["name"]
+    role = quote_identifier(session.rows("select current_user::text as name")[0]["name"])
     return (
         f"GRANT USAGE ON SCHEMA recon TO {role};\n"
         f"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA recon TO {role};\n"
