@@ -1,4 +1,4 @@
-"""The rows that repairs took out of the table: to look at, and to put back."""
+"""The rows that repairs replaced or removed: to look at, and to put back."""
 
 from __future__ import annotations
 
@@ -70,7 +70,6 @@ def rows(settings: Settings, run_id: str | None, *, name: str) -> list[dict[str,
             ledger.find(session, run_id)
         found = session.rows(sql("quarantine_list"), run_id)
     for row in found:
-        row["settlement_date"] = str(row["settlement_date"])
         row["whole_row"] = json.loads(row["whole_row"])
         row["replacement"] = json.loads(row["replacement"] or "null")
     return found

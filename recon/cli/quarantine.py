@@ -15,13 +15,13 @@ RunId = Annotated[
 ]
 AnyRun = Annotated[
     str | None,
-    typer.Argument(metavar="RUN_ID", help="Only the rows that this run took out.", autocompletion=run_ids),
+    typer.Argument(metavar="RUN_ID", help="Only the rows that this run replaced or removed.", autocompletion=run_ids),
 ]
 
 
 def add_to(app: typer.Typer) -> None:
     """Registers the group."""
-    group = typer.Typer(help="The rows that repairs took out, and the way back.")
+    group = typer.Typer(help="The rows that repairs replaced or removed, and the way back.")
     group.command("list")(list_rows)
     group.command("restore")(restore)
     app.add_typer(group, name="quarantine")
@@ -32,7 +32,7 @@ def list_rows(call: Call, run_id: AnyRun = None) -> None:
     """Every row kept, whole, with the reason, the run and the time.
 
     Risks: {reads}
-    Output: a line per row that a repair took out; with --json each row whole.
+    Output: a line per row that a repair replaced or removed; with --json each row whole.
     Exit status: 0 the rows were shown; 2; 3.
     Examples:
         recon quarantine list
