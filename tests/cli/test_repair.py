@@ -295,7 +295,9 @@ class TestWhatIsChanged:
         database.add_calculations(*((*row[:4], 7, row[5]) for row in right))
         before = whole_rows(database)
         database.execute(f"create function spoil() returns trigger language plpgsql as $$ begin {body} end $$")
-        database.execute(f"create trigger spoil before insert on {TABLE} for each row execute function spoil()")
+        database.execute(
+            f"create trigger spoil before insert or update on {TABLE} for each row execute function spoil()"
+        )
         options = ("fix", "--repair", "stale", "--yes", "--max-changes", "100%", "--json")
         report = document(run_recon(*options, url=database.url), code=4)
         assert (report["inserted"], report["replaced"]) == (0, 0)
