@@ -301,7 +301,7 @@ class TestWhatIsChanged:
         options = ("fix", "--repair", "stale", "--yes", "--max-changes", "100%", "--json")
         report = document(run_recon(*options, url=database.url), code=4)
         assert (report["inserted"], report["replaced"]) == (0, 0)
-        assert report["dates"][0]["error"].startswith(f"{DAY} M20S: the table holds other BTC than were written")
+        assert report["dates"][0]["error"].startswith(f"{DAY} 1 T_FARM-0 M20S is still stale")
         assert whole_rows(database) == before
         assert database.count("recon.quarantine") == 0
 
