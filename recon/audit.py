@@ -249,16 +249,19 @@ def _can_be_judged() -> pl.Expr:
 def doomed(judged: pl.LazyFrame, repairs: frozenset[str]) -> pl.LazyFrame:
     """The stored rows that these repairs remove or replace, each with its verdict as the reason.
 
-    `stale` takes every row of a pair none of which agrees, `duplicate` the surplus rows of a pair (and the last of
-    them where none agrees), `orphan` rows without curtailment and of unknown models. Rows of dates without difficulty
-    are left alone.
+    `stale` replaces the values of every row of a pair none of which agrees, `duplicate` removes the surplus rows of a
+    pair (and replaces the values of the last one where none agrees), `orphan` removes rows without curtailment and of
+    unknown models; `action` says which: replace or remove. Rows of dates without difficulty are left alone.
     """
     wrong, twice = pl.col("verdict").is_in(WRONG), pl.col("verdict") == "duplicate"
     stale = (wrong | twice) & wrong.any().over(CALC_KEY) & ("stale" in repairs)
     surplus = (wrong | twice) & twice.any().over(CALC_KEY) & ("duplicate" in repairs)
     astray = pl.col("verdict").is_in(["orphan", "unknown_model"]) & ("orphan" in repairs)
     dated = ~(pl.col("verdict") == "blocked").any().over("settlement_date")
-    return judged.filter(pl.col("verdict") != "ok").filter((stale | surplus | astray) & dated)
+    removed = astray | (twice & ("duplicate" in repairs))
+    action = pl.when(removed).then(pl.lit("remove")).otherwise(pl.lit("replace"))
+    asked = judged.with_columns(action=action, asked=(stale | surplus | astray) & dated)
+    return asked.filter(pl.col("asked") & (pl.col("verdict") != "ok")).drop("asked")
 
 
 def tally(judged: pl.LazyFrame) -> pl.LazyFrame:

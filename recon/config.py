@@ -195,7 +195,11 @@ class ChangeLimit:
 
     def allows(self, changes: int, stored: int) -> bool:
         """Whether so many of the stored rows may change."""
-        return changes <= (self.rows if self.rows is not None else stored * (self.percent or 0) / 100)
+        return changes <= self.most(stored)
+
+    def most(self, stored: int) -> int:
+        """How many of the stored rows may change."""
+        return self.rows if self.rows is not None else int(stored * (self.percent or 0) / 100)
 
     def __str__(self) -> str:
         return str(self.rows) if self.rows is not None else f"{self.percent:g}%"

@@ -11,12 +11,15 @@ from datetime import date
 from typing import Any
 
 from recon import __version__
+from recon.config import quote_identifier
 from recon.database import Session, sql
-from recon.errors import ExitCode, LedgerError, PermissionDenied
+from recon.errors import ExitCode, IncompleteError, LedgerError, PermissionDenied
 from recon.planning import PlannedDate
 from recon.report import DateResult
 
-VERSION = 1
+VERSION = 2
+READABLE = (1, VERSION)
+"""What only reads goes on with the older form; what writes upgrades it first."""
 LOCK = 0x5EC0_0001
 FINISHED = ("done", "skipped")
 OPEN = ("running", "stopped")
@@ -24,7 +27,7 @@ OPEN = ("running", "stopped")
 
 
 def ddl() -> str:
-    """The statements that create the ledger, to hand to an administrator."""
+    """The statements that create or upgrade the ledger, to hand to an administrator."""
     return sql("ledger")
 
 
@@ -40,19 +43,32 @@ def version(session: Session) -> int | None:
 
 
 def ensure(session: Session) -> bool:
-    """Creates the ledger where there is none; whether it did. LedgerError for one of another version."""
-    if _fits(version(session)):
+    """Creates the ledger where there is none, or upgrades it; whether it did. LedgerError for a version of others."""
+    found = version(session)
+    if _fits(found) and found == VERSION:
         return False
     try:
         with session.transaction():
             session.execute(f"select pg_advisory_xact_lock({LOCK})")
-            for statement in _statements():
+            new_schema, *statements = _statements()  # where it is there, no right to create one is needed
+            for statement in statements if found else (new_schema, *statements):
                 session.execute(statement)
     except PermissionDenied as error:
+        done = "created" if found is None else f"upgraded from version {found} to {VERSION}"
         raise PermissionDenied(
-            f"the ledger cannot be created: {error.message}", f"ask an administrator to run:\n{ddl()}"
+            f"the ledger cannot be {done}: {error.message}",
+            f"ask an administrator to run:\n{ddl()}{_grants(session)}",
         ) from None
     return True
+
+
+def _grants(session: Session) -> str:
+    """What this role needs of the ledger, as the README has it for a writer."""
+    role = quote_identifier(session.rows("select current_user::text as name")[0]["name"])
+    return (
+        f"GRANT USAGE ON SCHEMA recon TO {role};\n"
+        f"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA recon TO {role};\n"
+    )
 
 
 def require(session: Session) -> bool:
@@ -61,7 +77,7 @@ def require(session: Session) -> bool:
 
 
 def _fits(found: int | None) -> bool:
-    if found is not None and found != VERSION:
+    if found is not None and found not in READABLE:
         raise LedgerError(
             f"the ledger in schema recon is of version {found}, this program needs {VERSION}",
             "use the version of recon that wrote it, or rename the schema; 'recon init' then makes a new one",
@@ -77,11 +93,12 @@ def store_plan(
     ends: tuple[date, date],
     parameters: dict[str, Any],
     dates: Sequence[PlannedDate],
+    max_changes: int | None = None,
 ) -> None:
-    """Stores a run with its whole plan, before anything is written."""
+    """Stores a run with its whole plan, before anything is written; and how many stored rows it may change in all."""
     values = [planned.result for planned in dates]
     with session.transaction():
-        session.execute(sql("run_insert"), run_id, command, code_version, *ends, json.dumps(parameters))
+        session.execute(sql("run_insert"), run_id, command, code_version, *ends, json.dumps(parameters), max_changes)
         session.execute(
             sql("run_dates_insert"),
             run_id,
@@ -95,7 +112,11 @@ def store_plan(
 
 
 def record(session: Session, run_id: str, results: Sequence[DateResult]) -> list[DateResult]:
-    """Writes the results of some dates, inside the caller's transaction; returns what the ledger now says of them."""
+    """Writes the results of some dates, inside the caller's transaction; returns what the ledger now says of them.
+
+    IncompleteError (`code` "max_changes") where the rows that were changed are more than the run may change.
+    """
+    _count_changes(session, run_id, sum(r.replaced + r.removed for r in results))
     rows = session.rows(
         sql("run_dates_record"),
         run_id,
@@ -115,6 +136,28 @@ def record(session: Session, run_id: str, results: Sequence[DateResult]) -> list
             "someone removed its lines; start anew with 'recon fix'",
         )
     return [_result(row) for row in sorted(rows, key=lambda row: row["settlement_date"])]
+
+
+def _count_changes(session: Session, run_id: str, rows: int) -> None:
+    if not rows or session.rows(sql("run_count"), run_id, rows):
+        return
+    changed, most = changes(session, run_id)
+    raise IncompleteError(
+        f"{changed:,} stored rows were changed, and {rows:,} more would pass the {most or 0:,} of --max-changes",
+        f"look at them with 'recon fix --repair ... --dry-run'; 'recon resume {run_id} --max-changes N --yes' goes on",
+        code="max_changes",
+    )
+
+
+def changes(session: Session, run_id: str) -> tuple[int, int | None]:
+    """How many stored rows a run has changed, and how many it may change in all."""
+    (found,) = session.rows(sql("run_changes"), run_id)
+    return found["changed"], found["max_changes"]
+
+
+def limit_changes(session: Session, run_id: str, most: int) -> None:
+    """From now on the run may change so many stored rows in all."""
+    session.execute(sql("run_limit"), run_id, most)
 
 
 def _result(row: dict[str, Any]) -> DateResult:

@@ -20,7 +20,7 @@ from recon.profile import stage
 from recon.ranges import check_priced, check_range
 from recon.reference import Reference
 from recon.report import DateResult
-from recon.schema import BTC, CALC_KEY, CALC_KEY_SCHEMA, KEY
+from recon.schema import BTC, CALC_KEY, KEY
 from recon.tables import (
     WHOLES,
     Layout,
@@ -86,10 +86,10 @@ def fill(
         if not job.settings.synchronous_commit:
             session.execute("set local synchronous_commit = off")
         with stage("read"):
-            doomed = _repaired(session, layout, job, where)
+            repaired = _repaired(session, layout, job, where)
             before = stored_sums(read_survey(session, layout, "survey_stored", where))
             parts = [where] if only is not None else _parts(session, layout, job, dates)
-        lots = [_fill_part(session, layout, job, part, only, doomed) for part in parts]
+        lots = [_fill_part(session, layout, job, part, only) for part in parts]
         lot = lots[0] if len(lots) == 1 else _together(lots)
         with stage("verify"):
             session.settle_constraints()
@@ -97,7 +97,7 @@ def fill(
             if job.mending.changes_rows:
                 _check_values(session, layout, job, where)
         share = (time.monotonic() - started) / len(dates)
-        results = _results(lot.totals, doomed, dates, attempt, share)
+        results = _results(lot.totals, repaired, dates, attempt, share)
         if only is not None:
             results = [replace(result, status="pending", attempts=0) for result in results]
         with stage("ledger"):
@@ -126,7 +126,6 @@ def _fill_part(
     job: Job,
     where: dict[str, str],
     only: pl.DataFrame | None,
-    doomed: pl.DataFrame,
 ) -> _Lot:
     """Reads a scope and writes what it lacks."""
     with stage("read"):
@@ -137,12 +136,11 @@ def _fill_part(
     if only is not None:
         rows = rows.join(only, on=KEY, how="semi")
     if "missing" not in job.mending.repairs:
-        rows = rows.join(doomed, on=CALC_KEY, how="semi")
+        rows = rows.clear()
     if not rows.is_empty():
         check_range(rows, layout)
         with stage("copy"):
             session.copy(layout.calculations.name, as_stored(rows, layout, job.reference.difficulty_decimals))
-            repair.note_replacements(session, job.run_id, doomed, rows)
     with stage("price"):
         whole = only is None and "missing" in job.mending.repairs
         counts = gaps.after(keys, list(job.reference.models), done, rows, all_gaps=whole)
@@ -165,13 +163,11 @@ def lock(session: Session, layout: Layout, dates: Sequence[date]) -> None:
 
 
 def _repaired(session: Session, layout: Layout, job: Job, where: dict[str, str]) -> pl.DataFrame:
-    """The rows that the job's repairs took out of the table (audit.doomed); none unless it was asked for."""
+    """The stored rows that the job's repairs changed (repair.DONE); none unless it was asked for."""
     if not job.mending.changes_rows:
-        return pl.DataFrame(schema={**CALC_KEY_SCHEMA, "verdict": pl.String})
-    _, judged = _judged(session, layout, job, where)
-    doomed = audit.doomed(judged.lazy(), job.mending.repairs).collect()
-    repair.remove(session, layout, job.run_id, doomed, where)
-    return doomed
+        return pl.DataFrame(schema=repair.DONE)
+    keys, judged = _judged(session, layout, job, where)
+    return repair.apply(session, layout, job, judged, keys)
 
 
 def _judged(session: Session, layout: Layout, job: Job, where: dict[str, str]) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -246,13 +242,15 @@ def _changed(message: str) -> DatabaseError:
 
 
 def _results(
-    totals: pl.DataFrame, doomed: pl.DataFrame, dates: Sequence[date], attempt: int, seconds: float
+    totals: pl.DataFrame, repaired: pl.DataFrame, dates: Sequence[date], attempt: int, seconds: float
 ) -> list[DateResult]:
     sums: dict[date, list[tuple[str, int, str]]] = {day: [] for day in dates}
-    for day, model, new, bitcoin in totals.select(*gaps.SIDE, "new", "btc").sort(gaps.SIDE).iter_rows():
+    added = pl.concat([totals.select(*gaps.SIDE, "new", "btc"), repair.replaced(repaired)])
+    summed = added.group_by(gaps.SIDE).agg(pl.col("new", "btc").sum())
+    for day, model, new, bitcoin in summed.sort(gaps.SIDE).iter_rows():
         sums[day].append((model, new, str(bitcoin)))
-    replaced = _per_date(doomed.filter(pl.col("verdict").is_in(audit.WRONG)))
-    removed = _per_date(doomed.filter(pl.col("verdict").is_in(audit.SURPLUS)))
+    replaced = _per_date(repaired.filter(pl.col("action") == "replace"))
+    removed = _per_date(repaired.filter(pl.col("action") == "remove"))
     return [
         DateResult(
             day,

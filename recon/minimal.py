@@ -12,7 +12,7 @@ from datetime import date
 
 import polars as pl
 
-from recon import __version__, gaps, ledger, values
+from recon import __version__, gaps, ledger, values, whole_rows
 from recon.config import Settings
 from recon.database import Pool, Session, connect, pause, sql
 from recon.errors import DatabaseError, ExitCode, Interrupted, ReconError
@@ -156,7 +156,7 @@ class Minimal:
         if not planned or planned[0].blocked:
             return self._report(None, tuple(date.result for date in planned), before)
         with self._pool.session() as session:
-            self._store(session, window, planned)
+            self._store(session, layout, window, planned)
         try:
             result, failed = self._keys_filled(layout, planned[0], keys)
         except BaseException as error:
@@ -169,9 +169,10 @@ class Minimal:
         self._pool.close()
         return self._report(self._job.run_id, (result,), after, failed)
 
-    def _store(self, session: Session, window: Window, planned: Sequence[PlannedDate]) -> None:
+    def _store(self, session: Session, layout: Layout, window: Window, planned: Sequence[PlannedDate]) -> None:
         ledger.ensure(session)
-        parameters = to_dict(self._settings, self._reference, Pace(1, 1), window)
+        relations = whole_rows.relations(session, layout)
+        parameters = to_dict(self._settings, self._reference, Pace(1, 1), window, relations=relations)
         day = planned[0].day
         job = self._job
         ledger.store_plan(session, job.run_id, job.command, __version__, (day, day), parameters, planned)

@@ -27,25 +27,25 @@ def check_standby(session: Session) -> None:
         raise DatabaseError(away, STANDBY_HINT, code="standby")
 
 
-def check(session: Session, table: Table, oid: int, models: Sequence[str], *, removing: bool) -> None:
+def check(session: Session, table: Table, oid: int, models: Sequence[str], *, changing: bool) -> None:
     """SchemaError names the first thing of the calculations table that no row of these miner models gets past.
 
-    removing: whether rows are to be changed and taken out, too. DatabaseError where no commit would come back.
+    changing: whether rows are to be changed and taken out, too. DatabaseError where no commit would come back.
     """
     check_standby(session)
     for row in session.rows(sql("obstacles"), oid):
-        trouble = _trouble(table, row, models, removing=removing)
+        trouble = _trouble(table, row, models, changing=changing)
         if trouble:
             raise SchemaError(*trouble)
 
 
-def _trouble(table: Table, row: dict[str, Any], models: Sequence[str], *, removing: bool) -> tuple[str, str] | None:
+def _trouble(table: Table, row: dict[str, Any], models: Sequence[str], *, changing: bool) -> tuple[str, str] | None:
     kind, name, columns = row["kind"], row["name"], set(row["columns"])
     theirs = dict(table.columns)
     if kind == "generated" and name in theirs.values():
         what = f"{table.name}.{name} is a generated column, which only the database fills"
         return what, "name another one with --calculations-columns, or ALTER TABLE ... ALTER COLUMN ... DROP EXPRESSION"
-    if kind == "insert rule" or (kind == "change rule" and removing):
+    if kind == "insert rule" or (kind == "change rule" and changing):
         return f"{table.name} has a rule {name} instead of writing, which COPY does not follow", "make it a trigger"
     if kind == "unique index" and columns and columns <= set(theirs.values()):
         return _narrow(table, name, columns, models)

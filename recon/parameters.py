@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from recon.audit import Tolerance
-from recon.config import ChangeLimit, Fleet, Order, Settings, Table, TableName
+from recon.config import AUTO, MOST_WORKERS, ChangeLimit, Fleet, Order, Settings, Table, TableName, parse_repairs
 from recon.errors import LedgerError, UsageError
 from recon.reference import Reference
 from recon.window import Window
@@ -25,6 +25,8 @@ class Pace:
     def __post_init__(self) -> None:
         if self.batch_dates < 1:
             raise UsageError(f"the batch size is {self.batch_dates}", "a transaction takes 1 date or more")
+        if not AUTO <= self.workers <= MOST_WORKERS:
+            raise UsageError(f"{self.workers} connections are to work", f"give 1 to {MOST_WORKERS}, or auto")
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,29 @@ class Mending:
         """Whether it may touch rows that are there."""
         return bool(self.repairs - {"missing"})
 
+    @property
+    def removes_rows(self) -> bool:
+        """Whether it may remove rows: duplicates and orphans, never stale ones."""
+        return bool(self.repairs & {"duplicate", "orphan"})
+
+    @property
+    def updates_rows(self) -> bool:
+        """Whether it may give rows other values: stale ones, and the one that stays of duplicates that are wrong."""
+        return bool(self.repairs & {"stale", "duplicate"})
+
 
 def to_dict(
-    settings: Settings, reference: Reference, pace: Pace, window: Window, mending: Mending | None = None
+    settings: Settings,
+    reference: Reference,
+    pace: Pace,
+    window: Window,
+    mending: Mending | None = None,
+    relations: dict[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Everything that decides what is written, fit for JSON; no connection and no secret."""
+    """Everything that decides what is written, fit for JSON; no connection and no secret.
+
+    relations: both tables by their qualified names, by which `check_tables` knows them again.
+    """
     mending = mending or Mending()
     return {
         "window": window.to_dict(),
@@ -56,6 +76,7 @@ def to_dict(
         "fleet": str(settings.fleet),
         "curtailment": _table_to_dict(settings.curtailment),
         "calculations": _table_to_dict(settings.calculations),
+        "relations": relations,
         **reference.parameters(),
     }
 
@@ -63,20 +84,47 @@ def to_dict(
 def from_dict(
     parameters: dict[str, Any], settings: Settings, reference: Reference
 ) -> tuple[Settings, Reference, Pace, Window, Mending]:
-    """The run as it began; how to connect, the timeouts and the difficulty are today's. LedgerError when damaged."""
+    """The run as it began; how to connect, the tables (see `check_tables`), the timeouts and the difficulty are those
+    given now, and so is how many rows may change. LedgerError when damaged.
+    """
     try:
-        as_begun = replace(
-            settings,
-            fleet=Fleet(parameters["fleet"]),
-            curtailment=_table_from_dict(parameters["curtailment"]),
-            calculations=_table_from_dict(parameters["calculations"]),
-        )
+        as_begun = replace(settings, fleet=Fleet(parameters["fleet"]))
         pace = Pace(int(parameters["batch_dates"]), int(parameters["workers"]), Order(parameters["order"]))
         window = Window.parse(parameters["window"]["first"], parameters["window"]["last"])
-        mending = Mending(frozenset(parameters["repairs"]), Tolerance(**parameters["tolerance"]))
+        mending = Mending(parse_repairs(",".join(parameters["repairs"])), Tolerance(**parameters["tolerance"]))
+        _tables_from_dict(parameters)
         return as_begun, reference.with_parameters(parameters), pace, window, mending
     except (KeyError, TypeError, ValueError, UsageError, pl.exceptions.PolarsError) as error:
         raise LedgerError(f"the run's parameters are damaged: {error!r}", "start anew with 'recon fix'") from None
+
+
+def check_tables(parameters: dict[str, Any], run_id: str, settings: Settings, relations: dict[str, str]) -> None:
+    """UsageError where a run is of other tables or columns than those that are given now (`relations`: their qualified
+    names): what a line of the ledger names is never worked on because it is named there.
+    """
+    known = parameters.get("relations") or {}
+    for name, begun in _tables_from_dict(parameters).items():
+        now = TableName.parse(relations[name])
+        was = known.get(name) or str(begun.name)
+        same = was == relations[name] if name in known else begun.name in (now, TableName(now.name))
+        if not same:
+            raise UsageError(
+                f"run {run_id} is of table {was}, not of {relations[name]}",
+                "name the run's tables with --curtailment-table and --calculations-table, if they are meant",
+                code="other_tables",
+            )
+        if begun.columns != getattr(settings, name).columns:
+            raise UsageError(
+                f"run {run_id} is of other columns of {relations[name]}",
+                f"name them with --{name}-columns as the run did",
+                code="other_tables",
+            )
+
+
+def _tables_from_dict(parameters: dict[str, Any]) -> dict[str, Table]:
+    if not isinstance(parameters.get("relations") or {}, dict):
+        raise ValueError("relations")
+    return {name: _table_from_dict(parameters[name]) for name in ("curtailment", "calculations")}
 
 
 def _table_to_dict(table: Table) -> dict[str, Any]:

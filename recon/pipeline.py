@@ -12,14 +12,23 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
-from recon import __version__, gaps, ledger, values
+from recon import __version__, changes, gaps, ledger, values, whole_rows
 from recon.audit import Tolerance
-from recon.config import Settings
-from recon.database import Pool, connect, pause
+from recon.config import ChangeLimit, Settings
+from recon.database import Pool, Session, connect, pause
 from recon.engine import Engine, Retrying, Work, threads
-from recon.errors import ConnectError, DatabaseError, Interrupted, ReconError, UsageError
+from recon.errors import (
+    ConnectError,
+    DatabaseError,
+    IncompleteError,
+    Interrupted,
+    LedgerError,
+    ReconError,
+    SchemaError,
+    UsageError,
+)
 from recon.load import MAX_CHUNK_ROWS, Filled, Job, fill
-from recon.parameters import Mending, Pace, from_dict, to_dict
+from recon.parameters import Mending, Pace, check_tables, from_dict, to_dict
 from recon.partitions import chunks, halves
 from recon.planning import PlannedDate, blocked, plan
 from recon.reference import Reference
@@ -121,29 +130,41 @@ def fix(
     name = f"recon/{command}/{run_id}"
     with Pool(settings, name) as pool:
         with pool.session() as session:
-            removing = mending.changes_rows and not dry_run
-            layout = inspect(session, settings, writing=not dry_run, removing=removing, models=reference.models)
+            layout = _inspected(session, settings, reference, None if dry_run else mending)
             with watcher.comparing() as compared:
                 before = survey(
                     session, settings, layout, reference.models, window, deep=deep, compared=compared, pool=pool
                 )
-            changes, listed = _changes(
+            found, listed = _changes(
                 settings, reference, layout, before, mending, name, pace.workers, watcher, dry_run, engine
             )
             terms = reference.terms(before.dates.get_column("settlement_date").to_list())
-            planned = plan(before, terms, pace.order, mending.repairs, changes)
+            per_date = dict(found.select("settlement_date", "rows").iter_rows())
+            planned = plan(before, terms, pace.order, mending.repairs, per_date)
+            possible = _possible(found, planned)
+            refused = changes.dangers(session, layout) if possible.get_column("removed").sum() else ()
             if dry_run or all(date.blocked for date in planned):
                 results = tuple(date.result for date in planned)
-                seconds, listed = time.monotonic() - started, _possible(listed, planned)
-                return FixReport(command, None, results, before, seconds, dry_run, changes=listed)
-            _allow(sum(date.changes for date in planned if not date.blocked), before, mending, confirm)
+                seconds = time.monotonic() - started
+                shown = None if listed is None else _possible(listed, planned)
+                return FixReport(command, None, results, before, seconds, dry_run, changes=shown, refused=refused)
+            most = _allowed(possible, before.stored, refused, mending.limit, confirm)
             ledger.ensure(session)
-            parameters = to_dict(settings, reference, pace, window, mending)
+            parameters = to_dict(settings, reference, pace, window, mending, whole_rows.relations(session, layout))
             days = [date.day for date in planned]
-            ledger.store_plan(session, run_id, command, __version__, (min(days), max(days)), parameters, planned)
+            ends = (min(days), max(days))
+            ledger.store_plan(session, run_id, command, __version__, ends, parameters, planned, most)
         job = Job(run_id, settings, reference, command, mending)
         results, after = _Run(pool, job, layout, pace, watcher, engine).execute(planned, before)
     return FixReport(command, run_id, results, after, time.monotonic() - started)
+
+
+def _inspected(session: Session, settings: Settings, reference: Reference, mending: Mending | None) -> Layout:
+    """The layout, with the privileges that a run needs; None: one that only looks."""
+    if mending is None:
+        return inspect(session, settings)
+    repairs = {"removing": mending.removes_rows, "updating": mending.updates_rows}
+    return inspect(session, settings, writing=True, models=reference.models, **repairs)
 
 
 def _changes(
@@ -157,41 +178,68 @@ def _changes(
     watcher: Watcher,
     listed: bool,
     engine: Engine,
-) -> tuple[dict[date, int], pl.DataFrame | None]:
-    """How many stored rows of each date the repairs would replace or remove; `listed`: and which (values.DOOMED)."""
+) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    """How many stored rows of each date the repairs would replace or remove (values.DOOMED_DATES); `listed`: and which
+    (values.DOOMED).
+    """
     if not mending.changes_rows:
-        return {}, None
+        return pl.DataFrame(schema=values.DOOMED_DATES), None
     with watcher.comparing() as compared:
         options = vars(ValueCheck(mending.tolerance, workers, compared, engine)) | {"listed": listed}
         found = values.doomed(settings, reference, layout, before, mending.repairs, name=name, **options)
-    counted = found.group_by("settlement_date").len() if listed else found
-    return dict(counted.iter_rows()), found if listed else None
+    return (values.counted(found.lazy()).collect(), found) if listed else (found, None)
 
 
-def _possible(changes: pl.DataFrame | None, planned: Sequence[PlannedDate]) -> pl.DataFrame | None:
-    """The changes of dates that are not blocked."""
+def _possible(rows: pl.DataFrame, planned: Sequence[PlannedDate]) -> pl.DataFrame:
+    """The rows of dates that are not blocked."""
     blocked_days = [date.day for date in planned if date.blocked]
-    return None if changes is None else changes.filter(~pl.col("settlement_date").is_in(blocked_days))
+    return rows.filter(~pl.col("settlement_date").is_in(blocked_days))
 
 
-def _allow(changes: int, before: Status, mending: Mending, confirm: Callable[[int], None]) -> None:
-    """Stops a run that would rewrite a table, or that nobody has agreed to."""
-    if not changes:
-        return
-    if not mending.limit.allows(changes, before.stored):
+def _allowed(
+    found: pl.DataFrame,
+    stored: int,
+    refused: Sequence[str],
+    limit: ChangeLimit,
+    confirm: Callable[[int], None],
+    changed: int = 0,
+) -> int:
+    """How many stored rows a run may change in all; where nothing is to be changed, and so nobody is asked, none.
+
+    Stops a run that would rewrite a table, that would make others lose something, or that nobody has agreed to. found:
+    values.DOOMED_DATES of what is to be done; changed: the rows that the run has changed before.
+    """
+    rows, removed = int(found.get_column("rows").sum()), int(found.get_column("removed").sum())
+    if not rows:
+        return changed
+    if removed and refused:
+        raise SchemaError(*changes.refusal(refused, removed), code="referenced")
+    if not limit.allows(changed + rows, stored):
         raise UsageError(
-            f"{changes:,} of {before.stored:,} stored rows would change, more than --max-changes {mending.limit}",
-            f"look at them with --dry-run, then allow them with --max-changes {changes}",
+            f"{changed + rows:,} of {stored:,} stored rows would change, more than --max-changes {limit}",
+            f"look at them with --dry-run, then allow them with --max-changes {changed + rows}",
             code="max_changes",
         )
-    confirm(changes)
+    confirm(rows)
+    return limit.most(stored)
 
 
 def resume(
-    settings: Settings, reference: Reference, run_id: str | None, *, watcher: Watcher, engine: Engine = threads
+    settings: Settings,
+    reference: Reference,
+    run_id: str | None,
+    *,
+    watcher: Watcher,
+    engine: Engine = threads,
+    confirm: Callable[[int], None] = lambda _: None,
+    limit: ChangeLimit | None = None,
 ) -> FixReport | None:
     """Goes on with the stored plan of a run (the newest unfinished one): its unfinished dates, in its order, with
     its parameters. None when nothing is unfinished. A date that was finished meanwhile is found so and skipped.
+
+    The tables are those given now; UsageError where the run is of others. `confirm` is told how many stored rows its
+    repairs would change, and raises to stop: whoever agreed when it began did not agree to this. limit: how many rows
+    the run may change in all; without one, no more than it was allowed, nor than is usual.
     """
     started = time.monotonic()
     with connect(settings, f"recon/resume/{run_id or 'newest'}") as session:
@@ -203,18 +251,49 @@ def resume(
     job = Job(run_id, settings, reference, "resume", mending)
     with Pool(settings, job.application_name) as pool:
         with pool.session() as session:
-            removing = mending.changes_rows
-            layout = inspect(session, settings, writing=True, removing=removing, models=reference.models)
+            layout = _inspected(session, settings, reference, mending)
+            check_tables(run["parameters"], run_id, settings, whole_rows.relations(session, layout))
+            ledger.ensure(session)
             left = ledger.unfinished(session, run_id)
             planned = blocked(left, reference.terms([date.day for date in left]))
             if not left and run["status"] in ledger.OPEN:
                 ledger.finish(session, run_id)
             with watcher.comparing() as compared:
                 after = survey(session, settings, layout, reference.models, window, compared=compared, pool=pool)
+            if mending.changes_rows and left:
+                _agree_again(session, job, layout, pace, watcher, engine, planned, after, confirm, limit)
         results: tuple[DateResult, ...] = ()
         if left:
             results, after = _Run(pool, job, layout, pace, watcher, engine).execute(planned, after)
     return FixReport("resume", run_id, results, after, time.monotonic() - started)
+
+
+def _agree_again(
+    session: Session,
+    job: Job,
+    layout: Layout,
+    pace: Pace,
+    watcher: Watcher,
+    engine: Engine,
+    planned: Sequence[PlannedDate],
+    now: Status,
+    confirm: Callable[[int], None],
+    limit: ChangeLimit | None,
+) -> None:
+    """What `_allowed` asks when a run begins, asked of what is left of it. LedgerError for dates beyond its window."""
+    days, (first, last) = [date.day for date in planned], now.window.bounds
+    if not all(first <= day <= last for day in days):
+        raise LedgerError(f"run {job.run_id} has dates that are not in its window", "start anew with 'recon fix'")
+    part = replace(now, counts=now.counts.filter(pl.col("settlement_date").is_in(days)))
+    name, mending = job.application_name, job.mending
+    found, _ = _changes(job.settings, job.reference, layout, part, mending, name, pace.workers, watcher, False, engine)
+    found = _possible(found, planned)
+    changed, most = ledger.changes(session, job.run_id)
+    refused = changes.dangers(session, layout) if found.get_column("removed").sum() else ()
+    usual = limit or ChangeLimit()
+    if limit is None and most is not None:
+        usual = ChangeLimit(min(most, usual.most(now.stored)), None)
+    ledger.limit_changes(session, job.run_id, _allowed(found, now.stored, refused, usual, confirm, changed))
 
 
 def history(settings: Settings, run_id: str | None, *, name: str) -> tuple[list[dict[str, Any]], list[DateResult]]:
@@ -256,13 +335,31 @@ class _Run:
                     counts.append(filled.counts)
                 after = after.with_counts(verified, pl.concat(counts))
                 left = self._settle(results)
+        except IncompleteError as error:
+            if error.code != "max_changes":
+                self._close("failed")
+                raise
+            return self._stopped(results, error), after
         except BaseException as error:
-            stopped = isinstance(error, (Interrupted, KeyboardInterrupt))
-            settings, name = self.job.settings, self.job.application_name
-            with suppress(DatabaseError), connect(settings, name, last_words=True) as session:
-                ledger.finish(session, self.job.run_id, "interrupted" if stopped else "failed")
+            self._close("interrupted" if isinstance(error, (Interrupted, KeyboardInterrupt)) else "failed")
             raise
         return tuple(results.values()), after
+
+    def _close(self, status: str | None) -> None:
+        """The last words of a run that could not end by itself."""
+        settings, name = self.job.settings, self.job.application_name
+        with suppress(DatabaseError), connect(settings, name, last_words=True) as session:
+            ledger.finish(session, self.job.run_id, status)
+
+    def _stopped(self, results: dict[date, DateResult], why: ReconError) -> tuple[DateResult, ...]:
+        """What the ledger has of the dates, those that were under way included, where no more rows may change: the
+        others stay pending.
+        """
+        with self.pool.session() as session:
+            ledger.finish(session, self.job.run_id)
+            known = {result.day: result for result in ledger.dates(session, self.job.run_id)}
+        found = [known.get(day, result) for day, result in results.items()]
+        return tuple(replace(r, error=str(why)) if r.status == "pending" else r for r in found)
 
     def _filled(self, planned: Sequence[PlannedDate]) -> Iterator[Filled]:
         """What all dates came to, as their chunks finish; those that are blocked come first."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from recon.audit import ASTRAY, SURPLUS, WRONG, Tolerance
+from recon.audit import ASTRAY, WRONG, Tolerance
 from recon.errors import ExitCode
 from recon.ratios import Cause
 from recon.schema import FrameSchema
@@ -324,8 +324,8 @@ class DateResult:
     """What became of one planned settlement date.
 
     status: done | skipped (nothing was missing when its turn came) | failed | blocked | pending.
-    missing, inserted, replaced (wrong rows) and removed (duplicates and orphans) count rows; btc is what the inserted
-    rows sum to per miner model, as exact decimals.
+    missing, inserted, replaced (wrong rows, whose values were written anew in place; inserted counts them, too) and
+    removed (duplicates and orphans) count rows; btc is what the inserted rows sum to per model, as exact decimals.
     """
 
     day: date
@@ -371,7 +371,8 @@ class FixReport:
     results: one per planned date, in the plan's order. after: the window as it stands at the end (with a dry run:
     as it stands), each date that was worked on as its chunk verified it before it was committed. run_id is None when
     nothing was written. failed_keys: (date, period, farm, error) of a key-by-key run. changes: the stored rows that a
-    repair would replace or remove (values.DOOMED), of a dry run only.
+    repair would replace or remove (values.DOOMED), of a dry run only. refused: what others would lose by removals, for
+    which these are refused; of a dry run only.
     """
 
     command: str
@@ -382,10 +383,11 @@ class FixReport:
     dry_run: bool = False
     failed_keys: tuple[tuple[date, int, str, str], ...] = ()
     changes: pl.DataFrame | None = None
+    refused: tuple[str, ...] = ()
 
     @property
     def inserted(self) -> int:
-        """Rows written."""
+        """Rows written: those that were missing, and those whose values were replaced."""
         return sum(result.inserted for result in self.results)
 
     @property
@@ -412,6 +414,16 @@ class FixReport:
         return [result for result in self.results if result.status == status]
 
     @property
+    def undone(self) -> list[DateResult]:
+        """The dates that did not come to their end. What they hold is not as it was to be, whatever is counted."""
+        return [] if self.dry_run else [result for result in self.results if result.status not in ("done", "skipped")]
+
+    @property
+    def reconciled(self) -> bool:
+        """The tables agree, and nothing that was to be mended failed or is left."""
+        return self.after.reconciled and not self.undone
+
+    @property
     def statuses(self) -> Counter[str]:
         """How many dates came to what."""
         return Counter(result.status for result in self.results)
@@ -419,8 +431,7 @@ class FixReport:
     @property
     def exit_code(self) -> ExitCode:
         """0 done and reconciled, 1 differences left (or, with a dry run, found), 4 dates failed or blocked."""
-        done = self.statuses["done"] + self.statuses["skipped"]
-        if not self.dry_run and done < len(self.results):
+        if self.undone:
             return ExitCode.INCOMPLETE
         return self.after.exit_code
 
@@ -440,7 +451,7 @@ class FixReport:
             "btc": {model: f"{bitcoin:.8f}" for model, bitcoin in self.btc.items()},
             "remaining": self.after.total("missing"),
             "seconds": round(self.seconds, 3),
-            "reconciled": self.after.reconciled,
+            "reconciled": self.reconciled,
             "values_compared": self.after.values is not None,
             "dry_run": self.dry_run,
             "failed_keys": [
@@ -448,6 +459,7 @@ class FixReport:
                 for day, period, farm, error in self.failed_keys
             ],
             **({"changes": change_rows(self.changes)} if self.dry_run and self.changes is not None else {}),
+            **({"refused": list(self.refused)} if self.refused else {}),
         }
 
 
@@ -460,7 +472,7 @@ def change_rows(changes: pl.DataFrame) -> list[dict[str, Any]]:
             "farm_id": row["farm_id"],
             "miner_model": row["miner_model"],
             "reason": row["verdict"],
-            "action": "remove" if row["verdict"] in SURPLUS else "replace",
+            "action": row["action"],
             "stored_btc": _number(row["stored_btc"]),
             "computed_btc": _number(row["expected_btc"]),
         }

@@ -24,6 +24,7 @@ class InitReport:
     """What `recon init` found, did, or (with a dry run) would do; `index_statement` is None where one exists."""
 
     ledger_existed: bool
+    ledger_version: int | None
     ledger_ddl: str
     index_existed: bool
     index_statement: str | None
@@ -40,7 +41,11 @@ class InitReport:
         return {
             "schema_version": SCHEMA_VERSION,
             "command": "init",
-            "ledger": {"existed": self.ledger_existed, "created": not self.ledger_existed and not self.dry_run},
+            "ledger": {
+                "existed": self.ledger_existed,
+                "created": not self.ledger_existed and not self.dry_run,
+                "upgraded": self.ledger_existed and not self.ledger_fits and not self.dry_run,
+            },
             "unique_index": {
                 "existed": self.index_existed,
                 "created": self.index_created,
@@ -48,9 +53,14 @@ class InitReport:
                 "duplicates": self.duplicates,
                 "invalid": self.invalid_index,
             },
-            "statements": [] if self.ledger_existed else [self.ledger_ddl],
+            "statements": [] if self.ledger_fits else [self.ledger_ddl],
             "dry_run": self.dry_run,
         }
+
+    @property
+    def ledger_fits(self) -> bool:
+        """Whether the ledger was there, and of this version."""
+        return self.ledger_version == ledger.VERSION
 
 
 def index_statement(layout: Layout) -> str:
@@ -66,7 +76,7 @@ def init(settings: Settings, *, name: str, unique_index: bool, dry_run: bool) ->
         layout = inspect(session, settings)
         if unique_index and not (layout.unique_index or layout.partitioned or dry_run):
             session.check_direct("building an index without locking its table")
-        existed = ledger.require(session)
+        existed, version = ledger.require(session), ledger.version(session)
         statement = None if layout.unique_index else index_statement(layout)
         duplicates, unfinished = None, None
         if unique_index and statement:
@@ -87,6 +97,7 @@ def init(settings: Settings, *, name: str, unique_index: bool, dry_run: bool) ->
                     _build(session, layout, statement)
     return InitReport(
         ledger_existed=existed,
+        ledger_version=version,
         ledger_ddl=ledger.ddl(),
         index_existed=layout.unique_index,
         index_statement=statement,

@@ -42,6 +42,8 @@ FITTING = {
 }
 ROW_ID = "concat_ws('/', tableoid, ctid, xmin)"
 """What names a stored row to the server."""
+VALUES = ("bitcoin_mined", "difficulty")
+"""Columns of the calculations that a repair writes anew."""
 PRICES = ("original_price", "final_price")
 """Columns of the curtailment table that are used where they exist: rows that differ in price are not copies."""
 SOURCE_STATE: FrameSchema = {"settlement_date": pl.Date, "source_rows": pl.Int64, "volumes": pl.String}
@@ -141,20 +143,23 @@ def inspect(
     *,
     writing: bool = False,
     removing: bool = False,
+    updating: bool = False,
     models: Sequence[str] = (),
 ) -> Layout:
     """Both tables' layout; SchemaError or PermissionDenied names the first thing that does not fit.
 
-    writing, removing: whether rows are to be added to the calculations, and taken out of them; models: of which miners.
+    writing, removing, updating: whether rows are to be added to the calculations, taken out of them, and given other
+    values; models: of which miners.
     """
     with session.transaction(read_only=True):
-        layout = _inspect(session, settings, writing=writing, removing=removing)
+        layout = _inspect(session, settings, writing=writing, removing=removing, updating=updating)
         if writing:
-            obstacles.check(session, layout.calculations, layout.calculations_oid, models, removing=removing)
+            changing = removing or updating
+            obstacles.check(session, layout.calculations, layout.calculations_oid, models, changing=changing)
         return layout
 
 
-def _inspect(session: Session, settings: Settings, *, writing: bool, removing: bool) -> Layout:
+def _inspect(session: Session, settings: Settings, *, writing: bool, removing: bool, updating: bool) -> Layout:
     source_oid, stored_oid = _oids(session, settings)
     source, stored = (session.rows(sql("columns"), oid) for oid in (source_oid, stored_oid))
     if source[0]["server_version"] < OLDEST_SERVER:
@@ -170,6 +175,8 @@ def _inspect(session: Session, settings: Settings, *, writing: bool, removing: b
         _check_whole(session, table, rows)
     if writing:
         _check_writing(session, settings.calculations, stored)
+    if updating:
+        _may(settings.calculations, stored, "UPDATE", VALUES)
     if removing:
         _may(settings.calculations, stored, "DELETE")
     return Layout(
@@ -256,8 +263,8 @@ def _option(table: Table) -> str:
     return "calculations" if "miner_model" in dict(table.columns) else "curtailment"
 
 
-def _may(table: Table, rows: list[dict[str, Any]], privilege: str) -> None:
-    names = {theirs for _, theirs in table.columns}
+def _may(table: Table, rows: list[dict[str, Any]], privilege: str, some: Sequence[str] = ()) -> None:
+    names = {theirs for ours, theirs in table.columns if not some or ours in some}
     refused = [r["column_name"] for r in rows if r["column_name"] in names and not r[f"may_{privilege.lower()}"]]
     if refused:
         raise _denied(rows, privilege)

@@ -66,10 +66,11 @@ DOOMED: FrameSchema = {
     "stored_btc": pl.Float64,
     "expected_btc": pl.Float64,
     "verdict": pl.String,
+    "action": pl.String,
 }
-"""One row per stored row to replace or remove."""
-DOOMED_DATES: FrameSchema = {"settlement_date": pl.Date, "rows": pl.Int64}
-"""One row per settlement date that has any."""
+"""One row per stored row to replace or remove (`action`)."""
+DOOMED_DATES: FrameSchema = {"settlement_date": pl.Date, "rows": pl.Int64, "removed": pl.Int64}
+"""One row per settlement date that has any: how many, and how many of them are to be removed."""
 Compared = Callable[[int, int], None]
 """Told that so many more dates were compared, and of how many in all."""
 
@@ -260,7 +261,7 @@ def doomed(
     )
     schema = DOOMED if listed else DOOMED_DATES
     found: pl.DataFrame = pl.concat([pl.DataFrame(schema=schema), *frames])
-    return found.sort(CALC_KEY) if listed else found.group_by("settlement_date").agg(pl.col("rows").sum())
+    return found.sort(CALC_KEY) if listed else found.group_by("settlement_date").agg(pl.col("rows", "removed").sum())
 
 
 def _doomed(repairs: frozenset[str], listed: bool, rows: pl.DataFrame, _: Shares) -> tuple[pl.DataFrame, bool]:
@@ -268,7 +269,13 @@ def _doomed(repairs: frozenset[str], listed: bool, rows: pl.DataFrame, _: Shares
     found, blocked = audit.doomed(rows.lazy(), repairs), (rows.get_column("verdict") == "blocked").any()
     if listed:
         return found.select(DOOMED.keys()).collect(), blocked
-    return found.group_by("settlement_date").agg(rows=pl.len().cast(pl.Int64)).collect(), blocked
+    return counted(found).collect(), blocked
+
+
+def counted(found: pl.LazyFrame) -> pl.LazyFrame:
+    """DOOMED_DATES from DOOMED."""
+    removed = (pl.col("action") == "remove").sum().cast(pl.Int64)
+    return found.group_by("settlement_date").agg(rows=pl.len().cast(pl.Int64), removed=removed)
 
 
 def _of_blocked_dates_none(pieces: Sequence[tuple[pl.DataFrame, bool]]) -> pl.DataFrame:

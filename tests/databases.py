@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -42,6 +43,10 @@ create table historical_bitcoin_calculations (
 """
 """Exactly the tables of real installations."""
 TEMPLATE = "with_tables"
+COLUMNS = """
+select quote_literal(attname) as key, quote_ident(attname) as name from pg_attribute
+where attrelid = '{table}'::regclass and attnum > 0 and not attisdropped
+"""
 _numbers = count(1)
 
 
@@ -84,6 +89,18 @@ class Database:
     def count(self, table: str, where: str = "true") -> int:
         """How many rows of the table fulfil the condition."""
         return int(self.scalar(f"select count(*) from {table} where {where}"))
+
+    def whole_rows(self, table: str = "historical_bitcoin_calculations") -> Counter[str]:
+        """Every stored row whole, ids, times and all: each column's text by its name, as the quarantine keeps it."""
+        columns = self.rows(COLUMNS.format(table=table))
+        keys = ", ".join(key for key, _ in columns)
+        texts = ", ".join(f"case when num_nulls(w.{n}) = 0 then format('%s', w.{n}) end" for _, n in columns)
+        with_texts = f"select jsonb_object(array[{keys}], array[{texts}])::text from {table} w"
+        return Counter(text for (text,) in self.rows(with_texts))
+
+    def quarantined(self) -> Counter[str]:
+        """Every row that the quarantine keeps, as `whole_rows` has them."""
+        return Counter(text for (text,) in self.rows("select whole_row::text from recon.quarantine"))
 
     def add_unique_index(self) -> None:
         """The unique index that many installations have, and many have not."""

@@ -49,6 +49,14 @@ MaxFarm = Annotated[
 WhichFirst = Annotated[Order, typer.Option("--order", help="Which dates first.")]
 _RUN_ID = {"metavar": "RUN_ID", "help": "A run's id, as 'recon runs' shows it."}
 RunId = Annotated[str | None, typer.Argument(**_RUN_ID, autocompletion=run_ids)]
+LimitOfRun = Annotated[
+    str | None,
+    typer.Option(
+        "--max-changes",
+        metavar="N|P%",
+        help="How many stored rows the run may change in all (else as it began, up to 10%).",
+    ),
+]
 UnfinishedRunId = Annotated[str | None, typer.Argument(**_RUN_ID, autocompletion=unfinished_run_ids)]
 
 
@@ -268,23 +276,35 @@ def range_(
 
 
 @with_common(engine=True)
-def resume(call: Call, run_id: UnfinishedRunId = None) -> int:
+def resume(call: Call, run_id: UnfinishedRunId = None, yes: Yes = False, max_changes: LimitOfRun = None) -> int:
     """Go on with an unfinished run, as it was planned.
 
-    The newest one, unless another is named; its stored plan and parameters count.
+    The newest one, unless another is named; its stored plan and parameters count, on the tables that are named now.
 
-    Risks: those of the command that began the run.
+    Risks: those of the command that began the run. Where it repairs, that is said, and --yes is needed anew.
     Output: {filled}
     Exit status: 0 done and reconciled, or nothing to resume; 1; 2; 3; 4.
     Examples:
         recon resume
         recon resume 7f3a0c21
+        recon resume 7f3a0c21 --max-changes 500 --yes
     """
+    limit = None if max_changes is None else ChangeLimit.parse(max_changes)
     from recon import pipeline
     from recon.cli import progress, render_runs
+    from recon.cli.consent import consent
 
+    agreed = consent(call, yes, "the run repairs, too: ")
     with progress.Progress(call) as watcher:
-        report = pipeline.resume(call.settings, call.reference, run_id, watcher=watcher, engine=call.engine)
+        report = pipeline.resume(
+            call.settings,
+            call.reference,
+            run_id,
+            watcher=watcher,
+            engine=call.engine,
+            confirm=agreed,
+            limit=limit,
+        )
     if report is None:
         return render_runs.nothing_to_resume(call)
     render_runs.fix(call, report)

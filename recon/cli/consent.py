@@ -9,13 +9,13 @@ from recon.cli.call import Call
 from recon.errors import UsageError
 
 
-def consent(call: Call, yes: bool) -> Callable[[int], None]:
-    """Asks on a terminal before rows are changed; elsewhere --yes must have been given."""
+def consent(call: Call, yes: bool, why: str = "") -> Callable[[int], None]:
+    """Asks on a terminal before rows are changed; elsewhere --yes must have been given. why: what comes before."""
 
     def ask(rows: int) -> None:
         if yes:
             return
-        what = f"{rows:,} stored rows would be replaced or removed (each is kept in recon.quarantine)"
+        what = f"{why}{rows:,} stored rows would be replaced or removed (each is kept in recon.quarantine)"
         if call.json or not sys.stdin.isatty():
             raise UsageError(what, "look at them with --dry-run, then give --yes", code="consent")
         sys.stderr.write(f"{what}. Go on? [y/N] ")

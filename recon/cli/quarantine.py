@@ -1,4 +1,4 @@
-"""`recon quarantine`: the rows that repairs took out."""
+"""`recon quarantine`: the rows that repairs replaced or removed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ RunId = Annotated[
 ]
 AnyRun = Annotated[
     str | None,
-    typer.Argument(metavar="RUN_ID", help="Only the rows that this run took out.", autocompletion=run_ids),
+    typer.Argument(metavar="RUN_ID", help="Only the rows that this run replaced or removed.", autocompletion=run_ids),
 ]
 
 
 def add_to(app: typer.Typer) -> None:
     """Registers the group."""
-    group = typer.Typer(help="The rows that repairs took out, and the way back.")
+    group = typer.Typer(help="The rows that repairs replaced or removed, and the way back.")
     group.command("list")(list_rows)
     group.command("restore")(restore)
     app.add_typer(group, name="quarantine")
@@ -32,7 +32,7 @@ def list_rows(call: Call, run_id: AnyRun = None) -> None:
     """Every row kept, whole, with the reason, the run and the time.
 
     Risks: {reads}
-    Output: a line per row that a repair took out; with --json each row whole.
+    Output: a line per row that a repair replaced or removed; with --json each row whole.
     Exit status: 0 the rows were shown; 2; 3.
     Examples:
         recon quarantine list
@@ -49,10 +49,10 @@ def list_rows(call: Call, run_id: AnyRun = None) -> None:
 
 @with_common()
 def restore(call: Call, run_id: RunId, dry_run: DryRun = False, yes: Yes = False) -> int:
-    """Put back what a run took out; what it wrote instead goes to the quarantine.
+    """Put back what a run replaced or removed: values in place, removed rows whole.
 
-    Risks: it puts rows back as they were, and takes out what the run wrote instead, which goes to the quarantine.
-        Dates that changed since are left alone.
+    Risks: it puts rows back as they were. Dates that changed since are left alone, and so is what could not come back
+        equal.
     Output: the rows put back, and the dates left alone with the reason.
     Exit status: 0 every row was put back; 2; 3; 4 some dates were left alone.
     Examples:
@@ -70,6 +70,8 @@ def restore(call: Call, run_id: RunId, dry_run: DryRun = False, yes: Yes = False
 
 
 def _tell(call: Call, found: Any) -> None:
+    for note in found.notes:
+        call.say(f"note: {note}")
     for result in found.results:
         if result.error:
             call.say(f"{result.day} left alone: {result.error}")

@@ -258,10 +258,12 @@ def init(call: Call, found: InitReport) -> None:
     """The answer of `recon init`."""
     if call.json:
         return call.print_json(found.to_dict())
-    if found.dry_run and not found.ledger_existed:
+    if found.dry_run and not found.ledger_fits:
         call.say(found.ledger_ddl)
+    elif found.ledger_fits:
+        call.say("the ledger (schema recon) exists")
     else:
-        call.say("the ledger (schema recon) " + ("exists" if found.ledger_existed else "was created"))
+        call.say("the ledger (schema recon) was " + ("upgraded" if found.ledger_existed else "created"))
     if found.invalid_index:
         state = "is dropped first" if found.dry_run else "was dropped"
         call.say(f"the INVALID index {found.invalid_index}, left by an init that was stopped, {state}")

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from recon.advice import called
+from recon.changes import refusal
 from recon.cli import columns
 from recon.cli.call import LOG, Call, program, visible
 from recon.cli.render import TOP, verdict, warn_invalid
@@ -33,6 +34,8 @@ def fix(call: Call, report: FixReport) -> None:
         also = f", {counted(changes, 'stored row')} replaced or removed" if changes else ""
         filled = sum(result.missing > 0 for result in report.results if result.status != "blocked")
         rows, dates = counted(planned["rows"], "missing row"), counted(filled, "date")
+        if report.refused:
+            call.say(changes_refused(report))
         return call.say(f"dry run: {rows} on {dates} would be written{also}; none was")
     if not report.results:
         why = "what --repair names is in order" if report.after.total("missing") else "no row is missing"
@@ -54,7 +57,11 @@ def fix(call: Call, report: FixReport) -> None:
                 f"all are in the quarantine ('{program()} quarantine list {report.run_id}')"
             )
     _unfinished_lines(report)
-    verdict(call, report.after)
+    if report.undone and report.after.reconciled:
+        dates = counted(len(report.undone), "date")
+        call.console.print(f"[red]not reconciled[/]: {dates} failed or left, see above", markup=True)
+    else:
+        verdict(call, report.after)
 
 
 def daily(call: Call, found: DailyReport) -> None:
@@ -97,6 +104,13 @@ def _change_lines(call: Call, report: FixReport) -> None:
         call.say(f"  ... and {report.changes.height - TOP:,} more rows (--json shows all)")
 
 
+def changes_refused(report: FixReport) -> str:
+    """That the removals of a dry run would be refused, and why."""
+    assert report.changes is not None
+    removed = report.changes.filter(report.changes.get_column("action") == "remove").height
+    return "; ".join(refusal(report.refused, removed))
+
+
 def _amount(btc: float | str) -> str:
     """BTC without an exponent."""
     return f"{btc:.10f}".rstrip("0") if "e-" in str(btc) else str(btc)
@@ -114,6 +128,10 @@ def _unfinished_lines(report: FixReport) -> None:
         LOG.error("%s for %s, first %s; %s and then '%s'", cause, dates, first.day, remedy, resume)
     for day, period, farm, error in report.failed_keys[:TOP]:
         LOG.error("%s settlement period %s, %s: %s", day, period, farm, error)
+    left = [result for result in report.dates_with("pending") if result.error]
+    if left:
+        why = called(str(left[0].error), program())
+        LOG.error("%s left, first %s: %s", counted(len(left), "date"), left[0].day, why)
     failed = report.dates_with("failed")
     if failed:
         dates = counted(len(failed), "date")

@@ -13,6 +13,7 @@ select
     a.attnotnull and not a.atthasdef and a.attidentity = '' as must_be_given,
     has_column_privilege(c.oid, a.attnum, 'SELECT') as may_select,
     has_column_privilege(c.oid, a.attnum, 'INSERT') as may_insert,
+    has_column_privilege(c.oid, a.attnum, 'UPDATE') as may_update,
     has_table_privilege(c.oid, 'DELETE') as may_delete,
     has_table_privilege(c.oid, 'SELECT') as may_select_whole,
     case when a.atthasdef and a.attidentity = '' then pg_get_serial_sequence(format('%I.%I', n.nspname, c.relname), a.attname::text) end as sequence_name,

@@ -268,7 +268,7 @@ def facts(document: dict[str, Any]) -> Counter[tuple[Any, ...]]:
 
 def whole_rows(database: Database) -> Counter[str]:
     """Every stored row whole: ids, times and all."""
-    return Counter(text for (text,) in database.rows(f"select to_jsonb(t)::text from {TABLE} t"))
+    return database.whole_rows()
 
 
 @pytest.fixture(scope="module")
@@ -317,7 +317,7 @@ def test_every_defect_is_found_explained_repaired_and_can_be_put_back(
     assert report["reconciled"] is True
     assert oracle.stored(spoiled) == oracle.calculations(scene.source)
     after = whole_rows(spoiled)
-    kept = Counter(text for (text,) in spoiled.rows("select whole_row::text from recon.quarantine"))
+    kept = spoiled.quarantined()
     assert kept == before - after
     assert kept.total() == scene.touched.total() == report["replaced"] + report["removed"]
     clean = run("status", "--values", code=0)["values"]

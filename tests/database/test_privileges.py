@@ -102,7 +102,7 @@ def test_a_writer_can_fill_with_every_command(gaps: Database, run_recon: Run) ->
     assert run_recon("runs", url=url).returncode == 0
 
 
-def test_a_writer_repairs_once_it_may_delete(gaps: Database, run_recon: Run) -> None:
+def test_a_writer_repairs_once_it_may_update_and_delete(gaps: Database, run_recon: Run) -> None:
     url = role_url(gaps, "recon", WRITER)
     assert run_recon("fix", url=url).returncode == 0
     gaps.execute(f"update {TABLE} set bitcoin_mined = 2 * bitcoin_mined where settlement_date = '{DAY}'")
@@ -111,7 +111,9 @@ def test_a_writer_repairs_once_it_may_delete(gaps: Database, run_recon: Run) -> 
     repair = ("fix", "--repair", "missing,stale,duplicate,orphan", "--yes", "--max-changes", "100%", "--json")
     refused = run_recon(*repair, url=url)
     assert refused.returncode == 3
-    assert f'GRANT DELETE ON public.{TABLE} TO "recon_{gaps.name}"' in json.loads(refused.stdout)["error"]["hint"]
+    assert f'GRANT UPDATE ON public.{TABLE} TO "recon_{gaps.name}"' in json.loads(refused.stdout)["error"]["hint"]
+    removing = run_recon("fix", "--repair", "orphan", "--yes", "--json", url=url)
+    assert f'GRANT DELETE ON public.{TABLE} TO "recon_{gaps.name}"' in json.loads(removing.stdout)["error"]["hint"]
     assert gaps.rows(f"select * from {TABLE} order by id") == before
     assert run_recon("quarantine", "restore", run_id(gaps), "--yes", url=url).returncode == 3
     grant(gaps, f"recon_{gaps.name}", REPAIRER)

@@ -193,4 +193,4 @@ class TestNothingToResume:
         database.execute("update recon.ledger_version set version = 99")
         done = run_recon("resume", url=database.url)
         assert done.returncode == 2
-        assert "version 99, this program needs 1" in done.stderr
+        assert "version 99, this program needs 2" in done.stderr

@@ -264,6 +264,15 @@ class TestDoomed:
         assert sorted(map(int, taken.get_column("row_id"))) == rows
         assert set(taken.get_column("verdict")) <= {*WRONG, *SURPLUS}
 
+    @pytest.mark.parametrize(
+        ("repairs", "removed"), [({"stale"}, []), ({"duplicate"}, [2, 4]), ({"orphan"}, [6, 7]), (ALL, [2, 4, 6, 7])]
+    )
+    def test_rows_are_removed_only_as_duplicates_and_orphans(self, repairs: set[str], removed: list[int]) -> None:
+        """And of several rows none of which agrees one stays, to be given the right values."""
+        found = judged(*self.ROWS, unpriceable=[(DAY, 4, "T_A-1")])
+        taken = doomed(found.lazy(), frozenset(repairs)).filter(pl.col("action") == "remove").collect()
+        assert sorted(map(int, taken.get_column("row_id"))) == removed
+
     def test_nothing_of_a_date_without_difficulty(self) -> None:
         rows = ((A, "S9", 7.0, OLD), (A, "S9", 8.0, OLD), (C, "S9", 1.0, DUE))
         found = judged(*rows, expected=wanted(A, priced=False))

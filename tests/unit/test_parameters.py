@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -10,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from recon.audit import Tolerance
-from recon.config import CALCULATION_COLUMNS, Fleet, Order, Settings, Table
-from recon.errors import LedgerError
-from recon.parameters import Mending, Pace, from_dict, to_dict
+from recon.config import CALCULATION_COLUMNS, Fleet, Order, Settings, Table, TableName
+from recon.errors import LedgerError, UsageError
+from recon.parameters import Mending, Pace, check_tables, from_dict, to_dict
 from recon.reference import Reference, load
 from recon.window import Window
 from tests.builders import write
@@ -34,7 +35,7 @@ def test_what_was_begun_comes_back_through_json(reference: Reference, tmp_path: 
     stored = json.loads(json.dumps(to_dict(BEGUN, reference, PACE, WINDOW, MENDING)))
     settings, found, pace, window, mending = from_dict(stored, TODAY, load(None, None, None, tmp_path))
     assert (pace, window, mending) == (PACE, WINDOW, replace(MENDING, limit=mending.limit))
-    assert (settings.fleet, settings.calculations) == (Fleet.WHOLE, ODD)
+    assert (settings.fleet, settings.calculations) == (Fleet.WHOLE, TODAY.calculations)
     assert settings.database_url == TODAY.database_url
     assert found.miners.equals(reference.miners)
     assert found.subsidies.equals(reference.subsidies)
@@ -57,6 +58,11 @@ def test_no_connection_and_no_secret_is_stored(reference: Reference) -> None:
         {"subsidies": [{"starts_on": "x", "subsidy_btc": 1}]},
         {"calculations": {"columns": []}},
         {"tolerance": {"unknown": 1}},
+        {"tolerance": {"atol_btc": -1}},
+        {"repairs": ["everything"]},
+        {"repairs": []},
+        {"workers": 100_000},
+        {"relations": ["public.a"]},
     ],
     ids=lambda damage: next(iter(damage)),
 )
@@ -72,3 +78,34 @@ def test_a_missing_parameter_is_damage(reference: Reference) -> None:
         del stored[name]
         with pytest.raises(LedgerError):
             from_dict(stored, TODAY, reference)
+
+
+RELATIONS = {"curtailment": "public.curtailment_records", "calculations": "public.historical_bitcoin_calculations"}
+OF_TODAY = Settings()
+
+
+@pytest.mark.parametrize("schema", [None, "public"])
+def test_a_run_is_of_the_same_tables_however_they_were_typed(reference: Reference, schema: str | None) -> None:
+    begun = Settings(
+        calculations=replace(OF_TODAY.calculations, name=TableName(OF_TODAY.calculations.name.name, schema))
+    )
+    for relations in (None, RELATIONS):  # an older version kept names only as they were typed
+        stored = to_dict(begun, reference, PACE, WINDOW, MENDING, relations)
+        check_tables(stored, "7f3a", OF_TODAY, RELATIONS)
+
+
+@pytest.mark.parametrize(
+    ("begun", "relations", "named"),
+    [
+        (ODD, None, "my schema.odd.name; --"),
+        (OF_TODAY.calculations, RELATIONS | {"calculations": "archive.precious"}, "archive.precious"),
+        (replace(OF_TODAY.calculations, name=TableName("precious")), None, "precious"),
+        (replace(OF_TODAY.calculations, columns=ODD.columns), RELATIONS, "other columns"),
+    ],
+)
+def test_a_run_of_other_tables_is_not_gone_on_with(
+    reference: Reference, begun: Table, relations: dict[str, str] | None, named: str
+) -> None:
+    stored = to_dict(Settings(calculations=begun), reference, PACE, WINDOW, MENDING, relations)
+    with pytest.raises(UsageError, match=re.escape(named)):
+        check_tables(stored, "7f3a", OF_TODAY, RELATIONS)
