@@ -25,6 +25,7 @@ TITLES = {
     "privileges": "privileges",
     "ledger": "the ledger",
     "local": "this machine",
+    "others_rows": "what is not recon's",
     "cluster": "a Dask cluster (`--engine dask`)",
 }
 SEEN = 110
