@@ -26,6 +26,9 @@ TITLES = {
     "ledger": "the ledger",
     "local": "this machine",
     "others_rows": "what is not recon's",
+    "truth": "tables that only look reconciled",
+    "figures": "figures that are not what they seem",
+    "honesty": "what cannot go well is said",
     "cluster": "a Dask cluster (`--engine dask`)",
 }
 SEEN = 110

@@ -6,12 +6,14 @@ Never part of the product: with it the harness is tested (it has to report losse
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from recon import database, ledger, load
+import recon
+from recon import database, ledger, load, survey, values
 from recon.cli import run
 from recon.config import Settings
 
@@ -45,7 +47,28 @@ def clock() -> None:
     time.time = earlier
 
 
-PARTS: dict[str, Callable[[], None]] = {"unverified": unverified, "separate-ledger": separate_ledger, "clock": clock}
+def small_chunks() -> None:
+    """A date is larger than a chunk from so few rows on that every date is."""
+    load.MAX_CHUNK_ROWS = values.CHUNK_ROWS = survey.SCAN_ROWS = 20
+
+
+def notebook() -> None:
+    """No program, but a cell of a notebook, whose kernel goes on after Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        recon.fix(batch_size=1, workers=1)
+    except KeyboardInterrupt:
+        print("interrupted")
+    sys.exit(0)
+
+
+PARTS: dict[str, Callable[[], None]] = {
+    "unverified": unverified,
+    "separate-ledger": separate_ledger,
+    "clock": clock,
+    "small-chunks": small_chunks,
+    "notebook": notebook,
+}
 
 if __name__ == "__main__":
     PARTS[sys.argv.pop(1)]()
