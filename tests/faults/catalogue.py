@@ -11,7 +11,18 @@ from tests.faults.harness import Stage, Trial, one_line
 from tests.faults.judge import Verdict, judge
 
 Play = Callable[[Trial], None]
-KINDS = ("server", "network", "limits", "rivals", "privileges", "ledger", "local", "others_rows")
+KINDS = (
+    "server",
+    "network",
+    "limits",
+    "rivals",
+    "privileges",
+    "ledger",
+    "local",
+    "others_rows",
+    "odd_values",
+    "odd_tables",
+)
 """The modules that hold faults, in the order of the table."""
 ON_A_CLUSTER = ("cluster",)
 """And those of faults that need a Dask cluster."""
