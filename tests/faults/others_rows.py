@@ -69,11 +69,11 @@ def put_back(trial: Trial) -> None:
     trial.database.add_calculations(ORPHAN)
     trial.truth.remember_rows()
     before = trial.database.whole_rows()
-    trial.recon("fix", "--repair", "orphan", "--yes")
+    trial.recon("fix", "--repair", "missing,orphan", "--yes")
     (run,) = trial.database.rows("select run_id from recon.runs")[0]
     assert trial.program.run("quarantine", "restore", run, "--yes", url=trial.url).code == 0
-    assert trial.database.whole_rows() == before
-    trial.truth.remember_rows()
+    assert before <= trial.database.whole_rows()
+    trial.truth.remember_rows("farm_id = 'T_NOBODY'")
 
 
 @fault("a restore into another table of the same name", 2, sees="took 1 rows out of public.* not out of theirs")
