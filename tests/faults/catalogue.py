@@ -23,6 +23,8 @@ KINDS = (
     "truth",
     "figures",
     "honesty",
+    "odd_values",
+    "odd_tables",
 )
 """The modules that hold faults, in the order of the table."""
 ON_A_CLUSTER = ("cluster",)

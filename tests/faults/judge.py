@@ -24,7 +24,7 @@ ROWS = (
 LEDGER = """
 select d.settlement_date, sum(d.inserted)::int8 as inserted, bool_or(d.status in ('done', 'skipped')) as done,
     sum((select coalesce(sum(value::numeric), 0) from jsonb_each_text(d.btc))) as btc
-from recon.run_dates d group by 1
+from recon.run_dates d join recon.runs r using (run_id) where r.command <> 'quarantine restore' group by 1
 """
 UNCLOSED = (
     "select run_id || ' is ' || status from recon.runs where status <> 'done' and jsonb_typeof(parameters) = 'object'"

@@ -15,7 +15,7 @@ from recon.cli.app import main
 from tests.forked import Process, bare_variables, start_python
 
 CHANGING = [
-    (r"\b[0-9a-f]{8}\b", "RUN"),
+    (r"(?<!\.)\b[0-9a-f]{8}\b", "RUN"),
     (r"tcp://127\.0\.0\.1:\d+", "WORKER"),
     (r"127\.0\.0\.1:\d+/\w+|port \d+", "SERVER"),
     (r"\b(faults|test)_\d+\b", "DATABASE"),

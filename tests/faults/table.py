@@ -25,10 +25,13 @@ TITLES = {
     "privileges": "privileges",
     "ledger": "the ledger",
     "local": "this machine",
+    "environments": "first contact: servers and machines as they are",
     "others_rows": "what is not recon's",
     "truth": "tables that only look reconciled",
     "figures": "figures that are not what they seem",
     "honesty": "what cannot go well is said",
+    "odd_values": "values that no calculation can use",
+    "odd_tables": "tables that do not take the rows",
     "cluster": "a Dask cluster (`--engine dask`)",
 }
 SEEN = 110
