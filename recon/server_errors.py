@@ -33,7 +33,7 @@ ENDS_RUN = {
 """What no date can escape, and what to do about it."""
 HINTS = {
     "23502": f"give the column a default, or let it hold null, {RESUME}",
-    "23503": f"add the row it refers to in the other table, {RESUME}",
+    "23503": f"add the row it refers to in the other table, or end what refers to the row that would go, {RESUME}",
     "23514": f"change the check constraint, or create the partition the date belongs to, {RESUME}",
     "23P01": f"the table's exclusion constraint is in the way: change it, {RESUME}",
     "22001": f"widen the column (ALTER TABLE ... ALTER COLUMN ... TYPE text), {RESUME}",
