@@ -67,7 +67,7 @@ def means(trial: Trial) -> None:
     trial.refused("difficulty", "update", "--force", "--from", daily(trial, DATES, change=mean))
 
 
-@fault("a decimal comma in the block subsidies", 2, sees="subsidy_btc is '3,125'; a decimal comma is not read")
+@fault("a decimal comma in the block subsidies", 2, sees="subsidy_btc is '3,125'; it may have a decimal comma")
 def comma_in_a_subsidy(trial: Trial) -> None:
     lines = "starts_on,subsidy_btc", "2020-05-11,6.25", '2024-04-20,"3,125"'
     trial.refused("fix", "--subsidy", file(trial, "subsidies.csv", lines))

@@ -35,9 +35,9 @@ def idle_session(trial: Trial) -> None:
     trial.database.execute(f"grant select, insert on {CALCULATIONS}, curtailment_records to {ROLE}")
     trial.database.execute(f"grant usage on sequence {CALCULATIONS}_id_seq to {ROLE}")
     trial.database.execute(f'grant create on database "{trial.database.name}" to {ROLE}')
-    trial.server.execute(f"alter role {ROLE} set idle_session_timeout = '500ms'")
+    trial.server.execute(f"alter role {ROLE} set idle_session_timeout = '300ms'")
     trial.url = trial.server.role_url(ROLE, PASSWORD, trial.database.name)
-    trial.recon("minimal", "sequence", DATES[0], 10, "--pause", 2)
+    trial.recon("minimal", "sequence", DATES[0], 30, "--pause", 1)
     trial.server.execute(f"alter role {ROLE} reset idle_session_timeout")
 
 

@@ -17,8 +17,9 @@ from tests.forked import Process, bare_variables, start_python
 CHANGING = [
     (r"(?<!\.)\b[0-9a-f]{8}\b", "RUN"),
     (r"tcp://127\.0\.0\.1:\d+", "WORKER"),
-    (r"127\.0\.0\.1:\d+/\w+|port \d+", "SERVER"),
+    (r"127\.0\.0\.1:\d+/\w+|port[ =]\d+", "SERVER"),
     (r"\b(faults|test)_\d+\b", "DATABASE"),
+    (r"/[\w/]*recon-(home|test)-\w+", "DIRECTORY"),
     (r"process \d+|transaction \d+|PID \d+", "N"),
 ]
 """What differs from run to run in a line, and what stands for it."""
