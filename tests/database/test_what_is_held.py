@@ -242,7 +242,9 @@ class TestRowsWithoutADate:
         assert "5 source rows cannot be priced" in done.stderr
         assert "15 orphan, 15 of them without a date" in done.stdout
 
-    @pytest.mark.parametrize("command", ["analyze", "fix", "report --out r.html", "verify", "daily --today 2024-04-20", "diagnose"])
+    @pytest.mark.parametrize(
+        "command", ["analyze", "fix", "report --out r.html", "verify", "daily --today 2024-04-20", "diagnose"]
+    )
     def test_every_command_lives_with_them(self, undated: Database, run_recon: Run, command: str) -> None:
         done = run_recon(*command.split(), url=undated.url)
         assert done.returncode in (0, 1), done.stderr

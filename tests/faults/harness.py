@@ -181,9 +181,10 @@ class Trial:
         name = f"faults_{next(_numbers)}"
         self.server.execute(f'create database "{name}" template template0 {options}')
         self.database.drop()
-        self.database = Database(self.server, name, self.server.role_url("postgres", database=name))
+        self.url = self.server.role_url("postgres", database=name)
+        self.database = Database(self.server, name, f"{self.url}?client_encoding=UTF8")
         data.set_up(self.database)
-        self.truth, self.url = Truth(self.database), self.database.url
+        self.truth = Truth(self.database)
         self.truth.remember_rows()
         self.truth.remember_tables()
 
