@@ -19,12 +19,13 @@ KINDS = (
     "privileges",
     "ledger",
     "local",
+    "environments",
     "others_rows",
+    "odd_values",
+    "odd_tables",
     "truth",
     "figures",
     "honesty",
-    "odd_values",
-    "odd_tables",
 )
 """The modules that hold faults, in the order of the table."""
 ON_A_CLUSTER = ("cluster",)

@@ -27,11 +27,11 @@ TITLES = {
     "local": "this machine",
     "environments": "first contact: servers and machines as they are",
     "others_rows": "what is not recon's",
+    "odd_values": "values that no calculation can use",
+    "odd_tables": "tables that do not take the rows",
     "truth": "tables that only look reconciled",
     "figures": "figures that are not what they seem",
     "honesty": "what cannot go well is said",
-    "odd_values": "values that no calculation can use",
-    "odd_tables": "tables that do not take the rows",
     "cluster": "a Dask cluster (`--engine dask`)",
 }
 SEEN = 110

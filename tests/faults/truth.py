@@ -145,7 +145,11 @@ def kept_as_they_are(trial: Trial) -> None:
     assert trial.program.run("resume", "--yes", "--max-changes", "100%", url=trial.url).code == 0
 
 
-@fault("orphans that another table refers to, a foreign key without cascade", 4, sees="still referenced .*payouts.* end what refers")
+@fault(
+    "orphans that another table refers to, a foreign key without cascade",
+    4,
+    sees="still referenced .*payouts.* end what refers",
+)
 def referred_to(trial: Trial) -> None:
     trial.database.add_calculations((DATES[3], 1, "T_NOBODY", "S9", 1, 1))
     orphan = "farm_id = 'T_NOBODY'"
