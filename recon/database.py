@@ -36,7 +36,7 @@ from recon.errors import DatabaseError, ExitCode, ReconError, UsageError
 from recon.profile import moved, stage
 from recon.server_errors import STANDBY_HINT, first_error_line, server_spoke, told_in_english, translate
 from recon.stopping import PROCESS, Stop, current
-from recon.transactions import PINNED, Caller
+from recon.transactions import PINNED, PINNED_PATH, Caller
 
 KEEPALIVES = {
     "keepalives_idle": "30",
@@ -568,7 +568,7 @@ def scan_with_connectorx(settings: Settings, queries: list[str]) -> pl.DataFrame
 
     try:
         table = connectorx.read_sql(
-            socket_url(settings.database_url),
+            with_option(socket_url(settings.database_url), f"-csearch_path={PINNED_PATH}"),
             queries,
             return_type="arrow",
             pre_execution_query=["begin transaction read only", *PINNED.split("; ")],
