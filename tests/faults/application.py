@@ -58,8 +58,8 @@ def turns(seed: object, session: int, dates: Sequence[date]) -> Iterator[Turn]:
 
 def _turn(chance: random.Random, day: date) -> Turn:
     statements = tuple(_statement(chance, day) for _ in range(chance.choice((1, 1, 1, 2, 3, 5))))
-    thinks_s = chance.choice((0, 0, 0, 0.005, 0.05))
-    return Turn(statements, chance.random() < 0.9, thinks_s, chance.uniform(0, 0.06))
+    thinks_s = chance.choice((0, 0, 0, 0.01, 0.05, 0.2))
+    return Turn(statements, chance.random() < 0.9, thinks_s, chance.uniform(0, 0.04))
 
 
 def _statement(chance: random.Random, day: date) -> str:

@@ -32,10 +32,12 @@ from tests.forked import Forks
 from tests.servers import temporary_home
 
 STORED = Path(__file__).parent / "soak.csv"
-SESSIONS = 2
+SESSIONS = 3
 """Of the application."""
 RUN_S = 90
 MOST_NOTES = 20
+OPEN = ("-infinity", "infinity")
+"""The ends of a window that is open on that side."""
 YES = ("--yes", "--max-changes", 1_000_000)
 EVERYTHING = "missing,stale,duplicate,orphan"
 RIGHT_CODES = {0, 1, 4}
@@ -198,7 +200,7 @@ def soak(stage: Stage, seed: object, seconds: float, *, unique_index: bool) -> S
     """So many seconds of everything at once, the last run, and the verdict."""
     found = Soak(unique_index)
     with stage.trial(f"{seed}/soak") as trial:
-        _prepare(trial.database, unique_index)
+        prepare(trial.database, unique_index)
         stop, started = threading.Event(), time.monotonic()
         writing = [Session(trial.rival(), turns(seed, n, DATES), stop) for n in range(SESSIONS)]
         running = [_Runs(lane, trial, found, stop, seed) for lane in LANES]
@@ -209,15 +211,17 @@ def soak(stage: Stage, seed: object, seconds: float, *, unique_index: bool) -> S
         stop.set()
         for thread in (*running, *writing):
             thread.join()
+        for thread in (*running, *writing):
             if thread.error:
                 raise thread.error
         found.operations = sum(session.operations for session in writing)
         found.gave_way = sum(session.gave_way for session in writing)
-        _judge(trial, found)
+        conclude(trial, found)
     return found
 
 
-def _prepare(database: Database, unique_index: bool) -> None:
+def prepare(database: Database, unique_index: bool) -> None:
+    """The log, and the unique index where it is to be."""
     for statement in AUDIT:
         database.execute(statement)
     if unique_index:
@@ -256,9 +260,9 @@ class _Runs(threading.Thread):
         if document is None or outcome.code not in RIGHT_CODES:
             self.found.blame("broken", f"{said}: exit {outcome.code}: {outcome.stderr or outcome.stdout}")
         elif document.get("run_id"):
-            _check_numbers(self.database, self.found, document, said)
+            check_numbers(self.database, self.found, document, said)
         if document and document.get("reconciled"):
-            _check_truth(self.database, self.found, document, snapshot, said)
+            check_truth(self.database, self.found, document, snapshot, said)
 
 
 LOCK = threading.Lock()
@@ -272,7 +276,7 @@ def _document(outcome: Outcome) -> Document | None:
         return None
 
 
-def _check_numbers(database: Database, found: Soak, document: Document, said: str) -> None:
+def check_numbers(database: Database, found: Soak, document: Document, said: str) -> None:
     """The rows that a run says it wrote, overwrote and removed are those of the log."""
     rows = database.rows(
         f"select action, count(*) from audit where who like 'recon/%/{document['run_id']}' group by action"
@@ -284,9 +288,9 @@ def _check_numbers(database: Database, found: Soak, document: Document, said: st
         found.blame("broken", f"{said}: the log has {dict(logged)}: {document}")
 
 
-def _check_truth(database: Database, found: Soak, document: Document, snapshot: str, said: str) -> None:
+def check_truth(database: Database, found: Soak, document: Document, snapshot: str, said: str) -> None:
     """What was said to be reconciled is so, unless somebody else has made it otherwise since the run began."""
-    days = document["window"]["first"], document["window"]["last"]
+    days = [end or open_end for end, open_end in zip(document["window"].values(), OPEN, strict=True)]
     database.execute("begin isolation level repeatable read")
     try:
         if database.scalar(DISTURBED.format(snapshot=snapshot, first=days[0], last=days[1])):
@@ -319,7 +323,7 @@ def differences(database: Database, where: str = "", *, values: bool = True) -> 
     )
 
 
-def _judge(trial: Trial, found: Soak) -> None:
+def conclude(trial: Trial, found: Soak) -> None:
     """The last run, and what is then in the table, the log and the quarantine."""
     database = trial.database
     last = trial.program.run("fix", "--repair", EVERYTHING, *YES, "--json", url=trial.url)
