@@ -36,10 +36,14 @@ def _statements() -> list[str]:
 
 
 def version(session: Session) -> int | None:
-    """The ledger's version; None where there is none."""
-    if session.rows("select to_regclass('recon.ledger_version') is null as absent")[0]["absent"]:
-        return None
-    return int(session.rows("select max(version) as version from recon.ledger_version")[0]["version"] or 0)
+    """The ledger's version; None where there is none. PermissionDenied says what to ask for."""
+    try:
+        if session.rows("select to_regclass('recon.ledger_version') is null as absent")[0]["absent"]:
+            return None
+        return int(session.rows("select max(version) as version from recon.ledger_version")[0]["version"] or 0)
+    except PermissionDenied as error:
+        grants = " ".join(_grants(session).splitlines())
+        raise PermissionDenied(f"the ledger is closed: {error.message}", f"ask its owner for: {grants}") from None
 
 
 def ensure(session: Session) -> bool:

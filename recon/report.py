@@ -438,8 +438,9 @@ class FixReport:
 
     @property
     def reconciled(self) -> bool:
-        """The tables agree, and nothing that was to be mended failed or is left."""
-        return self.after.reconciled and not self.undone and not self.undated_error
+        """The tables agree, and nothing that was to be mended failed or is left, or was found by a dry run."""
+        planned = self.dry_run and self.changes is not None and not self.changes.is_empty()
+        return self.after.reconciled and not self.undone and not self.undated_error and not planned
 
     @property
     def statuses(self) -> Counter[str]:
@@ -451,7 +452,7 @@ class FixReport:
         """0 done and reconciled, 1 differences left (or, with a dry run, found), 4 dates failed or blocked."""
         if self.undone or self.undated_error:
             return ExitCode.INCOMPLETE
-        return self.after.exit_code
+        return ExitCode.OK if self.reconciled else ExitCode.DIFFERENCES
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of `fix`, `date`, `range`, `resume`, `daily` and `minimal`."""
