@@ -19,6 +19,7 @@ KINDS = (
     "privileges",
     "ledger",
     "local",
+    "environments",
     "others_rows",
     "odd_values",
     "odd_tables",
