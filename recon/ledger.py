@@ -55,7 +55,7 @@ def ensure(session: Session) -> bool:
         with session.transaction():
             session.execute(f"select pg_advisory_xact_lock({LOCK})")
             new_schema, *statements = _statements()  # where it is there, no right to create one is needed
-            for statement in statements if found else (new_schema, *statements):
+            for statement in statements if _has_schema(session) else (new_schema, *statements):
                 session.execute(statement)
     except PermissionDenied as error:
         done = "created" if found is None else f"upgraded from version {found} to {VERSION}"
@@ -64,6 +64,10 @@ def ensure(session: Session) -> bool:
             f"ask an administrator to run:\n{ddl()}{_grants(session)}",
         ) from None
     return True
+
+
+def _has_schema(session: Session) -> bool:
+    return bool(session.rows("select to_regnamespace('recon') is not null as there")[0]["there"])
 
 
 def _grants(session: Session) -> str:

@@ -415,7 +415,7 @@ class _Run:
 def work(layout: Layout, job: Job, pool: Pool, dates: Sequence[date], retrying: Retrying) -> list[Filled]:
     """One chunk with all its second chances. A chunk that times out is halved, one that fails is done date by
     date, and a date that still fails is recorded as failed. What no date can escape ends the run: no server, no
-    privilege, a table that has gone, a full disk.
+    privilege, a table that has gone.
     """
 
     attempts = 0

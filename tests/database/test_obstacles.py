@@ -282,8 +282,6 @@ def test_a_rivals_row_is_still_waited_for(database: Database, run_recon: Run) ->
 @pytest.mark.parametrize(
     ("state", "hint"),
     [
-        ("53100", "make room on the server's disk"),
-        ("58030", "cannot read or write its files"),
         ("25006", "it is a standby, or set to read-only"),
         ("42703", "a column has gone meanwhile"),
     ],

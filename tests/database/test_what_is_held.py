@@ -279,7 +279,9 @@ class TestRowsWithoutADate:
         done = run_recon(*self.REPAIR, url=undated.url)
         assert (document(done, 4)["reconciled"], undated.count(TABLE, "settlement_date is null")) == (False, 3)
 
-    @pytest.mark.parametrize("command", ["analyze", "fix", "report --out r.html", "verify", "daily --today 2024-04-20"])
+    @pytest.mark.parametrize(
+        "command", ["analyze", "fix", "report --out r.html", "verify", "daily --today 2024-04-20", "diagnose"]
+    )
     def test_every_command_lives_with_them(self, undated: Database, run_recon: Run, command: str) -> None:
         done = run_recon(*command.split(), url=undated.url)
         assert done.returncode in (0, 1), done.stderr

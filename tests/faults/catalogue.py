@@ -11,7 +11,19 @@ from tests.faults.harness import Stage, Trial, one_line
 from tests.faults.judge import Verdict, judge
 
 Play = Callable[[Trial], None]
-KINDS = ("server", "network", "limits", "rivals", "privileges", "ledger", "local")
+KINDS = (
+    "server",
+    "network",
+    "limits",
+    "rivals",
+    "privileges",
+    "ledger",
+    "local",
+    "environments",
+    "others_rows",
+    "odd_values",
+    "odd_tables",
+)
 """The modules that hold faults, in the order of the table."""
 ON_A_CLUSTER = ("cluster",)
 """And those of faults that need a Dask cluster."""
@@ -78,4 +90,4 @@ def play(stage: Stage, tried: Fault, seed: object = 0) -> tuple[Trial, Verdict]:
             assert tried.more_lines or one_line(outcome), outcome.stderr
         assert re.search(tried.sees, trial.seen[0].sees), f"the user saw: {trial.seen[0].stderr}{trial.seen[0].stdout}"
         trial.sessions_end()
-        return trial, judge(trial.truth, finished=False) + trial.finish()
+        return trial, trial.harm + judge(trial.truth, finished=False) + trial.finish()

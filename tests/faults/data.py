@@ -27,8 +27,13 @@ OTHERS = "create table notes_of_others as select n as id, 'note ' || n as note f
 def make_template(server: Server) -> None:
     """The database that every trial gets a copy of."""
     template = Database(server, TEMPLATE, server.create_database(TEMPLATE))
-    for statement in [*filter(str.strip, TABLES.split(";")), OTHERS]:
-        template.execute(statement)
-    fill(template, SOURCE)
-    template.add_calculations(*BEFORE)
+    set_up(template)
     template.disconnect()
+
+
+def set_up(database: Database) -> None:
+    """The same in a database that cannot be a copy."""
+    for statement in [*filter(str.strip, TABLES.split(";")), OTHERS]:
+        database.execute(statement)
+    fill(database, SOURCE)
+    database.add_calculations(*BEFORE)

@@ -18,6 +18,7 @@ from typing import Any
 from tests.cluster import WORKERS, Cluster, cluster
 from tests.databases import Database
 from tests.faults import data
+from tests.faults.image import difference, image
 from tests.faults.judge import Truth, Verdict, judge, unfinished
 from tests.faults.program import Outcome, Program, ended
 from tests.forked import Process, start_python
@@ -136,6 +137,8 @@ class Trial:
     """What the table should say of it besides."""
     afterwards: ExitStack = field(default_factory=ExitStack, repr=False)
     """What is to be undone once the database is gone."""
+    harm: Verdict = field(default_factory=Verdict)
+    """What runs changed that were to change nothing."""
     truth: Truth = field(init=False)
     url: str = field(init=False)
     """The address that recon is given; a fault may put another in its place."""
@@ -165,6 +168,25 @@ class Trial:
     def recon(self, *arguments: object, url: str | None = None, timeout: float = 90) -> Outcome:
         """A run that meets the fault, from its start to its end."""
         return self.watch(self.start(*arguments, url=url), timeout)
+
+    def refused(self, *arguments: object, url: str | None = None) -> Outcome:
+        """A run that meets the fault and is to leave everything as it is, whoever it belongs to."""
+        before = image(self.database)
+        outcome = self.recon(*arguments, url=url)
+        self.harm += difference(before, image(self.database))
+        return outcome
+
+    def move(self, options: str) -> None:
+        """The same rows in a new database with these options of CREATE DATABASE, in place of the trial's own."""
+        name = f"faults_{next(_numbers)}"
+        self.server.execute(f'create database "{name}" template template0 {options}')
+        self.database.drop()
+        self.url = self.server.role_url("postgres", database=name)
+        self.database = Database(self.server, name, f"{self.url}?client_encoding=UTF8")
+        data.set_up(self.database)
+        self.truth = Truth(self.database)
+        self.truth.remember_rows()
+        self.truth.remember_tables()
 
     def rival(self) -> Database:
         """Another session in the same database."""

@@ -19,12 +19,12 @@ CALCULATIONS = "historical_bitcoin_calculations"
 NOT_OURS = ("curtailment_records", "notes_of_others")
 ROWS = (
     "select id::int8, settlement_date, settlement_period, farm_id, miner_model, bitcoin_mined, difficulty,"
-    f" c::text || ' ' || xmin::text || ctid::text from {CALCULATIONS} c"
+    f" the_row::text || ' ' || xmin::text || ctid::text from {CALCULATIONS} the_row"
 )
 LEDGER = """
 select d.settlement_date, sum(d.inserted)::int8 as inserted, bool_or(d.status in ('done', 'skipped')) as done,
     sum((select coalesce(sum(value::numeric), 0) from jsonb_each_text(d.btc))) as btc
-from recon.run_dates d group by 1
+from recon.run_dates d join recon.runs r using (run_id) where r.command <> 'quarantine restore' group by 1
 """
 UNCLOSED = (
     "select run_id || ' is ' || status from recon.runs where status <> 'done' and jsonb_typeof(parameters) = 'object'"
@@ -64,19 +64,30 @@ class Truth:
     source: Sequence[Source] = tuple(SOURCE)
     others: dict[int, tuple[CalcKey, str]] = field(default_factory=dict)
     """Rows of the calculations that others stored: their key and all of their text, by id."""
+    repaired: dict[int, CalcKey] = field(default_factory=dict)
+    """Rows that recon was asked to correct where they are: their key, by the id that they keep."""
     tables: dict[str, frozenset[str]] = field(default_factory=dict)
 
-    def remember_tables(self) -> None:
-        """The tables that recon only reads are from now on to stay as they are."""
-        self.tables = {name: _image(self.database, name) for name in NOT_OURS}
+    def remember_tables(self, *more: str) -> None:
+        """The tables that recon only reads, and more of others, are from now on to stay as they are."""
+        self.tables = {name: _image(self.database, name) for name in {*NOT_OURS, *self.tables, *more}}
 
     def remember_rows(self, where: str = "true") -> None:
         """These calculations are others': they are to stay as they are."""
         self.others |= {row[0]: (row[1:5], row[7]) for row in self.database.rows(f"{ROWS} where {where}")}
 
+    def hand_over(self, where: str) -> None:
+        """recon is asked to repair these calculations: to remove what has no business there, to correct the rest."""
+        given = {row[0]: row[1:5] for row in self.database.rows(f"{ROWS} where {where}")}
+        for number in given:
+            self.others.pop(number, None)
+        self.repaired |= {number: key for number, key in given.items() if key in _right(tuple(self.source))}
+
 
 def _image(database: Database, table: str) -> frozenset[str]:
-    return frozenset(text for (text,) in database.rows(f"select t::text || xmin::text || ctid::text from {table} t"))
+    return frozenset(
+        text for (text,) in database.rows(f"select the_row::text || xmin::text || ctid::text from {table} the_row")
+    )
 
 
 @cache
@@ -106,6 +117,7 @@ def judge(truth: Truth, *, finished: bool) -> Verdict:
 def _touched(truth: Truth, rows: Sequence[tuple]) -> Verdict:
     now = {row[0]: row[7] for row in rows}
     changed = [text for number, (_, text) in truth.others.items() if now.get(number) != text]
+    changed += [f"{number} {key}" for number, key in truth.repaired.items() if number not in now]
     for name, image in truth.tables.items():
         now_there = _image(truth.database, name)
         changed += max(image - now_there, now_there - image, key=len)

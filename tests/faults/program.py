@@ -8,14 +8,14 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from recon.cli.app import main
 from tests.forked import Process, bare_variables, start_python
 
 CHANGING = [
-    (r"\b[0-9a-f]{8}\b", "RUN"),
+    (r"(?<!\.)\b[0-9a-f]{8}\b", "RUN"),
     (r"tcp://127\.0\.0\.1:\d+", "WORKER"),
     (r"127\.0\.0\.1:\d+/\w+|port \d+", "SERVER"),
     (r"\b(faults|test)_\d+\b", "DATABASE"),
@@ -56,12 +56,19 @@ class Program:
     quick: bool = False
     """Whether a run that meets no fault may do without a process of its own, for tests that have little time."""
     begin: Callable[..., Process] = start_python
+    variables: dict[str, str | None] = field(default_factory=dict)
+    """What its environment has besides; None: has not."""
+    place: Path | None = None
+    """The directory that it is started in, if not its home."""
 
     def start(self, *arguments: object, url: str, stdout: int = subprocess.PIPE) -> Process:
         """Starts it and goes on."""
         environment = bare_variables() | {"RECON_HOME": str(self.home), "RECON_DATABASE_URL": url}
+        wanted = {name: value for name, value in (environment | self.variables).items() if value is not None}
         program = ["tests.faults.tampering", self.tampering] if self.tampering else ["recon"]
-        return self.begin([*program, *map(str, arguments)], environment, self.home, stdout=stdout)
+        # What Python itself makes of its variables and its directory is then part of the fault.
+        begin = start_python if self.variables or self.place else self.begin
+        return begin([*program, *map(str, arguments)], wanted, self.place or self.home, stdout=stdout)
 
     def run(self, *arguments: object, url: str, timeout: float = 90) -> Outcome:
         """Runs it to its end, where no fault is."""

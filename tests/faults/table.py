@@ -25,6 +25,10 @@ TITLES = {
     "privileges": "privileges",
     "ledger": "the ledger",
     "local": "this machine",
+    "environments": "first contact: servers and machines as they are",
+    "others_rows": "what is not recon's",
+    "odd_values": "values that no calculation can use",
+    "odd_tables": "tables that do not take the rows",
     "cluster": "a Dask cluster (`--engine dask`)",
 }
 SEEN = 110
