@@ -15,6 +15,7 @@ from recon.database import Session, sql
 from recon.errors import DatabaseError
 from recon.tables import Layout
 from recon.whole_rows import WholeTable, look, parts, pin_text, places
+from recon.wording import counted
 
 SEE_TRIGGERS = "see its triggers and rules ('\\d' in psql); they decide what becomes of its rows"
 
@@ -27,7 +28,7 @@ def dangers(session: Session, layout: Layout) -> tuple[str, ...]:
 def refusal(found: Sequence[str], rows: int) -> tuple[str, str]:
     """Why rows are not removed, and what to do."""
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-    what = f"{rows:,} rows would be removed, and others would lose something by it: {found[0]}{more}"
+    what = f"{counted(rows, 'row')} would be removed, and others would lose something by it: {found[0]}{more}"
     return what, "leave duplicate and orphan out of --repair, or remove those rows by hand"
 
 

@@ -36,7 +36,7 @@ from recon.errors import DatabaseError, ExitCode, ReconError, UsageError
 from recon.profile import moved, stage
 from recon.server_errors import STANDBY_HINT, first_error_line, server_spoke, told_in_english, translate
 from recon.stopping import PROCESS, Stop, current
-from recon.transactions import PINNED, Caller
+from recon.transactions import PINNED, PINNED_PATH, Caller
 
 KEEPALIVES = {
     "keepalives_idle": "30",
@@ -417,13 +417,15 @@ class Session:
     @contextmanager
     def _translated(self, *, connecting: bool = False) -> Iterator[None]:
         self._check_stop()
-        waited_s = time.monotonic() - self._answered_at
+        answered_at = self._answered_at
+        waited_s = time.monotonic() - answered_at
+        began = self._in_transaction and answered_at >= self._began_at
         try:
             yield
         except adbc_driver_manager.Error as error:
             self._check_stop()
             state = error.sqlstate or (
-                self._refusal(str(error)) if connecting else self._ended_by(str(error), waited_s)
+                self._refusal(str(error)) if connecting else self._ended_by(str(error), waited_s, began=began)
             )
             pinned, url = not self._is_user, self._url
             raise translate(error, url, self._secrets, connecting=connecting, sqlstate=state, pinned=pinned) from None
@@ -434,15 +436,15 @@ class Session:
 
         return told_in_english(said) or handshake.sqlstate(said, libpq_parameters(self._settings.database_url))
 
-    def _ended_by(self, said: str, waited_s: float) -> str | None:
+    def _ended_by(self, said: str, waited_s: float, *, began: bool) -> str | None:
         """The SQLSTATE by which the server ended the session while it waited for us: that message comes without one.
 
-        In another language it is told by the limits that a new session has, and by how long this one waited.
+        In another language it is told by the limits that a new session has, and by how long this one waited, with or
+        without a transaction that had begun.
         """
         known = told_in_english(said)
         if known or not server_spoke(said) or waited_s < SHORTEST_LIMIT_S:
             return known
-        began = self._in_transaction and self._answered_at >= self._began_at
         spent_s = {"25P03": waited_s, "25P04": time.monotonic() - self._began_at} if began else {"57P05": waited_s}
         with suppress(ReconError), Session(self._settings, self.name, last_words=True) as new, new.transaction():
             (limits,) = new.rows(sql("session_limits"))
@@ -568,7 +570,7 @@ def scan_with_connectorx(settings: Settings, queries: list[str]) -> pl.DataFrame
 
     try:
         table = connectorx.read_sql(
-            socket_url(settings.database_url),
+            with_option(socket_url(settings.database_url), f"-csearch_path={PINNED_PATH}"),
             queries,
             return_type="arrow",
             pre_execution_query=["begin transaction read only", *PINNED.split("; ")],

@@ -36,10 +36,14 @@ def _statements() -> list[str]:
 
 
 def version(session: Session) -> int | None:
-    """The ledger's version; None where there is none."""
-    if session.rows("select to_regclass('recon.ledger_version') is null as absent")[0]["absent"]:
-        return None
-    return int(session.rows("select max(version) as version from recon.ledger_version")[0]["version"] or 0)
+    """The ledger's version; None where there is none. PermissionDenied says what to ask for."""
+    try:
+        if session.rows("select to_regclass('recon.ledger_version') is null as absent")[0]["absent"]:
+            return None
+        return int(session.rows("select max(version) as version from recon.ledger_version")[0]["version"] or 0)
+    except PermissionDenied as error:
+        grants = " ".join(_grants(session).splitlines())
+        raise PermissionDenied(f"the ledger is closed: {error.message}", f"ask its owner for: {grants}") from None
 
 
 def ensure(session: Session) -> bool:
@@ -94,7 +98,7 @@ def store_plan(
     run_id: str,
     command: str,
     code_version: str,
-    ends: tuple[date, date],
+    ends: tuple[date | None, date | None],
     parameters: dict[str, Any],
     dates: Sequence[PlannedDate],
     max_changes: int | None = None,
@@ -103,6 +107,8 @@ def store_plan(
     values = [planned.result for planned in dates]
     with session.transaction():
         session.execute(sql("run_insert"), run_id, command, code_version, *ends, json.dumps(parameters), max_changes)
+        if not dates:
+            return
         session.execute(
             sql("run_dates_insert"),
             run_id,
@@ -120,7 +126,7 @@ def record(session: Session, run_id: str, results: Sequence[DateResult]) -> list
 
     IncompleteError (`code` "max_changes") where the rows that were changed are more than the run may change.
     """
-    _count_changes(session, run_id, sum(r.replaced + r.removed for r in results))
+    count_changes(session, run_id, sum(r.replaced + r.removed for r in results))
     rows = session.rows(
         sql("run_dates_record"),
         run_id,
@@ -142,7 +148,10 @@ def record(session: Session, run_id: str, results: Sequence[DateResult]) -> list
     return [_result(row) for row in sorted(rows, key=lambda row: row["settlement_date"])]
 
 
-def _count_changes(session: Session, run_id: str, rows: int) -> None:
+def count_changes(session: Session, run_id: str, rows: int) -> None:
+    """Counts stored rows that the run changed, inside the caller's transaction; IncompleteError (`code` "max_changes")
+    where they are more than it may change.
+    """
     if not rows or session.rows(sql("run_count"), run_id, rows):
         return
     changed, most = changes(session, run_id)

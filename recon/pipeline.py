@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
-from recon import __version__, changes, gaps, ledger, values, whole_rows
+from recon import __version__, changes, gaps, ledger, undated, values, whole_rows
 from recon.audit import Tolerance
 from recon.config import ChangeLimit, Settings
 from recon.database import Pool, Session, connect, pause
@@ -142,21 +142,49 @@ def fix(
             per_date = dict(found.select("settlement_date", "rows").iter_rows())
             planned = plan(before, terms, pace.order, mending.repairs, per_date)
             possible = _possible(found, planned)
+            astray = before.undated.stored if "orphan" in mending.repairs else 0
+            possible = pl.concat([possible, _undated(astray)])
             refused = changes.dangers(session, layout) if possible.get_column("removed").sum() else ()
-            if dry_run or all(date.blocked for date in planned):
+            if dry_run or (all(date.blocked for date in planned) and not astray):
                 results = tuple(date.result for date in planned)
                 seconds = time.monotonic() - started
                 shown = None if listed is None else _possible(listed, planned)
-                return FixReport(command, None, results, before, seconds, dry_run, changes=shown, refused=refused)
+                asked = FixReport(command, None, results, before, seconds, dry_run, undated=astray)
+                return replace(asked, changes=shown, refused=refused)
             most = _allowed(possible, before.stored, refused, mending.limit, confirm)
             ledger.ensure(session)
             parameters = to_dict(settings, reference, pace, window, mending, whole_rows.relations(session, layout))
             days = [date.day for date in planned]
-            ends = (min(days), max(days))
+            ends = (min(days, default=window.first), max(days, default=window.last))
             ledger.store_plan(session, run_id, command, __version__, ends, parameters, planned, most)
         job = Job(run_id, settings, reference, command, mending)
         results, after = _Run(pool, job, layout, pace, watcher, engine).execute(planned, before)
-    return FixReport(command, run_id, results, after, time.monotonic() - started)
+        removed, after, error = _without_undated(pool, job, layout, watcher, after) if astray else (0, after, None)
+    seconds = time.monotonic() - started
+    return FixReport(command, run_id, results, after, seconds, undated=removed, undated_error=error)
+
+
+def _undated(rows: int) -> pl.DataFrame:
+    """values.DOOMED_DATES of rows without a date, which are orphans."""
+    return pl.DataFrame([(None, rows, rows)] if rows else [], schema=values.DOOMED_DATES, orient="row")
+
+
+def _without_undated(
+    pool: Pool, job: Job, layout: Layout, watcher: Watcher, found: Status
+) -> tuple[int, Status, str | None]:
+    """Removes the rows without a date: how many, the status as it is then, and why they are still there."""
+
+    def attempt(_: int) -> int:
+        with pool.session() as session:
+            return undated.remove(session, layout, job.run_id, found.window)
+
+    try:
+        removed = retried(attempt, [], watcher.retrying)
+    except (DatabaseError, IncompleteError) as error:
+        if isinstance(error, DatabaseError) and ends_run(error):
+            raise
+        return 0, found, str(error)
+    return removed, replace(found, undated=replace(found.undated, stored=0)), None
 
 
 def _inspected(session: Session, settings: Settings, reference: Reference, mending: Mending | None) -> Layout:
@@ -387,7 +415,7 @@ class _Run:
 def work(layout: Layout, job: Job, pool: Pool, dates: Sequence[date], retrying: Retrying) -> list[Filled]:
     """One chunk with all its second chances. A chunk that times out is halved, one that fails is done date by
     date, and a date that still fails is recorded as failed. What no date can escape ends the run: no server, no
-    privilege, a table that has gone, a full disk.
+    privilege, a table that has gone.
     """
 
     attempts = 0

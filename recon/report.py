@@ -58,6 +58,11 @@ class Values:
         return sum(rows for verdict, rows in self.verdicts.items() if verdict in WRONG)
 
     @property
+    def blocked(self) -> int:
+        """Rows of dates whose difficulty is not known: not judged."""
+        return self.verdicts.get("blocked", 0)
+
+    @property
     def off_by_date(self) -> pl.DataFrame:
         """One row per settlement date with a row that is not ok: `wrong` values, and what the verdicts found to be
         surplus, which the survey may not have seen: `duplicate_judged`, `orphan_judged`.
@@ -256,6 +261,11 @@ class Status:
         return self.incomplete.is_empty() and not self.damage and not self.undated.stored
 
     @property
+    def values_compared(self) -> bool:
+        """Whether every stored value was compared with what it should be."""
+        return self.values is not None and not self.values.blocked
+
+    @property
     def exit_code(self) -> ExitCode:
         """0 reconciled, 1 differences."""
         return ExitCode.OK if self.reconciled else ExitCode.DIFFERENCES
@@ -300,7 +310,7 @@ class Status:
             "dates": self.date_totals,
             "undated": vars(self.undated),
             "reconciled": self.reconciled,
-            "values_compared": self.values is not None,
+            "values_compared": self.values_compared,
             **({"values": self.values.to_dict()} if self.values else {}),
             **({} if self.damage is None else {"damage": [found.to_dict() for found in self.damage]}),
             **({} if self.damage is None else {"left_out": dict(self.left_out)}),
@@ -372,7 +382,8 @@ class FixReport:
     as it stands), each date that was worked on as its chunk verified it before it was committed. run_id is None when
     nothing was written. failed_keys: (date, period, farm, error) of a key-by-key run. changes: the stored rows that a
     repair would replace or remove (values.DOOMED), of a dry run only. refused: what others would lose by removals, for
-    which these are refused; of a dry run only.
+    which these are refused; of a dry run only. undated: the rows without a date that were removed (with a dry run:
+    would be); undated_error: why they were not.
     """
 
     command: str
@@ -384,11 +395,18 @@ class FixReport:
     failed_keys: tuple[tuple[date, int, str, str], ...] = ()
     changes: pl.DataFrame | None = None
     refused: tuple[str, ...] = ()
+    undated: int = 0
+    undated_error: str | None = None
 
     @property
     def inserted(self) -> int:
         """Rows written: those that were missing, and those whose values were replaced."""
         return sum(result.inserted for result in self.results)
+
+    @property
+    def removed(self) -> int:
+        """Rows removed, with or without a date."""
+        return sum(result.removed for result in self.results) + (0 if self.dry_run else self.undated)
 
     @property
     def btc(self) -> dict[str, Decimal]:
@@ -420,8 +438,9 @@ class FixReport:
 
     @property
     def reconciled(self) -> bool:
-        """The tables agree, and nothing that was to be mended failed or is left."""
-        return self.after.reconciled and not self.undone
+        """The tables agree, and nothing that was to be mended failed or is left, or was found by a dry run."""
+        planned = self.dry_run and self.changes is not None and not self.changes.is_empty()
+        return self.after.reconciled and not self.undone and not self.undated_error and not planned
 
     @property
     def statuses(self) -> Counter[str]:
@@ -431,9 +450,9 @@ class FixReport:
     @property
     def exit_code(self) -> ExitCode:
         """0 done and reconciled, 1 differences left (or, with a dry run, found), 4 dates failed or blocked."""
-        if self.undone:
+        if self.undone or self.undated_error:
             return ExitCode.INCOMPLETE
-        return self.after.exit_code
+        return ExitCode.OK if self.reconciled else ExitCode.DIFFERENCES
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of `fix`, `date`, `range`, `resume`, `daily` and `minimal`."""
@@ -447,12 +466,13 @@ class FixReport:
             "dates": [result.to_dict() for result in self.results],
             "inserted": self.inserted,
             "replaced": sum(result.replaced for result in self.results),
-            "removed": sum(result.removed for result in self.results),
+            "removed": self.removed,
+            "undated": self.undated,
             "btc": {model: f"{bitcoin:.8f}" for model, bitcoin in self.btc.items()},
             "remaining": self.after.total("missing"),
             "seconds": round(self.seconds, 3),
             "reconciled": self.reconciled,
-            "values_compared": self.after.values is not None,
+            "values_compared": self.after.values_compared,
             "dry_run": self.dry_run,
             "failed_keys": [
                 {"settlement_date": day.isoformat(), "settlement_period": period, "farm_id": farm, "error": error}

@@ -27,8 +27,6 @@ ENDS_RUN = {
     "3F000": "a schema has gone meanwhile; look with 'recon status'",
     "42703": "a column has gone meanwhile; look with 'recon status'",
     "428C9": "the database fills this column itself: name another one with --calculations-columns",
-    "53100": f"make room on the server's disk, {RESUME}",
-    "58030": f"the server cannot read or write its files; when it can, {RESUME}",
 }
 """What no date can escape, and what to do about it."""
 HINTS = {
@@ -38,6 +36,8 @@ HINTS = {
     "23P01": f"the table's exclusion constraint is in the way: change it, {RESUME}",
     "22001": f"widen the column (ALTER TABLE ... ALTER COLUMN ... TYPE text), {RESUME}",
     "22003": f"widen the column (ALTER TABLE ... ALTER COLUMN ... TYPE numeric), {RESUME}",
+    "53100": f"make room on the server's disk, {RESUME}",
+    "58030": f"the server cannot read or write its files; when it can, {RESUME}",
     "53200": f"the server is out of memory: use fewer --workers or a smaller batch, {RESUME}",
     "54000": f"a limit of the server is in the way: use a smaller batch, {RESUME}",
     "P0001": f"a trigger of the table refuses it: change what it objects to, {RESUME}",

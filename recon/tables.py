@@ -361,12 +361,15 @@ def aggregate(session: Session, layout: Layout, window: Window, name: str) -> pl
 
 def undated(session: Session, layout: Layout, window: Window) -> Undated:
     """The rows with a date outside the calendar, where the window is open on that side; null ones without a window."""
+    condition = beyond_the_calendar(window)
+    return Undated(**session.rows(sql("undated", **layout.parts, undated=condition))[0]) if condition else Undated()
+
+
+def beyond_the_calendar(window: Window) -> str:
+    """SQL for such dates; empty for a window that is closed on both sides."""
     before, after = f"settlement_date < {literal(date.min)}", f"settlement_date > {literal(date.max)}"
     sides = [condition for condition, end in ((before, window.first), (after, window.last)) if end is None]
-    if not sides:
-        return Undated()
-    condition = " or ".join(sides if len(sides) == 1 else [*sides, "settlement_date is null"])
-    return Undated(**session.rows(sql("undated", **layout.parts, undated=f"({condition})"))[0])
+    return f"({' or '.join(sides if len(sides) == 1 else [*sides, 'settlement_date is null'])})" if sides else ""
 
 
 def middle(session: Session, layout: Layout, window: Window) -> date | None:

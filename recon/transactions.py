@@ -13,7 +13,8 @@ from typing import Any
 
 from recon.config import Timeouts
 
-PINNED = "set local search_path = pg_catalog, pg_temp; set local row_security = off"
+PINNED_PATH = "pg_catalog,pg_temp"
+PINNED = f"set local search_path = {PINNED_PATH}; set local row_security = off"
 """SET, not set_config: it takes no snapshot, so that one of another session can be set after it."""
 FORMATS = "set local timezone = 'UTC'; set local datestyle = 'ISO'; set local extra_float_digits = 1"
 LIMITS_MS = {"statement_timeout": 120_000, "lock_timeout": 30_000, "idle_in_transaction_session_timeout": 60_000}

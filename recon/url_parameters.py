@@ -30,6 +30,7 @@ CHOICES = {
     "gssencmode": ("disable", "prefer", "require"),
     "target_session_attrs": ("any", "read-write", "read-only", "primary", "standby", "prefer-standby"),
     "load_balance_hosts": ("disable", "random"),
+    "pgbouncer": ("true", "false"),
 }
 NUMBERS = {
     *("connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"),
@@ -70,9 +71,10 @@ def known(name: str, value: str, *, shown: bool = True) -> tuple[str, str] | Non
     """
     if name == "ssl" and value in SSL:
         return "sslmode", SSL[value]
-    if name in WITHOUT_MEANING or name in PATHS or (name, value) == ("sslaccept", "accept_invalid_certs"):
+    chosen = value in CHOICES.get(name, (value,))
+    if (name in WITHOUT_MEANING and chosen) or name in PATHS or (name, value) == ("sslaccept", "accept_invalid_certs"):
         return None
-    fits = value in CHOICES.get(name, (value,)) and (name not in NUMBERS or re.fullmatch(r"\s*[+-]?\d+\s*", value))
+    fits = chosen and (name not in NUMBERS or re.fullmatch(r"\s*[+-]?\d+\s*", value))
     if name in LIBPQ and fits:
         return name, value
     what = f"{name}={value}" if shown and _may_be_shown(name, value) else name if SHOWN.fullmatch(name) else "something"

@@ -27,7 +27,7 @@ LAYERS = {
     3: "database profile handshake stopping transactions",
     4: (
         "tables engine engine_dask carrying load ledger leases reference parameters repair changes whole_rows "
-        "quarantine restoring obstacles ranges invalid_index source_findings embedded embedded_server "
+        "quarantine restoring undated obstacles ranges invalid_index source_findings embedded embedded_server "
         "embedded_programs files export_files sample_files sample_load download notify metrics page_html extras"
     ),
     5: (

@@ -97,11 +97,18 @@ def _give_options(commands: typer.Typer, arguments: list[str]) -> None:
             _give_options(group.typer_instance, arguments)
 
 
+COMPLETION = {"--install-completion", "--show-completion"}
+SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
+"""Those whose completion Typer writes."""
+
+
 def main(arguments: list[str]) -> int:
     """Runs one command line; the exit code."""
     give_options(_common, common=not arguments or arguments[0].startswith("-"))
     _give_options(app, arguments)
     try:
+        if COMPLETION & set(arguments[:1]):
+            _check_shell()
         code = app(arguments or ["--help"], prog_name="recon", standalone_mode=False)
         sys.stdout.flush()
         return int(code or ExitCode.OK)
@@ -122,6 +129,18 @@ def main(arguments: list[str]) -> int:
         return fail(UsageError(shown.replace("\n", " ").rstrip("."), f"see '{command} --help'"), arguments)
     except typer.Abort:
         return ExitCode.INTERRUPTED
+
+
+def _check_shell() -> None:
+    """UsageError where the shell that completion would be for is not known, or is none that can have it."""
+    import shellingham  # type: ignore[import-untyped]
+
+    try:
+        shell, _ = shellingham.detect_shell()
+    except shellingham.ShellDetectionFailure:
+        shell = "none that is known"
+    if shell not in SHELLS:
+        raise UsageError(f"the shell is {shell}", f"run this from one of {', '.join(SHELLS)}")
 
 
 def _of_the_system(error: OSError) -> UsageError:

@@ -33,10 +33,10 @@ def choose(
         return threads, lambda: None
     if find_spec("distributed") is None:
         raise UsageError("--engine dask needs Dask, which is not installed", extras.install("dask"), code="extra")
-    if scheduler_file:
-        _check_scheduler_file(scheduler_file)
     if scheduler and scheduler_file:
         raise UsageError("--scheduler and --scheduler-file name two clusters", "give one of them")
+    if scheduler_file:
+        _check_scheduler_file(scheduler_file)
     wait_s = 30.0 if wait_for_workers is None else wait_for_workers
     if not 0 < wait_s <= LONGEST_WAIT_S:
         raise UsageError(f"--wait-for-workers is {wait_s:g}", f"give seconds, above 0 and up to {LONGEST_WAIT_S}")

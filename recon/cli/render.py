@@ -109,7 +109,9 @@ def standing(found: Status) -> str:
 def verdict(call: Call, found: Status) -> None:
     """The one line that says whether the tables agree."""
     matched, expected = f"{found.total('matched'):,}", f"{found.total('expected'):,}"
-    unseen = "" if found.values else "; values were not compared"
+    unseen = "" if found.values_compared else "; values not compared"
+    if found.values and found.values.blocked:
+        unseen = f"; {found.values.blocked:,} values not compared: no difficulty is known for their dates"
     why = {
         "reconciled": f"{matched} of {expected}, nothing twice, nothing extra{unseen}",
         "not reconciled": _left(found),

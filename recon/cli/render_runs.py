@@ -30,14 +30,14 @@ def fix(call: Call, report: FixReport) -> None:
     if report.dry_run:
         _planned_table(call, report)
         _change_lines(call, report)
-        changes = 0 if report.changes is None else report.changes.height
+        changes = (0 if report.changes is None else report.changes.height) + report.undated
         also = f", {counted(changes, 'stored row')} replaced or removed" if changes else ""
         filled = sum(result.missing > 0 for result in report.results if result.status != "blocked")
         rows, dates = counted(planned["rows"], "missing row"), counted(filled, "date")
         if report.refused:
             call.say(changes_refused(report))
         return call.say(f"dry run: {rows} on {dates} would be written{also}; none was")
-    if not report.results:
+    if not report.results and not report.undated:
         why = "what --repair names is in order" if report.after.total("missing") else "no row is missing"
         call.say(f"nothing to do: {why}")
     else:
@@ -132,6 +132,8 @@ def _unfinished_lines(report: FixReport) -> None:
     if left:
         why = called(str(left[0].error), program())
         LOG.error("%s left, first %s: %s", counted(len(left), "date"), left[0].day, why)
+    if report.undated_error:
+        LOG.error("rows without a settlement date were not removed: %s", report.undated_error)
     failed = report.dates_with("failed")
     if failed:
         dates = counted(len(failed), "date")
@@ -166,7 +168,7 @@ def runs(call: Call, history: Sequence[dict[str, Any]], dates: Sequence[DateResu
 
 
 def _run_dict(row: dict[str, Any]) -> dict[str, Any]:
-    ends = {name: str(row[name]) for name in ("first_date", "last_date")}
+    ends = {name: None if row[name] is None else str(row[name]) for name in ("first_date", "last_date")}
     return {**row, **ends}
 
 

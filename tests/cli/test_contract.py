@@ -236,14 +236,14 @@ def test_explain_says_what_is_off(four_dates: Database, run_recon: Run, key: tup
 def test_init(four_dates: Database, run_recon: Run) -> None:
     dry = document(run_recon("init", "--dry-run", "--json", url=four_dates.url))
     assert (dry["schema_version"], dry["command"], dry["dry_run"]) == (1, "init", True)
-    assert dry["ledger"] == {"existed": False, "created": False}
+    assert dry["ledger"] == {"existed": False, "created": False, "upgraded": False}
     assert "create table if not exists recon.runs" in dry["statements"][0]
     assert four_dates.count("pg_namespace", "nspname = 'recon'") == 0
     made = document(run_recon("init", "--json", url=four_dates.url))
-    assert made["ledger"] == {"existed": False, "created": True}
+    assert made["ledger"] == {"existed": False, "created": True, "upgraded": False}
     assert made["unique_index"]["statement"].startswith("create unique index concurrently on ")
     again = document(run_recon("init", "--json", url=four_dates.url))
-    assert again["ledger"] == {"existed": True, "created": False}
+    assert again["ledger"] == {"existed": True, "created": False, "upgraded": False}
 
 
 def test_init_builds_the_unique_index_once_no_duplicate_stands_in_its_way(four_dates: Database, run_recon: Run) -> None:

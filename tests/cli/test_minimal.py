@@ -140,7 +140,7 @@ def test_a_key_that_fails_is_passed_over_and_listed(database: Database, run_reco
     assert entry["error"].startswith("3 keys failed, first 1 T_FARM-1: ")
     shown = run_recon("minimal", "sequence", DAY, 2, url=database.url)
     assert shown.returncode == 4
-    assert "ERROR: 2024-04-20 settlement period 24, T_FARM-1: not this farm\n" in shown.stderr
+    assert "ERROR: 2024-04-20 settlement period 24, T_FARM-1: not this farm; change the check" in shown.stderr
     database.execute(f"drop trigger refuse on {TABLE}")
     document(run_recon("resume", "--json", url=database.url))
     assert oracle.stored(database) == oracle.calculations(rows)

@@ -88,6 +88,13 @@ def has_ledger(database: Database) -> bool:
 
 
 class TestBeforeAnythingIsChanged:
+    def test_a_dry_run_that_found_wrong_values_and_nothing_else_says_so(self, tables: Database, run_recon: Run) -> None:
+        repair = ("fix", "--repair", "stale", "--dry-run", "--json")
+        assert document(run_recon(*repair, url=tables.url), code=0)["reconciled"] is True
+        change(tables, of(DATES[0])[0], "bitcoin_mined = 2 * bitcoin_mined")
+        assert document(run_recon(*repair, url=tables.url), code=1)["reconciled"] is False
+        assert run_recon("fix", "--dry-run", url=tables.url).returncode == 0, "nobody asked for values"
+
     def test_a_dry_run_shows_every_row_and_why(self, spoiled: Database, run_recon: Run) -> None:
         before = whole_rows(spoiled)
         found = document(run_recon("fix", "--repair", ALL, "--dry-run", "--json", url=spoiled.url), code=1)

@@ -27,6 +27,9 @@ TABLE = "historical_bitcoin_calculations"
 DATES = days(DAY, 3)
 NOBODY = "postgresql://nobody@127.0.0.1:{port}/nothing"
 
+UMASK = os.umask(0)
+os.umask(UMASK)
+
 Run = Callable[..., Any]
 
 
@@ -161,7 +164,7 @@ class TestOut:
         checksum = json.loads(proof.read_text())["checksum"]
         assert done.stdout == f"3 dates, checksum {checksum}, written to {proof}\n"
         assert os.listdir(tmp_path) == ["proof.json"]
-        assert proof.stat().st_mode & 0o777 == 0o600
+        assert proof.stat().st_mode & 0o777 == 0o666 & ~UMASK
         said = document(run_recon("verify", "--out", proof, "--json", url=tables.url))
         assert said == {"schema_version": 1, "command": "verify", "out": str(proof), "checksum": checksum}
 
@@ -355,7 +358,7 @@ def test_the_server_enforces_that_it_only_reads(tables: Database, run_recon: Run
     tables.execute("create table seen (at timestamp)")
     tables.execute(
         "create function spy() returns boolean language plpgsql volatile as "
-        "$$ begin insert into seen values (now()); return true; end $$"
+        "$$ begin insert into public.seen values (now()); return true; end $$"
     )
     tables.execute("create view spied as select * from curtailment_records where spy()")
     done = run_recon("verify", "--curtailment-table", "spied", url=tables.url)

@@ -80,4 +80,4 @@ def test_diagnose_warns_of_one_on_either_table(database: Database, run_recon: Ru
     database.execute("update pg_index set indisvalid = false where indexrelid = 'half'::regclass")
     checks = json.loads(run_recon("diagnose", "--json", url=database.url).stdout)["checks"]
     (found,) = [check for check in checks if check["name"] == "invalid_index"]
-    assert (found["status"], found["advice"]) == ("warn", "DROP INDEX CONCURRENTLY half;")
+    assert (found["status"], found["advice"]) == ("warn", "DROP INDEX CONCURRENTLY public.half;")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -18,10 +15,10 @@ from recon.database import Session, connect
 from recon.errors import ConnectError, DatabaseError
 from recon.server_errors import is_transient
 from tests.databases import Database, make_template, new_database
+from tests.locales import german_locales
 from tests.servers import CONFIGURATION, Server, debian_programs, start_server
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-GERMAN = "de_DE.UTF-8"
 HBA = """
 local all all                trust
 host  all closed   0.0.0.0/0 reject
@@ -32,22 +29,14 @@ host  all all      0.0.0.0/0 md5
 
 @pytest.fixture(scope="module")
 def german_server() -> Iterator[Server]:
-    """PostgreSQL of Debian's packages with German messages; the locale is made in a directory of its own."""
+    """PostgreSQL of Debian's packages with German messages."""
     programs = debian_programs()
-    if programs is None or not shutil.which("localedef"):
-        pytest.skip("no PostgreSQL under /usr/lib/postgresql, or no localedef")
-    locales = Path(tempfile.mkdtemp(prefix="recon-locale-"))
-    locales.chmod(0o755)
-    made = subprocess.run(["localedef", "-i", "de_DE", "-f", "UTF-8", str(locales / GERMAN)], capture_output=True)
-    if made.returncode:
-        pytest.skip("no German locale can be made here (Debian: package locales)")
-    before = os.environ.get("LOCPATH")
-    os.environ["LOCPATH"] = str(locales)
-    try:
-        server = start_server(programs, f"{CONFIGURATION}\nlc_messages = '{GERMAN}'\n")
-    finally:
-        os.environ.pop("LOCPATH") if before is None else os.environ.update(LOCPATH=before)
-        shutil.rmtree(locales)
+    if programs is None:
+        pytest.skip("no PostgreSQL under /usr/lib/postgresql")
+    with german_locales("UTF-8") as german:
+        if not german:
+            pytest.skip("no German locale can be made here (Debian: package locales)")
+        server = start_server(programs, f"{CONFIGURATION}\nlc_messages = '{german['UTF-8']}'\n")
     try:
         make_template(server)
         (server.data_dir / "pg_hba.conf").write_text(HBA)

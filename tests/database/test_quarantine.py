@@ -58,7 +58,7 @@ COLUMNS = {
     "short": ("short", "'ab'"),
     "padded": ("char(5)", "'ab'"),
     "one": ('"char"', "'x'"),
-    "table_": ("regclass", "'curtailment_records'"),
+    "table_": ("regclass", "'pg_class'"),
     "net": ("inet", "'10.0.0.1'"),
     "point_": ("point", "'(1.5,-0)'"),
     "words": ("tsvector", """'''it''s'':1 b:2A'"""),

@@ -17,6 +17,8 @@ from tests.roles import READER, role_url
 
 Run = Callable[..., Any]
 
+PROBE = ("SELECT CURRENT_SCHEMA()", "set local synchronous_commit = local")
+"""What `diagnose` needs besides for its temporary table, which goes with its transaction."""
 READERS: dict[str, int] = {
     "status": 1,
     "status --values --deep": 1,
@@ -112,7 +114,7 @@ def test_commands_that_read_do_so_in_read_only_transactions(trapped: Database, r
         sessions = statements(tail(trapped.server.log, before))
         assert sum(map(len, sessions.values())) >= 4, command
         outside = [text for sent in sessions.values() for text in outside_a_read_only_transaction(sent)]
-        probes = [text for text in outside if "recon_probe" in text or text == "SELECT CURRENT_SCHEMA()"]
+        probes = [text for text in outside if "recon_probe" in text or text in PROBE]
         probes += [text for text in outside if probes and "begin isolation level read committed ;" in text]
         assert [text for text in outside if text not in probes] == [], command
         assert bool(probes) == (command == "diagnose")

@@ -14,6 +14,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from recon import database as driver
+from recon import stopping
 from recon.config import Settings, TableName, Timeouts
 from recon.database import connect, scan_with_connectorx
 from recon.errors import DatabaseError, ExitCode, Interrupted
@@ -159,13 +160,13 @@ class TestStopping:
         assert caught.value.sqlstate == "57014"
         assert session.rows("select 1 as n") == [{"n": 1}]
 
-    def test_the_order_to_stop_reaches_every_session_but_the_last_words(
-        self, database: Database, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(driver, "_stop", threading.Event())
-        monkeypatch.setattr(driver, "_stop_code", [])
-        with connect(database.settings) as session, connect(database.settings, last_words=True) as last:
-            stopper = threading.Timer(0.3, driver.stop_all, [ExitCode.TERMINATED])
+    def test_the_order_to_stop_reaches_every_session_but_the_last_words(self, database: Database) -> None:
+        with (
+            stopping.own() as stop,
+            connect(database.settings) as session,
+            connect(database.settings, last_words=True) as last,
+        ):
+            stopper = threading.Timer(0.3, driver.stop_all, [ExitCode.TERMINATED, stop])
             stopper.start()
             with pytest.raises(Interrupted) as caught:
                 session.execute("select pg_sleep(30)")

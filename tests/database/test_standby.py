@@ -86,4 +86,4 @@ def test_one_that_leaves_during_a_commit_is_named_by_who_waits(own_server: Serve
 
 def _write(session: Any) -> None:
     with suppress(ReconError), session.transaction():
-        session.execute("create table written (a integer)")
+        session.execute("create table public.written (a integer)")

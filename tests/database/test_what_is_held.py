@@ -242,6 +242,43 @@ class TestRowsWithoutADate:
         assert "5 source rows cannot be priced" in done.stderr
         assert "15 orphan, 15 of them without a date" in done.stdout
 
+    REPAIR = ("fix", "--repair", "orphan", "--yes", "--max-changes", "100%", "--json")
+
+    def test_a_repair_of_orphans_removes_them_and_a_restore_puts_them_back(
+        self, undated: Database, run_recon: Run
+    ) -> None:
+        before = undated.rows(f"select c::text from {TABLE} c order by 1")
+        dry = document(run_recon(*self.REPAIR, "--dry-run", url=undated.url), 1)
+        assert (dry["undated"], dry["removed"]) == (15, 0)
+        done = document(run_recon(*self.REPAIR, url=undated.url), 0)
+        assert (done["undated"], done["removed"], done["reconciled"]) == (15, 15, True)
+        assert oracle.stored(undated) == oracle.calculations(source_rows([DAY]))
+        document(run_recon("status", "--json", url=undated.url), 0)
+        back = document(run_recon("quarantine", "restore", done["run_id"], "--yes", "--json", url=undated.url), 0)
+        assert back["restored"] == 15
+        assert undated.rows(f"select c::text from {TABLE} c order by 1") == before
+
+    def test_only_where_the_window_is_open_on_their_side(self, undated: Database, run_recon: Run) -> None:
+        done = document(run_recon(*self.REPAIR, "--from", str(DAY), url=undated.url), 0)
+        assert (done["undated"], undated.count(TABLE, "settlement_date > '9999-12-31'")) == (6, 0)
+        assert undated.count(TABLE, "settlement_date is null or settlement_date < '0001-01-01'") == 9
+
+    def test_they_count_as_changes(self, undated: Database, run_recon: Run) -> None:
+        refused = run_recon(*self.REPAIR[:-2], "14", "--json", url=undated.url)
+        assert document(refused, 2)["error"]["code"] == "max_changes"
+        assert undated.count(TABLE, "settlement_date is null") == 3
+
+    def test_they_stay_where_others_would_lose_something(self, undated: Database, run_recon: Run) -> None:
+        undated.execute(f"create table payouts (calc_id int references {TABLE} (id) on delete cascade)")
+        refused = document(run_recon(*self.REPAIR, url=undated.url), 2)
+        assert "payouts" in refused["error"]["message"]
+        assert undated.count(TABLE, "settlement_date is null") == 3
+
+    def test_a_table_that_keeps_them_is_said(self, undated: Database, run_recon: Run) -> None:
+        plant(undated, "before delete", "return null;")
+        done = run_recon(*self.REPAIR, url=undated.url)
+        assert (document(done, 4)["reconciled"], undated.count(TABLE, "settlement_date is null")) == (False, 3)
+
     @pytest.mark.parametrize(
         "command", ["analyze", "fix", "report --out r.html", "verify", "daily --today 2024-04-20", "diagnose"]
     )

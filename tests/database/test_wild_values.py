@@ -76,16 +76,6 @@ class TestTheSource:
         assert "numeric(10,8)" in failed["error"]
         assert database.count(TABLE) == 3
 
-    def test_a_machine_out_of_this_world_fails_its_dates_with_the_key(
-        self, database: Database, run_recon: Run, tmp_path: Path
-    ) -> None:
-        database.add_curtailment(*GOOD)
-        miners = tmp_path / "miners.csv"
-        miners.write_text("miner_model,hashrate_ths,power_w\nTOO_GOOD,1e38,1\n")
-        found = document(run_recon("fix", "--miners", miners, "--json", url=database.url), 4)
-        assert {entry["status"] for entry in found["dates"]} == {"failed"}
-        assert f"{DAY} 1 T_A-1 TOO_GOOD" in found["dates"][-1]["error"]
-
 
 WILD = [
     *(("bitcoin_mined", value) for value in ("1e400", "-Infinity", "1e-400")),

@@ -181,6 +181,7 @@ class TestParametersOfOtherPrograms:
         ("query", "words"),
         [
             ("sslmode=no-verify", "sslmode=no-verify, which is not understood; sslmode=require"),
+            ("pgbouncer=maybe", "pgbouncer=maybe, which is not understood; pgbouncer is one of true, false"),
             ("sslmode=", "sslmode="),
             ("SSLMODE=require", "SSLMODE=require"),
             ("ssl=no-verify", "ssl=no-verify"),

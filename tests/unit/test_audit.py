@@ -265,11 +265,12 @@ class TestDoomed:
         assert set(taken.get_column("verdict")) <= {*WRONG, *SURPLUS}
 
     @pytest.mark.parametrize(
-        ("repairs", "removed"), [({"stale"}, []), ({"duplicate"}, [2, 4]), ({"orphan"}, [6, 7]), (ALL, [2, 4, 6, 7])]
+        ("repairs", "removed"),
+        [({"stale"}, []), ({"duplicate"}, [2, 4]), ({"orphan"}, [6, 7, 8]), (ALL, [2, 4, 6, 7, 8])],
     )
     def test_rows_are_removed_only_as_duplicates_and_orphans(self, repairs: set[str], removed: list[int]) -> None:
         """And of several rows none of which agrees one stays, to be given the right values."""
-        found = judged(*self.ROWS, unpriceable=[(DAY, 4, "T_A-1")])
+        found = judged(*self.ROWS)
         taken = doomed(found.lazy(), frozenset(repairs)).filter(pl.col("action") == "remove").collect()
         assert sorted(map(int, taken.get_column("row_id"))) == removed
 
