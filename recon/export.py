@@ -33,6 +33,7 @@ from recon.tables import (
     read_values,
     scope,
     scope_of_periods,
+    undated,
 )
 from recon.window import Window
 
@@ -287,7 +288,8 @@ def _report(
 ) -> ExportReport:
     counts = pl.concat([pl.DataFrame(schema=gaps.COUNTS), *(chunk.counts for chunk in facts)])
     judged = values.combined([chunk.values for chunk in facts], moment.check.tolerance)
-    status = Status(manifest.window, manifest.models, source, counts, judged)
+    astray = undated(moment.session, moment.layout, manifest.window)
+    status = Status(manifest.window, manifest.models, source, counts, judged, undated=astray)
     with_keys = source.filter(pl.col("keys") > 0).get_column("settlement_date")
     unknown = moment.reference.terms(with_keys).filter(pl.any_horizontal(pl.all().is_null()))
     blocked = tuple(unknown.get_column("settlement_date"))

@@ -106,14 +106,18 @@ def standing(found: Status) -> str:
     return "reconciled" if found.total("expected") else "nothing to reconcile"
 
 
+def _unseen(found: Status) -> str:
+    """Which values nobody has compared, as the end of a line."""
+    if found.values and found.values.blocked:
+        return f"; {found.values.blocked:,} values not compared: no difficulty is known for their dates"
+    return "" if found.values_compared else "; values not compared"
+
+
 def verdict(call: Call, found: Status) -> None:
     """The one line that says whether the tables agree."""
     matched, expected = f"{found.total('matched'):,}", f"{found.total('expected'):,}"
-    unseen = "" if found.values_compared else "; values not compared"
-    if found.values and found.values.blocked:
-        unseen = f"; {found.values.blocked:,} values not compared: no difficulty is known for their dates"
     why = {
-        "reconciled": f"{matched} of {expected}, nothing twice, nothing extra{unseen}",
+        "reconciled": f"{matched} of {expected}, nothing twice, nothing extra{_unseen(found)}",
         "not reconciled": _left(found),
         "nothing to reconcile": "no curtailment to price in this window",
     }
@@ -159,7 +163,8 @@ def report(call: Call, found: Status, out: Path) -> None:
     warn_invalid(found)
     if call.json:
         return call.print_json(found.to_dict(call.command) | {"out": str(out)})
-    call.say(f"{out}: {counted(found.date_totals['total'], 'date')}, {standing(found)}")
+    seen = _unseen(found) if standing(found) == "reconciled" else ""
+    call.say(f"{out}: {counted(found.date_totals['total'], 'date')}, {standing(found)}{seen}")
 
 
 def worst_dates(call: Call, found: Status) -> None:

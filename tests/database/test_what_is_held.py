@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -241,6 +242,15 @@ class TestRowsWithoutADate:
         done = run_recon("status", url=undated.url)
         assert "5 source rows cannot be priced" in done.stderr
         assert "15 orphan, 15 of them without a date" in done.stdout
+
+    def test_an_export_beside_them_is_not_called_reconciled(
+        self, undated: Database, run_recon: Run, tmp_path: Path
+    ) -> None:
+        done = run_recon("export", "--out", tmp_path / "slice", url=undated.url)
+        assert (done.returncode, done.stdout.splitlines()[-1]) == (
+            1,
+            "not reconciled: 0 missing, 0 duplicate, 15 orphan, 15 of them without a date, 0 wrong",
+        )
 
     REPAIR = ("fix", "--repair", "orphan", "--yes", "--max-changes", "100%", "--json")
 
