@@ -76,13 +76,13 @@ class Thief(pipeline.Watcher):
 def test_a_run_that_lost_it_stops_and_what_it_committed_stays(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dates = days(DAY, 8)
+    dates = days(DAY, 60)  # more than two workers finish while the loss is noticed
     fill(database, source_rows(dates, farms=1, periods=(1,)))
     monkeypatch.setattr(leases, "RENEW_EVERY_S", 0.0)
     monkeypatch.setattr(pipeline, "MAX_CHUNK_ROWS", 3)
     known = reference.load(None, None, None, Path("nowhere"))
     with pytest.raises(IncompleteError, match="another 'recon daily' has begun since") as caught:
-        daily.daily(database.settings, known, dates[-1], 8, run_id="slow", watcher=Thief(database))
+        daily.daily(database.settings, known, dates[-1], 60, run_id="slow", watcher=Thief(database))
     assert caught.value.code == "lease_lost"
     assert database.scalar("select status from recon.runs") == "failed"
     recorded = database.scalar("select sum(inserted)::int from recon.run_dates")

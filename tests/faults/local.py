@@ -39,7 +39,7 @@ def clock_set_back(trial: Trial) -> None:
     assert unfinished(trial.database)
 
 
-@fault("a full disk for the log file", impossible=no_full_disk)
+@fault("a full disk for the log file", sees="the log file /dev/full cannot be written", impossible=no_full_disk)
 def log_on_a_full_disk(trial: Trial) -> None:
     trial.recon(*SLOWLY, "--log-file", FULL)
 
