@@ -17,7 +17,7 @@ import pytest
 
 from recon import extras
 from tests import oracle
-from tests.builders import days, fill, source_rows
+from tests.builders import DAY, days, fill, source_rows
 from tests.databases import Database
 from tests.roles import READER, role_url
 
@@ -205,3 +205,16 @@ def test_without_the_extra_one_line_says_what_to_install(environment: dict[str, 
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"recon: a report needs altair; {extras.install('report')}\n"
+
+
+def test_a_page_of_wrong_values_that_nobody_compared_is_not_called_more_than_that(
+    database: Database, run_recon: Run, tmp_path: Path
+) -> None:
+    database.add_calculations(*((*row[:4], 2, 3) for row in oracle.calculations(fill(database, source_rows([DAY])))))
+    out = tmp_path / "report.html"
+    for options, code, line in (
+        ([], 0, "1 date, reconciled; values not compared"),
+        (["--values"], 1, "1 date, not reconciled"),
+    ):
+        done = run_recon("report", "--out", out, *options, url=database.url)
+        assert (done.returncode, done.stdout.strip()) == (code, f"{out}: {line}")
