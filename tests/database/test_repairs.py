@@ -144,10 +144,10 @@ class TestRemovals:
         tables.add_calculations((DAY, 1, "T_GONE-1", "S9", 1, 1))
         before = tables.whole_rows()
         shown = run_recon(*EVERYTHING, "--dry-run", url=tables.url)
-        assert (shown.returncode, "1 rows would be removed, and others would lose" in shown.stdout) == (1, True)
+        assert (shown.returncode, "1 row would be removed, and others would lose" in shown.stdout) == (1, True)
         done = run_recon(*EVERYTHING, "--yes", url=tables.url)
         assert (done.returncode, done.stdout) == (2, ""), done.stderr
-        assert "1 rows would be removed, and others would lose something by it: " in done.stderr
+        assert "1 row would be removed, and others would lose something by it: " in done.stderr
         assert "leave duplicate and orphan out of --repair" in done.stderr
         assert tables.whole_rows() == before
         spoil(tables)
