@@ -28,7 +28,8 @@ from recon.tables import (
     read_done,
     read_keys,
     read_keys_and_state,
-    read_survey,
+    read_state,
+    read_stored,
     scope,
     source_state,
 )
@@ -87,7 +88,7 @@ def fill(
             session.execute("set local synchronous_commit = off")
         with stage("read"):
             repaired = _repaired(session, layout, job, where)
-            before = stored_sums(read_survey(session, layout, "survey_stored", where))
+            before = stored_sums(read_stored(session, layout, where))
             parts = [where] if only is not None else _parts(session, layout, job, dates)
         lots = [_fill_part(session, layout, job, part, only) for part in parts]
         lot = lots[0] if len(lots) == 1 else _together(lots)
@@ -106,9 +107,12 @@ def fill(
 
 @dataclass(frozen=True)
 class _Lot:
-    """What was read and written of a scope: SOURCE_STATE, verification.written and gaps.COUNTS."""
+    """What was read and written of a scope: SOURCE_STATE, its keys as the survey counts them (one row per settlement
+    date: keys, checksum), verification.written and gaps.COUNTS.
+    """
 
     state: pl.DataFrame
+    source: pl.DataFrame
     totals: pl.DataFrame
     counts: pl.DataFrame
 
@@ -144,16 +148,19 @@ def _fill_part(
     with stage("price"):
         whole = only is None and "missing" in job.mending.repairs
         counts = gaps.after(keys, list(job.reference.models), done, rows, all_gaps=whole)
-        return _Lot(state, written(rows), counts)
+        checksum = pl.col("key_hash").cast(pl.Int128).sum().cast(pl.String)
+        source = keys.group_by("settlement_date").agg(keys=pl.len().cast(pl.Int64), checksum=checksum)
+        return _Lot(state, source, written(rows), counts)
 
 
 def _together(lots: Sequence[_Lot]) -> _Lot:
     """The same of several scopes of one date."""
     states = pl.concat(lot.state for lot in lots).group_by("settlement_date")
-    volumes = pl.col("volumes").cast(pl.Int128).sum().cast(pl.String)
+    volumes, checksum = (pl.col(name).cast(pl.Int128).sum().cast(pl.String) for name in ("volumes", "checksum"))
     state = states.agg(pl.col("source_rows").sum(), volumes)
+    source = pl.concat(lot.source for lot in lots).group_by("settlement_date").agg(pl.col("keys").sum(), checksum)
     counts = gaps.together([lot.counts for lot in lots])
-    return _Lot(source_state(state), together(lot.totals for lot in lots), counts)
+    return _Lot(source_state(state), source, together(lot.totals for lot in lots), counts)
 
 
 def lock(session: Session, layout: Layout, dates: Sequence[date]) -> None:
@@ -225,15 +232,14 @@ def _verified(
     """Asks the server what it holds now: gaps.COUNTS of the scope; raises when that is not what it held `before` and
     what was written, or when the source is no longer in the state it was priced in.
     """
-    stored = read_survey(session, layout, "survey_stored", where)
+    stored = read_stored(session, layout, where)
     column = layout.stored_columns["difficulty"]
     new = written_sums(lot.totals, is_float=column.is_float, decimals=column.decimals)
     for line in discrepancies(before, new, stored_sums(stored)):
         raise _changed(line)
-    source = read_survey(session, layout, "survey_source", where)
-    if not lot.state.equals(source_state(source)):
+    if not lot.state.equals(read_state(session, layout, where)):
         raise _changed("the curtailment changed while it was read")
-    settled, disputed = gaps.judge(source, stored, list(job.reference.models))
+    settled, disputed = gaps.judge(lot.source, stored, list(job.reference.models))
     return pl.concat([settled, lot.counts.filter(pl.col("settlement_date").is_in(disputed))])
 
 

@@ -332,14 +332,10 @@ def within(window: Window) -> str:
 def survey_query(layout: Layout, name: str, condition: str, *, sums: bool = False) -> str:
     """SQL for one table's aggregates per date (survey_source, survey_stored or stored_btc).
 
-    sums: with those of the volumes (SOURCE_STATE) or of the values (verification.Sums).
+    sums: of the calculations, with those of verification.Sums.
     """
-    sides = {"survey_source": ("survey_volumes", "volume_hash"), "survey_stored": ("survey_values", "")}
-    of_values, of_rows = sides.get(name, ("", "")) if sums else ("", "")
-    added = {
-        part: sql(file, **layout.parts) if file else "" for part, file in (("sums", of_values), ("hashed", of_rows))
-    }
-    return sql(name, **layout.parts, within=condition, **added)
+    added = sql("survey_values", **layout.parts) if sums else ""
+    return sql(name, **layout.parts, within=condition, sums=added)
 
 
 def aggregate(session: Session, layout: Layout, window: Window, name: str) -> pl.DataFrame:
@@ -450,10 +446,15 @@ def read_keys_and_state(session: Session, layout: Layout, where: dict[str, str])
     return keys.select(HASHED_ENERGY.keys()).cast(pl.Schema(HASHED_ENERGY)), source_state(states)
 
 
-def read_survey(session: Session, layout: Layout, name: str, where: dict[str, str]) -> pl.DataFrame:
-    """What the survey (`survey_source` or `survey_stored`) says of a scope now, with the sums that are verified."""
+def read_state(session: Session, layout: Layout, where: dict[str, str]) -> pl.DataFrame:
+    """SOURCE_STATE as of now."""
+    return source_state(session.frame(sql("source_state", **layout.parts, **where)))
+
+
+def read_stored(session: Session, layout: Layout, where: dict[str, str]) -> pl.DataFrame:
+    """What the survey says of the calculations of a scope now, with the sums that are verified."""
     condition = f"settlement_date = any ({where['dates']}) and {where['periods']}"
-    return session.frame(survey_query(layout, name, condition, sums=True))
+    return session.frame(survey_query(layout, "survey_stored", condition, sums=True))
 
 
 def source_state(frame: pl.DataFrame) -> pl.DataFrame:

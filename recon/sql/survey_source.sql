@@ -6,9 +6,9 @@ select
     count(*) as source_rows,
     count(*) - count(key_hash) as invalid,
     count(distinct key_hash) as keys,
-    coalesce(sum(distinct key_hash), 0)::text as checksum{sums}
+    coalesce(sum(distinct key_hash), 0)::text as checksum
 from (
-    select settlement_date, case when {priceable} then {key_hash} end as key_hash{hashed}
+    select settlement_date, case when {priceable} then {key_hash} end as key_hash
     from {source} s
     where {within}
 ) hashed

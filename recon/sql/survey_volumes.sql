@@ -1,2 +1,0 @@
-,
-    coalesce(sum(volume_hash), 0)::text as volumes

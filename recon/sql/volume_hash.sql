@@ -1,1 +1,0 @@
-, hash_numeric_extended({volume}, {key_hash}) as volume_hash
