@@ -76,7 +76,7 @@ def fill(
 ) -> Filled:
     """Fills every gap of some whole dates: rows, verification and ledger line commit together, or nothing does.
 
-    `only` (KEYs) narrows the work to those keys; their dates then stay pending, and every key is read back by itself.
+    `only` (KEYs) narrows the work to those keys; their dates then stay pending.
     A DatabaseError (`code` "changed") says that the source or a rival's rows changed meanwhile, or that the server
     holds something else than was computed.
     """
