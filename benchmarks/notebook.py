@@ -6,6 +6,8 @@ The database is RECON_DATABASE_URL, or the embedded one that `recon demo` has fi
 given, or in `slice`. Editors that know percent cells run it cell by cell.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 from pathlib import Path

@@ -27,7 +27,7 @@ def hide_pandas() -> None:
 def recon() -> None:
     """The program as it is installed."""
     hide_pandas()
-    from recon.cli import run
+    from recon.cli.process import run
 
     sys.argv[:] = ["recon", *sys.argv[2:]]
     run()
@@ -38,19 +38,21 @@ def engine(case: str, url: str) -> dict[str, Any]:
     hide_pandas()
     from datetime import date
 
-    from recon import pipeline, reference
-    from recon.config import Settings
-    from recon.parameters import Pace
-    from recon.window import Window
+    from recon.core.settings import Settings
+    from recon.core.window import Window
+    from recon.reconcile import fix, survey, value_check
+    from recon.reconcile.request import Pace
+    from recon.reconcile.watcher import Watcher
+    from recon.reference import reference
 
     settings, terms = Settings(database_url=url), reference.load(None, None, None, Path())
-    checks = {"status": None, "values": pipeline.ValueCheck()}
+    checks = {"status": None, "values": value_check.ValueCheck()}
 
     def once(window: Window) -> Any:
         if case in checks:
-            return pipeline.status(settings, terms, window, name="engine", check=checks[case])
-        watcher = pipeline.Watcher()
-        return pipeline.fix(settings, terms, window, Pace(), command="fix", run_id="engine", watcher=watcher)
+            return survey.status(settings, terms, window, name="engine", check=checks[case])
+        watcher = Watcher()
+        return fix.fix(settings, terms, window, Pace(), command="fix", run_id="engine", watcher=watcher)
 
     once(Window(date(2000, 1, 1), date(2000, 6, 1)))
     started = time.perf_counter()

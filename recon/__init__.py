@@ -6,11 +6,11 @@ frozen reports; see recon.api. What is heavy is loaded by the first of them that
 
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from recon.core.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from recon.api import Explanation, FixReport, Options, Proof, Status, explain, fix, plan, status, verify
-    from recon.errors import (
+    from recon.core.errors import (
         ConnectError,
         DatabaseError,
         DataFileError,
@@ -54,7 +54,7 @@ if not TYPE_CHECKING:  # a type checker is to complain of names that are not the
             raise AttributeError(f"module 'recon' has no attribute {name!r}")
         from importlib import import_module
 
-        errors = import_module("recon.errors")
+        errors = import_module("recon.core.errors")
         return getattr(errors if hasattr(errors, name) else import_module("recon.api"), name)
 
     def __dir__() -> list[str]:

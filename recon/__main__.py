@@ -1,6 +1,8 @@
 """`python -m recon`."""
 
-from recon.cli import run
+from __future__ import annotations
+
+from recon.cli.process import run
 
 if __name__ == "__main__":
     run()

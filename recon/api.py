@@ -24,18 +24,26 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack, cast
 
-from recon import embedded, explanation, export_check, pipeline, proof, reference
-from recon.address import EMBEDDED
-from recon.audit import Tolerance
-from recon.config import ChangeLimit, Fleet, Order, Reader, Settings, parse_repairs, parse_settings, parse_workers
-from recon.errors import UsageError
-from recon.explanation import Explanation
-from recon.interruption import interruptible
-from recon.parameters import Mending, Pace
-from recon.proof import Proof
-from recon.reference import Reference
-from recon.report import FixReport, Status
-from recon.window import Window, parse_date
+from recon.core.address import EMBEDDED
+from recon.core.environment import parse_settings
+from recon.core.errors import UsageError
+from recon.core.settings import ChangeLimit, Fleet, Order, Reader, Settings, parse_repairs, parse_workers
+from recon.core.window import Window, parse_date
+from recon.export import check as export_check
+from recon.postgres.embedded import lifecycle
+from recon.postgres.interruption import interruptible
+from recon.reconcile import fix as reconcile_fix
+from recon.reconcile import proof, survey, value_check, watcher
+from recon.reconcile.proof import Proof
+from recon.reconcile.report import FixReport
+from recon.reconcile.request import Pace
+from recon.reconcile.status import Status
+from recon.reference import reference
+from recon.reference.reference import Reference
+from recon.values import explanation
+from recon.values.explanation import Explanation
+from recon.values.policy import Mending
+from recon.values.tolerance import Tolerance
 
 __all__ = ["Explanation", "FixReport", "Options", "Proof", "Status", "explain", "fix", "plan", "status", "verify"]
 
@@ -97,11 +105,11 @@ def status(
     from_export: the directory of an export to look at instead; no database is asked. `.dates`, `.incomplete` and
     `.months` are frames, with a column `wrong` that is null without `values`.
     """
-    window, check = _window(first, last), pipeline.ValueCheck(Tolerance(atol, rtol), parse_workers(str(workers)))
+    window, check = _window(first, last), value_check.ValueCheck(Tolerance(atol, rtol), parse_workers(str(workers)))
     asked = _asked("status", options, database=from_export is None)
     if from_export is not None:
         return export_check.status(Path(from_export), asked.settings, asked.reference, window, check)
-    return pipeline.status(
+    return survey.status(
         asked.settings, asked.reference, window, name=asked.name, deep=deep, check=check if values else None
     )
 
@@ -185,7 +193,7 @@ def _asked(command: str, options: Options, *, database: bool = True, read_only: 
     parsed = {name: _choice(PARSED[name], name, given[name]) for name in PARSED if given[name] is not None}
     settings = replace(parse_settings(given | parsed, database=database), read_only=read_only)
     if settings.database_url == EMBEDDED:
-        settings = replace(settings, database_url=embedded.start(settings.home, new=False))
+        settings = replace(settings, database_url=lifecycle.start(settings.home, new=False))
     files = (settings.miners_file, settings.difficulty_file, settings.subsidy_file)
     return _Asked(command, secrets.token_hex(4), settings, reference.load(*files, settings.home))
 
@@ -209,14 +217,14 @@ def _fix(
             what = f"{rows:,} stored rows would be replaced or removed"
             raise UsageError(what, "look at them with recon.plan, then give yes=True", code="consent")
 
-    return pipeline.fix(
+    return reconcile_fix.fix(
         asked.settings,
         asked.reference,
         window,
         pace,
         command=asked.command,
         run_id=asked.run_id,
-        watcher=pipeline.Watcher(),
+        watcher=watcher.Watcher(),
         dry_run=dry_run,
         mending=mending,
         confirm=confirm,

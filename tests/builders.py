@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from recon.schema import CALC_KEY_SCHEMA, ENERGY, KEY_SCHEMA, MINERS
+from recon.core.schema import CALC_KEY_SCHEMA, ENERGY, KEY_SCHEMA, MINERS
 from tests.databases import Database
 from tests.oracle import MINERS as FIGURES
 from tests.oracle import Source

@@ -12,7 +12,7 @@ from typing import Any
 
 import adbc_driver_postgresql.dbapi as adbc
 
-from recon.config import Settings
+from recon.core.settings import Settings
 from tests.servers import Server
 
 TABLES = """

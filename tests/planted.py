@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import product
 
-from recon.database import files
+from recon.postgres.session import files
 from tests.databases import Database
 
 TYPES = ("text", "name", "int2", "int4", "int8", "numeric", "float8", "date", "timestamptz", "interval", "oid", "jsonb")

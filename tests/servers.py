@@ -24,8 +24,8 @@ from typing import Any
 
 import adbc_driver_postgresql.dbapi as adbc
 
-from recon import embedded
-from recon.embedded_server import programs
+from recon.postgres.embedded import lifecycle
+from recon.postgres.embedded.server import location, programs
 
 CONFIGURATION = """
 listen_addresses = '127.0.0.1'
@@ -246,8 +246,8 @@ def temporary_home() -> Iterator[Path]:
     try:
         yield home
     finally:
-        if (embedded.location(home) / "server").exists():
-            embedded.reset(home)
+        if (location(home) / "server").exists():
+            lifecycle.reset(home)
         shutil.rmtree(home)
 
 

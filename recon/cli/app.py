@@ -8,13 +8,26 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from recon import __version__
-from recon.advice import called
-from recon.cli import commands, config, demo, diagnose, difficulty, export, minimal, proof, quarantine, report, sample
-from recon.cli.call import ENDINGS, LOG, logs_json, program, visible
+from recon.cli.call import ENDINGS, program
+from recon.cli.commands import (
+    config,
+    demo,
+    diagnose,
+    difficulty,
+    export,
+    fix,
+    minimal,
+    quarantine,
+    report,
+    sample,
+    verify,
+)
+from recon.cli.common import give_options, take_common
+from recon.cli.log import LOG, logs_json, visible
 from recon.cli.manual import ManualFormat
-from recon.cli.options import give_options, take_common
-from recon.errors import MEANINGS, ExitCode, ReconError, UsageError
+from recon.core.errors import MEANINGS, ExitCode, ReconError, UsageError
+from recon.core.suggestions import called
+from recon.core.version import __version__
 
 EXIT_CODES = "; ".join(f"{code:d} {meaning}" for code, meaning in MEANINGS.items())
 EPILOG = f"Exit codes: {EXIT_CODES}. 'recon help-all' has the risks, output, exit codes and examples of every command."
@@ -47,11 +60,11 @@ def _common(
     """Keeps historical_bitcoin_calculations in exact agreement with curtailment_records, and proves it."""
 
 
-commands.add_to(app)
+fix.add_to(app)
 diagnose.add_to(app)
 minimal.add_to(app)
 quarantine.add_to(app)
-proof.add_to(app)
+verify.add_to(app)
 report.add_to(app)
 export.add_to(app)
 difficulty.add_to(app)

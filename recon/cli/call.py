@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import secrets
 import shlex
 import sys
@@ -14,36 +13,26 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
-from recon.address import EMBEDDED
-from recon.cli.waiting import waiting
-from recon.config import LogFormat, Settings, Timeouts
-from recon.errors import ReconError, UsageError
+from recon.cli.log import LOG, log_json, logs_json, start_logging, visible
+from recon.cli.show.waiting import waiting
+from recon.core.address import EMBEDDED
+from recon.core.errors import ReconError, UsageError
+from recon.core.settings import LogFormat, Settings, Timeouts
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from recon.engine import Engine
-    from recon.reference import Reference
+    from recon.reconcile.engine import Engine
+    from recon.reference.reference import Reference
 
-LOG = logging.getLogger("recon")
 ENDINGS: list[Callable[[ReconError], None]] = []
 """Told the error that ends the command, on whichever thread it is found: see `recon.cli.night`."""
 REPEATED: list[str] = []
 """The options of the command line that say which tables are meant, and by which reference data they are judged."""
 MAKING_A_SERVER = ("demo", "sample load")
 """The commands that have something to put into an embedded server that is new."""
-CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
-
-
-def visible(text: str) -> str:
-    """What a terminal shows and does not obey, whatever a farm is called.
-
-    >>> print(visible("T_\x1b[31m-1"))
-    T_\\x1b[31m-1
-    """
-    return text.translate(CONTROLS)
 
 
 def program() -> str:
@@ -82,11 +71,11 @@ class Call:
         """The settings; with the embedded server started where it is the database."""
         if self._settings.database_url != EMBEDDED:
             return self._settings
-        from recon import embedded
+        from recon.postgres.embedded import lifecycle
 
         new = self.command in MAKING_A_SERVER
         with waiting("starting the embedded server", self.progress, drawn=self.shows_progress):
-            return replace(self._settings, database_url=embedded.start(self.home, new=new))
+            return replace(self._settings, database_url=lifecycle.start(self.home, new=new))
 
     def at(self, database_url: str) -> Call:
         """The same call on another database."""
@@ -116,7 +105,7 @@ class Call:
     @cached_property
     def reference(self) -> Reference:
         """Miner models, difficulty and subsidies."""
-        from recon.reference import load
+        from recon.reference.reference import load
 
         s = self._settings
         return load(s.miners_file, s.difficulty_file, s.subsidy_file, s.home, datetime.now(UTC).date())
@@ -141,7 +130,7 @@ class Call:
 
     @staticmethod
     def _profile() -> dict[str, dict[str, Any]]:
-        from recon import profile
+        from recon.postgres import profile
 
         return profile.totals()
 
@@ -184,105 +173,9 @@ class Call:
 
 def write_out(path: Path, text: str) -> None:
     """What `--out` asks for: the whole file or none of it; UsageError where it cannot be written."""
-    from recon.files import replace_text
+    from recon.core.files import replace_text
 
     try:
         replace_text(path, text)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}", "name another file with --out") from None
-
-
-class TextLines(logging.Formatter):
-    """One line per record, whatever is in it."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The record as the pattern says."""
-        return visible(super().format(record)).replace("\n", "\\n")
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object per log line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """time, level, message and whatever fields the line carries."""
-        line = {"time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"), "level": record.levelname.lower()}
-        line |= {"message": record.getMessage()} | getattr(record, "fields", {})
-        return json.dumps(line, ensure_ascii=False)
-
-
-def logs_json() -> bool:
-    """Whether stderr takes JSON lines and nothing else."""
-    return bool(LOG.handlers) and isinstance(LOG.handlers[0].formatter, JsonLines)
-
-
-def log_json(message: str, **fields: Any) -> None:
-    """A JSON line on stderr of what a person would be shown there, whatever its level."""
-    extra = {"fields": fields}
-    LOG.handlers[0].handle(LOG.makeRecord(LOG.name, logging.INFO, "", 0, "%s", (message,), None, extra=extra))
-
-
-class _Screen(logging.StreamHandler[TextIO]):
-    """Log lines on stderr; where nobody can read them any more, the work goes on."""
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 logging's own name
-        """Nothing: there is no place left to say it."""
-
-
-class _LogFile(logging.Handler):
-    """The log file. A line is one write, so that nothing of it waits to be lost, and several runs may share a file."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._path = path
-        self._lost = 0
-        try:
-            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        except (OSError, ValueError) as error:
-            raise _unwritable(path, error) from None
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """The line; what cannot be written never stops the work, but is said, at the first line."""
-        left = f"{self.format(record)}\n".encode("utf-8", "backslashreplace")
-        try:
-            while left:
-                left = left[os.write(self._file, left) :]
-        except OSError as error:
-            self._lost += 1
-            if self._lost == 1:
-                _warn_on_screen(str(_unwritable(self._path, error)))
-
-    def close(self) -> None:
-        """Ends it."""
-        with suppress(OSError):
-            os.close(self._file)
-        super().close()
-
-
-def _unwritable(path: Path, error: Exception) -> UsageError:
-    reason = getattr(error, "strerror", None) or error
-    return UsageError(f"the log file {path} cannot be written: {reason}", "name another with --log-file")
-
-
-def _warn_on_screen(text: str) -> None:
-    """On stderr alone, even with --quiet: the log has no place for it."""
-    record = LOG.makeRecord(LOG.name, logging.ERROR, "", 0, "%s", (text,), None)
-    LOG.handlers[0].handle(record)
-
-
-def start_logging(settings: Settings) -> None:
-    """Sends the log to stderr (warnings; with -v everything) and to the log file (everything)."""
-    while LOG.handlers:
-        LOG.handlers.pop().close()
-    LOG.setLevel(logging.DEBUG)
-    LOG.propagate = False
-    on_screen = _Screen(sys.stderr)
-    on_screen.setLevel(logging.ERROR if settings.quiet else logging.DEBUG if settings.verbose else logging.WARNING)
-    text = TextLines("%(levelname)s: %(message)s")
-    in_file = TextLines("%(asctime)s %(levelname)s %(message)s")
-    as_json = JsonLines() if settings.log_format is LogFormat.JSON else None
-    on_screen.setFormatter(as_json or text)
-    LOG.addHandler(on_screen)
-    if settings.log_file:
-        handler = _LogFile(settings.log_file)
-        handler.setFormatter(as_json or in_file)
-        LOG.addHandler(handler)

@@ -8,9 +8,10 @@ from typing import Any
 
 import typer
 
-from recon.address import EMBEDDED
 from recon.cli.options import COMMON
-from recon.config import Settings, Timeouts, parse_settings
+from recon.core.address import EMBEDDED
+from recon.core.environment import parse_settings
+from recon.core.settings import Settings, Timeouts
 
 QUICKLY = Timeouts(connect_s=1, statement_s=1, lock_s=1)
 OFFERED = 30
@@ -51,12 +52,12 @@ def _from_the_program_down(ctx: Any) -> Iterator[Any]:
 
 
 def _runs(settings: Settings) -> list[dict[str, Any]]:
-    from recon import pipeline
+    from recon.postgres import ledger
 
     if settings.database_url == EMBEDDED:
-        from recon import embedded
+        from recon.postgres.embedded import lifecycle, server
 
-        if not (embedded.location(settings.home) / "server").exists():
+        if not (server.location(settings.home) / "server").exists():
             return []  # only a demo makes one
-        settings = replace(settings, database_url=embedded.start(settings.home))
-    return pipeline.history(settings, None, name="recon/completion")[0]
+        settings = replace(settings, database_url=lifecycle.start(settings.home))
+    return ledger.history(settings, None, name="recon/completion")[0]

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from recon import extras
-from recon.config import AUTO, MOST_CONNECTIONS, EngineName, parse_workers
-from recon.engine import Engine, threads
-from recon.errors import UsageError
+from recon.core import extras
+from recon.core.errors import UsageError
+from recon.core.settings import AUTO, MOST_CONNECTIONS, EngineName, parse_workers
+from recon.reconcile.engine import Engine, threads
 
 LOG = logging.getLogger("recon")
 LONGEST_WAIT_S = 86_400
@@ -43,7 +43,7 @@ def choose(
     limit = parse_workers(max_connections, "--max-connections", MOST_CONNECTIONS) if max_connections else AUTO
     if send_database_url and scheduler and not scheduler.startswith("tls://"):
         LOG.warning("the database URL goes to %s without TLS; use a tls:// scheduler", scheduler)
-    from recon.engine_dask import Dask
+    from recon.reconcile.dask.engine import Dask
 
     dask = Dask(scheduler, scheduler_file, limit, wait_s, bool(send_database_url))
     return dask, dask.close

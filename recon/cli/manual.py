@@ -11,10 +11,10 @@ from typing import Any
 
 import typer
 
-from recon import __version__
 from recon.cli.about import About
 from recon.cli.options import COMMON
-from recon.errors import MEANINGS, ExitCode
+from recon.core.errors import MEANINGS, ExitCode
+from recon.core.version import __version__
 
 FILES = (
     ("recon.toml", "Settings, in the working directory."),

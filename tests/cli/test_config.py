@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from recon.cli.options import COMMON, KINDS, NIGHTLY, OTHERWISE, find_settings, parse_settings
-from recon.cli.sources import read
-from recon.config import Settings
-from recon.errors import UsageError
+from recon.cli.common import find_settings
+from recon.cli.options import COMMON, KINDS, NIGHTLY, OTHERWISE
+from recon.cli.settings import read
+from recon.core.environment import parse_settings
+from recon.core.errors import UsageError
+from recon.core.settings import Settings
 from tests.builders import DAY, fill, source_rows
 from tests.databases import Database
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from recon.advice import UPDATE_DIFFICULTY
+from recon.core.suggestions import UPDATE_DIFFICULTY
 from tests import oracle
 from tests.builders import days, fill, source_rows
 from tests.databases import Database

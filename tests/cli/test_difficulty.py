@@ -1,5 +1,7 @@
 """`recon difficulty` through the real program, and downloads from a real HTTP server."""
 
+from __future__ import annotations
+
 import gzip
 import json
 import os
@@ -16,11 +18,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from recon import download
 from recon.cli.app import main
-from recon.download import LARGEST_BYTES, DownloadError, fetch
-from recon.errors import ExitCode
-from recon.reference import packaged, read_known
+from recon.core.errors import ExitCode
+from recon.reference import download
+from recon.reference.difficulty.files import read_known
+from recon.reference.download import LARGEST_BYTES, DownloadError, fetch
+from recon.reference.reference import packaged
 from tests.builders import later_epochs, write
 from tests.servers import free_port
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from recon import embedded
+from recon.postgres.embedded import lifecycle
 from tests.builders import DAY, fill, source_rows, write
 from tests.databases import Database
 from tests.forked import start_python
@@ -93,4 +93,4 @@ def test_the_embedded_servers_data(run_recon: Run, recon_home: Path) -> None:
         assert mode(home) == (0o711 if os.geteuid() == 0 else 0o700)
         assert {path for path in open_to_others(home) if path != home} == set()
     finally:
-        embedded.reset(home)
+        lifecycle.reset(home)

@@ -14,7 +14,7 @@ import pytest
 
 from recon.cli.about import SECTIONS
 from recon.cli.manual import about, exit_status, leaves
-from recon.errors import MEANINGS, ExitCode
+from recon.core.errors import MEANINGS, ExitCode
 from tests.parsing import commands_in, mentioned, options, options_in, parse, program
 from tests.readme import README
 

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from recon import extras
 from recon.cli.call import Call
-from recon.config import LogFormat, Settings
-from recon.errors import UsageError
-from recon.metrics import METRICS, ready
-from recon.notify import check, post
+from recon.cli.nightly.metrics import METRICS, ready
+from recon.cli.nightly.notify import check, post
+from recon.core import extras
+from recon.core.errors import UsageError
+from recon.core.settings import LogFormat, Settings
 from tests import oracle
 from tests.builders import days, fill, source_rows
 from tests.databases import Database

@@ -1,5 +1,7 @@
 """The README says what the program does."""
 
+from __future__ import annotations
+
 import configparser
 import re
 import shlex
@@ -15,13 +17,13 @@ from typing import Any
 import pytest
 import yaml
 
-from recon.advice import UPDATE_DIFFICULTY
+from recon.cli.nightly.metrics import METRICS
 from recon.cli.options import KINDS
-from recon.cli.sources import read
-from recon.config import URL_VARIABLES
-from recon.metrics import METRICS
-from recon.reference import load
-from recon.window import today_in_london
+from recon.cli.settings import read
+from recon.core.environment import URL_VARIABLES
+from recon.core.suggestions import UPDATE_DIFFICULTY
+from recon.core.window import today_in_london
+from recon.reference.reference import load
 from tests.databases import Database
 from tests.parsing import commands_in, parse
 from tests.readme import README, blocks, examples, run, timeless

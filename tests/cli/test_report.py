@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from recon import extras
+from recon.core import extras
 from tests import oracle
 from tests.builders import DAY, days, fill, source_rows
 from tests.databases import Database

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from recon.advice import PUBLIC_DIFFICULTY
+from recon.core.suggestions import PUBLIC_DIFFICULTY
 from tests import oracle
 from tests.builders import days, fill, later_epochs, source_rows
 from tests.databases import Database

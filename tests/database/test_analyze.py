@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from recon import sample_load
-from recon.analysis import Analysis, analyze
-from recon.config import CALCULATION_COLUMNS, CURTAILMENT_COLUMNS, Settings, Table, Timeouts
-from recon.errors import ExitCode
-from recon.findings import Finding
-from recon.reference import load as load_reference
-from recon.window import Window
+from recon.analysis.analyze import Analysis, analyze
+from recon.analysis.findings import Finding
+from recon.core.errors import ExitCode
+from recon.core.names import CALCULATION_COLUMNS, CURTAILMENT_COLUMNS, Table
+from recon.core.settings import Settings, Timeouts
+from recon.core.window import Window
+from recon.reference.reference import load as load_reference
+from recon.sample import load
 from tests.databases import Database, new_database
 from tests.servers import Server
 
@@ -305,7 +306,7 @@ def test_the_limit_of_a_farm_can_be_set(clean: Database) -> None:
 
 
 def test_the_sample_raises_no_false_alarm_about_its_source(database: Database) -> None:
-    sample_load.load(database.settings, sample_load.packaged(), name="test")
+    load.load(database.settings, load.packaged(), name="test")
     found = look(database)
     of_source = {"zero_volume_keys": 76}
     of_gaps = {"empty_dates", "missing_models", "few_farms", "missing_farms", "scattered_gaps"}

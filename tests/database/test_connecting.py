@@ -9,10 +9,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from recon.config import Settings, Timeouts
-from recon.database import Pool, connect
-from recon.errors import ConnectError, DatabaseError, PermissionDenied
-from recon.server_errors import is_transient
+from recon.core.errors import ConnectError, DatabaseError, PermissionDenied
+from recon.core.settings import Settings, Timeouts
+from recon.postgres.errors import is_transient
+from recon.postgres.pool import Pool
+from recon.postgres.session import connect
 from tests.databases import Database
 from tests.servers import Server, free_port, wait_until
 

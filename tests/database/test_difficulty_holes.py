@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from recon.advice import UPDATE_DIFFICULTY
+from recon.core.suggestions import UPDATE_DIFFICULTY
 from tests import oracle
 from tests.builders import fill, source_rows
 from tests.databases import Database

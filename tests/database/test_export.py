@@ -19,13 +19,17 @@ import pyarrow as pa
 import pyarrow.dataset
 import pytest
 
-from recon import export, export_check, export_files, reference
-from recon.config import ExportFormat, Settings
-from recon.errors import DataFileError, IncompleteError, UsageError
-from recon.export import ExportReport
-from recon.pipeline import ValueCheck
-from recon.report import Status
-from recon.window import Window
+from recon.core.errors import DataFileError, IncompleteError, UsageError
+from recon.core.settings import ExportFormat, Settings
+from recon.core.window import Window
+from recon.export import check, files, write
+from recon.export import check as export_check
+from recon.export import files as export_files
+from recon.export import write as export
+from recon.export.write import ExportReport
+from recon.reconcile.status import Status
+from recon.reconcile.value_check import ValueCheck
+from recon.reference import reference
 from tests import oracle
 from tests.builders import MODELS, fill, source_rows
 from tests.databases import Database
@@ -58,11 +62,11 @@ def exported(reconciled: Database, tmp_path: Path) -> Path:
 def exports(
     database: Database, out: Path, window: Window | None = None, form: ExportFormat = ExportFormat.PARQUET
 ) -> ExportReport:
-    return export.export(database.settings, REFERENCE, window or Window(), out, form, ValueCheck(), name="recon/test")
+    return write.export(database.settings, REFERENCE, window or Window(), out, form, ValueCheck(), name="recon/test")
 
 
 def checked(out: Path, window: Window | None = None) -> Status:
-    return export_check.status(out, Settings(), REFERENCE, window or Window(), ValueCheck())
+    return check.status(out, Settings(), REFERENCE, window or Window(), ValueCheck())
 
 
 def document(done: Any, code: int = 0) -> dict[str, Any]:
@@ -370,7 +374,7 @@ def test_an_interrupted_export_leaves_whole_files_and_says_so(
     process.send_signal(number)
     process.communicate(timeout=30)
     assert process.returncode == (143 if number == signal.SIGTERM else -number)
-    assert export_files.found(out) == [FILES[0]]
+    assert files.found(out) == [FILES[0]]
     found = checked(out)
     assert [(entry.file, entry.problem) for entry in found.damage or ()] == [(FILES[1], "unfinished")]
     assert (found.total("missing"), found.exit_code) == (0, 1)
@@ -386,7 +390,7 @@ def test_memory_is_bounded_by_chunks(
 ) -> None:
     """However long a month or large a date is, one chunk of it is written before the next is read."""
     found: list[str] = []
-    piece, arrow = export._Moment.piece, export_files._arrow
+    piece, arrow = write._Moment.piece, files._arrow
 
     def noted_piece(self: Any, days: Any, where: Any, **more: Any) -> Any:
         found.append(f"read {len(days)}")
@@ -398,7 +402,7 @@ def test_memory_is_bounded_by_chunks(
         return arrow(frame)
 
     monkeypatch.setattr(export, "CHUNK_ROWS", most)
-    monkeypatch.setattr(export._Moment, "piece", noted_piece)
+    monkeypatch.setattr(write._Moment, "piece", noted_piece)
     monkeypatch.setattr(export_files, "_arrow", noted_arrow)
     assert exports(reconciled, tmp_path / "out").exit_code == 0
     assert found == ["read 1", "write 1"] * steps

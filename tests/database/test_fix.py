@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from recon.advice import UPDATE_DIFFICULTY
+from recon.core.suggestions import UPDATE_DIFFICULTY
 from tests import oracle
 from tests.builders import DAY, MODELS, days, fill, source_rows, write
 from tests.databases import Database

@@ -97,9 +97,9 @@ def test_ctrl_c_ends_a_call_within_two_seconds_and_the_next_one_works(
 
 def test_a_call_that_is_interrupted_is_no_matter_of_anothers(slow: Database) -> None:
     """What stops one call by its own order does not stop the sessions of a call on another thread."""
-    from recon.database import check_stop, connect, stop_all
-    from recon.errors import ExitCode, Interrupted
-    from recon.stopping import own
+    from recon.core.errors import ExitCode, Interrupted
+    from recon.postgres.session import connect
+    from recon.postgres.stopping import check_stop, own, stop_all
 
     with own() as stop, connect(slow.settings) as mine:
         stop_all(ExitCode.INTERRUPTED, stop)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from recon.config import Settings
-from recon.database import Session, connect
-from recon.errors import ConnectError, DatabaseError
-from recon.server_errors import is_transient
+from recon.core.errors import ConnectError, DatabaseError
+from recon.core.settings import Settings
+from recon.postgres.errors import is_transient
+from recon.postgres.session import Session, connect
 from tests.databases import Database, make_template, new_database
 from tests.locales import german_locales
 from tests.servers import CONFIGURATION, Server, debian_programs, start_server

@@ -9,13 +9,25 @@ from typing import Any
 
 import pytest
 
-from recon import analysis, export, export_check, export_files, pipeline, reference, survey, values
-from recon.config import ExportFormat, Settings
-from recon.database import connect
-from recon.parameters import Mending, Pace
-from recon.partitions import period_groups
-from recon.tables import inspect, read_done, read_keys, rows_per_period, scope
-from recon.window import Window
+from recon.analysis import analyze
+from recon.core.chunks import period_groups
+from recon.core.settings import ExportFormat, Settings
+from recon.core.window import Window
+from recon.export import check as export_check
+from recon.export import files as export_files
+from recon.export import write
+from recon.export import write as export
+from recon.export.check import status
+from recon.export.files import part_name, read_part
+from recon.postgres.inspect import inspect
+from recon.postgres.scope import scope
+from recon.postgres.session import connect
+from recon.postgres.tables import read_done, read_keys, rows_per_period
+from recon.reconcile import fix, survey, value_check, watcher
+from recon.reconcile import value_check as values
+from recon.reconcile.request import Pace
+from recon.reference import reference
+from recon.values.policy import Mending
 from tests import oracle
 from tests.builders import DAY, MODELS, fill, source_rows
 from tests.databases import Database
@@ -103,16 +115,16 @@ def by_few_rows(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
 
 def said(database: Database) -> dict[str, Any]:
     """What analyze --values says, and which rows repairs would take out."""
-    check = pipeline.ValueCheck()
-    found = analysis.analyze(database.settings, REFERENCE, Window(), name="recon/test", deep=True, check=check)
-    changes = pipeline.fix(
+    check = value_check.ValueCheck()
+    found = analyze.analyze(database.settings, REFERENCE, Window(), name="recon/test", deep=True, check=check)
+    changes = fix.fix(
         database.settings,
         REFERENCE,
         Window(),
         Pace(),
         command="fix",
         run_id="test",
-        watcher=pipeline.Watcher(),
+        watcher=watcher.Watcher(),
         dry_run=True,
         mending=Mending(frozenset({"missing", "stale", "duplicate", "orphan"})),
     ).changes
@@ -142,11 +154,11 @@ def test_an_export_of_a_large_date_has_the_same_rows_in_the_same_order(
     with_everything(database)
 
     def exported(name: str) -> tuple[list[tuple[Any, ...]], dict[str, Any], dict[str, Any]]:
-        out, check = tmp_path / name, pipeline.ValueCheck()
-        report = export.export(database.settings, REFERENCE, Window(), out, form, check, name="recon/test")
-        files = [out / export_files.part_name(month.month, form) for month in report.written]
-        rows = [row for file in files for row in export_files.read_part(file, form, MODELS).collect().iter_rows()]
-        checked = export_check.status(out, Settings(), REFERENCE, Window(), check).to_dict()
+        out, check = tmp_path / name, value_check.ValueCheck()
+        report = write.export(database.settings, REFERENCE, Window(), out, form, check, name="recon/test")
+        files = [out / part_name(month.month, form) for month in report.written]
+        rows = [row for file in files for row in read_part(file, form, MODELS).collect().iter_rows()]
+        checked = status(out, Settings(), REFERENCE, Window(), check).to_dict()
         of_files = ("bytes", "size", "sha256")
         months = [{k: v for k, v in vars(month).items() if k not in of_files} for month in report.written]
         return rows, {"status": report.status.to_dict(), "months": months}, checked

@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
-from recon import daily, leases, pipeline, reference
-from recon.database import connect
-from recon.errors import IncompleteError
-from recon.leases import Lease
-from recon.report import DateResult
+from recon.core.errors import IncompleteError
+from recon.core.plan import DateResult
+from recon.postgres import leases
+from recon.postgres.leases import Lease
+from recon.postgres.session import connect
+from recon.reconcile import daily, watcher
+from recon.reconcile import fix as pipeline
+from recon.reference import reference
 from tests.builders import DAY, days, fill, source_rows
 from tests.databases import Database
 from tests.inbox import inbox
@@ -63,7 +66,7 @@ def test_it_is_renewed_as_the_work_goes_on(database: Database, monkeypatch: pyte
     assert database.scalar("select expires_at from recon.leases") > until
 
 
-class Thief(pipeline.Watcher):
+class Thief(watcher.Watcher):
     """Another run takes the lease, which has expired, as soon as a date is finished."""
 
     def __init__(self, database: Database) -> None:

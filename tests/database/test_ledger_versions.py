@@ -176,7 +176,7 @@ def test_a_row_that_it_lost_is_not_put_back_by_halves(old: Database, run_recon: 
 
 def test_its_unfinished_run_is_gone_on_with(old: Database, run_recon: Run) -> None:
     assert run_recon("fix", "--dry-run", url=old.url).returncode == 0
-    from recon.reference import load
+    from recon.reference.reference import load
 
     reference = load(None, None, None, old.server.directory).parameters()
     old.execute(

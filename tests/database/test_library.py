@@ -23,7 +23,8 @@ import pytest
 
 import recon
 from recon.api import Options
-from recon.cli.options import COMMON, ENGINE, give_options
+from recon.cli.common import give_options
+from recon.cli.options import COMMON, ENGINE
 from tests import oracle
 from tests.builders import DAY, days, fill, source_rows
 from tests.databases import Database

@@ -10,8 +10,8 @@ from typing import Any
 import adbc_driver_postgresql.dbapi as adbc
 import pytest
 
-from recon import ledger
-from recon.database import connect
+from recon.postgres import ledger
+from recon.postgres.session import connect
 from tests import oracle
 from tests.builders import DAY, days, fill, source_rows
 from tests.databases import Database

@@ -11,7 +11,8 @@ from typing import Any
 import adbc_driver_postgresql.dbapi as adbc
 import pytest
 
-from recon.database import Pool, connect
+from recon.postgres.pool import Pool
+from recon.postgres.session import connect
 from tests import oracle
 from tests.builders import DAY, days, fill, source_rows
 from tests.databases import Database

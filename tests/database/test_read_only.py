@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from recon.database import connect
+from recon.postgres.session import connect
 from tests.builders import DAY, days, fill, source_rows
 from tests.databases import Database
 from tests.roles import READER, role_url

@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from recon import pipeline
-from recon.parameters import Pace
-from recon.pipeline import Watcher
-from recon.reference import load
-from recon.report import FixReport
-from recon.window import Window
+from recon.core.window import Window
+from recon.reconcile import fix
+from recon.reconcile.report import FixReport
+from recon.reconcile.request import Pace
+from recon.reconcile.watcher import Watcher
+from recon.reference.reference import load
 from tests import oracle
 from tests.builders import DAY, days, fill, source_rows
 from tests.databases import Database
@@ -33,7 +33,7 @@ Run = Callable[..., Any]
 def run(database: Database, run_id: str, batch: int = 30) -> FixReport:
     """One whole run on connections of its own."""
     pace = Pace(batch_dates=batch, workers=2)
-    return pipeline.fix(database.settings, REFERENCE, Window(), pace, command="fix", run_id=run_id, watcher=Watcher())
+    return fix.fix(database.settings, REFERENCE, Window(), pace, command="fix", run_id=run_id, watcher=Watcher())
 
 
 def close_gate(database: Database) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from recon import sample, sample_files, sample_load
-from recon.config import CALCULATION_COLUMNS, CURTAILMENT_COLUMNS, Settings, Table
-from recon.database import connect
-from recon.errors import DataFileError, UsageError
-from recon.reference import load as load_reference
+from recon.core.errors import DataFileError, UsageError
+from recon.core.names import CALCULATION_COLUMNS, CURTAILMENT_COLUMNS, Table
+from recon.core.settings import Settings
+from recon.postgres.session import connect
+from recon.reference.reference import load as load_reference
+from recon.sample import files, generate, load
 from tests.databases import Database
 
 COUNT = """
@@ -48,7 +49,7 @@ join (
 
 
 def test_the_manifest_agrees_with_a_count_in_sql(settings: Settings) -> None:
-    manifest = sample_load.load(settings, sample_load.packaged(), name="test")
+    manifest = load.load(settings, load.packaged(), name="test")
     with connect(settings) as session:
         counted = session.rows(COUNT)[0]
         faults = session.rows(ZERO_AND_STALE)[0]
@@ -57,8 +58,8 @@ def test_the_manifest_agrees_with_a_count_in_sql(settings: Settings) -> None:
 
 
 def test_rows_are_stored_as_they_are_written_in_real_tables(settings: Settings) -> None:
-    sample_load.load(settings, sample_load.packaged(), name="test")
-    records, calculations, _ = sample_files.read(sample_load.packaged())
+    load.load(settings, load.packaged(), name="test")
+    records, calculations, _ = files.read(load.packaged())
     with connect(settings) as session:
         stored = session.frame(
             "select id, volume::text as volume, payment::text as payment from public.curtailment_records order by id"
@@ -94,8 +95,8 @@ def test_a_table_with_rows_is_never_touched(settings: Settings, small: Path) -> 
         session.execute("create table public.curtailment_records (mine text)")
         session.execute("insert into public.curtailment_records values ('precious')")
     with pytest.raises(UsageError, match="curtailment_records already holds rows"):
-        sample_load.load(settings, small, name="test")
-    assert not sample_load.ensure(settings, small, name="test")
+        load.load(settings, small, name="test")
+    assert not load.ensure(settings, small, name="test")
     with connect(settings) as session:
         assert session.rows("select mine from public.curtailment_records") == [{"mine": "precious"}]
         assert session.rows("select to_regclass('public.historical_bitcoin_calculations') is null as absent") == [
@@ -104,11 +105,11 @@ def test_a_table_with_rows_is_never_touched(settings: Settings, small: Path) -> 
 
 
 def test_ensure_loads_once(settings: Settings, small: Path) -> None:
-    assert sample_load.ensure(settings, small, name="test")
-    assert not sample_load.ensure(settings, small, name="test")
+    assert load.ensure(settings, small, name="test")
+    assert not load.ensure(settings, small, name="test")
     with connect(settings) as session:
         rows = session.rows("select count(*) as n from public.curtailment_records")[0]["n"]
-    assert rows == sample_files.read_manifest(small)["curtailment_rows"]
+    assert rows == files.read_manifest(small)["curtailment_rows"]
 
 
 def test_empty_tables_of_other_shapes_are_filled(settings: Settings, small: Path) -> None:
@@ -125,7 +126,7 @@ def test_empty_tables_of_other_shapes_are_filled(settings: Settings, small: Path
         curtailment=Table.parse("power.records", CURTAILMENT_COLUMNS, "settlement_date=day"),
         calculations=Table.parse("power.btc", CALCULATION_COLUMNS, "difficulty=hardness"),
     )
-    manifest = sample_load.load(moved, small, name="test")
+    manifest = load.load(moved, small, name="test")
     with connect(moved) as session:
         found = session.rows("select count(*) as n, min(day) as day from power.records")[0]
         calculations = session.rows("select count(*) as n, count(hardness) as with_difficulty from power.btc")[0]
@@ -134,9 +135,9 @@ def test_empty_tables_of_other_shapes_are_filled(settings: Settings, small: Path
 
 
 def test_a_damaged_sample_leaves_no_trace(settings: Settings, small: Path) -> None:
-    (small / sample_files.CALCULATIONS_FILE).write_bytes(b"PAR1 no more")
+    (small / files.CALCULATIONS_FILE).write_bytes(b"PAR1 no more")
     with pytest.raises(DataFileError):
-        sample_load.load(settings, small, name="test")
+        load.load(settings, small, name="test")
     with connect(settings) as session:
         assert session.rows("select to_regclass('public.curtailment_records') is null as absent") == [{"absent": True}]
 
@@ -151,5 +152,5 @@ def settings(empty_database: Database) -> Settings:
 def small(tmp_path: Path) -> Path:
     """A sample of three days."""
     reference = load_reference(None, None, None, tmp_path / "none")
-    sample.write(tmp_path / "small", first=date(2022, 1, 1), days=3, seed=3, reference=reference)
+    generate.write(tmp_path / "small", first=date(2022, 1, 1), days=3, seed=3, reference=reference)
     return tmp_path / "small"

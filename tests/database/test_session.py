@@ -13,12 +13,14 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from recon import database as driver
-from recon import stopping
-from recon.config import Settings, TableName, Timeouts
-from recon.database import connect, scan_with_connectorx
-from recon.errors import DatabaseError, ExitCode, Interrupted
-from recon.server_errors import is_transient
+from recon.core.errors import DatabaseError, ExitCode, Interrupted
+from recon.core.names import TableName
+from recon.core.settings import Settings, Timeouts
+from recon.postgres import session as driver
+from recon.postgres import stopping
+from recon.postgres.driver import scan_with_connectorx
+from recon.postgres.errors import is_transient
+from recon.postgres.session import connect
 from tests.databases import Database
 from tests.servers import wait_until
 
@@ -166,7 +168,7 @@ class TestStopping:
             connect(database.settings) as session,
             connect(database.settings, last_words=True) as last,
         ):
-            stopper = threading.Timer(0.3, driver.stop_all, [ExitCode.TERMINATED, stop])
+            stopper = threading.Timer(0.3, stopping.stop_all, [ExitCode.TERMINATED, stop])
             stopper.start()
             with pytest.raises(Interrupted) as caught:
                 session.execute("select pg_sleep(30)")

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from recon.config import Settings, Timeouts
-from recon.database import connect
-from recon.errors import ReconError
+from recon.core.errors import ReconError
+from recon.core.settings import Settings, Timeouts
+from recon.postgres.session import connect
 from tests.databases import Database, new_database
 from tests.servers import Server, wait_until
 

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from recon import analysis, pipeline
-from recon.database import connect
-from recon.reference import load
-from recon.tables import inspect
-from recon.tables import middle as middle_of
-from recon.window import Window
+from recon.analysis import analyze
+from recon.core.window import Window
+from recon.postgres.inspect import inspect
+from recon.postgres.session import connect
+from recon.postgres.tables import middle as middle_of
+from recon.reconcile import survey
+from recon.reference.reference import load
 from tests import oracle
 from tests.builders import DAY, MODELS, days, fill, source_rows
 from tests.databases import Database
@@ -62,9 +63,9 @@ def agrees(database: Database) -> None:
     by_date = oracle.status_by_date(database)
     name = "recon/test/1"
     for deep in (False, True):
-        status = pipeline.status(database.settings, REFERENCE, Window(), name=name, deep=deep)
+        status = survey.status(database.settings, REFERENCE, Window(), name=name, deep=deep)
         the_same(status.to_dict(), counted)
-    found = analysis.analyze(database.settings, REFERENCE, Window(), name=name).to_dict()
+    found = analyze.analyze(database.settings, REFERENCE, Window(), name=name).to_dict()
     the_same(found, counted)
     worst = {row["date"]: {key: row[key] for key in oracle.DATE_COUNTS[:5]} for row in found["worst_dates"]}
     assert worst == {
@@ -73,7 +74,7 @@ def agrees(database: Database) -> None:
         if counts["missing"] or counts["duplicate"] or counts["orphan"]
     }
     assert sum(month["missing"] for month in found["months"]) == counted["missing"]
-    window = pipeline.status(database.settings, REFERENCE, Window(DAYS[1], DAYS[2]), name=name)
+    window = survey.status(database.settings, REFERENCE, Window(DAYS[1], DAYS[2]), name=name)
     the_same(window.to_dict(), oracle.status(database, str(DAYS[1]), str(DAYS[2])))
 
 

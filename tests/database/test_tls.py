@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from recon.config import Settings
-from recon.database import connect
+from recon.core.settings import Settings
+from recon.postgres.session import connect
 from tests.builders import DAY
 from tests.databases import Database
 from tests.servers import Server, wait_until

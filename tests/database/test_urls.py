@@ -9,7 +9,7 @@ from datetime import date
 
 import pytest
 
-from recon.config import Settings
+from recon.core.settings import Settings
 from tests.databases import Database
 from tests.servers import free_port
 
@@ -76,7 +76,7 @@ def test_what_nobody_knows_is_a_usage_error_in_one_line(run_recon: Run, query: s
 
 def test_settings_carry_the_search_path() -> None:
     from recon.api import Options
-    from recon.config import parse_settings
+    from recon.core.environment import parse_settings
 
     given = dict.fromkeys(Options.__annotations__) | {"database_url": "postgresql+asyncpg://u@h/db?schema=x"}
     settings = parse_settings(given, database=True)

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
-from recon import pipeline, reference, values
-from recon.errors import DatabaseError
-from recon.window import Window
+from recon.core.errors import DatabaseError
+from recon.core.window import Window
+from recon.postgres.tables import read_keys
+from recon.reconcile import survey, value_check
+from recon.reconcile import value_check as values
+from recon.reference import reference
 from tests import oracle
 from tests.builders import DAY, days, fill, source_rows
 from tests.databases import Database
@@ -36,8 +39,8 @@ def check(tables: Database) -> dict[str, Any]:
         assert total == len(DATES)
         told.append(more)
 
-    asked = pipeline.ValueCheck(workers=1, progress=compared)
-    found = pipeline.status(tables.settings, REFERENCE, Window(), name="recon/test/1", check=asked)
+    asked = value_check.ValueCheck(workers=1, progress=compared)
+    found = survey.status(tables.settings, REFERENCE, Window(), name="recon/test/1", check=asked)
     assert sum(told) == len(DATES)
     return found.to_dict()
 
@@ -45,7 +48,7 @@ def check(tables: Database) -> dict[str, Any]:
 def refuse_more_than(most: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Reading times out for more dates than that; the sizes that were tried."""
     tried: list[int] = []
-    read = values.read_keys
+    read = read_keys
 
     def fail(session: Any, layout: Any, where: dict[str, str]) -> Any:
         tried.append(where["dates"].count("date '"))

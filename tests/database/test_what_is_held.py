@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import recon
-from recon import load
+from recon.postgres import tables
+from recon.reconcile import chunk as load
 from tests import oracle
 from tests.builders import DAY, MODELS, days, fill, source_rows
 from tests.databases import Database
@@ -187,7 +188,7 @@ class TestADateLargerThanAChunk:
         self, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         rows = fill(database, source_rows([DAY], periods=range(1, 11)))
-        read, late = load.read_done, [(DAY, 1, "T_LATE-1", "-7")]
+        read, late = tables.read_done, [(DAY, 1, "T_LATE-1", "-7")]
 
         def and_meanwhile(*asked: Any) -> Any:
             if late:

@@ -141,7 +141,7 @@ def orders_opened(cluster: Cluster) -> list[int]:
 
 
 def _orders_opened() -> int:
-    from recon.engine_dask import _opened
+    from recon.reconcile.dask.worker import _opened
 
     return _opened.cache_info().currsize
 

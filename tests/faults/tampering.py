@@ -13,23 +13,25 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import recon
-from recon import database, ledger, load, survey, values
-from recon.cli import run
-from recon.config import Settings
+from recon.cli.process import run
+from recon.core.settings import Settings
+from recon.postgres import ledger
+from recon.postgres.session import Session, connect
+from recon.reconcile import chunk, readback, survey, value_check
 
 
 def unverified() -> None:
     """Nothing is read back before COMMIT."""
-    load.discrepancies = lambda *_: []  # type: ignore[assignment]
+    readback.discrepancies = lambda *_: []  # type: ignore[assignment]
 
 
 def separate_ledger() -> None:
     """The ledger's line is committed by itself, before the rows."""
     record = ledger.record
 
-    def apart(_: database.Session, run_id: str, results: Sequence[Any]) -> list[Any]:
+    def apart(_: Session, run_id: str, results: Sequence[Any]) -> list[Any]:
         settings = Settings(database_url=os.environ["RECON_DATABASE_URL"])
-        with database.connect(settings, f"recon/fix/{run_id}") as session, session.transaction():
+        with connect(settings, f"recon/fix/{run_id}") as session, session.transaction():
             return record(session, run_id, results)
 
     ledger.record = apart  # type: ignore[assignment]
@@ -49,7 +51,7 @@ def clock() -> None:
 
 def small_chunks() -> None:
     """A date is larger than a chunk from so few rows on that every date is."""
-    load.MAX_CHUNK_ROWS = values.CHUNK_ROWS = survey.SCAN_ROWS = 20
+    chunk.MAX_CHUNK_ROWS = value_check.CHUNK_ROWS = survey.SCAN_ROWS = 20
 
 
 def notebook() -> None:

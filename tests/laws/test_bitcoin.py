@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recon.bitcoin import bitcoin, calculations, whole_machine_share
-from recon.config import Fleet
-from recon.schema import CALC_KEY
+from recon.core.price import bitcoin, calculations, whole_machine_share
+from recon.core.schema import CALC_KEY
+from recon.core.settings import Fleet
 from tests import oracle
 from tests.builders import DAY, MODELS, energy_frame, miner_frame, terms_frame
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from recon.gaps import after, count, expected, judge, missing, orphans
+from recon.core.gaps import after, count, expected, judge, missing, orphans
 from tests.builders import CalcKey, Key, done_frame, key_frame, miner_frame
 
 MODELS = ["S9", "M20S"]

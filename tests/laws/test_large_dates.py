@@ -13,13 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from recon import gaps, reference, repair, values
-from recon.audit import STORED, Tolerance
-from recon.bitcoin import calculations
-from recon.config import Fleet
-from recon.partitions import period_groups
-from recon.tables import SOURCE_ROWS
-from recon.values import Part
+from recon.core import gaps
+from recon.core.chunks import period_groups
+from recon.core.price import calculations
+from recon.core.schema import SOURCE_ROWS, STORED
+from recon.core.settings import Fleet
+from recon.reconcile import value_check
+from recon.reference import reference
+from recon.values import judging, summary
+from recon.values.summary import Part
+from recon.values.tolerance import Tolerance
 from tests.builders import DAY, MODELS, energy_frame
 
 REFERENCE = reference.load(None, None, None, Path("/nowhere"))
@@ -95,8 +98,8 @@ def judged(
     keys: pl.DataFrame, stored: pl.DataFrame, fleet: Fleet, groups: Sequence[Sequence[int | None]]
 ) -> list[pl.DataFrame]:
     pieces = [(of(keys, group), of(stored, group)) for group in groups]
-    whole = len(pieces) == 1 or repair.priced_whole(pieces, REFERENCE, fleet, NEAR)
-    return [repair.verdicts(part, rows, REFERENCE, fleet, NEAR, whole_dates=whole) for part, rows in pieces]
+    whole = len(pieces) == 1 or judging.priced_whole(pieces, REFERENCE, fleet, NEAR)
+    return [judging.verdicts(part, rows, REFERENCE, fleet, NEAR, whole_dates=whole) for part, rows in pieces]
 
 
 def shares(keys: pl.DataFrame, some: pl.DataFrame) -> pl.DataFrame:
@@ -105,7 +108,7 @@ def shares(keys: pl.DataFrame, some: pl.DataFrame) -> pl.DataFrame:
 
 
 def part(keys: pl.DataFrame, pieces: Sequence[pl.DataFrame]) -> Part:
-    return values.folded([values.traces(piece, partial(shares, keys)) for piece in pieces], REFERENCE)
+    return summary.folded([summary.traces(piece, partial(shares, keys)) for piece in pieces], REFERENCE)
 
 
 @FEW
@@ -124,9 +127,9 @@ def test_verdicts_and_summaries_are_those_of_the_whole_date(
         assert_frame_equal(found, wanted, check_row_order=False)
     for repairs in (REPAIRS, frozenset({"orphan"}), frozenset({"stale"})):
         for listed in (True, False):
-            doomed = partial(values._doomed, repairs, listed, _=partial(shares, keys))
-            apart = values._of_blocked_dates_none([doomed(rows=piece) for piece in pieces or [whole]])
-            once = values._of_blocked_dates_none([doomed(rows=whole)])
+            doomed = partial(value_check._doomed, repairs, listed, _=partial(shares, keys))
+            apart = value_check._of_blocked_dates_none([doomed(rows=piece) for piece in pieces or [whole]])
+            once = value_check._of_blocked_dates_none([doomed(rows=whole)])
             both = [frame.group_by("settlement_date").sum() if not listed else frame for frame in (apart, once)]
             assert_frame_equal(*both, check_row_order=False)
     miners = gaps.named(REFERENCE.models)

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from recon.bitcoin import calculations
-from recon.config import Fleet
-from recon.gaps import count, missing
-from recon.partitions import chunks
-from recon.schema import CALC_KEY
+from recon.core.chunks import chunks
+from recon.core.gaps import count, missing
+from recon.core.price import calculations
+from recon.core.schema import CALC_KEY
+from recon.core.settings import Fleet
 from tests import oracle
 from tests.builders import MODELS, CalcKey, days, done_frame, energy_frame, miner_frame, terms_frame
 

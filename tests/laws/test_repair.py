@@ -15,12 +15,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recon import pipeline, quarantine, reference, values
-from recon.audit import SURPLUS, WRONG
-from recon.config import ChangeLimit
-from recon.parameters import Mending, Pace
-from recon.report import FixReport, Status
-from recon.window import Window
+from recon.core.settings import ChangeLimit
+from recon.core.window import Window
+from recon.reconcile import fix, survey, value_check, watcher
+from recon.reconcile import value_check as values
+from recon.reconcile.report import FixReport
+from recon.reconcile.request import Pace
+from recon.reconcile.status import Status
+from recon.reference import reference
+from recon.values import quarantine
+from recon.values.policy import Mending
+from recon.values.verdicts import SURPLUS, WRONG
 from tests import oracle
 from tests.builders import fill, source_rows
 from tests.databases import Database, new_database
@@ -175,8 +180,8 @@ def quarantined(tables: Database) -> Counter[tuple[str, str]]:
 
 def check(tables: Database, workers: int = 2) -> Status:
     """`recon status --values`."""
-    options = {"name": "recon/test/1", "check": pipeline.ValueCheck(workers=workers)}
-    return pipeline.status(tables.settings, REFERENCE, Window(), **options)
+    options = {"name": "recon/test/1", "check": value_check.ValueCheck(workers=workers)}
+    return survey.status(tables.settings, REFERENCE, Window(), **options)
 
 
 def verdicts(status: Status) -> Counter[tuple]:
@@ -194,14 +199,14 @@ def verdicts(status: Status) -> Counter[tuple]:
 
 def repair(tables: Database, pace: Pace, repairs: frozenset[str] = ALL) -> FixReport:
     """`recon fix --repair ... --yes --max-changes 100%`."""
-    return pipeline.fix(
+    return fix.fix(
         tables.settings,
         REFERENCE,
         Window(),
         pace,
         command="fix",
         run_id=f"run{next(RUN_IDS)}",
-        watcher=pipeline.Watcher(),
+        watcher=watcher.Watcher(),
         mending=Mending(repairs, limit=ChangeLimit.parse("100%")),
     )
 

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recon import export_files, slices
-from recon.config import ExportFormat
-from recon.errors import DataFileError, UsageError
-from recon.schema import CALC_KEY_SCHEMA
+from recon.core import schema
+from recon.core.errors import DataFileError, UsageError
+from recon.core.schema import CALC_KEY_SCHEMA
+from recon.core.settings import ExportFormat
+from recon.export import files, slices
 from tests.builders import DAY, energy_frame, terms_frame
 
 MODELS = ("S9", "difficulty", 'odd "model", ü')
@@ -42,13 +43,13 @@ def frame(rows: list[tuple]) -> pl.DataFrame:
 @given(st.lists(st.lists(ROW, max_size=4), max_size=3))
 def test_what_is_written_is_what_is_read(form: ExportFormat, chunks: list[list[tuple]]) -> None:
     with TemporaryDirectory() as place:
-        part = export_files.write_part(Path(place), "2024-04", form, MODELS, (frame(rows) for rows in chunks))
-        path = Path(place) / export_files.part_name("2024-04", form)
-        read = export_files.read_part(path, form, MODELS).collect()
+        part = files.write_part(Path(place), "2024-04", form, MODELS, (frame(rows) for rows in chunks))
+        path = Path(place) / files.part_name("2024-04", form)
+        read = files.read_part(path, form, MODELS).collect()
         assert read.equals(frame([row for rows in chunks for row in rows]))
         assert (part.rows, part.size) == (sum(map(len, chunks)), path.stat().st_size)
         with pytest.raises(DataFileError, match="its columns are others"):
-            export_files.read_part(path, form, MODELS[:2]).collect()
+            files.read_part(path, form, MODELS[:2]).collect()
 
 
 @given(st.data())
@@ -59,7 +60,7 @@ def test_a_slice_holds_every_key_and_exactly_the_values_it_was_given(data: st.Da
     some = data.draw(st.lists(st.sampled_from(pairs), unique=True)) if pairs else []
     right = pl.DataFrame(
         [(*pair, Decimal(number)) for number, pair in enumerate(some)],
-        schema={**CALC_KEY_SCHEMA, "bitcoin_mined": slices.BTC},
+        schema={**CALC_KEY_SCHEMA, "bitcoin_mined": schema.BTC},
         orient="row",
     )
     energy = energy_frame([(*key, float(number)) for number, key in enumerate(keys)])
@@ -74,13 +75,13 @@ def test_a_slice_holds_every_key_and_exactly_the_values_it_was_given(data: st.Da
 
 def test_a_failure_half_way_leaves_the_former_file(tmp_path: Path) -> None:
     before = frame([(DAY, 1, "T_A-1", 1.0, Decimal(1), None, None, Decimal(1), 3.125)])
-    export_files.write_part(tmp_path, "2024-04", "csv", MODELS, [before])
+    files.write_part(tmp_path, "2024-04", "csv", MODELS, [before])
 
     def full_disk() -> object:
         yield before
         raise OSError(28, "No space left on device")
 
     with pytest.raises(UsageError, match=r"part-0\.csv cannot be written: No space left on device"):
-        export_files.write_part(tmp_path, "2024-04", "csv", MODELS, full_disk())  # type: ignore[arg-type]
+        files.write_part(tmp_path, "2024-04", "csv", MODELS, full_disk())  # type: ignore[arg-type]
     assert [path.name for path in tmp_path.glob("*/*")] == ["part-0.csv"]
-    assert export_files.read_part(tmp_path / "month=2024-04" / "part-0.csv", "csv", MODELS).collect().equals(before)
+    assert files.read_part(tmp_path / "month=2024-04" / "part-0.csv", "csv", MODELS).collect().equals(before)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recon.address import (
+from recon.core.address import (
     EMBEDDED,
     normalize_url,
     search_path,
@@ -18,8 +18,8 @@ from recon.address import (
     with_parameters,
     without_password,
 )
-from recon.errors import UsageError
-from recon.url_parameters import CHOICES, NUMBERS
+from recon.core.errors import UsageError
+from recon.core.url_parameters import CHOICES, NUMBERS
 
 passwords = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=6, max_size=20)
 texts = st.text(st.characters(blacklist_categories=["Cs"]), min_size=6, max_size=20).map(lambda text: f"canary{text}")

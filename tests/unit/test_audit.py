@@ -11,20 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recon.audit import (
-    MIXED,
-    STORED,
-    SURPLUS,
-    WRONG,
-    Tolerance,
-    doomed,
-    judge,
-    judge_doubtful,
-    several_difficulties,
-    summarize,
-    tally,
-)
-from recon.schema import BTC, CALC_KEY_SCHEMA
+from recon.core.schema import BTC, CALC_KEY_SCHEMA, STORED
+from recon.values.tally import MIXED, several_difficulties, summarize, tally
+from recon.values.tolerance import Tolerance
+from recon.values.verdicts import SURPLUS, WRONG, doomed, judge, judge_doubtful
 from tests.builders import DAY, Key, miner_frame
 
 DUE = 80e12

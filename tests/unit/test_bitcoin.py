@@ -8,10 +8,11 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
-from recon.bitcoin import calculations, satoshi_rounded
-from recon.config import Fleet
-from recon.reference import packaged, read_miners
-from recon.schema import BTC
+from recon.core.price import calculations, satoshi_rounded
+from recon.core.schema import BTC
+from recon.core.settings import Fleet
+from recon.reference.miner_models import read_miners
+from recon.reference.reference import packaged
 from tests import oracle
 from tests.builders import DAY, MODELS, energy_frame, miner_frame, terms_frame
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from recon.checks import FAIL, OK, SKIP, WARN, Check, Diagnosis, perfdata, quantile, slowest_nodes
+from recon.diagnose.checks import FAIL, OK, SKIP, WARN, Check, Diagnosis, perfdata, quantile, slowest_nodes
 
 
 def diagnosis(*checks: Check, connected: bool = True) -> Diagnosis:

@@ -6,18 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recon.config import (
-    CALCULATION_COLUMNS,
-    CURTAILMENT_COLUMNS,
-    Settings,
-    Table,
-    TableName,
-    Timeouts,
-    default_home,
-    find_database_url,
-    quote_identifier,
-)
-from recon.errors import UsageError
+from recon.core.environment import default_home, find_database_url
+from recon.core.errors import UsageError
+from recon.core.names import CALCULATION_COLUMNS, CURTAILMENT_COLUMNS, Table, TableName, quote_identifier
+from recon.core.settings import Settings, Timeouts
 
 names = st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"]), min_size=1, max_size=20)
 

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recon.coverage import Coverage, hole_text
+from recon.reference.difficulty.coverage import Coverage, hole_text
 
 START = date(2024, 1, 1)
 SPANS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)))

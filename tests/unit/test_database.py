@@ -9,10 +9,11 @@ from urllib.parse import parse_qs, urlsplit
 import adbc_driver_manager
 import pytest
 
-from recon.config import Settings, Timeouts
-from recon.database import connection_string, date_list, sql
-from recon.errors import ConnectError, DatabaseError, PermissionDenied, UsageError
-from recon.server_errors import first_error_line, is_transient, translate
+from recon.core.errors import ConnectError, DatabaseError, PermissionDenied, UsageError
+from recon.core.settings import Settings, Timeouts
+from recon.postgres.driver import connection_string
+from recon.postgres.errors import first_error_line, is_transient, translate
+from recon.postgres.sql import date_list, sql
 
 URL = "postgresql://ana@db/power"
 LOST = "IO: [libpq] server closed the connection unexpectedly\n\tThis probably means the server terminated abnormally"
@@ -163,6 +164,6 @@ def test_a_statement_comes_from_its_file_with_its_parts_filled_in() -> None:
 
 
 def _columns() -> dict[str, str]:
-    from recon.config import CALCULATION_COLUMNS
+    from recon.core.names import CALCULATION_COLUMNS
 
     return {name: name for name in CALCULATION_COLUMNS}

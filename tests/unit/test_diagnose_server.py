@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from recon.checks import FAIL, OK, WARN, Check
-from recon.config import Settings
-from recon.diagnose import Scene, pooler
-from recon.diagnose_server import _upkeep, sessions, settings_checks
+from recon.core.settings import Settings
+from recon.diagnose.checks import FAIL, OK, WARN, Check
+from recon.diagnose.connections import Scene, pooler
+from recon.diagnose.server import _upkeep, sessions, settings_checks
 
 
 class Told:

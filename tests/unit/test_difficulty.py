@@ -8,10 +8,12 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
-from recon import difficulty
-from recon.coverage import Coverage
-from recon.reference import packaged, read_epochs, read_subsidies
-from recon.schema import EPOCHS
+from recon.core.schema import EPOCHS
+from recon.reference.difficulty import lookup
+from recon.reference.difficulty.coverage import Coverage
+from recon.reference.difficulty.files import read_epochs
+from recon.reference.reference import packaged
+from recon.reference.subsidies import read_subsidies, subsidy_on_dates
 from tests import oracle
 
 KNOWN_THROUGH = date(2024, 5, 9)
@@ -30,7 +32,7 @@ APRIL = epochs(
 
 def on(day: date, coverage: Coverage = COVERAGE) -> Decimal | None:
     dates = pl.LazyFrame({"settlement_date": [day]}, schema={"settlement_date": pl.Date})
-    ((_, value),) = difficulty.on_dates(dates, APRIL.lazy(), coverage).collect().iter_rows()
+    ((_, value),) = lookup.on_dates(dates, APRIL.lazy(), coverage).collect().iter_rows()
     return value
 
 
@@ -60,7 +62,7 @@ def test_a_date_in_a_hole_has_none_and_those_around_it_have_theirs() -> None:
 def test_the_order_of_dates_and_epochs_does_not_matter() -> None:
     days = [date(2024, 4, 24), date(2024, 4, 11)]
     dates = pl.LazyFrame({"settlement_date": days}, schema={"settlement_date": pl.Date})
-    found = difficulty.on_dates(dates, APRIL.reverse().lazy(), COVERAGE).collect()
+    found = lookup.on_dates(dates, APRIL.reverse().lazy(), COVERAGE).collect()
     assert dict(found.iter_rows()) == {days[0]: Decimal("88104191118793.5"), days[1]: Decimal("86388558925171")}
 
 
@@ -68,7 +70,7 @@ def test_every_date_of_the_packaged_file_agrees_with_a_search_by_hand() -> None:
     frame, coverage = read_epochs(packaged("difficulty.csv"))
     assert coverage.spans == ((date(2017, 1, 11), date(2026, 6, 24)),)
     days = pl.date_range(coverage.first, coverage.known_through, eager=True)
-    found = difficulty.on_dates(pl.LazyFrame({"settlement_date": days}), frame.lazy(), coverage).collect()
+    found = lookup.on_dates(pl.LazyFrame({"settlement_date": days}), frame.lazy(), coverage).collect()
     assert [value for _, value in found.iter_rows()] == [oracle.difficulty(day) for day in days]
 
 
@@ -87,10 +89,10 @@ def test_every_date_of_the_packaged_file_agrees_with_a_search_by_hand() -> None:
 def test_the_day_of_a_halving_has_the_new_subsidy(day: date, btc: float | None) -> None:
     subsidies = read_subsidies(packaged("block_subsidy.csv"))
     dates = pl.LazyFrame({"settlement_date": [day]})
-    assert difficulty.subsidy_on_dates(dates, subsidies.lazy()).collect().row(0) == (day, btc)
+    assert subsidy_on_dates(dates, subsidies.lazy()).collect().row(0) == (day, btc)
 
 
 def test_decimals_are_those_that_the_values_need() -> None:
-    assert difficulty.decimals(APRIL) == 1
-    assert difficulty.decimals(APRIL.head(1)) == 0
-    assert difficulty.decimals(APRIL.clear()) == 0
+    assert lookup.decimals(APRIL) == 1
+    assert lookup.decimals(APRIL.head(1)) == 0
+    assert lookup.decimals(APRIL.clear()) == 0

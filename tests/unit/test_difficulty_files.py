@@ -1,5 +1,7 @@
 """Difficulty from elsewhere: formats, plausibility, merging."""
 
+from __future__ import annotations
+
 import json
 import random
 from dataclasses import replace
@@ -10,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recon.difficulty_files import Source, read
-from recon.difficulty_merge import contradictions, merged
-from recon.difficulty_rules import implausible, troubles
-from recon.epochs import Epoch, to_csv
-from recon.errors import DataFileError
-from recon.reference import packaged, read_known
+from recon.core.errors import DataFileError
+from recon.reference.difficulty.epochs import Epoch, to_csv
+from recon.reference.difficulty.files import Source, read, read_known
+from recon.reference.difficulty.merge import contradictions, merged
+from recon.reference.difficulty.rules import implausible, troubles
+from recon.reference.reference import packaged
 
 KNOWN = list(read_known(packaged("difficulty.csv")))
 LAST = KNOWN[-1]

@@ -4,8 +4,8 @@ import inspect
 
 import pytest
 
-from recon import errors
-from recon.errors import (
+from recon.core import errors
+from recon.core.errors import (
     ConnectError,
     DatabaseError,
     ExitCode,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from recon import extras
+from recon.core import extras
 
 
 @pytest.mark.parametrize("extra", ["dask", "embedded", "metrics", "report"])

@@ -10,12 +10,14 @@ from datetime import date, timedelta
 import polars as pl
 import pytest
 
-from recon.advice import UPDATE_DIFFICULTY
-from recon.findings import Finding, by_severity, fix_command, index_finding, ranges, recommendations, spans
-from recon.gap_findings import count_findings
-from recon.gaps import COUNTS
-from recon.report import Status, Values
-from recon.window import Window
+from recon.analysis.findings import Finding, by_severity, index_finding, ranges, recommendations, spans
+from recon.analysis.fixes import fix_command
+from recon.analysis.gap_findings import count_findings
+from recon.core.schema import COUNTS
+from recon.core.suggestions import UPDATE_DIFFICULTY
+from recon.core.window import Window
+from recon.reconcile.status import Status
+from recon.values.summary import Values
 
 MODELS = ("S19J_PRO", "S9", "M20S")
 FIRST = date(2024, 4, 20)

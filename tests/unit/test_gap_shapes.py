@@ -9,13 +9,12 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recon import gap_shapes
-from recon.gap_findings import shape_findings
-from recon.gap_shapes import FARM_GAPS, SHAPES
-from recon.gaps import COUNTS
-from recon.report import Status
-from recon.schema import CALC_KEY, KEY_SCHEMA
-from recon.window import Window
+from recon.analysis import gap_shapes
+from recon.analysis.gap_findings import shape_findings
+from recon.analysis.gap_shapes import FARM_GAPS, SHAPES
+from recon.core.schema import CALC_KEY, COUNTS, KEY_SCHEMA
+from recon.core.window import Window
+from recon.reconcile.status import Status
 
 DAY = date(2024, 4, 20)
 MODELS = ["S19J_PRO", "S9", "M20S"]

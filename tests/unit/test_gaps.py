@@ -7,7 +7,8 @@ from datetime import date
 import polars as pl
 from polars.testing import assert_frame_equal
 
-from recon.gaps import COUNTS, count, expected, judge, missing, orphans
+from recon.core.gaps import count, expected, judge, missing, orphans
+from recon.core.schema import COUNTS
 from tests.builders import DAY, done_frame, key_frame, miner_frame
 
 NEXT = date(2024, 4, 21)

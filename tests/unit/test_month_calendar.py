@@ -6,8 +6,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from recon.cli import month_lines
-from recon.month_calendar import Band, Day, months
+from recon.analysis.calendar import Band, Day, months
+from recon.cli.show import calendar
 from tests.builders import DAY, days
 
 
@@ -35,7 +35,7 @@ def standing(day: date = DAY, expected: int = 10, matched: int = 10, **more: int
 )
 def test_a_date_that_lacks_one_row_is_not_called_reconciled(day: Day, band: Band, sign: str) -> None:
     assert (day.band, day.reconciled) == (band, band is Band.RECONCILED)
-    table, earlier = month_lines.calendar(months([day]))
+    table, earlier = calendar.calendar(months([day]))
     (line,) = table.columns[1].cells
     assert (str(line), earlier) == ("." * (DAY.day - 1) + sign, 0)
 
@@ -61,11 +61,11 @@ def test_values_that_were_not_checked_stay_unknown_in_a_month() -> None:
 def test_reconciled_months_share_a_line_and_the_newest_lines_are_shown() -> None:
     whole = [standing(day) for day in days(date(2023, 1, 1), 181)]
     gaps = [standing(date(2023 + month // 12, month % 12 + 1, 1), matched=0) for month in range(6, 20)]
-    table, earlier = month_lines.calendar(months([*whole, *gaps]))
+    table, earlier = calendar.calendar(months([*whole, *gaps]))
     names, dates, in_order, missing = ([str(cell) for cell in column.cells] for column in table.columns)
-    assert (len(names), earlier) == (month_lines.SHOWN, 3)
+    assert (len(names), earlier) == (calendar.SHOWN, 3)
     assert (names[-1], dates[-1], in_order[-1], missing[-1]) == ("2024-08", "-", "0/1", "10")
-    alone, _ = month_lines.calendar(months(whole))
+    alone, _ = calendar.calendar(months(whole))
     assert [next(column.cells) for column in alone.columns[::3]] == ["2023-01", "0"]
     assert str(next(iter(alone.columns[1].cells))) == "to 2023-06: all reconciled"
     assert list(alone.columns[2].cells) == ["181/181"]

@@ -9,7 +9,7 @@ from io import BytesIO
 
 import pytest
 
-from recon.notify import MOST_REDIRECTIONS, _Astray, _PostAgain, post
+from recon.cli.nightly.notify import MOST_REDIRECTIONS, _Astray, _PostAgain, post
 from tests.inbox import Inbox, inbox
 
 CODES = (301, 302, 303, 307, 308)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from recon.page_html import state
+from recon.analysis.page.html import state
 
 
 def document(**found: Any) -> dict[str, Any]:

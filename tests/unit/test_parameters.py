@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from recon.audit import Tolerance
-from recon.config import CALCULATION_COLUMNS, Fleet, Order, Settings, Table, TableName
-from recon.errors import LedgerError, UsageError
-from recon.parameters import Mending, Pace, check_tables, from_dict, to_dict
-from recon.reference import Reference, load
-from recon.window import Window
+from recon.core.errors import LedgerError, UsageError
+from recon.core.names import CALCULATION_COLUMNS, Table, TableName
+from recon.core.settings import Fleet, Order, Settings
+from recon.core.window import Window
+from recon.reconcile.request import Pace, check_tables, from_dict, to_dict
+from recon.reference.reference import Reference, load
+from recon.values.policy import Mending
+from recon.values.tolerance import Tolerance
 from tests.builders import write
 
 ODD = Table.parse('"my schema"."odd.name; --"', CALCULATION_COLUMNS, "bitcoin_mined=btc")

@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recon.partitions import chunks, halves, period_groups, split_range
+from recon.core.chunks import chunks, halves, period_groups, split_range
 from tests.builders import days
 
 APRIL = days(date(2024, 4, 1), 30)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from recon.config import Order
-from recon.gaps import COUNTS
-from recon.planning import plan
-from recon.report import Status
-from recon.window import Window
+from recon.core.plan import plan
+from recon.core.schema import COUNTS
+from recon.core.settings import Order
+from recon.core.window import Window
+from recon.reconcile.status import Status
 from tests.builders import DAY, days, terms_frame
 
 DATES = days(DAY, 4)

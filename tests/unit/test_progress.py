@@ -10,12 +10,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from recon.cli import progress
 from recon.cli.call import Call
-from recon.config import Settings
-from recon.errors import DatabaseError
-from recon.planning import PlannedDate
-from recon.report import DateResult
+from recon.cli.show import progress
+from recon.core.errors import DatabaseError
+from recon.core.plan import DateResult, PlannedDate
+from recon.core.settings import Settings
 from tests.builders import DAY, days
 from tests.servers import wait_until
 

@@ -13,10 +13,12 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from recon import ratios, reference
-from recon.ratios import CLUSTER, Catalogue, causes, evidence
-from recon.schema import KEY_SCHEMA
-from recon.values import reference_of
+from recon.core.schema import KEY_SCHEMA
+from recon.reference import reference
+from recon.values import causes as values_causes
+from recon.values.catalogue import Catalogue
+from recon.values.causes import CLUSTER, causes, evidence
+from recon.values.summary import reference_of
 from tests import oracle
 from tests.builders import DAY, days, miner_frame
 
@@ -66,7 +68,7 @@ def keys(*rows: tuple[int, list[float]], day: date = DAY) -> pl.DataFrame:
 
 
 def clusters(rows: pl.DataFrame, sources: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
-    return ratios.clusters([evidence(rows, sources)], catalogue)
+    return values_causes.clusters([evidence(rows, sources)], catalogue)
 
 
 def found(

@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 
-from recon.errors import DataFileError
-from recon.reading import Misread, positive
-from recon.reference import Reference, load, packaged, read_epochs, read_miners, read_subsidies
+from recon.core.errors import DataFileError
+from recon.reference.difficulty.files import read_epochs
+from recon.reference.miner_models import read_miners
+from recon.reference.numbers import Misread, positive
+from recon.reference.reference import Reference, load, packaged
+from recon.reference.subsidies import read_subsidies
 from tests.builders import write
 
 MINERS = "miner_model,hashrate_ths,power_w"

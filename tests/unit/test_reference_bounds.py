@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from recon.config import Settings
-from recon.errors import DataFileError, LedgerError
-from recon.parameters import Pace, from_dict, to_dict
-from recon.reading import Misread, positive, unmistakable
-from recon.reference import load, packaged, read_miners, read_subsidies, read_variants
-from recon.window import Window
+from recon.core.errors import DataFileError, LedgerError
+from recon.core.settings import Settings
+from recon.core.window import Window
+from recon.reconcile.request import Pace, from_dict, to_dict
+from recon.reference.miner_models import read_miners, read_variants
+from recon.reference.numbers import Misread, positive, unmistakable
+from recon.reference.reference import load, packaged
+from recon.reference.subsidies import read_subsidies
 from tests.builders import write
 
 MINERS = "miner_model,hashrate_ths,power_w"

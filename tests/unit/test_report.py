@@ -10,11 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recon.audit import MIXED
-from recon.errors import ExitCode
-from recon.gaps import COUNTS
-from recon.report import DateResult, FixReport, Status, Values, date_rows, percent
-from recon.window import Window
+from recon.core.errors import ExitCode
+from recon.core.plan import DateResult
+from recon.core.schema import COUNTS
+from recon.core.window import Window
+from recon.reconcile.report import FixReport
+from recon.reconcile.status import Status, date_rows, percent
+from recon.values.summary import Values
+from recon.values.tally import MIXED
 from tests.builders import DAY, days
 
 DATES = days(DAY, 4)

@@ -14,12 +14,13 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from recon import sample, sample_files, sample_load
-from recon.errors import DataFileError, UsageError
-from recon.reference import Reference, load
-from recon.sample_curtailment import curtailment, farms
-from recon.sample_recipe import Recipe, consecutive
-from recon.schema import CALC_KEY, KEY
+from recon.core.errors import DataFileError, UsageError
+from recon.core.schema import CALC_KEY, KEY
+from recon.reference.reference import Reference, load
+from recon.sample import files, generate
+from recon.sample import load as sample_load
+from recon.sample.curtailment import curtailment, farms
+from recon.sample.recipe import Recipe, consecutive
 
 DATA = Path(__file__).parents[2] / "data"
 HALVINGS = [date(2020, 5, 11), date(2024, 4, 20)]
@@ -32,8 +33,8 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
 
 
 @pytest.fixture(scope="module")
-def packaged() -> sample.Sample:
-    return sample.Sample(*sample_files.read(DATA / "sample"))
+def packaged() -> generate.Sample:
+    return generate.Sample(*files.read(DATA / "sample"))
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +49,8 @@ def keys_per_date(records: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def test_the_packaged_files_are_what_the_generator_makes_today(packaged: sample.Sample, reference: Reference) -> None:
-    today = sample.generate(sample.PACKAGED, reference)
+def test_the_packaged_files_are_what_the_generator_makes_today(packaged: generate.Sample, reference: Reference) -> None:
+    today = generate.generate(generate.PACKAGED, reference)
     assert_frame_equal(today.curtailment, packaged.curtailment)
     assert_frame_equal(today.calculations, packaged.calculations)
     assert today.manifest == packaged.manifest
@@ -57,9 +58,9 @@ def test_the_packaged_files_are_what_the_generator_makes_today(packaged: sample.
 
 def test_the_same_seed_gives_the_same_frames_and_another_seed_others(reference: Reference) -> None:
     recipe = consecutive(9, 7, date(2023, 10, 25), date(2024, 1, 1))
-    first, again = sample.generate(recipe, reference), sample.generate(recipe, reference)
+    first, again = generate.generate(recipe, reference), generate.generate(recipe, reference)
     assert first.curtailment.equals(again.curtailment) and first.calculations.equals(again.calculations)
-    other = sample.generate(Recipe(recipe.dates, 8), reference)
+    other = generate.generate(Recipe(recipe.dates, 8), reference)
     assert not first.curtailment.equals(other.curtailment)
     assert other.manifest["seed"] == 8
 
@@ -83,10 +84,10 @@ def test_noise_is_even_and_differs_by_purpose_and_seed() -> None:
     assert draws.select(pl.all().min() >= 0).row(0) == draws.select(pl.all().max() < 1).row(0) == (True,) * 3
 
 
-def test_the_packaged_sample_has_both_clock_changes_and_the_halving(packaged: sample.Sample) -> None:
+def test_the_packaged_sample_has_both_clock_changes_and_the_halving(packaged: generate.Sample) -> None:
     records = packaged.curtailment
     dates = records.get_column("settlement_date").unique().sort().to_list()
-    assert dates == list(sample.PACKAGED.dates) and len(dates) == 42 + 17
+    assert dates == list(generate.PACKAGED.dates) and len(dates) == 42 + 17
     assert (dates[0], dates[41], dates[42], dates[-1]) == (
         date(2024, 3, 20),
         date(2024, 4, 30),
@@ -146,7 +147,7 @@ def test_1200_days_have_the_size_of_a_real_installation(installation: pl.DataFra
     assert 2_000 <= -periods.get_column("volume").min() <= 2_700
 
 
-def test_volumes_repeat_their_decimals_and_have_at_most_16_digits(packaged: sample.Sample) -> None:
+def test_volumes_repeat_their_decimals_and_have_at_most_16_digits(packaged: generate.Sample) -> None:
     texts = [str(volume.normalize()) for volume in packaged.curtailment.get_column("volume") if volume]
     assert all(text.startswith("-") for text in texts)
     assert max(len(re.sub(r"\D", "", text).lstrip("0")) for text in texts) == 16
@@ -157,7 +158,7 @@ def test_volumes_repeat_their_decimals_and_have_at_most_16_digits(packaged: samp
     assert 0 < nothing == packaged.manifest["zero_volume_keys"] < energy.height / 100
 
 
-def test_payments_follow_from_volume_and_price(packaged: sample.Sample) -> None:
+def test_payments_follow_from_volume_and_price(packaged: generate.Sample) -> None:
     for row in packaged.curtailment.head(5_000).to_dicts():
         steps = round(row["volume"] * 240)
         exact = Fraction(steps, 240) * Fraction(row["original_price"])
@@ -183,11 +184,11 @@ def exact_bitcoin(mwh: Decimal, model: str, difficulty: Decimal, subsidy: Decima
 
 
 def test_all_stored_values_are_right_but_for_the_wrong_ones_counted(
-    packaged: sample.Sample, reference: Reference
+    packaged: generate.Sample, reference: Reference
 ) -> None:
     mwh = {row[:3]: row[3] for row in packaged.curtailment.group_by(KEY).agg(pl.col("volume").abs().sum()).iter_rows()}
     difficulty = {
-        row["settlement_date"]: row["difficulty"] for row in reference.terms(list(sample.PACKAGED.dates)).to_dicts()
+        row["settlement_date"]: row["difficulty"] for row in reference.terms(list(generate.PACKAGED.dates)).to_dicts()
     }
     halved = date(2024, 4, 20)
     kinds: Counter[str] = Counter()
@@ -208,7 +209,7 @@ def test_all_stored_values_are_right_but_for_the_wrong_ones_counted(
     assert dict(kinds) == packaged.manifest["wrong_by_kind"]
 
 
-def test_the_manifest_counts_what_the_frames_hold(packaged: sample.Sample) -> None:
+def test_the_manifest_counts_what_the_frames_hold(packaged: generate.Sample) -> None:
     manifest = packaged.manifest
     keys = set(packaged.curtailment.select(KEY).iter_rows())
     expected = {(*key, model) for key in keys for model in MODELS}
@@ -228,7 +229,7 @@ def test_the_manifest_counts_what_the_frames_hold(packaged: sample.Sample) -> No
     assert 0.60 <= manifest["matched"] / manifest["expected"] <= 0.70
 
 
-def test_each_kind_of_missing_row_looks_like_its_name(packaged: sample.Sample) -> None:
+def test_each_kind_of_missing_row_looks_like_its_name(packaged: generate.Sample) -> None:
     keys = packaged.curtailment.select(KEY).unique()
     stored = packaged.calculations.join(keys, on=KEY, how="semi").filter(pl.col("miner_model").is_in(list(MODELS)))
     found = (
@@ -255,8 +256,8 @@ def test_each_kind_of_missing_row_looks_like_its_name(packaged: sample.Sample) -
 
 @pytest.mark.parametrize("days", [1, 2, 30])
 def test_samples_of_any_size_have_something_to_fix(days: int, tmp_path: Path, reference: Reference) -> None:
-    manifest = sample.write(tmp_path / "new", first=date(2022, 1, 1), days=days, seed=1, reference=reference)
-    curtailment_frame, calculations, read_back = sample_files.read(tmp_path / "new")
+    manifest = generate.write(tmp_path / "new", first=date(2022, 1, 1), days=days, seed=1, reference=reference)
+    curtailment_frame, calculations, read_back = files.read(tmp_path / "new")
     assert read_back == manifest and manifest["days"] == days
     assert curtailment_frame.get_column("settlement_date").n_unique() == days
     assert 0 < manifest["missing"] < manifest["expected"]
@@ -271,7 +272,7 @@ def test_days_without_difficulty_are_refused(tmp_path: Path, reference: Referenc
         (date(2010, 1, 1), 1),
     ):
         with pytest.raises(UsageError):
-            sample.write(tmp_path / "out", first=first, days=days, seed=1, reference=reference)
+            generate.write(tmp_path / "out", first=first, days=days, seed=1, reference=reference)
     assert not (tmp_path / "out").exists()
 
 
@@ -280,9 +281,9 @@ def test_a_directory_with_other_files_is_left_alone_and_a_sample_is_replaced(
 ) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(UsageError, match=r"other files.*thesis\.txt"):
-        sample.write(tmp_path, first=date(2022, 1, 2), days=1, seed=1, reference=reference)
-    sample.write(tmp_path, first=date(2022, 1, 2), days=1, seed=1, reference=reference, force=True)
-    sample.write(tmp_path, first=date(2022, 1, 2), days=1, seed=2, reference=reference)
+        generate.write(tmp_path, first=date(2022, 1, 2), days=1, seed=1, reference=reference)
+    generate.write(tmp_path, first=date(2022, 1, 2), days=1, seed=1, reference=reference, force=True)
+    generate.write(tmp_path, first=date(2022, 1, 2), days=1, seed=2, reference=reference)
     assert json.loads((tmp_path / "sample.json").read_text())["seed"] == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "curtailment_records.parquet",
@@ -294,7 +295,7 @@ def test_a_directory_with_other_files_is_left_alone_and_a_sample_is_replaced(
 
 @pytest.mark.parametrize("damage", ["absent", "truncated", "of another sample", "no manifest", "bad manifest"])
 def test_a_damaged_sample_is_refused_in_one_line(damage: str, tmp_path: Path, reference: Reference) -> None:
-    sample.write(tmp_path, first=date(2022, 1, 2), days=2, seed=1, reference=reference)
+    generate.write(tmp_path, first=date(2022, 1, 2), days=2, seed=1, reference=reference)
     path = tmp_path / "curtailment_records.parquet"
     if damage == "absent":
         path.unlink()
@@ -307,11 +308,11 @@ def test_a_damaged_sample_is_refused_in_one_line(damage: str, tmp_path: Path, re
     else:
         (tmp_path / "sample.json").write_text("[]")
     with pytest.raises(DataFileError) as caught:
-        sample_files.read(tmp_path)
+        files.read(tmp_path)
     assert "\n" not in caught.value.message and str(tmp_path) in caught.value.message
 
 
-def test_the_data_are_small_and_described_by_their_readme(packaged: sample.Sample) -> None:
+def test_the_data_are_small_and_described_by_their_readme(packaged: generate.Sample) -> None:
     assert sum(path.stat().st_size for path in DATA.rglob("*") if path.is_file()) < 5_000_000
     assert sample_load.packaged() == DATA / "sample"
     readme = (DATA / "README.md").read_text()

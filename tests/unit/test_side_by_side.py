@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from recon.config import AUTO
-from recon.tables import side_by_side
+from recon.core.settings import AUTO
+from recon.postgres.pool import side_by_side
 
 
 class Room:

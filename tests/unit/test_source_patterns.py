@@ -8,10 +8,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from recon.findings import Finding
-from recon.source_patterns import source_findings
-from recon.source_periods import days, gaps_in, lacking
-from recon.window import periods_in_day
+from recon.analysis.findings import Finding
+from recon.analysis.source_findings import source_findings
+from recon.analysis.source_periods import days, gaps_in, lacking
+from recon.core.window import periods_in_day
 
 FIRST = date(2024, 9, 1)
 CLOCK_CHANGE = date(2024, 10, 27)

@@ -9,8 +9,9 @@ from fractions import Fraction
 import polars as pl
 import pytest
 
-from recon.schema import BTC, CALC_KEY_SCHEMA
-from recon.verification import WEIGHTS, Sums, discrepancies, stored_sums, together, written, written_sums
+from recon.core.schema import BTC, CALC_KEY_SCHEMA
+from recon.postgres.layout import WEIGHTS
+from recon.reconcile.readback import Sums, discrepancies, stored_sums, together, written, written_sums
 from tests.builders import DAY
 
 A, B, C = ((DAY, period, "T_A-1") for period in (1, 2, 3))

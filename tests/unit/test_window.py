@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recon.errors import ExitCode, UsageError
-from recon.window import Window, check_period, clock_changes, parse_date, periods_in_day, today_in_london
+from recon.core.errors import ExitCode, UsageError
+from recon.core.window import Window, check_period, clock_changes, parse_date, periods_in_day, today_in_london
 
 MARCH = [date(2021, 3, 28), date(2022, 3, 27), date(2023, 3, 26), date(2024, 3, 31), date(2025, 3, 30)]
 OCTOBER = [date(2021, 10, 31), date(2022, 10, 30), date(2023, 10, 29), date(2024, 10, 27), date(2025, 10, 26)]

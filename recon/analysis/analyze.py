@@ -1,0 +1,129 @@
+"""`recon analyze`: the status, what gaps have in common, what is odd in the source, and the commands that mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from recon.analysis import gap_shapes, source_reads
+from recon.analysis.findings import Finding, by_severity, index_finding, recommendations
+from recon.analysis.gap_findings import count_findings, shape_findings
+from recon.analysis.source_findings import MAX_FARM_MW
+from recon.core import gaps
+from recon.core.errors import ExitCode, UsageError
+from recon.core.settings import Settings
+from recon.core.suggestions import called
+from recon.core.window import Window
+from recon.postgres.inspect import inspect
+from recon.postgres.pool import Pool
+from recon.postgres.setup import index_statement
+from recon.reconcile import value_check
+from recon.reconcile.status import Status, date_rows
+from recon.reconcile.survey import Scanned, survey
+from recon.reconcile.watcher import Compared, unwatched
+from recon.reference.reference import Reference
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A status with its findings, most severe first, and (command, why) pairs, most useful first."""
+
+    status: Status
+    findings: tuple[Finding, ...]
+    recommendations: tuple[tuple[str, str], ...]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The status's: findings inform, they do not fail."""
+        return self.status.exit_code
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document of `recon analyze`."""
+        months = self.status.months if self.status.values else self.status.months.drop("wrong")
+        return {
+            **self.status.to_dict("analyze"),
+            "worst_dates": date_rows(self.status.incomplete),
+            "months": months.to_dicts(),
+            "findings": [finding.to_dict() for finding in self.findings],
+            "recommendations": [{"command": command, "why": why} for command, why in self.recommendations],
+        }
+
+
+@dataclass
+class _Shapes:
+    """Collects the shapes of the gaps while the survey compares keys: small frames, however many keys pass by."""
+
+    models: Sequence[str]
+    dates: list[pl.DataFrame] = field(default_factory=list)
+    farms: list[pl.DataFrame] = field(default_factory=list)
+
+    @property
+    def scanned(self) -> Scanned:
+        """For `survey`."""
+        return Scanned(self._piece, self._dates)
+
+    def _piece(self, keys: pl.DataFrame, done: pl.DataFrame) -> pl.DataFrame:
+        pairs = gap_shapes.marked(keys.lazy(), gaps.named(self.models), done.lazy()).collect().lazy()
+        self.farms.append(gap_shapes.farm_gaps(pairs).collect())
+        return gap_shapes.cells(pairs, self.models).collect()
+
+    def _dates(self, pieces: Sequence[pl.DataFrame]) -> None:
+        self.dates.append(gap_shapes.shapes(pl.concat(pieces).lazy()).collect())
+
+    def findings(self, found: Status) -> list[Finding]:
+        """What the gaps of the compared dates have in common."""
+        dates = pl.concat([pl.DataFrame(schema=gap_shapes.SHAPES), *self.dates]).sort("settlement_date")
+        return shape_findings(found, dates, pl.concat([pl.DataFrame(schema=gap_shapes.FARM_GAPS), *self.farms]))
+
+
+def analyze(
+    settings: Settings,
+    reference: Reference,
+    window: Window,
+    *,
+    name: str,
+    deep: bool = False,
+    max_farm_mw: float = MAX_FARM_MW,
+    check: value_check.ValueCheck | None = None,
+    compared: Compared = unwatched,
+    program: str = "recon",
+) -> Analysis:
+    """Status, findings and recommendations of a window; read-only.
+
+    max_farm_mw: a key with more energy than that much power makes in half an hour is reported.
+    check: compare every stored value too. program: what suggested commands begin with.
+    """
+    if not 0 < max_farm_mw < float("inf"):
+        raise UsageError(f"--max-farm-mw is {max_farm_mw:g}", "give megawatts, above 0")
+    shapes = _Shapes(reference.models)
+    with Pool(settings, name) as pool, pool.session() as session:
+        layout = inspect(session, settings)
+        found = survey(
+            session,
+            settings,
+            layout,
+            reference.models,
+            window,
+            deep=deep,
+            scanned=shapes.scanned,
+            compared=compared,
+            pool=pool,
+        )
+        source = source_reads.find(session, layout, found.source.get_column("settlement_date"), max_farm_mw=max_farm_mw)
+    if check:
+        found = value_check.with_values(settings, reference, layout, found, check, name=name)
+    index = [] if layout.unique_index else [index_finding(index_statement(layout))]
+    findings = by_severity([*count_findings(found), *shapes.findings(found), *index, *source])
+    todo = recommendations(found, findings, _blocked(found, reference))
+    advice = tuple((called(command, program), called(why, program)) for command, why in todo)
+    return Analysis(found, tuple(finding.called(program) for finding in findings), advice)
+
+
+def _blocked(found: Status, reference: Reference) -> Sequence[date]:
+    days = found.dates.filter(found.dates.get_column("missing") > 0).get_column("settlement_date").to_list()
+    terms = reference.terms(days)
+    return terms.filter(terms.get_column("difficulty").is_null()).get_column("settlement_date").to_list()

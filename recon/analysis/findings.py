@@ -1,0 +1,139 @@
+"""Findings: what recon has to say about the tables beyond counts, and the commands that mend them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any
+
+import polars as pl
+
+from recon.analysis.fixes import fix_command, repair_command
+from recon.core.suggestions import UPDATE_DIFFICULTY, called
+from recon.core.wording import counted
+from recon.reconcile.status import Status
+
+AGREED = "give --yes instead of --dry-run to do it"
+"""How a repair that was shown is done, also where there is no terminal to agree on."""
+SEVERITIES = ("error", "warning", "info")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One pattern: a stable code, how severe it is (error | warning | info), how many, one example, what to do.
+
+    dates: every settlement date it is about, in order; empty when it is not about dates.
+    """
+
+    code: str
+    severity: str
+    count: int
+    example: str
+    advice: str
+    dates: tuple[date, ...] = ()
+
+    def called(self, program: str) -> Finding:
+        """The same with every command in its advice called as `program`."""
+        return replace(self, advice=called(self.advice, program))
+
+    def to_dict(self) -> dict[str, Any]:
+        """One entry of `findings`."""
+        return {**vars(self), "dates": [day.isoformat() for day in self.dates]}
+
+
+def by_severity(findings: Iterable[Finding]) -> list[Finding]:
+    """Errors first, then warnings, then what is only worth knowing."""
+    return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
+
+
+def spans(days: Iterable[date]) -> Iterator[tuple[date, date]]:
+    """Sorted dates as inclusive ranges of adjacent ones.
+
+    >>> [[d.day for d in span] for span in spans([date(2024, 4, 1), date(2024, 4, 2), date(2024, 4, 9)])]
+    [[1, 2], [9, 9]]
+    """
+    first = last = None
+    for day in days:
+        if first is None or last is None or day - last > timedelta(days=1):
+            if first and last:
+                yield first, last
+            first = day
+        last = day
+    if first and last:
+        yield first, last
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Sorted numbers for people.
+
+    >>> ranges([1, 2, 3, 7, 47, 48])
+    '1-3, 7, 47-48'
+    """
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1][1:] = [number]
+        else:
+            runs.append([number])
+    return ", ".join("-".join(str(end) for end in run) for run in runs)
+
+
+def days_of(frame: pl.DataFrame) -> list[date]:
+    """The settlement dates of a frame, each once, in order."""
+    return frame.get_column("settlement_date").unique().sort().to_list()
+
+
+def dated(code: str, severity: str, count: int, example: str, days: Sequence[date]) -> Finding:
+    """A finding that filling its dates mends."""
+    return Finding(code, severity, count, example, fix_command(days), tuple(days))
+
+
+def worst_of(dates: pl.DataFrame, column: str) -> dict[str, Any]:
+    """The date with the most; the newest among equals."""
+    return dates.sort(column, "settlement_date").row(-1, named=True)
+
+
+def index_finding(statement: str) -> Finding:
+    """No unique index: nothing keeps other programs from writing duplicates."""
+    return Finding("no_unique_index", "warning", 1, statement, "recon init --unique-index")
+
+
+def recommendations(found: Status, findings: Sequence[Finding], blocked: Sequence[date]) -> list[tuple[str, str]]:
+    """Commands to run with the reason for each, most useful first: recent dates first, then the rest.
+
+    blocked: the dates with gaps that have no difficulty.
+    """
+    by_code = {finding.code: finding for finding in findings}
+    advice = _fills(found, blocked)
+    if blocked:
+        what = f"no difficulty for {counted(len(blocked), 'date')}, first {min(blocked)}"
+        why = f"{what}; then '{fix_command(blocked)}' fills them"
+        advice.append((UPDATE_DIFFICULTY, why))
+    if "wrong_values" in by_code:
+        wrong = by_code["wrong_values"]
+        advice.append((wrong.advice, f"shows how {wrong.count:,} wrong rows would be replaced; {AGREED}"))
+    for name in ("duplicate", "orphan"):
+        off = days_of(found.dates.filter(pl.col(name) > 0))
+        if off:
+            why = f"shows which of {found.total(name):,} {name} rows would go; {AGREED}"
+            advice.append((repair_command(found, off, name), why))
+    if "no_unique_index" in by_code:
+        advice.append((by_code["no_unique_index"].advice, "keeps duplicates out for good"))
+    return advice
+
+
+def _fills(found: Status, blocked: Sequence[date]) -> list[tuple[str, str]]:
+    """The newest date that can be filled, then all of them."""
+    missing = found.dates.filter((pl.col("missing") > 0) & ~pl.col("settlement_date").is_in(list(blocked)))
+    days = days_of(missing)
+    if not days:
+        return []
+    newest = missing.row(-1, named=True)
+    advice = [(f"recon date {newest['settlement_date']}", f"the newest gap: {newest['missing']:,} rows")]
+    if len(days) > 1:
+        rows = int(missing.get_column("missing").sum())
+        open_window = not (found.window.first or found.window.last)
+        whole = "recon fix" if open_window and not blocked else fix_command(days)
+        advice.append((whole, f"all {rows:,} missing rows on {len(days):,} dates, newest first"))
+    return advice

@@ -1,0 +1,218 @@
+"""What gaps and faults have in common: patterns that tell how they came about."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from recon.analysis.findings import Finding, dated, days_of, ranges, worst_of
+from recon.analysis.fixes import repair_command
+from recon.reconcile.status import Status
+from recon.values.verdicts import WRONG
+
+CLUSTER_SHARE = 0.5
+"""A month or a farm that holds at least this share of all missing rows is worth naming ..."""
+CLUSTER_EXCESS = 1.5
+"""... if that is so many times its share of the expected rows: half of two farms' gaps says nothing."""
+UNEVEN_ROWS, UNEVEN_FACTOR = 10, 2
+"""Miner models lack unequally many rows when one lacks ten more than twice what another lacks."""
+
+
+def count_findings(found: Status) -> list[Finding]:
+    """The patterns that the counts per date and model show; with `--values` what the values are worth, too."""
+    candidates = (
+        _empty_dates(found),
+        _absent_models(found),
+        _uneven_models(found),
+        _clustered_month(found),
+        _duplicates(found),
+        _orphans(found),
+        _unknown_models(found),
+        _wrong_values(found),
+    )
+    return [finding for finding in candidates if finding is not None]
+
+
+def shape_findings(found: Status, shapes: pl.DataFrame, farms: pl.DataFrame) -> list[Finding]:
+    """The patterns within dates. shapes: gap_shapes.SHAPES; farms: gap_shapes.FARM_GAPS, one row per farm."""
+    many = pl.col("farms_missing").list.len() * 2 > pl.col("farms")
+    uneven = days_of(_uneven(found))
+    candidates = (
+        _few_farms(shapes.filter(many)),
+        _missing_farms(shapes.filter(~many)),
+        _missing_periods(shapes),
+        _scattered(shapes.filter(~pl.col("settlement_date").is_in(uneven))),
+        _clustered_farm(found, farms),
+    )
+    return [finding for finding in candidates if finding is not None]
+
+
+def _empty_dates(found: Status) -> Finding | None:
+    days = days_of(found.dates.filter((pl.col("expected") > 0) & (pl.col("matched") == 0)))
+    if not days:
+        return None
+    return dated("empty_dates", "error", len(days), f"{days[-1]} has no calculation at all", days)
+
+
+def _begun(found: Status) -> pl.DataFrame:
+    """The counts of configured models on dates that are not empty, with `missing`."""
+    begun = found.dates.filter(pl.col("matched") > 0).select("settlement_date")
+    wanted = found.counts.filter(pl.col("expected") > 0).with_columns(missing=pl.col("expected") - pl.col("matched"))
+    return wanted.join(begun, on="settlement_date", how="semi").sort("settlement_date", "miner_model")
+
+
+def _absent_models(found: Status) -> Finding | None:
+    """A model missing for a whole date that others have: a crash between models."""
+    absent = _begun(found).filter(pl.col("matched") == 0)
+    if absent.is_empty():
+        return None
+    last = absent.row(-1, named=True)
+    example = f"{last['settlement_date']} has other models but no {last['miner_model']}"
+    return dated("missing_models", "error", absent.height, example, days_of(absent))
+
+
+def _uneven(found: Status) -> pl.DataFrame:
+    """The dates of which one model lacks far more than another, though both have begun: a crash within a model."""
+    per_date = (
+        _begun(found)
+        .filter(pl.col("matched") > 0)
+        .group_by("settlement_date")
+        .agg(
+            worst=pl.col("miner_model").sort_by("missing").last(),
+            most=pl.col("missing").max(),
+            least=pl.col("missing").min(),
+        )
+    )
+    return per_date.filter(pl.col("most") >= UNEVEN_FACTOR * pl.col("least") + UNEVEN_ROWS).sort("settlement_date")
+
+
+def _uneven_models(found: Status) -> Finding | None:
+    uneven = _uneven(found)
+    if uneven.is_empty():
+        return None
+    last = uneven.row(-1, named=True)
+    lacks = f"{last['most']:,} rows of {last['worst']}, but {last['least']:,} of another model"
+    example = f"{last['settlement_date']} lacks {lacks}"
+    return dated("uneven_models", "error", uneven.height, example, days_of(uneven))
+
+
+def _clustered_month(found: Status) -> Finding | None:
+    total = found.total("missing")
+    dates = found.dates.with_columns(month=pl.col("settlement_date").dt.strftime("%Y-%m"))
+    months = dates.group_by("month").agg(pl.col("expected", "missing").sum()).sort("missing", "month")
+    if not total or not _stands_out(months, total):
+        return None
+    worst = months.row(-1, named=True)
+    days = days_of(dates.filter((pl.col("month") == worst["month"]) & (pl.col("missing") > 0)))
+    example = f"{worst['month']} holds {worst['missing']:,} of the {total:,} missing rows"
+    return dated("clustered_by_month", "warning", worst["missing"], example, days)
+
+
+def _stands_out(groups: pl.DataFrame, total: int) -> bool:
+    """Whether the last of several groups alone holds most of the missing rows, and far more than its share."""
+    if groups.height < 2 or groups.item(-2, "missing") == groups.item(-1, "missing"):
+        return False
+    last, expected = groups.row(-1, named=True), int(groups.get_column("expected").sum())
+    share = last["missing"] / total
+    return bool(share >= CLUSTER_SHARE and share >= CLUSTER_EXCESS * last["expected"] / expected)
+
+
+def _duplicates(found: Status) -> Finding | None:
+    dates = found.dates.filter(pl.col("duplicate") > 0)
+    if dates.is_empty():
+        return None
+    worst, days = worst_of(dates, "duplicate"), days_of(dates)
+    example = f"{worst['settlement_date']} has {worst['duplicate']:,} rows beyond the first of their key and model"
+    advice = repair_command(found, days, "duplicate")
+    return Finding("duplicates", "error", found.total("duplicate"), example, advice, tuple(days))
+
+
+def _orphans(found: Status) -> Finding | None:
+    """Rows of a configured model whose key is not in the curtailment."""
+    rows = found.counts.filter((pl.col("orphan") > 0) & pl.col("miner_model").is_in(list(found.miner_models)))
+    if rows.is_empty():
+        return None
+    dates = rows.group_by("settlement_date").agg(pl.col("orphan").sum())
+    worst, days = worst_of(dates, "orphan"), days_of(dates)
+    example = f"{worst['settlement_date']} has {worst['orphan']:,} rows without curtailment of their key"
+    advice = repair_command(found, days, "orphan")
+    return Finding("orphans", "error", int(rows.get_column("orphan").sum()), example, advice, tuple(days))
+
+
+def _unknown_models(found: Status) -> Finding | None:
+    """Rows of models that are not configured: an older or newer list of models, or a typing error."""
+    configured = pl.col("miner_model").is_in(list(found.miner_models)).fill_null(False)
+    rows = found.counts.filter((pl.col("orphan") > 0) & ~configured)
+    if rows.is_empty():
+        return None
+    models = rows.group_by("miner_model").agg(pl.col("orphan").sum()).sort("orphan", descending=True)
+    named = ", ".join(f"{row['miner_model'] or 'no model'} {row['orphan']:,}" for row in models.to_dicts())
+    days = days_of(rows)
+    example = f"rows of models that are not configured: {named}; newest {days[-1]}"
+    advice = f"configure the model with --miners FILE, or {repair_command(found, days, 'orphan')}"
+    return Finding("unknown_models", "error", int(rows.get_column("orphan").sum()), example, advice, tuple(days))
+
+
+def _wrong_values(found: Status) -> Finding | None:
+    """Stored rows whose values are not what they should be, with the likeliest cause."""
+    if found.values is None or not found.values.wrong:
+        return None
+    days = days_of(found.values.summary.filter(pl.col("verdict").is_in(WRONG)))
+    counts = ", ".join(f"{rows:,} {name}" for name, rows in found.values.verdicts.items() if name in WRONG)
+    cause = next(iter(found.values.causes), None)
+    likely = f"; {cause.rows:,} rows from {cause.first} to {cause.last}: {cause.cause}" if cause else ""
+    advice = repair_command(found, days, "stale")
+    return Finding("wrong_values", "error", found.values.wrong, counts + likely, advice, tuple(days))
+
+
+def _few_farms(shapes: pl.DataFrame) -> Finding | None:
+    """Dates of which only a few farms were calculated: complete, for whoever counts periods."""
+    if shapes.is_empty():
+        return None
+    last = shapes.row(-1, named=True)
+    example = f"{last['settlement_date']} has {last['farms'] - len(last['farms_missing'])} of {last['farms']} farms"
+    return dated("few_farms", "error", shapes.height, example, days_of(shapes))
+
+
+def _missing_farms(shapes: pl.DataFrame) -> Finding | None:
+    """Farms without any row on a date whose periods are otherwise complete."""
+    dates = shapes.filter(pl.col("farms_missing").list.len() > 0)
+    if dates.is_empty():
+        return None
+    last, count = dates.row(-1, named=True), int(dates.get_column("farms_missing").list.len().sum())
+    lost, first = len(last["farms_missing"]), last["farms_missing"][0]
+    example = f"{last['settlement_date']} lacks {lost} of {last['farms']} farms, as {first}"
+    return dated("missing_farms", "error", count, example, days_of(dates))
+
+
+def _missing_periods(shapes: pl.DataFrame) -> Finding | None:
+    """Settlement periods without any row on dates that have others."""
+    dates = shapes.filter(pl.col("periods_missing").list.len() > 0)
+    if dates.is_empty():
+        return None
+    last, count = dates.row(-1, named=True), int(dates.get_column("periods_missing").list.len().sum())
+    example = f"{last['settlement_date']} lacks settlement periods {ranges(last['periods_missing'])}"
+    return dated("missing_periods", "error", count, example, days_of(dates))
+
+
+def _scattered(shapes: pl.DataFrame) -> Finding | None:
+    """Missing rows that no pattern explains."""
+    dates = shapes.filter(pl.col("scattered") > 0)
+    if dates.is_empty():
+        return None
+    worst = worst_of(dates, "scattered")
+    example = f"{worst['settlement_date']} lacks {worst['scattered']:,} rows here and there"
+    return dated("scattered_gaps", "warning", int(dates.get_column("scattered").sum()), example, days_of(dates))
+
+
+def _clustered_farm(found: Status, farms: pl.DataFrame) -> Finding | None:
+    """One of several farms holds most of what is missing, on several dates."""
+    sums = farms.group_by("farm_id").agg(pl.col("expected", "missing").sum(), pl.col("dates").explode().unique())
+    sums, total = sums.sort("missing", "farm_id"), found.total("missing")
+    if not total or not _stands_out(sums, total):
+        return None
+    worst = sums.row(-1, named=True)
+    days = sorted(worst["dates"])
+    if len(days) < 2:
+        return None
+    example = f"{worst['farm_id']} holds {worst['missing']:,} of the {total:,} missing rows"
+    return dated("clustered_by_farm", "warning", worst["missing"], example, days)

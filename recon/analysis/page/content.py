@@ -1,0 +1,108 @@
+"""`recon report`: everything there is to see of a window, gathered for one page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, localcontext
+from typing import Any
+
+import polars as pl
+
+from recon.analysis import analyze, calendar
+from recon.analysis.analyze import Analysis
+from recon.core.errors import LedgerError, PermissionDenied
+from recon.core.settings import Settings
+from recon.core.version import __version__
+from recon.core.window import Window
+from recon.postgres import inspect, ledger, tables
+from recon.postgres.session import Session, connect
+from recon.reconcile.value_check import ValueCheck
+from recon.reconcile.watcher import Compared, unwatched
+from recon.reference.reference import Reference
+
+SHOWN_RUNS = 50
+RUN_FIELDS = ("run_id", "command", "status", "dates", "dates_done", "inserted", "started_at", "finished_at")
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the page is made from.
+
+    btc: one row per month and miner model, as (month, model, rows, BTC), in order. runs: newest first; runs_note says
+    what is not among them and why. made_at is an aware datetime.
+    """
+
+    analysis: Analysis
+    btc: tuple[tuple[str, str, int, Decimal], ...]
+    runs: tuple[dict[str, Any], ...]
+    runs_note: str
+    made_at: datetime
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document that is embedded in the page: all of `analyze`, and every figure that the page shows besides."""
+        days = calendar.days(self.analysis.status)
+        return {
+            **self.analysis.to_dict(),
+            "command": "report",
+            "code_version": __version__,
+            "made_at": f"{self.made_at:%Y-%m-%d %H:%M} UTC",
+            "values_checked": self.analysis.status.values is not None,
+            "calendar": [day.to_dict() for day in days],
+            "by_month": [month.to_dict() for month in calendar.months(days)],
+            "btc_by_month": [
+                {"month": month, "miner_model": model, "rows": rows, "btc": str(btc)}
+                for month, model, rows, btc in self.btc
+            ],
+            "runs": list(self.runs),
+            "runs_note": self.runs_note,
+        }
+
+
+def gather(
+    settings: Settings,
+    reference: Reference,
+    window: Window,
+    *,
+    name: str,
+    made_at: datetime,
+    check: ValueCheck | None = None,
+    compared: Compared = unwatched,
+    program: str = "recon",
+) -> Page:
+    """The page's content; read-only. The analysis is as of one moment, sums and runs as of the next."""
+    found = analyze.analyze(settings, reference, window, name=name, check=check, compared=compared, program=program)
+    with connect(settings, name) as session:
+        layout = inspect.inspect(session, settings)
+        with session.transaction(read_only=True, snapshot=True):
+            btc = tables.aggregate(session, layout, window, "analysis/stored_btc")
+        runs, note = _runs(session)
+    return Page(found, tuple(btc_by_month(btc)), tuple(runs), note, made_at)
+
+
+def btc_by_month(stored: pl.DataFrame) -> Iterable[tuple[str, str, int, Decimal]]:
+    """(month, model, rows, BTC) from one row per settlement date and model, with the BTC as text."""
+    rows: Counter[tuple[str, str]] = Counter()
+    sums: dict[tuple[str, str], Decimal] = {}
+    with localcontext(prec=200):  # whatever a numeric holds
+        for day, model, count, btc in stored.select("settlement_date", "miner_model", "rows", "btc").iter_rows():
+            group = (f"{day:%Y-%m}", model)
+            rows[group] += count
+            sums[group] = sums.get(group, Decimal(0)) + Decimal(btc)
+    for month, model in sorted(sums):
+        yield month, model, rows[month, model], sums[month, model]
+
+
+def _runs(session: Session) -> tuple[list[dict[str, Any]], str]:
+    """The newest runs, and what is not among them."""
+    try:
+        history = ledger.runs(session)
+    except (LedgerError, PermissionDenied) as error:
+        return [], str(error)
+    shown = [{name: row[name] for name in RUN_FIELDS} for row in history[:SHOWN_RUNS]]
+    if not history:
+        return [], "no run yet"
+    older = len(history) - len(shown)
+    return shown, f"and {older:,} older ones: 'recon runs --json' has them all" if older else ""

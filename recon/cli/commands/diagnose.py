@@ -1,0 +1,127 @@
+"""`recon diagnose`: what could make a run time out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from recon.cli.call import Call, program
+from recon.cli.common import take_common, with_common
+from recon.cli.options import COMMON
+from recon.cli.show.diagnosis import shown, summary, table
+from recon.core.errors import ExitCode, Interrupted
+
+if TYPE_CHECKING:
+    from recon.diagnose.checks import Diagnosis
+
+
+Nagios = Annotated[bool, typer.Option("--nagios", help="One line with perfdata; exit 0, 1, 2 or 3.")]
+Connections = Annotated[int, typer.Option("--connections", min=1, max=50, help="How many at once.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the group; without a subcommand it analyzes."""
+    group = typer.Typer(help="What could make a run time out, on this server, now.", invoke_without_command=True)
+    group.callback()(_default)
+    group.command("analyze")(analyze)
+    group.command("test")(ladder_only)
+    group.command("monitor")(monitor)
+    app.add_typer(group, name="diagnose")
+
+
+@take_common
+def _default(ctx: typer.Context, nagios: Nagios = False, connections: Connections = 3) -> int | None:
+    """What could make a run time out, on this server, now.
+
+    Risks: none to your tables: all it writes is a temporary table, to see how fast that goes.
+    Output: a line per check, what was seen under it, the risk of timeouts, and what to do, most urgent first.
+    Exit status: 0 no check failed; 1 a check failed; 2; 3 no connection could be made. With --nagios: 0 ok, 1
+        warning, 2 critical, 3 unknown.
+    Examples:
+        recon diagnose
+        recon diagnose --nagios
+    """
+    if ctx.invoked_subcommand is not None:
+        return None
+    given = {name: ctx.obj.get(name) for name in COMMON}
+    return analyze(ctx, nagios=nagios, connections=connections, **given)
+
+
+@with_common(read_only=True)
+def analyze(call: Call, nagios: Nagios = False, connections: Connections = 3) -> int:
+    """Every check: connecting, queries, settings, tables, other sessions, writing, memory.
+
+    Risks: none to your tables: all it writes is a temporary table, to see how fast that goes.
+    Output: a line per check, what was seen under it, the risk of timeouts, and what to do, most urgent first.
+    Exit status: 0 no check failed; 1 a check failed; 2; 3 no connection could be made. With --nagios: 0 ok, 1
+        warning, 2 critical, 3 unknown.
+    Examples:
+        recon diagnose analyze --json
+        recon diagnose analyze --connections 10
+    """
+    from recon.diagnose import analyze as story
+
+    return _answer(call, story.analyze(call.settings, connections=connections), nagios)
+
+
+@with_common(read_only=True)
+def ladder_only(call: Call, nagios: Nagios = False) -> int:
+    """The query ladder only.
+
+    Risks: {reads}
+    Output: how long a simple, a moderate and a complex query take, beside the role's timeout.
+    Exit status: 0 no check failed; 1 a check failed; 2; 3 no connection could be made. With --nagios: 0 ok, 1
+        warning, 2 critical, 3 unknown.
+    Examples:
+        recon diagnose test
+    """
+    from recon.diagnose import analyze as story
+
+    return _answer(call, story.ladder_only(call.settings), nagios)
+
+
+def _answer(call: Call, found: Diagnosis, nagios: bool) -> int:
+    found = found.called(program())
+    if nagios:
+        code, line = found.nagios()
+        print(line)
+        return code
+    if call.json:
+        call.print_json(found.to_dict())
+    else:
+        table(call, found)
+    return found.exit_code
+
+
+@with_common(read_only=True)
+def monitor(
+    call: Call,
+    interval: Annotated[float, typer.Option("--interval", min=0.05, help="Seconds between looks.")] = 60,
+    count: Annotated[int | None, typer.Option("--count", min=1, help="Stop after so many looks.")] = None,
+) -> int:
+    """Look again and again; Ctrl-C prints a summary.
+
+    Risks: {reads}
+    Output: a line per look, or with --json an object; a summary at the end.
+    Exit status: 0 it looked so often as asked for, or was stopped; 2.
+    Examples:
+        recon diagnose monitor --interval 10 --count 6
+    """
+    from recon.diagnose.analyze import look
+    from recon.postgres.stopping import pause
+
+    seen: list[dict[str, Any]] = []
+    try:
+        with shown(call) as show:
+            while count is None or len(seen) < count:
+                if seen:
+                    pause(interval)
+                now = datetime.now(UTC).isoformat(timespec="seconds")
+                seen.append({"time": now} | look(call.settings))
+                show(seen[-1])
+    except Interrupted:
+        pass
+    summary(call, seen)
+    return ExitCode.OK

@@ -1,0 +1,59 @@
+"""`recon export`: the reconciled slice as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recon.cli.call import Call
+from recon.cli.common import with_common
+from recon.cli.options import DEFAULT_ATOL, DEFAULT_RTOL, Atol, FirstDate, LastDate, Rtol
+from recon.core.settings import ExportFormat
+from recon.core.window import Window
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the command."""
+    app.command("export")(export)
+
+
+@with_common(read_only=True)
+def export(
+    call: Call,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The directory; made if need be.")],
+    first: FirstDate = None,
+    last: LastDate = None,
+    form: Annotated[ExportFormat, typer.Option("--format", help="How files are written.")] = ExportFormat.PARQUET,
+    atol: Atol = DEFAULT_ATOL,
+    rtol: Rtol = DEFAULT_RTOL,
+) -> int:
+    """The reconciled slice as files, by month.
+
+    One row per key that can be priced: energy in MWh, the BTC of each miner model, difficulty and block subsidy, in
+    DIR/month=2024-03/part-0.parquet and so on. A BTC is what is stored, to a satoshi, where a row is stored and right;
+    of duplicates it is the one that agrees. Else it is null: missing, wrong and blocked values are counted in
+    DIR/_manifest.json, orphans are left out. All is read as of one moment. Each file is written whole or not at all. A
+    later export to the same DIR writes the months it reaches anew and leaves the others.
+
+    Risks: it writes files, within DIR only; the tables are read in read-only transactions.
+    Output: per month its keys, the BTC values written and those left out, why, and the verdict on the tables.
+    Exit status: 0 the tables are reconciled and every value is right; 1 something was left out, or stored rows are
+        duplicates or orphans; 2; 3; 4 dates have no difficulty, or another export is writing to DIR.
+    Examples:
+        recon export --out slice
+        recon export --out slice --from 2024-04-01 --format csv
+        recon status --from-export slice
+    """
+    window = Window.parse(first, last)
+    from recon.cli.show import progress, status
+    from recon.export import write as story
+    from recon.reconcile.value_check import ValueCheck
+    from recon.values.tolerance import Tolerance
+
+    with progress.comparing(call) as compared:
+        check = ValueCheck(Tolerance(atol, rtol), 1, compared)
+        report = story.export(call.settings, call.reference, window, out, form, check, name=call.name)
+    status.tell_export(call, report)
+    return report.exit_code

@@ -1,0 +1,37 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from recon.cli.call import Call
+from recon.cli.common import with_common
+
+
+@with_common()
+def init(
+    call: Call,
+    unique_index: Annotated[
+        bool, typer.Option("--unique-index", help="Also create the unique index, concurrently.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the statements; run none.")] = False,
+) -> int:
+    """Create the ledger; offer the unique index.
+
+    Risks: it creates the schema recon and, with --unique-index, an index (concurrently: nobody has to wait).
+    Output: what exists, what was created; with --dry-run the statements.
+    Exit status: 0 everything is as asked for; 2; 3.
+    Examples:
+        recon init --dry-run
+        recon init --unique-index
+    """
+    from recon.cli.show import progress
+    from recon.cli.show.status import tell_init
+    from recon.postgres import setup
+
+    with progress.comparing(call, "indexing" if unique_index else "reading"):
+        found = setup.init(call.settings, name=call.name, unique_index=unique_index, dry_run=dry_run)
+    tell_init(call, found)
+    return found.exit_code

@@ -1,0 +1,117 @@
+"""`recon minimal`: one connection, a few keys at a time, for what times out otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recon.cli.call import Call
+from recon.cli.common import with_common
+from recon.cli.options import Day, Farm, Period
+from recon.core.window import check_period, parse_date
+
+if TYPE_CHECKING:
+    from recon.reconcile.minimal import Minimal
+    from recon.reconcile.report import FixReport
+
+
+Pause = Annotated[float, typer.Option("--pause", min=0, max=3600, help="Seconds of rest between transactions.")]
+KeysPerTransaction = Annotated[int, typer.Argument(metavar="N", min=1, help="Keys per transaction.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the group."""
+    group = typer.Typer(
+        help="One connection, a few keys per transaction: slow, for what 'recon fix' cannot get through."
+    )
+    for name, command in (
+        ("sequence", sequence),
+        ("critical-date", critical_date),
+        ("most-critical", most_critical),
+        ("spot-fix", spot_fix),
+    ):
+        group.command(name)(command)
+    app.add_typer(group, name="minimal")
+
+
+def _run(call: Call, keys: int, pause_s: float, work: Callable[[Minimal], FixReport]) -> int:
+    from recon.cli.show import progress, runs
+    from recon.reconcile.minimal import Care, Minimal
+
+    with progress.Progress(call) as watcher:
+        run = Minimal(
+            call.settings,
+            call.reference,
+            Care(keys, pause_s),
+            command=call.command,
+            run_id=call.run_id,
+            watcher=watcher,
+        )
+        report = work(run)
+    runs.fix(call, report)
+    return report.exit_code
+
+
+@with_common()
+def sequence(call: Call, day: Day, keys: KeysPerTransaction, pause: Pause = 0.0) -> int:
+    """Fill a date, N keys per transaction.
+
+    The more keys, the faster: a transaction takes some 40 ms.
+
+    Risks: {fills_keys}
+    Output: {filled}
+    Exit status: 0; 1; 2; 3; 4.
+    Examples:
+        recon minimal sequence 2023-12-25 50
+    """
+    parsed = parse_date(day)
+    return _run(call, keys, pause, lambda run: run.one_date(parsed))
+
+
+@with_common()
+def critical_date(call: Call, day: Day, pause: Pause = 0.0) -> int:
+    """Fill a date, one key per transaction.
+
+    Slow: some 30 keys a second, where 'recon fix' fills thousands. It is for a date that fix cannot get through.
+
+    Risks: {fills_keys}
+    Output: {filled}
+    Exit status: 0; 1; 2; 3; 4.
+    Examples:
+        recon minimal critical-date 2023-12-25
+    """
+    parsed = parse_date(day)
+    return _run(call, 1, pause, lambda run: run.one_date(parsed))
+
+
+@with_common()
+def most_critical(call: Call, pause: Pause = 0.0) -> int:
+    """Find the date with the most missing rows and fill it, one key per transaction.
+
+    Slow: some 30 keys a second, a minute and a half for the sample's worst date, which 'recon fix' fills in a second.
+    It is for dates that fix cannot get through.
+
+    Risks: {fills_keys}
+    Output: {filled}
+    Exit status: 0; 1; 2; 3; 4.
+    Examples:
+        recon minimal most-critical --pause 0.1
+    """
+    return _run(call, 1, pause, lambda run: run.most_critical())
+
+
+@with_common()
+def spot_fix(call: Call, day: Day, period: Period, farm: Farm) -> int:
+    """Fill one key.
+
+    Risks: {fills_keys}
+    Output: {filled}
+    Exit status: 0; 1; 2; 3; 4.
+    Examples:
+        recon minimal spot-fix 2024-04-20 24 T_VKNGW-1
+    """
+    parsed = parse_date(day)
+    check_period(parsed, period)
+    return _run(call, 1, 0.0, lambda run: run.spot(parsed, period, farm))

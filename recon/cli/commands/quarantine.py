@@ -1,0 +1,82 @@
+"""`recon quarantine`: the rows that repairs replaced or removed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from recon.cli.call import Call
+from recon.cli.common import with_common
+from recon.cli.completion import run_ids
+from recon.cli.options import DryRun, Yes
+
+RunId = Annotated[
+    str, typer.Argument(metavar="RUN_ID", help="A run's id, as 'recon runs' shows it.", autocompletion=run_ids)
+]
+AnyRun = Annotated[
+    str | None,
+    typer.Argument(metavar="RUN_ID", help="Only the rows that this run replaced or removed.", autocompletion=run_ids),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the group."""
+    group = typer.Typer(help="The rows that repairs replaced or removed, and the way back.")
+    group.command("list")(list_rows)
+    group.command("restore")(restore)
+    app.add_typer(group, name="quarantine")
+
+
+@with_common(read_only=True)
+def list_rows(call: Call, run_id: AnyRun = None) -> None:
+    """Every row kept, whole, with the reason, the run and the time.
+
+    Risks: {reads}
+    Output: a line per row that a repair replaced or removed; with --json each row whole.
+    Exit status: 0 the rows were shown; 2; 3.
+    Examples:
+        recon quarantine list
+        recon quarantine list 7f3a0c21 --json
+    """
+    from recon.cli.show import runs
+    from recon.values import quarantine
+
+    rows = quarantine.rows(call.settings, run_id, name=call.name)
+    if call.json:
+        return call.print_json({"schema_version": 1, "command": "quarantine list", "rows": rows})
+    runs.quarantine(call, rows)
+
+
+@with_common()
+def restore(call: Call, run_id: RunId, dry_run: DryRun = False, yes: Yes = False) -> int:
+    """Put back what a run replaced or removed: values in place, removed rows whole.
+
+    Risks: it puts rows back as they were. Dates that changed since are left alone, and so is what could not come back
+        equal.
+    Output: the rows put back, and the dates left alone with the reason.
+    Exit status: 0 every row was put back; 2; 3; 4 some dates were left alone.
+    Examples:
+        recon quarantine restore 7f3a0c21 --dry-run
+        recon quarantine restore 7f3a0c21 --yes
+    """
+    from recon.cli.show.consent import consent
+    from recon.values import quarantine
+
+    found = quarantine.restore(call.settings, run_id, run_id=call.run_id, dry_run=dry_run, confirm=consent(call, yes))
+    if call.json:
+        call.print_json(found.to_dict())
+    _tell(call, found)
+    return found.exit_code
+
+
+def _tell(call: Call, found: Any) -> None:
+    for note in found.notes:
+        call.say(f"note: {note}")
+    for result in found.results:
+        if result.error:
+            call.say(f"{result.day} left alone: {result.error}")
+    if found.dry_run:
+        rows = sum(result.missing for result in found.results)
+        return call.say(f"dry run: {rows:,} rows on {len(found.results):,} dates would be put back; none was")
+    call.say(f"{found.restored:,} rows put back" + (f" (run {found.run_id})" if found.run_id else ""))

@@ -1,0 +1,72 @@
+"""`recon report`: a page to look at."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recon.cli.call import Call, program, write_out
+from recon.cli.common import with_common
+from recon.cli.options import FirstDate, LastDate, ValueOptions
+from recon.core import extras
+from recon.core.errors import UsageError
+from recon.core.window import Window
+
+LIBRARIES = ("altair", "jinja2", "vl_convert")
+Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the page goes; it is replaced atomically.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the command."""
+    app.command("report")(report)
+
+
+@with_common(read_only=True, compares=True)
+def report(
+    call: Call,
+    compare: ValueOptions,
+    out: Out = Path("report.html"),
+    first: FirstDate = None,
+    last: LastDate = None,
+) -> int:
+    """One page to look at: calendar, charts, findings, runs.
+
+    Self-contained HTML that asks nobody for anything. The exit code is that of `status`.
+
+    Risks: none for the database, from which it only reads; the file is replaced.
+    Output: the file. With --json the document of status, and `out`, where the page is.
+    Exit status: 0 reconciled; 1 differences found; 2; 3.
+    Examples:
+        recon report --out report.html
+        recon report --from 2024-04-01 --to 2024-04-30 --values --out april.html
+    """
+    window = Window.parse(first, last)
+    if absent := [name for name in LIBRARIES if find_spec(name) is None]:
+        raise UsageError(f"a report needs {', '.join(absent)}", extras.install("report"), code="no_report")
+    if not out.absolute().parent.is_dir():
+        raise UsageError(f"{out.parent} is not a directory", "name another file with --out")
+    from recon.analysis.page import content
+    from recon.cli.show import progress, status
+
+    with progress.comparing(call) as compared:
+        check = compare.check(call, compared)
+        made_at = datetime.now(UTC)
+        found = content.gather(
+            call.settings,
+            call.reference,
+            window,
+            name=call.name,
+            made_at=made_at,
+            check=check,
+            compared=compared,
+            program=program(),
+        )
+    from recon.analysis.page import html
+
+    write_out(out, html.render(found.to_dict()))
+    status.report(call, found.analysis.status, out)
+    return found.analysis.exit_code

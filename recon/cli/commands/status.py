@@ -1,0 +1,62 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recon.cli.call import Call
+from recon.cli.common import with_common
+from recon.cli.options import Deep, FirstDate, LastDate, ValueOptions
+from recon.core.window import Window
+
+if TYPE_CHECKING:
+    from recon.reconcile.status import Status
+
+
+@with_common(read_only=True, unless="from_export", engine=True, compares=True)
+def status(
+    call: Call,
+    compare: ValueOptions,
+    first: FirstDate = None,
+    last: LastDate = None,
+    deep: Deep = False,
+    from_export: Annotated[
+        Path | None,
+        typer.Option("--from-export", metavar="DIR", help="Check what 'recon export' wrote instead of the tables."),
+    ] = None,
+) -> int:
+    """Exact counts, key by key; read-only.
+
+    With --from-export no database is asked: rows are checked against the export's manifest, every value is computed
+    anew with the reference data, and every file is compared with its checksum.
+
+    Risks: {reads}
+    Output: rows and keys, a line per miner model, the dates by how far they are, and the verdict. With --json one
+        document, in which everything is counted exactly; of an export, `damage` lists files that are not as written,
+        `left_out` what was left out of it.
+    Exit status: 0 reconciled; 1 differences found; 2; 3.
+    Examples:
+        recon status
+        recon status --from 2024-04-01 --to 2024-04-30 --json
+        recon status --values --workers auto
+        recon status --from-export slice
+    """
+    window = Window.parse(first, last)
+    from recon.cli.show import progress
+    from recon.cli.show import status as show_status
+    from recon.export import check as export_check
+    from recon.reconcile import survey
+
+    with progress.comparing(call) as compared:
+        check = compare.check(call, compared, always=bool(from_export))
+        if from_export and check:
+            found: Status = export_check.status(from_export, call.settings, call.reference, window, check)
+        else:
+            found = survey.status(
+                call.settings, call.reference, window, name=call.name, deep=deep, check=check, compared=compared
+            )
+    show_status.status(call, found)
+    return found.exit_code

@@ -1,0 +1,199 @@
+"""What runs did and what is left of them, for people and for programs: the answers of the commands that write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from recon.analysis.fixes import fill_command
+from recon.cli.call import Call, program
+from recon.cli.log import LOG, visible
+from recon.cli.show import columns
+from recon.cli.show.status import TOP, verdict, warn_invalid
+from recon.core.errors import ExitCode
+from recon.core.plan import DateResult
+from recon.core.suggestions import called
+from recon.core.wording import counted
+from recon.reconcile.report import FixReport, change_rows
+from recon.values.changes import refusal
+
+if TYPE_CHECKING:
+    from recon.reconcile.daily import DailyReport
+
+
+def fix(call: Call, report: FixReport) -> None:
+    """The answer of every command that writes."""
+    warn_invalid(report.after)
+    if call.json:
+        return call.print_json(report.to_dict())
+    document = report.to_dict()
+    planned = document["planned"]
+    if report.dry_run:
+        _planned_table(call, report)
+        _change_lines(call, report)
+        changes = (0 if report.changes is None else report.changes.height) + report.undated
+        also = f", {counted(changes, 'stored row')} replaced or removed" if changes else ""
+        filled = sum(result.missing > 0 for result in report.results if result.status != "blocked")
+        rows, dates = counted(planned["rows"], "missing row"), counted(filled, "date")
+        if report.refused:
+            call.say(changes_refused(report))
+        return call.say(f"dry run: {rows} on {dates} would be written{also}; none was")
+    if not report.results and not report.undated:
+        why = "what --repair names is in order" if report.after.total("missing") else "no row is missing"
+        call.say(f"nothing to do: {why}")
+    else:
+        if report.inserted:
+            table = columns.table("miner model", "BTC written")
+            for model, bitcoin in document["btc"].items():
+                table.add_row(model, f"{Decimal(bitcoin):,f}")
+            columns.show(call, table)
+        run = f"run {report.run_id}: " if report.run_id else ""
+        call.say(
+            f"{run}{counted(report.inserted, 'row')} written and verified on "
+            f"{counted(report.statuses['done'], 'date')} in {report.seconds:.1f} s"
+        )
+        if document["replaced"] or document["removed"]:
+            call.say(
+                f"{document['replaced']:,} wrong rows replaced, {document['removed']:,} surplus rows removed; "
+                f"all are in the quarantine ('{program()} quarantine list {report.run_id}')"
+            )
+    _unfinished_lines(report)
+    if report.undone and report.after.reconciled:
+        dates = counted(len(report.undone), "date")
+        call.console.print(f"[red]not reconciled[/]: {dates} failed or left, see above", markup=True)
+    else:
+        verdict(call, report.after)
+
+
+def daily(call: Call, found: DailyReport) -> None:
+    """The answer of `recon daily`: one line per date, then what `fix` says."""
+    for warning in found.warnings:
+        LOG.warning(warning)
+    for day, outcome in found.outcomes.items():
+        call.say(f"{day} {outcome}")
+    if call.json:
+        warn_invalid(found.report.after)
+        return call.print_json(found.to_dict())
+    fix(call, found.report)
+
+
+def _planned_table(call: Call, report: FixReport) -> None:
+    changes = report.changes_per_date
+    table = columns.table("date", "missing", *(["changes"] if changes else []), "status")
+    for result in report.results[:TOP]:
+        changed = [f"{changes.get(result.day, 0):,}"] if changes else []
+        table.add_row(str(result.day), f"{result.missing:,}", *changed, result.status)
+    if report.results:
+        columns.show(call, table)
+    if len(report.results) > TOP:
+        call.say(f"... and {len(report.results) - TOP:,} more dates (--json shows all)")
+
+
+def _change_lines(call: Call, report: FixReport) -> None:
+    """The stored rows that a repair would change: how many by reason, and the first of them."""
+    if report.changes is None or report.changes.is_empty():
+        return
+    reasons = columns.table("reason", "rows")
+    for reason, rows in report.changes.group_by("verdict").len().sort("verdict").iter_rows():
+        reasons.add_row(reason, f"{rows:,}")
+    columns.show(call, reasons)
+    for row in change_rows(report.changes.head(TOP)):
+        key = f"{row['date']} {row['settlement_period']} {row['farm_id']} {row['miner_model']}"
+        due = "nothing" if row["computed_btc"] is None else f"{_amount(row['computed_btc'])} BTC"
+        call.say(f"  {row['action']} {key}: {row['reason']}, {_amount(row['stored_btc'])} BTC stored, {due} expected")
+    if report.changes.height > TOP:
+        call.say(f"  ... and {report.changes.height - TOP:,} more rows (--json shows all)")
+
+
+def changes_refused(report: FixReport) -> str:
+    """That the removals of a dry run would be refused, and why."""
+    assert report.changes is not None
+    removed = report.changes.filter(report.changes.get_column("action") == "remove").height
+    return "; ".join(refusal(report.refused, removed))
+
+
+def _amount(btc: float | str) -> str:
+    """BTC without an exponent."""
+    return f"{btc:.10f}".rstrip("0") if "e-" in str(btc) else str(btc)
+
+
+def _unfinished_lines(report: FixReport) -> None:
+    """Blocked and failed dates: how many, an example, and what to do."""
+    resume = called(f"recon resume {report.run_id}" if report.run_id else fill_command(report.after.window), program())
+    blocked = report.dates_with("blocked")
+    if blocked:
+        first = min(blocked, key=lambda result: result.day)
+        cause, _, remedy = (first.error or "").partition("; ")
+        cause = cause.rsplit(" for ", 1)[0]
+        dates = counted(len(blocked), "date")
+        LOG.error("%s for %s, first %s; %s and then '%s'", cause, dates, first.day, remedy, resume)
+    for day, period, farm, error in report.failed_keys[:TOP]:
+        LOG.error("%s settlement period %s, %s: %s", day, period, farm, error)
+    left = [result for result in report.dates_with("pending") if result.error]
+    if left:
+        why = called(str(left[0].error), program())
+        LOG.error("%s left, first %s: %s", counted(len(left), "date"), left[0].day, why)
+    if report.undated_error:
+        LOG.error("rows without a settlement date were not removed: %s", report.undated_error)
+    failed = report.dates_with("failed")
+    if failed:
+        dates = counted(len(failed), "date")
+        LOG.error("%s failed, first %s: %s; then '%s'", dates, failed[0].day, failed[0].error, resume)
+
+
+def nothing_to_resume(call: Call) -> int:
+    """`recon resume` when every run is finished."""
+    if call.json:
+        call.print_json({"schema_version": 1, "command": "resume", "run_id": None, "dates": [], "inserted": 0})
+    call.say("nothing to resume: every run is finished")
+    return ExitCode.OK
+
+
+def runs(call: Call, history: Sequence[dict[str, Any]], dates: Sequence[DateResult]) -> None:
+    """The answer of `recon runs`."""
+    if call.json:
+        document = {"schema_version": 1, "command": "runs", "runs": [_run_dict(row) for row in history]}
+        return call.print_json(document | ({"dates": [d.to_dict() for d in dates]} if dates else {}))
+    if not history:
+        return call.say("no run yet: a run is recorded from when it has something to write")
+    table = columns.table("run", "command", "status", "dates done", "rows", "started", folded=("command", "started"))
+    for row in history[: None if dates else 2 * TOP]:
+        done = f"{row['dates_done']:,}/{row['dates']:,}"
+        started = row["started_at"][:19]
+        table.add_row(row["run_id"], row["command"], row["status"], done, f"{row['inserted']:,}", started)
+    columns.show(call, table)
+    if len(history) > 2 * TOP:
+        call.say(f"... and {len(history) - 2 * TOP:,} older runs (--json shows all)")
+    if dates:
+        _run_dates(call, dates)
+
+
+def _run_dict(row: dict[str, Any]) -> dict[str, Any]:
+    ends = {name: None if row[name] is None else str(row[name]) for name in ("first_date", "last_date")}
+    return {**row, **ends}
+
+
+def _run_dates(call: Call, dates: Sequence[DateResult]) -> None:
+    table = columns.table("date", "status", "missing", "inserted", "attempts", "seconds")
+    for d in dates:
+        row = (f"{d.missing:,}", f"{d.inserted:,}", str(d.attempts), f"{d.seconds:.2f}")
+        table.add_row(str(d.day), d.status, *row)
+    call.console.print()
+    columns.show(call, table)
+    for d in dates:
+        if d.error:
+            call.say(f"{d.day}: {d.error}")
+
+
+def quarantine(call: Call, rows: Sequence[dict[str, Any]]) -> None:
+    """The answer of `recon quarantine list`."""
+    if not rows:
+        return call.say("the quarantine is empty")
+    table = columns.table("key", "run", "reason", "restored by", folded=("key",))
+    for row in rows[:TOP]:
+        key = f"{row['settlement_date']} {row['settlement_period']} {row['farm_id']} {row['miner_model']}"
+        table.add_row(visible(key), row["run_id"], row["reason"], row["restored_by"] or "")
+    columns.show(call, table)
+    if len(rows) > TOP:
+        call.say(f"... and {len(rows) - TOP:,} more rows (--json shows all, each whole)")

@@ -1,0 +1,236 @@
+"""What was found, for people and for programs: the answers of the commands that only look (and of `init`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recon.cli.call import Call, program
+from recon.cli.log import LOG
+from recon.cli.show import columns
+from recon.core.suggestions import UPDATE_DIFFICULTY
+from recon.core.wording import counted
+from recon.export.manifest import totals
+from recon.reconcile.status import DATE_FIELDS, Status, percent
+from recon.values.summary import Values
+
+if TYPE_CHECKING:
+    from recon.analysis.analyze import Analysis
+    from recon.export.write import ExportReport
+    from recon.postgres.setup import InitReport
+
+
+TOP = 10
+MOST_DIGITS = 60
+
+
+def status(call: Call, found: Status) -> None:
+    """The answer of `recon status`."""
+    warn_invalid(found)
+    if call.json:
+        return call.print_json(found.to_dict(call.command))
+    _status_lines(call, found)
+
+
+def value_lines(call: Call, values: Values) -> None:
+    """What the stored values are worth: rows per verdict and model, and what wrong ones point to."""
+    models = sorted(values.by_model)
+    table = columns.table("verdict", *models)
+    for verdict in values.verdicts:
+        table.add_row(verdict, *(f"{values.by_model[model].get(verdict, 0):,}" for model in models))
+    columns.show(call, table)
+    if values.whole_dates:
+        days = values.whole_dates
+        call.say(f"{len(days):,} dates are priced as whole machines, first {days[0]}: right with --fleet whole")
+    for row in values.several_difficulties[:TOP]:
+        call.say(f"{row['date']} has {row['difficulties']} difficulties in {row['rows']:,} rows")
+    if len(values.several_difficulties) > TOP:
+        call.say(f"... and {len(values.several_difficulties) - TOP:,} more dates with several (--json shows all)")
+    for cause in values.causes[:TOP]:
+        where = f"{cause.first} to {cause.last}, {', '.join(cause.models)}"
+        call.say(f"{cause.rows:,} rows, {where}, x{cause.ratio:.6g}: {cause.cause}")
+    if len(values.causes) > TOP:
+        call.say(f"... and {len(values.causes) - TOP} more causes (--json shows all)")
+
+
+def warn_invalid(found: Status) -> None:
+    """One log line when source rows cannot be priced."""
+    if found.invalid:
+        dated = found.source.filter(found.source.get_column("invalid") > 0).get_column("settlement_date").to_list()
+        where = f", first on {min(dated)}" if dated else ""
+        LOG.warning(
+            "%s source rows cannot be priced (no date, a period outside the day, no farm, or no possible volume)%s; "
+            "correct them in the source, recon leaves them alone",
+            f"{found.invalid:,}",
+            where,
+        )
+
+
+def _status_lines(call: Call, found: Status) -> None:
+    document = found.to_dict()
+    dates = document["dates"]
+    window = f"{found.window.first or 'the first date'} to {found.window.last or 'the last date'}"
+    call.say(f"{window}: {document['curtailment_rows']:,} curtailment rows, {document['keys']:,} keys")
+    table = columns.table("miner model", "expected", "matched", "missing", "%")
+    for model, row in found.by_model.items():
+        table.add_row(model, *_matched_cells(row))
+    table.add_row("all", *_matched_cells(document), style="bold")
+    columns.show(call, table)
+    call.say(
+        f"{counted(dates['total'], 'date')}: {dates['complete']:,} complete, {dates['partial']:,} partial, "
+        f"{dates['empty']:,} empty"
+    )
+    from recon.cli.show import calendar  # brings Rich
+
+    calendar.show(call, found)
+    if found.values:
+        value_lines(call, found.values)
+    for remark in found.remarks:
+        call.say(remark)
+    verdict(call, found)
+
+
+def _matched_cells(row: dict[str, Any]) -> list[str]:
+    """Expected, matched and missing, and the share matched, which nothing has where nothing is expected."""
+    share = f"{percent(row['matched'], row['expected']):.2f}" if row["expected"] else "-"
+    return [*(f"{row[name]:,}" for name in ("expected", "matched", "missing")), share]
+
+
+def standing(found: Status) -> str:
+    """reconciled | not reconciled | nothing to reconcile, where nothing is expected and nothing is there."""
+    if not found.reconciled:
+        return "not reconciled"
+    return "reconciled" if found.total("expected") else "nothing to reconcile"
+
+
+def _unseen(found: Status) -> str:
+    """Which values nobody has compared, as the end of a line."""
+    if found.values and found.values.blocked:
+        return f"; {found.values.blocked:,} values not compared: no difficulty is known for their dates"
+    return "" if found.values_compared else "; values not compared"
+
+
+def verdict(call: Call, found: Status) -> None:
+    """The one line that says whether the tables agree."""
+    matched, expected = f"{found.total('matched'):,}", f"{found.total('expected'):,}"
+    why = {
+        "reconciled": f"{matched} of {expected}, nothing twice, nothing extra{_unseen(found)}",
+        "not reconciled": _left(found),
+        "nothing to reconcile": "no curtailment to price in this window",
+    }
+    state, colour = standing(found), "green" if found.reconciled else "red"
+    call.console.print(f"[{colour}]{state}[/]: {why[state]}", markup=True)
+
+
+def _left(found: Status) -> str:
+    """What is not as it should be, counted."""
+    left = {name: found.total(name) for name in ("missing", "duplicate", "orphan")}
+    undated = [f"{found.undated.stored:,} of them without a date"] if found.undated.stored else []
+    wrong = [f"{found.values.wrong:,} wrong"] if found.values else []
+    damaged = [counted(found.damaged_files, "damaged file")] if found.damaged_files else []
+    return ", ".join([*(f"{count:,} {name}" for name, count in left.items()), *undated, *wrong, *damaged])
+
+
+def analysis(call: Call, found: Analysis) -> None:
+    """The answer of `recon analyze`; nothing is cut from the JSON."""
+    warn_invalid(found.status)
+    if call.json:
+        return call.print_json(found.to_dict())
+    _status_lines(call, found.status)
+    worst_dates(call, found.status)
+    if len(found.status.months) > 1:
+        months = columns.table("month", "dates", "missing")
+        for row in found.status.months.to_dicts():
+            months.add_row(row["month"], f"{row['dates']:,}", f"{row['missing']:,}")
+        call.console.print()
+        columns.show(call, months)
+    for finding in found.findings[:TOP]:
+        call.say(f"\n{finding.severity}: {finding.code} ({finding.count:,})")
+        call.say(f"  {finding.example}\n  -> {finding.advice}")
+    if len(found.findings) > TOP:
+        call.say(f"... and {len(found.findings) - TOP} more findings (--json shows all)")
+    if found.recommendations:
+        call.say("\nto do, most useful first:")
+    for command, why in found.recommendations[:TOP]:
+        call.say(f"  {command}\n      {why}")
+
+
+def report(call: Call, found: Status, out: Path) -> None:
+    """The answer of `recon report`: where the page is."""
+    warn_invalid(found)
+    if call.json:
+        return call.print_json(found.to_dict(call.command) | {"out": str(out)})
+    seen = _unseen(found) if standing(found) == "reconciled" else ""
+    call.say(f"{out}: {counted(found.date_totals['total'], 'date')}, {standing(found)}{seen}")
+
+
+def worst_dates(call: Call, found: Status) -> None:
+    """The top of the incomplete dates, and how many more there are."""
+    incomplete = found.incomplete
+    if incomplete.is_empty():
+        return
+    names = DATE_FIELDS if found.values is None else (*DATE_FIELDS, "wrong")
+    table = columns.table("date", *names)
+    for row in incomplete.head(TOP).to_dicts():
+        table.add_row(str(row["settlement_date"]), *(f"{row[name]:,}" for name in names))
+    call.console.print()
+    columns.show(call, table)
+    if incomplete.height > TOP:
+        call.say(f"... and {incomplete.height - TOP:,} more incomplete dates (--json shows all)")
+
+
+def short(value: object) -> str:
+    """A number as it is stored, unless nobody can read so many digits."""
+    text = str(value)
+    return text if len(text) <= MOST_DIGITS else f"{text[:MOST_DIGITS]}... ({len(text)} characters)"
+
+
+def tell_export(call: Call, report: ExportReport) -> None:
+    """The answer of `recon export`: what was written, and what is not in it."""
+    warn_invalid(report.status)
+    document = report.to_dict()
+    if call.json:
+        return call.print_json(document)
+    table = columns.table("month", "keys", "BTC values", "left out")
+    for name, months in [*((month.month, [month]) for month in report.written), ("all", report.written)]:
+        sums = totals(months)
+        figures = (sums["rows"], sums["exported"], sums["expected"] - sums["exported"])
+        table.add_row(name, *(f"{figure:,}" for figure in figures))
+    columns.show(call, table)
+    for why, values in document["left_out"].items():
+        call.say(f"left out: {values:,} {why}")
+    if report.blocked:
+        LOG.error(
+            "no difficulty or block subsidy for %s, first %s; run '%s'",
+            counted(len(report.blocked), "date"),
+            report.blocked[0],
+            UPDATE_DIFFICULTY,
+        )
+    call.say(f"{counted(len(report.written), 'file')} written to {report.directory}")
+    verdict(call, report.status)
+
+
+def tell_init(call: Call, found: InitReport) -> None:
+    """The answer of `recon init`."""
+    if call.json:
+        return call.print_json(found.to_dict())
+    if found.dry_run and not found.ledger_fits:
+        call.say(found.ledger_ddl)
+    elif found.ledger_fits:
+        call.say("the ledger (schema recon) exists")
+    else:
+        call.say("the ledger (schema recon) was " + ("upgraded" if found.ledger_existed else "created"))
+    if found.invalid_index:
+        state = "is dropped first" if found.dry_run else "was dropped"
+        call.say(f"the INVALID index {found.invalid_index}, left by an init that was stopped, {state}")
+    if found.index_existed:
+        call.say("the unique index exists")
+    elif found.index_created:
+        call.say("the unique index was created")
+    else:
+        call.say(
+            f"no unique index keeps duplicates out; '{program()} init --unique-index' runs:\n  {found.index_statement};"
+        )
+        if found.duplicates:
+            remedy = f"{program()} fix --repair duplicate,orphan --yes"
+            call.say(f"{found.duplicates:,} duplicates stand in its way; '{remedy}' removes them")

@@ -1,0 +1,75 @@
+"""The vocabulary: keys, frames and their units.
+
+Frames are named here once. A column that has a unit carries it in its name: `energy_mwh`,
+`power_w`, `hashrate_ths`, `subsidy_btc`, `bitcoin_mined` (BTC, 8 decimals).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+FrameSchema = dict[str, Any]
+"""Column names and their Polars types (whose own type for this is private)."""
+
+KEY = ["settlement_date", "settlement_period", "farm_id"]
+"""What identifies a curtailment: several source rows of one key are normal and are summed."""
+
+CALC_KEY = [*KEY, "miner_model"]
+"""What identifies a calculation: exactly one row is expected per key and miner model."""
+
+SATOSHI_DECIMALS = 8
+BTC = pl.Decimal(38, SATOSHI_DECIMALS)
+
+KEY_SCHEMA: FrameSchema = {"settlement_date": pl.Date, "settlement_period": pl.Int32, "farm_id": pl.String}
+CALC_KEY_SCHEMA: FrameSchema = {**KEY_SCHEMA, "miner_model": pl.String}
+
+ENERGY: FrameSchema = {**KEY_SCHEMA, "energy_mwh": pl.Float64}
+"""One row per KEY: the sum of |volume| over its priceable source rows."""
+
+DONE: FrameSchema = CALC_KEY_SCHEMA
+"""One row per stored calculation; a CALC_KEY may repeat (duplicates)."""
+
+MINERS: FrameSchema = {"miner_model": pl.String, "hashrate_ths": pl.Float64, "power_w": pl.Float64}
+"""One row per miner model."""
+
+SUBSIDIES: FrameSchema = {"starts_on": pl.Date, "subsidy_btc": pl.Float64}
+"""One row per block subsidy, in force from 00:00 of `starts_on`."""
+
+EPOCHS: FrameSchema = {"height": pl.Int64, "starts_at_utc": pl.Datetime("us", "UTC"), "difficulty": pl.Decimal(38, 8)}
+"""One row per difficulty epoch (2016 blocks), in force from `starts_at_utc`."""
+
+STORED: FrameSchema = {
+    "row_id": pl.String,
+    **KEY_SCHEMA,
+    "miner_model": pl.String,
+    "stored_btc": pl.Float64,
+    "stored_difficulty": pl.Float64,
+}
+"""One row per stored calculation; row_id names it for the server."""
+
+SIDE = ["settlement_date", "miner_model"]
+"""The grain of the survey: what one date holds for one miner model."""
+
+COUNTS: FrameSchema = {
+    "settlement_date": pl.Date,
+    "miner_model": pl.String,
+    "expected": pl.Int64,
+    "matched": pl.Int64,
+    "duplicate": pl.Int64,
+    "orphan": pl.Int64,
+}
+"""One row per settlement date and miner model (configured, or found in the table)."""
+
+
+def json_number(value: float | None) -> float | str | None:
+    """JSON has no NaN and no infinity: they are written as text."""
+    return value if value is None or abs(value) < float("inf") else str(value)
+
+
+SOURCE_STATE: FrameSchema = {"settlement_date": pl.Date, "source_rows": pl.Int64, "volumes": pl.String}
+"""One row per settlement date of the curtailment; two that are equal mean that no row has changed."""
+HASHED_ENERGY: FrameSchema = {**ENERGY, "key_hash": pl.Int64}
+"""ENERGY with the hash by which the server tells keys."""
+SOURCE_ROWS: FrameSchema = {**ENERGY, "source_rows": pl.Int64, "row_mwh": pl.List(pl.Float64)}

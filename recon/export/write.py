@@ -1,0 +1,294 @@
+"""`recon export`: the reconciled slice of a window as files for notebooks, as of one moment and read-only."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from recon.core import gaps, schema
+from recon.core.chunks import chunks, halves
+from recon.core.errors import SCHEMA_VERSION, DatabaseError, ExitCode, UsageError
+from recon.core.schema import BTC, STORED
+from recon.core.settings import ExportFormat, Settings
+from recon.core.version import __version__
+from recon.core.window import Window
+from recon.export import files, slices
+from recon.export.manifest import DateFacts, Manifest, Month, by_month, reaches, totals
+from recon.postgres.inspect import inspect
+from recon.postgres.layout import Layout
+from recon.postgres.profile import stage
+from recon.postgres.scope import scope, scope_of_periods
+from recon.postgres.session import Session, connect
+from recon.postgres.sql import sql
+from recon.postgres.tables import pieces_of, read_keys, read_source_rows, read_values, undated
+from recon.reconcile.status import Status
+from recon.reconcile.survey import aggregates
+from recon.reconcile.value_check import ValueCheck
+from recon.reference.reference import Reference
+from recon.values import judging, summary
+from recon.values.tolerance import Tolerance
+from recon.values.verdicts import SURPLUS
+
+CHUNK_ROWS = 120_000
+"""Keys and stored rows in memory at a time, as far as whole dates allow: about 100 MB."""
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What an export wrote.
+
+    status: the tables at that moment, with the verdict on every value. blocked: dates whose difficulty or subsidy is
+    not known. manifest: the whole directory. written: the months of this export.
+    """
+
+    directory: Path
+    status: Status
+    blocked: tuple[date, ...]
+    manifest: Manifest
+    written: tuple[Month, ...]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 when the tables agree and every value is right, 4 when dates are blocked, else 1."""
+        return ExitCode.INCOMPLETE if self.blocked else self.status.exit_code
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document of `recon export`."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "command": "export",
+            "window": self.status.window.to_dict(),
+            "out": str(self.directory),
+            "format": self.manifest.form,
+            **totals(self.written),
+            "months": [
+                {"file": files.part_name(month.month, self.manifest.form), **month.to_dict()} for month in self.written
+            ],
+            "blocked": [str(day) for day in self.blocked],
+            "reconciled": self.status.reconciled,
+        }
+
+
+def export(
+    settings: Settings,
+    reference: Reference,
+    window: Window,
+    directory: Path,
+    form: ExportFormat,
+    check: ValueCheck,
+    *,
+    name: str,
+) -> ExportReport:
+    """Writes every month of the window anew, one file after the other, and the manifest after each."""
+    with files.sole_use(directory):
+        manifest = _begun(settings, reference, window, directory, form, check.tolerance)
+        with connect(settings, name) as session:
+            layout = inspect(session, settings)
+            with session.transaction(read_only=True, snapshot=True):
+                return _export(_Moment(session, layout, settings, reference, check), manifest, directory)
+
+
+def _begun(
+    settings: Settings, reference: Reference, window: Window, directory: Path, form: str, tolerance: Tolerance
+) -> Manifest:
+    """The directory's manifest, as it is to be gone on with; UsageError when that would mix or lose data."""
+    parameters = {"fleet": str(settings.fleet), "tolerance": vars(tolerance), **reference.parameters()}
+    new = Manifest(str(form), reference.models, window, parameters, __version__)
+    if not (directory / files.MANIFEST).exists():
+        return new
+    old = files.read_manifest(directory)
+    elsewhere = "export to another directory, or with the same options"
+    for what in ("fleet", "miners"):
+        if old.parameters.get(what) != parameters[what]:
+            raise UsageError(f"{directory} was exported with other {what}", elsewhere)
+    if old.form != new.form:
+        raise UsageError(f"{directory} was exported as {old.form}", elsewhere)
+    reached = (month for month in old.months if reaches(window, month.month))
+    lost = [facts.day for month in reached for facts in month.dates if facts.day not in window]
+    if lost:
+        raise UsageError(
+            f"a month is exported as a whole: {len(lost):,} exported dates are outside the window, first {lost[0]}",
+            "widen --from and --to, or export to another directory",
+        )
+    return replace(new, months=old.months, unfinished=old.unfinished)
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What is kept of a piece when its rows are written."""
+
+    counts: pl.DataFrame
+    traces: summary.Traces
+    left_out: Counter[str]
+    rounded: int
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """What is kept of some whole dates once all their pieces are written."""
+
+    counts: pl.DataFrame
+    values: summary.Part
+    left_out: Counter[str]
+    rounded: int
+
+    @classmethod
+    def of(cls, pieces: Sequence[_Facts], reference: Reference) -> _Chunk:
+        """What the pieces come to."""
+        return cls(
+            gaps.together([piece.counts for piece in pieces]),
+            summary.folded([piece.traces for piece in pieces], reference),
+            sum((piece.left_out for piece in pieces), Counter[str]()),
+            sum(piece.rounded for piece in pieces),
+        )
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """Both tables as of one moment: inside a transaction with a snapshot."""
+
+    session: Session
+    layout: Layout
+    settings: Settings
+    reference: Reference
+    check: ValueCheck
+
+    def taken(self, days: Sequence[date]) -> Iterator[tuple[pl.DataFrame, _Facts]]:
+        """The slice of some whole dates, in one piece; in several where that takes too long for a statement."""
+        try:
+            with self.session.savepoint():
+                whole = self.piece(days, scope(days))
+        except DatabaseError as error:
+            if error.code != "timeout" or len(days) == 1:
+                raise
+        else:
+            yield whole
+            return
+        for half in halves(days):
+            yield from self.taken(half)
+
+    def taken_by_periods(self, day: date) -> Iterator[tuple[pl.DataFrame, _Facts]]:
+        """The slice of a date that is larger than a chunk, some settlement periods after the other."""
+        session, layout = self.session, self.layout
+        pieces = pieces_of(session, layout, day, len(self.reference.models), CHUNK_ROWS)
+        sides = ((read_keys(session, layout, piece), read_values(session, layout, piece)) for piece in pieces)
+        whole = judging.priced_whole(sides, self.reference, self.settings.fleet, self.check.tolerance)
+        for piece in pieces:
+            yield self.piece([day], piece, whole_dates=whole)
+
+    def piece(
+        self, days: Sequence[date], where: dict[str, str], *, whole_dates: bool = True
+    ) -> tuple[pl.DataFrame, _Facts]:
+        """The slice of a scope, and what is kept of it. whole_dates: see repair.verdicts."""
+        models = self.reference.models
+        with stage("read"):
+            keys = read_keys(self.session, self.layout, where)
+            exact = self.session.frame(sql("export/values_exact", **self.layout.parts, **where))
+        with stage("values"):
+            stored = exact.select(STORED.keys()).cast(STORED, strict=False)  # type: ignore[arg-type]
+            judged = judging.verdicts(
+                keys,
+                stored,
+                self.reference,
+                self.settings.fleet,
+                self.check.tolerance,
+                whole_dates=whole_dates,
+            )
+            btc = exact.select("row_id", "rounded", pl.col("bitcoin_mined").cast(BTC, strict=False))
+            right = judged.filter(pl.col("verdict").is_in(slices.RIGHT)).join(btc, on="row_id")
+            counts = gaps.count(keys.lazy(), gaps.named(models), judged.lazy()).collect()
+            traces = summary.traces(judged, self._shares)
+            facts = _Facts(counts, traces, _left_out(counts, judged), int(right["rounded"].sum()))
+            return slices.taken(keys, self.reference.terms(days), right, models), facts
+
+    def _shares(self, some: pl.DataFrame) -> pl.DataFrame:
+        return read_source_rows(self.session, self.layout, scope_of_periods(some))
+
+
+def _left_out(counts: pl.DataFrame, judged: pl.DataFrame) -> Counter[str]:
+    """Why the slice has no value for a key and model, and how often."""
+    left_out = Counter(dict(judged.group_by("verdict").len().iter_rows()))
+    left_out["missing"] = int((counts["expected"] - counts["matched"]).sum())
+    return Counter({why: rows for why, rows in left_out.items() if rows and why not in (*slices.RIGHT, *SURPLUS)})
+
+
+def _export(moment: _Moment, manifest: Manifest, directory: Path) -> ExportReport:
+    window = manifest.window
+    source, stored = aggregates([moment.session], moment.layout, window)
+    sizes = dict(pl.concat([_sizes(source, "keys"), _sizes(stored, "rows")]).group_by("day").sum().iter_rows())
+    former = (name for name in (*manifest.unfinished, *(m.month for m in manifest.months)) if reaches(window, name))
+    names = sorted({*former, *by_month(sizes)})
+    manifest = replace(manifest, unfinished=tuple(sorted({*manifest.unfinished, *names})))
+    files.write_manifest(directory, manifest)
+    facts: list[_Chunk] = []
+    for name in names:
+        days = [(day, sizes[day]) for day in by_month(sizes).get(name, [])]
+        month, found = _month(moment, directory, manifest, name, source, days)
+        manifest = manifest.with_month(name, month)
+        files.write_manifest(directory, manifest)
+        facts += found
+        if days:
+            moment.check.progress(len(days), len(sizes))
+    return _report(moment, manifest, directory, source, facts, names)
+
+
+def _sizes(aggregates: pl.DataFrame, column: str) -> pl.DataFrame:
+    return aggregates.select(day="settlement_date", rows=pl.col(column).cast(pl.Int64))
+
+
+def _month(
+    moment: _Moment,
+    directory: Path,
+    manifest: Manifest,
+    name: str,
+    source: pl.DataFrame,
+    days: Sequence[tuple[date, int]],
+) -> tuple[Month | None, list[_Chunk]]:
+    """Writes a month, or removes it when the curtailment has no date of it, whatever is stored."""
+    facts: list[_Chunk] = []
+    larger = {day for day, rows in days if rows > CHUNK_ROWS}
+
+    def taken() -> Iterator[pl.DataFrame]:
+        for batch in chunks(days, max_dates=len(days), max_rows=CHUNK_ROWS):
+            pieces = []
+            for rows, found in moment.taken_by_periods(batch[0]) if larger & {*batch} else moment.taken(batch):
+                pieces.append(found)
+                yield rows
+            facts.append(_Chunk.of(pieces, moment.reference))
+
+    stated = source.filter(pl.col("settlement_date").is_in([day for day, _ in days])).select(slices.STATED.keys())
+    if stated.is_empty():
+        deque(taken(), maxlen=0)
+        files.remove_part(directory, name, manifest.form)
+        return None, facts
+    part = files.write_part(directory, name, manifest.form, manifest.models, taken())
+    left_out = sum((found.left_out for found in facts), Counter[str]())
+    dates = tuple(DateFacts(*row) for row in stated.iter_rows())
+    expected = sum(int(found.counts["expected"].sum()) for found in facts)
+    rounded = sum(found.rounded for found in facts)
+    return Month(name, **vars(part), expected=expected, left_out=left_out, rounded=rounded, dates=dates), facts
+
+
+def _report(
+    moment: _Moment,
+    manifest: Manifest,
+    directory: Path,
+    source: pl.DataFrame,
+    facts: Sequence[_Chunk],
+    names: list[str],
+) -> ExportReport:
+    counts = pl.concat([pl.DataFrame(schema=schema.COUNTS), *(chunk.counts for chunk in facts)])
+    judged = summary.combined([chunk.values for chunk in facts], moment.check.tolerance)
+    astray = undated(moment.session, moment.layout, manifest.window)
+    status = Status(manifest.window, manifest.models, source, counts, judged, undated=astray)
+    with_keys = source.filter(pl.col("keys") > 0).get_column("settlement_date")
+    unknown = moment.reference.terms(with_keys).filter(pl.any_horizontal(pl.all().is_null()))
+    blocked = tuple(unknown.get_column("settlement_date"))
+    written = tuple(month for month in manifest.months if month.month in names)
+    return ExportReport(directory, status, blocked, manifest, written)

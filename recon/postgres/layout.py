@@ -1,0 +1,125 @@
+"""TODO."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+from recon.core.names import Table
+from recon.core.schema import BTC, CALC_KEY
+from recon.core.window import clock_changes
+from recon.postgres.sql import date_list, sql
+
+
+def as_stored(rows: pl.DataFrame, layout: Layout, difficulty_decimals: int) -> pl.DataFrame:
+    """The calculations with the table's own column names and types: binary COPY never casts."""
+    columns = layout.stored_columns
+    types: dict[str, Any] = {
+        "settlement_date": pl.Date,
+        "settlement_period": WHOLES[columns["settlement_period"].base_type],
+        "farm_id": pl.String,
+        "miner_model": pl.String,
+        "bitcoin_mined": pl.Float64 if columns["bitcoin_mined"].is_float else BTC,
+        "difficulty": pl.Float64 if columns["difficulty"].is_float else pl.Decimal(38, difficulty_decimals),
+    }
+    names = dict(layout.calculations.columns)
+    return rows.select(pl.col(ours).cast(dtype).alias(names[ours]) for ours, dtype in types.items())
+
+
+FLOATS = ("float8", "float4")
+WHOLES: dict[str, Any] = {"int2": pl.Int16, "int4": pl.Int32, "int8": pl.Int64}
+ROW_ID = "concat_ws('/', tableoid, ctid, xmin)"
+"""What names a stored row to the server."""
+CLOCK_CHANGES = clock_changes(2000, 2099)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a user's table: its type by PostgreSQL's name, and decimals and digits of a constrained numeric."""
+
+    base_type: str
+    decimals: int | None = None
+    digits: int | None = None
+
+    @property
+    def is_float(self) -> bool:
+        """Whether it holds binary floating point instead of numeric."""
+        return self.base_type in FLOATS
+
+    def exact(self, name: str) -> str:
+        """SQL for the column's value as numeric, digit by digit (a plain cast of float8 keeps only 15 digits)."""
+        return f"{name}::text::numeric" if self.is_float else name
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The two tables as they are on this server; `parts` fills the `.sql` files in."""
+
+    curtailment: Table
+    calculations: Table
+    source_columns: dict[str, Column]
+    stored_columns: dict[str, Column]
+    calculations_oid: int
+    partitioned: bool
+    unique_index: bool
+    price_columns: tuple[str, ...] = ()
+    curtailment_oid: int = 0
+    is_table: bool = True
+    """Whether the calculations are rows on disk: a view's have nothing that tells them apart but their order."""
+    has_heirs: bool = False
+    """Whether other tables inherit from the calculations, whose rows count while no index of the parent covers them."""
+    seed: int = field(default_factory=lambda: secrets.randbits(62), repr=False)
+    """Of the hashes by which keys are told: drawn anew by every command, so that nobody can prepare keys that share
+    one; the workers of a run share it."""
+
+    @cached_property
+    def parts(self) -> dict[str, str]:
+        """Relations and expressions by the names the SQL files use."""
+        long_days = [day for day, periods in CLOCK_CHANGES.items() if periods > 48]
+        short_days = [day for day, periods in CLOCK_CHANGES.items() if periods < 48]
+        values = {
+            "btc": self.stored_columns["bitcoin_mined"].exact("bitcoin_mined"),
+            "difficulty": self.stored_columns["difficulty"].exact("difficulty"),
+        }
+        volume = self.source_columns["volume"].exact("volume")
+        return {
+            "source": self.curtailment.relation,
+            "stored": self.calculations.relation,
+            "stored_rows": self.calculations.stored_rows if self.is_table else self.calculations.relation,
+            "row_id": ROW_ID if self.is_table else "(row_number() over ())::text",
+            "volume": volume,
+            **values,
+            "finite": sql("postgres/finite", **values),
+            "energy_mwh": sql("postgres/as_float", value=f"sum(abs({volume}))"),
+            "volume_float": sql("postgres/as_float", value=volume),
+            "btc_float": sql("postgres/as_float", value="bitcoin_mined"),
+            "difficulty_float": sql("postgres/as_float", value="difficulty"),
+            "priceable": sql("postgres/priceable", long_days=date_list(long_days), short_days=date_list(short_days)),
+            "key_hash": f"hashtextextended(farm_id::text, settlement_period::int8 # {self.seed}::int8)",
+            "weights": str(WEIGHTS),
+        }
+
+    @cached_property
+    def raw_columns(self) -> dict[str, str]:
+        """The calculations table and its own column names, for statements that change it."""
+        names = {ours: self.calculations.column(ours) for ours, _ in self.calculations.columns}
+        return {"table": self.calculations.name.quoted, **names}
+
+    @property
+    def key_columns(self) -> set[str]:
+        """What the calculations table calls the columns of a CALC_KEY."""
+        return {theirs for ours, theirs in self.calculations.columns if ours in CALC_KEY}
+
+    @property
+    def lock_space(self) -> int:
+        """The first half of our advisory locks: the calculations table, as a signed 32-bit number."""
+        return (self.calculations_oid ^ 0x5EC04) % 2**32 - 2**31
+
+
+WEIGHTS = 2**30 - 1
+"""The bits of a key's hash that weigh its values: two rows that exchange theirs go unseen once in 2^30 times, and the
+sums of a chunk stay within 128 bits."""

@@ -1,0 +1,47 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from recon.core.plan import DateResult
+from recon.core.settings import Settings
+from recon.postgres.inspect import inspect
+from recon.postgres.layout import Layout
+from recon.postgres.leases import Lease
+from recon.postgres.session import connect
+from recon.reconcile.watcher import Compared, Watcher
+
+
+class Renewing(Watcher):
+    """The run's watcher, but that the lease is renewed as the work goes on."""
+
+    def __init__(self, watcher: Watcher, lease: Lease) -> None:
+        self._watcher, self._lease = watcher, lease
+        self.planned, self.wrote, self.retrying = watcher.planned, watcher.wrote, watcher.retrying  # type: ignore[method-assign]
+
+    @contextmanager
+    def comparing(self) -> Iterator[Compared]:
+        """As the watcher does."""
+        with self._watcher.comparing() as compared:
+            yield self._lease.renewing(compared)
+
+    def finished(self, result: DateResult) -> None:
+        """One date came to its end."""
+        self._lease.renew()
+        self._watcher.finished(result)
+
+
+@contextmanager
+def only_instance(settings: Settings, run_id: str) -> Iterator[tuple[Layout, Lease]]:
+    """Holds the lease by which a night is the only one on these tables, or raises because another one holds it."""
+    name = f"recon/daily/{run_id}"
+    with connect(settings, name) as session:
+        layout = inspect(session, settings, writing=True)
+        lease = Lease(settings, f"daily {layout.calculations_oid}", run_id, "recon daily", name)
+        lease.take(session)
+    try:
+        yield layout, lease
+    finally:
+        lease.release()

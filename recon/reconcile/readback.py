@@ -1,0 +1,123 @@
+"""What the table holds before and after a chunk is written: it may differ by exactly what was written.
+
+Both are asked of the server by the survey itself, with sums added. A row is told by the 64-bit hash of its key, under
+a seed that nobody knows beforehand; its values are weighted by that hash. So a row that a trigger rewrote, moved or
+swallowed, a key in place of another and two values exchanged all change a sum. What a chunk must leave alone
+(duplicates and orphans that nobody asked to remove, rows of other models) is in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
+
+import polars as pl
+
+from recon.core.schema import SATOSHI_DECIMALS, SIDE
+from recon.postgres.layout import WEIGHTS
+
+Side = tuple[date | None, str | None]
+"""A settlement date and a miner model."""
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What one date holds for one miner model.
+
+    keys: the sum of its keys' hashes. bitcoin (BTC), difficulty: the sums of its values, weighted by those hashes.
+    odd: rows whose values are no finite numbers, and in no sum.
+    """
+
+    rows: int = 0
+    odd: int = 0
+    keys: int = 0
+    bitcoin: Fraction = Fraction(0)
+    difficulty: Fraction = Fraction(0)
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(*(mine + getattr(other, name) for name, mine in vars(self).items()))
+
+
+def stored_sums(surveyed: pl.DataFrame) -> dict[Side, Sums]:
+    """What the server said it holds. surveyed: one row per date and miner model, as survey_stored.sql has it."""
+    rows = surveyed.select(*SIDE, "rows", "odd", "checksum", "bitcoin", "difficulty").iter_rows()
+    return {
+        (day, model): Sums(rows, odd, int(keys), Fraction(bitcoin), Fraction(difficulty))
+        for day, model, rows, odd, keys, bitcoin, difficulty in rows
+    }
+
+
+def written(rows: pl.DataFrame) -> pl.DataFrame:
+    """One row per settlement date and miner model of the rows to write: how many (`new`), their exact BTC, and sums.
+
+    rows: priced calculations with the `key_hash` of their keys; a date has one difficulty.
+    """
+    weight = (pl.col("key_hash") & WEIGHTS).cast(pl.Int128)
+    return rows.group_by(SIDE).agg(
+        new=pl.len().cast(pl.Int64),
+        btc=pl.col("bitcoin_mined").sum(),
+        keys=pl.col("key_hash").cast(pl.Int128).sum(),
+        weights=weight.sum(),
+        weighted_satoshi=(pl.col("bitcoin_mined").to_physical() * weight).sum(),
+        difficulty=pl.col("difficulty").first(),
+    )
+
+
+def together(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """The same of several lots of rows."""
+    summed = pl.col("new", "btc", "keys", "weights", "weighted_satoshi").sum()
+    return pl.concat(parts).group_by(SIDE).agg(summed, pl.col("difficulty").first())
+
+
+def written_sums(totals: pl.DataFrame, *, is_float: bool, decimals: int | None) -> dict[Side, Sums]:
+    """What `written` adds to each date and miner model, as the table's column holds difficulties: as binary floating
+    point, or rounded to so many decimals.
+    """
+    sums = {}
+    for row in totals.to_dicts():
+        difficulty = _as_held(row["difficulty"], is_float, decimals) * row["weights"]
+        bitcoin = Fraction(row["weighted_satoshi"], 10**SATOSHI_DECIMALS)
+        sums[row["settlement_date"], row["miner_model"]] = Sums(row["new"], 0, row["keys"], bitcoin, difficulty)
+    return sums
+
+
+def _as_held(difficulty: Decimal, is_float: bool, decimals: int | None) -> Fraction:
+    if is_float:
+        return Fraction(repr(float(difficulty)))
+    rounded = difficulty if decimals is None else round_half_up(difficulty, decimals)
+    return Fraction(rounded)
+
+
+def round_half_up(number: Decimal, decimals: int) -> Decimal:
+    """As the server rounds into a column of so many decimals: half away from zero.
+
+    >>> round_half_up(Decimal("86388558925171.025"), 2)
+    Decimal('86388558925171.03')
+    """
+    return number.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+
+
+def discrepancies(before: dict[Side, Sums], new: dict[Side, Sums], after: dict[Side, Sums]) -> list[str]:
+    """What does not add up: one line per settlement date and miner model; empty when all is exact."""
+    nothing = Sums()
+    lines = []
+    for side in sorted({*before, *new, *after}, key=str):
+        was, added, found = (sums.get(side, nothing) for sums in (before, new, after))
+        due = was + added
+        if found != due:
+            lines.append(
+                f"{side[0]} {side[1]}: {_difference(due, found)} (it had {was.rows:,} rows, {added.rows:,} new)"
+            )
+    return lines
+
+
+def _difference(due: Sums, found: Sums) -> str:
+    if found.rows != due.rows:
+        return f"the table holds {found.rows:,} rows, not {due.rows:,}"
+    if found.keys != due.keys:
+        return "the table holds rows of other keys than were written, or changed ones that were there"
+    what = "BTC" if (found.odd, found.bitcoin) != (due.odd, due.bitcoin) else "difficulties"
+    return f"the table holds other {what} than were written"

@@ -1,0 +1,142 @@
+"""One frozen report from which every rendering and the exit code derive."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+
+from recon.core.errors import SCHEMA_VERSION, ExitCode
+from recon.core.plan import RESULTS, DateResult
+from recon.core.schema import json_number
+from recon.reconcile.status import Status
+
+
+@dataclass(frozen=True)
+class FixReport:
+    """What a run that writes was to do, did, and left.
+
+    results: one per planned date, in the plan's order. after: the window as it stands at the end (with a dry run:
+    as it stands), each date that was worked on as its chunk verified it before it was committed. run_id is None when
+    nothing was written. failed_keys: (date, period, farm, error) of a key-by-key run. changes: the stored rows that a
+    repair would replace or remove (values.DOOMED), of a dry run only. refused: what others would lose by removals, for
+    which these are refused; of a dry run only. undated: the rows without a date that were removed (with a dry run:
+    would be); undated_error: why they were not.
+    """
+
+    command: str
+    run_id: str | None
+    results: tuple[DateResult, ...]
+    after: Status
+    seconds: float
+    dry_run: bool = False
+    failed_keys: tuple[tuple[date, int, str, str], ...] = ()
+    changes: pl.DataFrame | None = None
+    refused: tuple[str, ...] = ()
+    undated: int = 0
+    undated_error: str | None = None
+
+    @property
+    def inserted(self) -> int:
+        """Rows written: those that were missing, and those whose values were replaced."""
+        return sum(result.inserted for result in self.results)
+
+    @property
+    def removed(self) -> int:
+        """Rows removed, with or without a date."""
+        return sum(result.removed for result in self.results) + (0 if self.dry_run else self.undated)
+
+    @property
+    def btc(self) -> dict[str, Decimal]:
+        """The exact BTC sum of the rows written, per configured miner model."""
+        sums = dict.fromkeys(self.after.miner_models, Decimal("0.00000000"))
+        for result in self.results:
+            for model, bitcoin in result.btc:
+                sums[model] = sums.get(model, Decimal(0)) + Decimal(bitcoin)
+        return sums
+
+    @property
+    def changes_per_date(self) -> dict[date, int]:
+        """How many stored rows of each date a repair replaces or removes."""
+        return {} if self.changes is None else dict(self.changes.group_by("settlement_date").len().iter_rows())
+
+    def to_frame(self) -> pl.DataFrame:
+        """One row per planned date, in the plan's order: what `dates` of the document says."""
+        rows = [{**result.to_dict(), "date": result.day} for result in self.results]
+        return pl.DataFrame(rows, schema=RESULTS, orient="row")
+
+    def dates_with(self, status: str) -> list[DateResult]:
+        """The results of that status."""
+        return [result for result in self.results if result.status == status]
+
+    @property
+    def undone(self) -> list[DateResult]:
+        """The dates that did not come to their end. What they hold is not as it was to be, whatever is counted."""
+        return [] if self.dry_run else [result for result in self.results if result.status not in ("done", "skipped")]
+
+    @property
+    def reconciled(self) -> bool:
+        """The tables agree, and nothing that was to be mended failed or is left, or was found by a dry run."""
+        planned = self.dry_run and self.changes is not None and not self.changes.is_empty()
+        return self.after.reconciled and not self.undone and not self.undated_error and not planned
+
+    @property
+    def statuses(self) -> Counter[str]:
+        """How many dates came to what."""
+        return Counter(result.status for result in self.results)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 done and reconciled, 1 differences left (or, with a dry run, found), 4 dates failed or blocked."""
+        if self.undone or self.undated_error:
+            return ExitCode.INCOMPLETE
+        return ExitCode.OK if self.reconciled else ExitCode.DIFFERENCES
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document of `fix`, `date`, `range`, `resume`, `daily` and `minimal`."""
+        writable = [result for result in self.results if result.status != "blocked"]
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "command": self.command,
+            "run_id": self.run_id,
+            "window": self.after.window.to_dict(),
+            "planned": {"dates": len(writable), "rows": sum(result.missing for result in writable)},
+            "dates": [result.to_dict() for result in self.results],
+            "inserted": self.inserted,
+            "replaced": sum(result.replaced for result in self.results),
+            "removed": self.removed,
+            "undated": self.undated,
+            "btc": {model: f"{bitcoin:.8f}" for model, bitcoin in self.btc.items()},
+            "remaining": self.after.total("missing"),
+            "seconds": round(self.seconds, 3),
+            "reconciled": self.reconciled,
+            "values_compared": self.after.values_compared,
+            "dry_run": self.dry_run,
+            "failed_keys": [
+                {"settlement_date": day.isoformat(), "settlement_period": period, "farm_id": farm, "error": error}
+                for day, period, farm, error in self.failed_keys
+            ],
+            **({"changes": change_rows(self.changes)} if self.dry_run and self.changes is not None else {}),
+            **({"refused": list(self.refused)} if self.refused else {}),
+        }
+
+
+def change_rows(changes: pl.DataFrame) -> list[dict[str, Any]]:
+    """`changes` of a dry run: every stored row that would be replaced or removed, why, and what would be there."""
+    return [
+        {
+            "date": str(row["settlement_date"]),
+            "settlement_period": row["settlement_period"],
+            "farm_id": row["farm_id"],
+            "miner_model": row["miner_model"],
+            "reason": row["verdict"],
+            "action": row["action"],
+            "stored_btc": json_number(row["stored_btc"]),
+            "computed_btc": json_number(row["expected_btc"]),
+        }
+        for row in changes.to_dicts()
+    ]

@@ -1,0 +1,184 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+from recon.core.errors import SCHEMA_VERSION, ExitCode
+from recon.core.window import Window
+from recon.postgres.tables import Undated
+from recon.values.summary import Values
+
+DATE_FIELDS = ("expected", "matched", "missing", "duplicate", "orphan")
+OFF_FIELDS = ("missing", "duplicate", "orphan", "wrong")
+"""What is 0 on a date that is reconciled, and nowhere else; `wrong` is null where no value was compared."""
+
+
+def percent(matched: int, expected: int) -> float:
+    """Matched over expected in per cent, rounded down to two decimals, so that 100 means all of them.
+
+    >>> percent(1_511_960, 1_511_961), percent(0, 0)
+    (99.99, 100.0)
+    """
+    return matched * 10_000 // expected / 100 if expected else 100.0
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far the two tables agree in a window.
+
+    counts: gaps.COUNTS, one row per settlement date and miner model; source: one row per settlement date with
+    `source_rows`, `invalid` and `keys`. Both as of one moment, but for dates that a run has looked at again.
+    undated: the rows without a
+    date that belong to a window which is open on their side.
+    """
+
+    window: Window
+    miner_models: tuple[str, ...]
+    source: pl.DataFrame
+    counts: pl.DataFrame
+    values: Values | None = None
+    undated: Undated = field(default_factory=Undated)
+
+    def with_counts(self, days: Sequence[date], counts: pl.DataFrame) -> Status:
+        """The same window, in which some dates have been looked at again; counts: gaps.COUNTS of these."""
+        others = self.counts.filter(~pl.col("settlement_date").is_in(days))
+        seen = pl.DataFrame({"settlement_date": days}, schema={"settlement_date": pl.Date})
+        keys = counts.group_by("settlement_date").agg(keys=pl.col("expected").max())
+        keys = seen.join(keys, on="settlement_date", how="left").with_columns(pl.col("keys").fill_null(0))
+        source = self.source.update(keys, on="settlement_date")
+        return replace(self, source=source, counts=pl.concat([others, counts]))
+
+    @cached_property
+    def dates(self) -> pl.DataFrame:
+        """One row per settlement date: expected, matched, missing, duplicate, orphan, wrong; in order of date."""
+        counted = (
+            self.counts.with_columns(missing=pl.col("expected") - pl.col("matched"))
+            .group_by("settlement_date")
+            .agg(pl.col(DATE_FIELDS).sum())
+            .sort("settlement_date")
+        )
+        if self.values is None:
+            return counted.with_columns(wrong=pl.lit(None, pl.Int64))
+        judged = counted.join(self.values.off_by_date, on="settlement_date", how="left", maintain_order="left")
+        surplus = (pl.max_horizontal(name, f"{name}_judged") for name in ("duplicate", "orphan"))
+        off = judged.with_columns(pl.col("wrong").fill_null(0), *surplus)
+        return off.drop("duplicate_judged", "orphan_judged")
+
+    @property
+    def incomplete(self) -> pl.DataFrame:
+        """The dates that do not agree: most missing first, newest first among equals."""
+        off = self.dates.filter(pl.sum_horizontal(OFF_FIELDS) > 0)
+        return off.sort(["missing", "settlement_date"], descending=True)
+
+    @property
+    def months(self) -> pl.DataFrame:
+        """One row per month with incomplete dates: `dates`, `missing` and `wrong`, in order."""
+        months = self.incomplete.group_by(month=pl.col("settlement_date").dt.strftime("%Y-%m"))
+        wrong = pl.when(pl.col("wrong").count() > 0).then(pl.col("wrong").sum())  # the sum of nulls would be 0
+        return months.agg(dates=pl.len().cast(pl.Int64), missing=pl.col("missing").sum(), wrong=wrong).sort("month")
+
+    def to_frame(self) -> pl.DataFrame:
+        """One row per settlement date; as `dates`."""
+        return self.dates
+
+    def total(self, name: str) -> int:
+        """The sum of one of DATE_FIELDS over the window."""
+        return int(self.dates.get_column(name).sum()) + (self.undated.stored if name == "orphan" else 0)
+
+    @property
+    def invalid(self) -> int:
+        """The rows of the curtailment that cannot be priced."""
+        return int(self.source.get_column("invalid").sum()) + self.undated.source
+
+    @property
+    def stored(self) -> int:
+        """The rows that the calculations have in the window."""
+        return sum(self.total(name) for name in ("matched", "duplicate", "orphan"))
+
+    @property
+    def damaged_files(self) -> int:
+        """Of an export, the files that are not as they were written."""
+        return 0
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What there is to say besides, a line each."""
+        return ()
+
+    @property
+    def reconciled(self) -> bool:
+        """Nothing missing, nothing twice, nothing that should not be there, no value found wrong."""
+        return self.incomplete.is_empty() and not self.undated.stored
+
+    @property
+    def values_compared(self) -> bool:
+        """Whether every stored value was compared with what it should be."""
+        return self.values is not None and not self.values.blocked
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 reconciled, 1 differences."""
+        return ExitCode.OK if self.reconciled else ExitCode.DIFFERENCES
+
+    @property
+    def date_totals(self) -> dict[str, int]:
+        """Dates with curtailment: total, complete (agreeing), empty (nothing matched), partial (the others)."""
+        with_keys = self.dates.filter(pl.col("expected") > 0)
+        off = self.incomplete.filter(pl.col("expected") > 0)
+        empty = with_keys.filter(pl.col("matched") == 0).height
+        complete = with_keys.height - off.height
+        return {"total": with_keys.height, "complete": complete, "partial": off.height - empty, "empty": empty}
+
+    @property
+    def by_model(self) -> dict[str, dict[str, int]]:
+        """Expected, matched and missing of each configured miner model."""
+        sums = self.counts.group_by("miner_model").agg(pl.col("expected", "matched").sum())
+        found = {row["miner_model"]: row for row in sums.to_dicts()}
+        rows = ((model, found.get(model, {"expected": 0, "matched": 0})) for model in self.miner_models)
+        return {
+            model: {
+                "expected": row["expected"],
+                "matched": row["matched"],
+                "missing": row["expected"] - row["matched"],
+            }
+            for model, row in rows
+        }
+
+    def to_dict(self, command: str = "status") -> dict[str, Any]:
+        """The JSON document of `recon status`."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "command": command,
+            "window": self.window.to_dict(),
+            "curtailment_rows": int(self.source.get_column("source_rows").sum()) + self.undated.source,
+            "invalid": self.invalid,
+            "keys": int(self.source.get_column("keys").sum()),
+            "miner_models": list(self.miner_models),
+            **{name: self.total(name) for name in DATE_FIELDS},
+            "by_model": self.by_model,
+            "percent": percent(self.total("matched"), self.total("expected")),
+            "dates": self.date_totals,
+            "undated": vars(self.undated),
+            "reconciled": self.reconciled,
+            "values_compared": self.values_compared,
+            **({"values": self.values.to_dict()} if self.values else {}),
+        }
+
+
+def date_rows(dates: pl.DataFrame) -> list[dict[str, Any]]:
+    """`worst_dates` of the contract, from rows of Status.dates; with `wrong` where values were compared."""
+    return [
+        {
+            "date": row["settlement_date"].isoformat(),
+            **{name: row[name] for name in (*DATE_FIELDS, "wrong") if row[name] is not None},
+            "percent": percent(row["matched"], row["expected"]),
+        }
+        for row in dates.to_dicts()
+    ]

@@ -1,0 +1,215 @@
+"""`recon difficulty`: which difficulty applies, whether a file can be right, and taking newer ones in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from recon.core.address import without_password
+from recon.core.errors import SCHEMA_VERSION, DataFileError, ExitCode, UsageError
+from recon.core.files import replace_text
+from recon.reference.difficulty.coverage import Coverage, Span, hole_text
+from recon.reference.difficulty.epochs import Epoch, coverage, to_csv
+from recon.reference.difficulty.files import Source, read, read_known
+from recon.reference.difficulty.merge import contradictions, merged, misfits, settled
+from recon.reference.difficulty.rules import Trouble, said, troubles
+from recon.reference.download import TIMEOUT_S, fetch, is_url
+from recon.reference.numbers import midnight
+from recon.reference.reference import USERS_DIFFICULTY, Reference, text_of
+
+SINCE = date(2010, 1, 1)
+"""Public lists leave 2009 out, in which difficulty was 1, and nobody asks for it."""
+
+
+def holes_of(covered: Coverage) -> tuple[Span, ...]:
+    """The holes that are worth a word."""
+    return tuple(hole for hole in covered.holes if hole[1] >= SINCE)
+
+
+def holes_to_list(holes: tuple[Span, ...]) -> list[dict[str, str]]:
+    """Holes in coverage as JSON has them."""
+    return [{"first": str(first), "last": str(last)} for first, last in holes]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The difficulty of one date, or of the last known one; None in it where the date is not covered."""
+
+    day: date
+    difficulty: Decimal | None
+    height: int | None
+    starts_at_utc: str | None
+    source: str
+    coverage: Coverage
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0, or 4 for a date that is not covered: it would be blocked."""
+        return ExitCode.INCOMPLETE if self.difficulty is None else ExitCode.OK
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document of `recon difficulty show`."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "command": "difficulty show",
+            "date": str(self.day),
+            "difficulty": None if self.difficulty is None else f"{self.difficulty.normalize():f}",
+            "epoch": {"height": self.height, "starts_at_utc": self.starts_at_utc},
+            "source": self.source,
+            "coverage": {"first": str(self.coverage.first), "known_through": str(self.coverage.known_through)},
+            "holes": holes_to_list(holes_of(self.coverage)),
+        }
+
+
+@dataclass(frozen=True)
+class Update:
+    """What an update added, and where it was written."""
+
+    path: Path
+    added: int
+    changed: int
+    coverage: Coverage
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document of `recon difficulty update`."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "command": "difficulty update",
+            "path": str(self.path),
+            "added": self.added,
+            "changed": self.changed,
+            "known_through": str(self.coverage.known_through),
+            "holes": holes_to_list(holes_of(self.coverage)),
+        }
+
+
+def show(reference: Reference, day: date | None) -> Shown:
+    """The difficulty in force at 00:00 UTC of a date."""
+    day = day or reference.known_through
+    in_force = [row for row in reference.known if row.in_force <= midnight(day)]
+    epoch = in_force[-1] if day in reference.coverage else None
+    return Shown(
+        day,
+        epoch.difficulty if epoch else None,
+        epoch.height if epoch else None,
+        epoch.in_force.isoformat().replace("+00:00", "Z") if epoch else None,
+        reference.difficulty_source,
+        reference.coverage,
+    )
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a file or URL holds, everything in it that cannot be right, in the order of the file's dates, and the dates
+    that would have no difficulty after an update with it.
+    """
+
+    source: Source
+    troubles: tuple[Trouble, ...]
+    result: tuple[Epoch, ...]
+    known: tuple[Epoch, ...]
+
+    @property
+    def left_out(self) -> tuple[Span, ...]:
+        """The holes of the file itself."""
+        return holes_of(coverage(settled(self.source.epochs, self.known)))
+
+    @property
+    def blocked(self) -> tuple[Span, ...]:
+        """The holes of what would be known; none where the file is not taken."""
+        return () if self.troubles else holes_of(coverage(self.result))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document of `recon difficulty check`."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "command": "difficulty check",
+            "epochs": len(self.source.epochs),
+            "known_through": str(self.source.known_through) if self.source.known_through else None,
+            "troubles": [{"place": trouble.place, "reason": trouble.reason} for trouble in self.troubles],
+            "left_out": holes_to_list(self.left_out),
+            "blocked": holes_to_list(self.blocked),
+        }
+
+
+def check(
+    reference: Reference,
+    origin: str,
+    *,
+    today: date,
+    live: bool = False,
+    force: bool = False,
+    timeout_s: float = TIMEOUT_S,
+) -> Checked:
+    """Reads a file or URL and compares it with what is known.
+
+    live: the source is up to date, so that its last difficulty holds through today (UTC). force: its word counts
+    against known epochs.
+    """
+    source = _read(origin, timeout_s)
+    if live and source.epochs:
+        last = source.epochs[-1]
+        last = replace(last, through=max(last.through or today, today))
+        source = replace(source, epochs=(*source.epochs[:-1], last))
+    found = [*troubles(source, today), *contradictions(source, reference.known)]
+    if force:
+        found = [trouble for trouble in found if not trouble.is_opinion]
+    result = reference.known if found else merged(source, reference.known, force=force)
+    once = dict.fromkeys([*found, *misfits(result, reference.known)])  # a daily mean is odd and contradicts
+    return Checked(source, tuple(once), result, reference.known)
+
+
+def update(
+    reference: Reference,
+    origin: str,
+    home: Path,
+    *,
+    force: bool,
+    today: date,
+    live: bool = False,
+    timeout_s: float = TIMEOUT_S,
+) -> Update:
+    """Merges a file or URL into the known epochs and writes the user's file, all of it or nothing.
+
+    DataFileError when the source contradicts a known epoch, unless forced, when it cannot be right, and when the user's
+    file would know less than before.
+    """
+    checked = check(reference, origin, today=today, live=live, force=force, timeout_s=timeout_s)
+    if checked.troubles:
+        mend = ", or take its word with --force" if all(t.is_opinion for t in checked.troubles) else ""
+        look = f"look at it with 'recon difficulty check'{mend}"
+        raise DataFileError(f"{_shown(origin)}, {said(checked.troubles)}", look)
+    path, result, known = home / USERS_DIFFICULTY, checked.result, reference.known
+    _refuse_to_lose(path, reference, coverage(result))
+    _write(path, to_csv(result))
+    changed = sum(k.starts == r.starts and k.difficulty != r.difficulty for k in known for r in result)
+    return Update(path, len(result) - len(known), changed, coverage(result))
+
+
+def _refuse_to_lose(path: Path, reference: Reference, covered: Coverage) -> None:
+    """The user's file may know more than the file that was named with --difficulty."""
+    if not path.exists() or reference.difficulty_source == str(path):
+        return
+    lost = coverage(read_known(path)).lost(covered)
+    if lost.spans:
+        raise DataFileError(f"{path} knows more: {hole_text(lost.spans)}", "update it without --difficulty")
+
+
+def _shown(origin: str) -> str:
+    return without_password(origin) if is_url(origin) else origin
+
+
+def _read(origin: str, timeout_s: float) -> Source:
+    text = fetch(origin, timeout_s=timeout_s) if is_url(origin) else text_of(Path(origin))
+    return read(text, _shown(origin))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        replace_text(path, text, private=True)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}", "set RECON_HOME to a folder of yours") from None

@@ -1,0 +1,84 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+SAME = 1e-4
+SAME_EPOCH = 1e-5
+"""250 epochs lie close together: a chance match within this is about one in a thousand."""
+LARGEST_MULTIPLE = 20
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The reference data that can explain a ratio. Frames as in `schema`.
+
+    variants: other figures of the same miner models.
+    """
+
+    miners: pl.DataFrame
+    subsidies: pl.DataFrame
+    epochs: pl.DataFrame
+    variants: pl.DataFrame
+
+    def explain(self, day: date, model: str, difficulty: float, ratio: float) -> tuple[str, str] | None:
+        """Code and cause of a constant ratio on a date whose difficulty is given; None when nothing fits."""
+        names = (
+            *self._subsidies(day, ratio),
+            *self._figures(model, ratio),
+            *self._epochs(difficulty / ratio, SAME_EPOCH),
+            *self._multiples(ratio),
+        )
+        return names[0] if names else None
+
+    def name_difficulty(self, difficulty: float) -> tuple[str, str]:
+        """The epoch that a stored difficulty belongs to, if it is one's."""
+        for found in self._epochs(difficulty, 1e-6):
+            return found
+        return "unknown_difficulty", f"difficulty {difficulty:.0f}, which is no epoch's"
+
+    def _subsidies(self, day: date, ratio: float) -> Iterator[tuple[str, str]]:
+        due = [btc for starts_on, btc in self.subsidies.iter_rows() if starts_on <= day]
+        for _, other in self.subsidies.iter_rows():
+            if due and other != due[-1] and _near(ratio, other / due[-1], SAME):
+                yield "subsidy", f"block subsidy {other:g} BTC instead of {due[-1]:g} BTC"
+
+    def _figures(self, model: str, ratio: float) -> Iterator[tuple[str, str]]:
+        own = self._efficiency.get(model)
+        figures = (*self.miners.iter_rows(), *self.variants.iter_rows())
+        for other, hashrate, power in sorted(figures, key=lambda row: row[0] != model):
+            factor = hashrate / power / own if own else 1.0
+            if own and not _near(factor, 1.0, SAME) and _near(ratio, factor, SAME):
+                whose = "other miner figures" if other == model else f"the figures of {other}"
+                yield "miner_figures", f"{whose}: {hashrate:g} TH/s at {power:g} W"
+
+    def _epochs(self, difficulty: float, within: float) -> Iterator[tuple[str, str]]:
+        best = min(self._known, key=lambda epoch: abs(epoch[1] - difficulty), default=None)
+        if best and _near(best[1], difficulty, within):
+            yield "difficulty", f"difficulty {best[1]:.0f} of the epoch from {best[0]:%Y-%m-%d}"
+
+    def _multiples(self, ratio: float) -> Iterator[tuple[str, str]]:
+        for k in range(2, LARGEST_MULTIPLE + 1):
+            if _near(ratio, k, SAME):
+                yield "energy_multiplied", f"energy counted {k} times"
+            if _near(ratio, 1 / k, SAME):
+                yield "energy_divided", f"only 1/{k} of the energy"
+
+    @cached_property
+    def _efficiency(self) -> dict[str, float]:
+        return {model: hashrate / power for model, hashrate, power in self.miners.iter_rows()}
+
+    @cached_property
+    def _known(self) -> list[tuple[Any, float]]:
+        return [(starts, float(difficulty)) for _, starts, difficulty in self.epochs.iter_rows()]
+
+
+def _near(found: float, wanted: float, within: float) -> bool:
+    return abs(found - wanted) <= within * abs(wanted)

@@ -1,0 +1,223 @@
+"""The arithmetic of one key, line by line, beside what is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import polars as pl
+
+from recon.core.errors import SCHEMA_VERSION, ConnectError, ExitCode
+from recon.core.price import H_PER_TH, HASHES_PER_DIFFICULTY, J_PER_MWH, calculations
+from recon.core.schema import BTC, EPOCHS, MINERS, FrameSchema
+from recon.core.settings import Settings
+from recon.core.window import check_period, periods_in_day
+from recon.postgres.inspect import inspect
+from recon.postgres.layout import Layout
+from recon.postgres.scope import scope
+from recon.postgres.session import Session, connect
+from recon.postgres.sql import sql
+from recon.postgres.tables import read_keys
+from recon.reference.reference import Reference
+
+ATOL_BTC = Decimal("1e-8")
+RTOL = Decimal("1e-6")
+MOST_PERIOD = 2**31 - 1
+"""What an integer column holds."""
+
+
+def agree(found: Decimal, wanted: Decimal) -> bool:
+    """Whether two values are equal within a satoshi and a millionth; never with NaN."""
+    return found.is_finite() and abs(found - wanted) <= ATOL_BTC + RTOL * abs(wanted)
+
+
+@dataclass(frozen=True)
+class ModelLine:
+    """One miner model's share of the explanation; BTC and difficulty as exact decimals.
+
+    hashes and expected_blocks are those of the energy (whole fleets use less of it); stored: (BTC, difficulty).
+    """
+
+    miner_model: str
+    hashrate_ths: float
+    power_w: float
+    joules_per_hash: float
+    hashes: float
+    expected_blocks: float | None
+    bitcoin_mined: Decimal | None
+    stored: tuple[tuple[Decimal, Decimal], ...]
+    difficulty: Decimal | None
+
+    @property
+    def verdict(self) -> str:
+        """agrees | missing | duplicate | differs | blocked."""
+        if self.bitcoin_mined is None or self.difficulty is None:
+            return "blocked"
+        if not self.stored:
+            return "missing"
+        if len(self.stored) > 1:
+            return "duplicate"
+        bitcoin, difficulty = self.stored[0]
+        right = agree(bitcoin, self.bitcoin_mined) and agree(difficulty, self.difficulty)
+        return "agrees" if right else "differs"
+
+    def to_dict(self) -> dict[str, Any]:
+        """One entry of `models`."""
+        return {
+            "miner_model": self.miner_model,
+            "hashrate_ths": self.hashrate_ths,
+            "power_w": self.power_w,
+            "joules_per_hash": self.joules_per_hash,
+            "hashes": self.hashes,
+            "expected_blocks": self.expected_blocks,
+            "bitcoin_mined": None if self.bitcoin_mined is None else f"{self.bitcoin_mined:.8f}",
+            "stored": [{"bitcoin_mined": str(btc), "difficulty": str(diff)} for btc, diff in self.stored],
+            "verdict": self.verdict,
+        }
+
+
+MODEL_LINES: FrameSchema = {
+    **MINERS,
+    **dict.fromkeys(("joules_per_hash", "hashes", "expected_blocks"), pl.Float64),
+    "bitcoin_mined": BTC,
+    "stored": pl.Int64,
+    "difficulty": EPOCHS["difficulty"],
+    "verdict": pl.String,
+}
+"""One row per ModelLine."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One key: its source rows (MWh as stored, and whether they count), its price and what is stored for it."""
+
+    day: date
+    period: int
+    farm: str
+    fleet: str
+    source_rows: tuple[tuple[str | None, bool], ...]
+    energy_mwh: float | None
+    difficulty: Decimal | None
+    subsidy_btc: float | None
+    models: tuple[ModelLine, ...]
+    orphans: tuple[str, ...]
+    nearest: tuple[tuple[date, int, str], ...]
+
+    @property
+    def impossible(self) -> str | None:
+        """That the day has no such settlement period, so that no row of it can be priced; None where it has."""
+        last = periods_in_day(self.day)
+        return None if 1 <= self.period <= last else f"{self.day} has settlement periods 1 to {last} only"
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 when every model's one stored row agrees; 4 when the date has no difficulty; else 1."""
+        verdicts = {line.verdict for line in self.models}
+        if "blocked" in verdicts:
+            return ExitCode.INCOMPLETE
+        good = self.energy_mwh is not None and verdicts <= {"agrees"} and not self.orphans
+        return ExitCode.OK if good else ExitCode.DIFFERENCES
+
+    def to_frame(self) -> pl.DataFrame:
+        """One row per miner model: its figures, what was computed, how many rows are stored, and the verdict."""
+        rows = [{**vars(line), "stored": len(line.stored), "verdict": line.verdict} for line in self.models]
+        return pl.DataFrame(rows, schema=MODEL_LINES)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document of `recon explain`."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "command": "explain",
+            "key": {
+                "settlement_date": self.day.isoformat(),
+                "settlement_period": self.period,
+                "farm_id": self.farm,
+            },
+            "fleet": self.fleet,
+            "impossible": self.impossible,
+            "source_rows": [{"volume_mwh": volume, "counts": counts} for volume, counts in self.source_rows],
+            "energy_mwh": self.energy_mwh,
+            "joules": None if self.energy_mwh is None else self.energy_mwh * J_PER_MWH,
+            "difficulty": None if self.difficulty is None else str(self.difficulty),
+            "subsidy_btc": self.subsidy_btc,
+            "models": [line.to_dict() for line in self.models],
+            "orphan_models": list(self.orphans),
+            "nearest": [
+                {"settlement_date": day.isoformat(), "settlement_period": period, "farm_id": farm}
+                for day, period, farm in self.nearest
+            ],
+            "agrees": self.exit_code is ExitCode.OK,
+        }
+
+
+def explain(settings: Settings, reference: Reference, day: date, period: int, farm: str, *, name: str) -> Explanation:
+    """Everything about one key; read-only. UsageError for a period that the day has not, unless rows stand there."""
+    if abs(period) > MOST_PERIOD:
+        check_period(day, period)
+    try:
+        with connect(settings, name) as session:
+            layout = inspect(session, settings)
+            with session.transaction(read_only=True, snapshot=True):
+                found = explain_in(session, layout, settings, reference, day, period, farm)
+    except ConnectError:
+        check_period(day, period)
+        raise
+    if not found.source_rows and not found.orphans:
+        check_period(day, period)
+    return found
+
+
+def explain_in(
+    session: Session, layout: Layout, settings: Settings, reference: Reference, day: date, period: int, farm: str
+) -> Explanation:
+    """The same inside an open transaction."""
+    key = (day, period, farm)
+    source = session.rows(sql("values/explain_source", **layout.parts), *key)
+    stored = session.rows(sql("values/explain_stored", **layout.parts), *key)
+    terms = reference.terms([day])
+    keys = read_keys(session, layout, scope([day], [period]))
+    priced = calculations(keys.lazy(), reference.miners.lazy(), terms.lazy(), settings.fleet)
+    rows = priced.filter(pl.col("farm_id") == farm).sort("miner_model").collect().to_dicts()
+    nearest = [] if rows else session.rows(sql("values/nearest_keys", **layout.parts), *key)
+    term = terms.to_dicts()[0]
+    return Explanation(
+        *key,
+        fleet=str(settings.fleet),
+        source_rows=tuple((row["volume_mwh"], row["priced"]) for row in source),
+        energy_mwh=rows[0]["energy_mwh"] if rows else None,
+        difficulty=term["difficulty"],
+        subsidy_btc=term["subsidy_btc"],
+        models=tuple(_line(row, stored) for row in rows),
+        orphans=tuple(r["miner_model"] for r in stored if not rows or r["miner_model"] not in reference.models),
+        nearest=tuple((n["settlement_date"], n["settlement_period"], n["farm_id"]) for n in nearest),
+    )
+
+
+def _line(row: dict[str, Any], stored: list[dict[str, Any]]) -> ModelLine:
+    joules_per_hash = row["power_w"] / (row["hashrate_ths"] * H_PER_TH)
+    hashes = row["energy_mwh"] * J_PER_MWH / joules_per_hash
+    difficulty = row["difficulty"]
+    return ModelLine(
+        miner_model=row["miner_model"],
+        hashrate_ths=row["hashrate_ths"],
+        power_w=row["power_w"],
+        joules_per_hash=joules_per_hash,
+        hashes=hashes,
+        expected_blocks=None if difficulty is None else hashes / (float(difficulty) * HASHES_PER_DIFFICULTY),
+        bitcoin_mined=row["bitcoin_mined"],
+        stored=tuple(
+            (_decimal(r["bitcoin_mined"]), _decimal(r["difficulty"]))
+            for r in stored
+            if r["miner_model"] == row["miner_model"]
+        ),
+        difficulty=difficulty,
+    )
+
+
+def _decimal(text: str | None) -> Decimal:
+    try:
+        return Decimal(text or "NaN")
+    except InvalidOperation:
+        return Decimal("NaN")

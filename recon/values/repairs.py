@@ -1,0 +1,84 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import polars as pl
+
+from recon.core.price import calculations
+from recon.core.schema import BTC, CALC_KEY, CALC_KEY_SCHEMA, FrameSchema
+from recon.core.settings import Settings
+from recon.postgres.layout import Layout
+from recon.postgres.session import Session
+from recon.reference.reference import Reference
+from recon.values.changes import Changes
+from recon.values.policy import Mending
+from recon.values.verdicts import doomed
+
+DONE: FrameSchema = {
+    "row_id": pl.String,
+    **CALC_KEY_SCHEMA,
+    "verdict": pl.String,
+    "action": pl.String,
+    "bitcoin_mined": BTC,
+    "difficulty": pl.Decimal(38, 8),
+}
+"""One row per stored row that a repair replaced or removed (`action`), with the values that replaced ones have now."""
+
+
+class Repairing(Protocol):
+    """What a job (`load.Job`) says of its repairs."""
+
+    @property
+    def run_id(self) -> str:
+        """Under which rows are kept."""
+
+    @property
+    def settings(self) -> Settings:
+        """With the fleet by which rows are priced."""
+
+    @property
+    def reference(self) -> Reference:
+        """By which rows are priced."""
+
+    @property
+    def mending(self) -> Mending:
+        """What is repaired."""
+
+
+def apply(session: Session, layout: Layout, job: Repairing, judged: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
+    """Replaces the values of wrong rows in place and removes surplus rows, each kept whole before; DONE comes back.
+
+    To be called inside the chunk's transaction. judged: what `judge` says of whole dates; keys: their ENERGY. A row
+    that is no longer as it was read stops the chunk, and so does a table that keeps a row as it was.
+    """
+    found = doomed(judged.lazy(), job.mending.repairs).collect()
+    if found.is_empty():
+        return pl.DataFrame(schema=DONE)
+    done = _with_values(found, keys, job)
+    texts = done.with_columns(pl.col("bitcoin_mined", "difficulty").cast(pl.String))
+    rewritten, removed = (texts.filter(pl.col("action") == action) for action in ("replace", "remove"))
+    changes = Changes.begin(session, layout, job.run_id)
+    changes.keep(texts)
+    if not removed.is_empty():
+        changes.remove(removed)
+    if not rewritten.is_empty():
+        changes.note_after(rewritten, changes.replace(rewritten))
+    return done
+
+
+def replaced(done: pl.DataFrame) -> pl.DataFrame:
+    """One row per settlement date and miner model of DONE: how many rows were replaced (`new`), and their BTC now."""
+    rows = done.filter(pl.col("action") == "replace").group_by("settlement_date", "miner_model")
+    return rows.agg(new=pl.len().cast(pl.Int64), btc=pl.col("bitcoin_mined").sum())
+
+
+def _with_values(found: pl.DataFrame, keys: pl.DataFrame, job: Repairing) -> pl.DataFrame:
+    """DONE for the rows of audit.doomed: those to be replaced with the exact values that they should have."""
+    terms = job.reference.terms(keys.get_column("settlement_date").unique().to_list())
+    wanted = calculations(keys.lazy(), job.reference.miners.lazy(), terms.lazy(), job.settings.fleet)
+    due = found.lazy().join(wanted.select(*CALC_KEY, "bitcoin_mined", "difficulty"), on=CALC_KEY, how="left")
+    asked = pl.when(pl.col("action") == "replace")
+    values = (asked.then(pl.col(name)).alias(name) for name in ("bitcoin_mined", "difficulty"))
+    return due.with_columns(*values).select(DONE.keys()).cast(pl.Schema(DONE)).sort("row_id").collect()

@@ -1,0 +1,31 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from recon.core.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """Values agree within atol (BTC) + rtol x expected; difficulties within rtol."""
+
+    atol_btc: float = 1e-8
+    rtol: float = 1e-6
+
+    def __post_init__(self) -> None:
+        if not (self.atol_btc >= 0 and 0 <= self.rtol <= 1):
+            raise UsageError(f"the tolerance is {self.atol_btc:g} BTC and {self.rtol:g}", "neither is negative")
+
+    def agrees(self, found: pl.Expr, wanted: pl.Expr, slack: pl.Expr | float = 1.0) -> pl.Expr:
+        """Whether BTC agree; null and NaN never do."""
+        close = (found - wanted).abs() <= self.atol_btc * slack + self.rtol * wanted.abs()
+        return (close & found.is_finite()).fill_null(False)
+
+    def same_difficulty(self, found: pl.Expr, wanted: pl.Expr) -> pl.Expr:
+        """Whether difficulties agree: files round them differently."""
+        close = (found - wanted).abs() <= self.rtol * wanted.abs()
+        return (close & found.is_finite()).fill_null(False)
