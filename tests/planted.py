@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from itertools import product
+from pathlib import Path
 
-from recon.postgres.session import files
+import recon
 from tests.databases import Database
 
 TYPES = ("text", "name", "int2", "int4", "int8", "numeric", "float8", "date", "timestamptz", "interval", "oid", "jsonb")
@@ -47,7 +48,7 @@ end $plant$
 
 def plant(database: Database) -> int:
     """Plants them all; how many there are."""
-    text = " ".join(path.read_text() for path in files("recon").joinpath("sql").iterdir() if path.name.endswith(".sql"))
+    text = " ".join(path.read_text() for path in Path(recon.__file__).parent.rglob("*.sql"))
     names = set(re.findall(r"\b([a-z_]\w+)\(", text)) | {"version", "current_schema", "pg_advisory_xact_lock"}
     database.execute(PLANT.format(names=",".join(sorted(names))))
     for name, variants in BEYOND.items():

@@ -16,28 +16,16 @@ from tests.databases import Database
 
 REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "recon"
-LAYERS = {
-    1: "schema window errors address url_parameters config reading advice wording",
-    2: (
-        "gaps bitcoin difficulty audit ratios partitions planning verification report slices manifest "
-        "server_errors checks findings gap_shapes gap_findings source_patterns source_periods "
-        "difficulty_files difficulty_days difficulty_rules difficulty_merge coverage epochs data_lines "
-        "sample_recipe sample_curtailment sample_faults month_calendar page_charts"
-    ),
-    3: "database profile handshake stopping transactions",
-    4: (
-        "tables engine engine_dask carrying load ledger leases reference parameters repair changes whole_rows "
-        "quarantine restoring undated obstacles ranges invalid_index source_findings embedded embedded_server "
-        "embedded_programs files export_files sample_files sample_load download notify metrics page_html extras"
-    ),
-    5: (
-        "survey pipeline analysis values minimal daily explanation proof export export_check api setup "
-        "sample page "
-        "interruption diagnose diagnose_network diagnose_queries diagnose_server difficulty_update"
-    ),
-    6: "cli __main__",
-}
-LAYER = {name: layer for layer, names in LAYERS.items() for name in names.split()}
+FLOORS = (
+    ("core",),
+    ("reference", "postgres"),
+    ("values", "diagnose", "sample"),
+    ("reconcile",),
+    ("analysis", "export"),
+    ("api", "cli"),
+)
+"""The rooms of `recon/`, from the ground up: each imports only floors below its own."""
+FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 DRIVERS = {"adbc_driver_manager", "adbc_driver_postgresql", "connectorx", "psycopg", "psycopg2", "asyncpg"}
 EFFECTS = {"os", "sys", "time", "logging", "subprocess", "socket", "threading", "urllib", "tempfile", "shutil"}
 EXTRAS = ("dask", "metrics", "report")
@@ -48,14 +36,29 @@ HEAVY = DRIVERS | OPTIONAL | {"polars", "pyarrow", "pandas", "numpy"}
 SLOW = {"asyncio", "csv", "email", "http", "rich", "socket", "tempfile", "zipfile"}
 """What is not worth its time where nothing is done."""
 READS_ENVIRONMENT = {
-    "config": "the one place where settings are read",
-    "embedded_server": "hands its variables on to PostgreSQL's own programs",
-    "cli.options": "hands the environment to config",
+    "core.environment": "the one place where settings are read",
+    "postgres.embedded.server": "hands its variables on to PostgreSQL's own programs",
+    "cli.common": "hands the environment to core.environment",
 }
+EFFECTS_OF_THEIR_OWN = {
+    "core.environment": "reads the environment",
+    "core.files": "writes files whole",
+    "core.address": "takes URLs apart",
+    "core.extras": "asks how this program was installed",
+    "reference.download": "fetches files",
+    "reference.reference": "reads data files",
+    "reference.data_lines": "reads data files",
+    "reference.miner_models": "reads data files",
+    "reference.subsidies": "reads data files",
+    "reference.difficulty.files": "reads data files",
+    "reference.difficulty.update": "writes the user's difficulty",
+    "diagnose.network": "asks name servers, and opens sockets",
+    "export.files": "writes and reads the files of an export",
+    "sample.files": "writes and reads the files of a sample",
+}
+"""Modules that touch the machine although they know no server."""
 
 CLOCKS = {"datetime.now", "date.today", "datetime.today", "datetime.utcnow", "time.time"}
-MAY_IMPORT = {"config": {"os"}, "address": {"urllib"}}
-"""config reads the environment, address takes URLs apart."""
 
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
@@ -86,9 +89,12 @@ def own_imports(module: str) -> set[str]:
     return {name.removeprefix("recon.") for name in imported(module) if name.startswith("recon.")}
 
 
-def layer(module: str) -> int:
-    """The module's layer; the highest but the shell for one that is in none, which has a test of its own."""
-    return LAYER.get(module.partition(".")[0], 5)
+def room(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def floor(module: str) -> int:
+    return FLOOR.get(room(module), len(FLOORS))
 
 
 def roots(module: str) -> set[str]:
@@ -105,28 +111,50 @@ def offenders(found: dict[str, set[str]]) -> dict[str, set[str]]:
     return {module: names for module, names in found.items() if names}
 
 
-def test_every_module_has_a_layer() -> None:
-    homeless = {module for module in MODULES if module.partition(".")[0] not in LAYER}
-    assert not homeless, "add these to LAYERS in tests/test_architecture.py"
+def test_every_folder_is_a_room() -> None:
+    assert {room(m) for m in MODULES} - {"__main__"} == FLOOR.keys()
 
 
-def test_imports_point_down_or_sideways() -> None:
-    upward = {m: {name for name in own_imports(m) if layer(name) > layer(m)} for m in MODULES}
-    assert not offenders(upward)
+def test_rooms_import_only_lower_floors() -> None:
+    wrong = {
+        m: {o for o in own_imports(m) if room(o) in FLOOR and room(o) != room(m) and floor(o) >= floor(m)}
+        for m in MODULES
+    }
+    assert not offenders(wrong)
 
 
 def test_there_is_no_import_cycle() -> None:
     """TopologicalSorter raises CycleError with the modules of a cycle."""
-    TopologicalSorter({m: own_imports(m) - {m, "cli"} for m in MODULES}).prepare()
+    TopologicalSorter({m: own_imports(m) - {m} for m in MODULES}).prepare()
 
 
-def test_only_database_knows_a_driver() -> None:
-    assert not offenders({m: roots(m) & DRIVERS for m in MODULES if m != "database"})
+def test_only_sessions_know_a_driver() -> None:
+    knows = {"postgres.session", "postgres.driver", "postgres.statements"}
+    assert not offenders({m: roots(m) & DRIVERS for m in MODULES if m not in knows})
 
 
-def test_words_and_pure_modules_have_no_effects() -> None:
-    pure = [m for m in MODULES if layer(m) <= 2]
-    assert not offenders({m: (roots(m) & EFFECTS) - MAY_IMPORT.get(m, set()) for m in pure})
+def reached(module: str) -> set[str]:
+    """The modules that a module imports, directly or by way of others."""
+    seen: set[str] = set()
+    todo = [module]
+    while todo:
+        new = (own_imports(todo.pop()) & MODULES.keys()) - seen
+        seen |= new
+        todo += new
+    return seen
+
+
+def test_what_knows_no_server_has_no_effects() -> None:
+    pure = [
+        m
+        for m in MODULES
+        if floor(m) < FLOOR["cli"]
+        and room(m) != "postgres"
+        and m not in EFFECTS_OF_THEIR_OWN
+        and not any(room(other) == "postgres" for other in reached(m))
+    ]
+    assert len(pure) > 40
+    assert not offenders({m: roots(m) & EFFECTS for m in pure})
     assert not offenders({m: called(m) & {"open", "input", *CLOCKS} for m in pure})
 
 
@@ -137,13 +165,13 @@ def test_the_environment_is_read_in_one_place() -> None:
 
 def test_only_the_command_line_prints_and_exits() -> None:
     assert not offenders(
-        {m: called(m) & {"print", "sys.stdout.write", "sys.exit", "exit"} for m in MODULES if layer(m) < 6}
+        {m: called(m) & {"print", "sys.stdout.write", "sys.exit", "exit"} for m in MODULES if floor(m) < FLOOR["cli"]}
     )
 
 
 def test_only_the_command_line_reads_the_clock() -> None:
     """Clock and run id are arguments; elapsed time (`time.monotonic`) is another matter."""
-    assert not offenders({m: called(m) & CLOCKS for m in MODULES if layer(m) < 6})
+    assert not offenders({m: called(m) & CLOCKS for m in MODULES if floor(m) < FLOOR["cli"]})
 
 
 def test_nobody_imports_pandas_or_numpy() -> None:
@@ -167,9 +195,18 @@ def test_nothing_is_named_utils() -> None:
     assert not {m for m in MODULES if any(word in m for word in ("util", "helper", "misc"))}
 
 
-def test_every_sql_file_is_named_in_some_module() -> None:
-    text = "\n".join(path.read_text(encoding="utf-8") for path in MODULES.values())
-    assert not {path.stem for path in (PACKAGE / "sql").glob("*.sql") if f'"{path.stem}"' not in text}
+def test_every_sql_file_is_named_in_its_room_or_above() -> None:
+    files = {path: f"{path.parts[-3]}/{path.stem}" for path in PACKAGE.glob("*/sql/*.sql")}
+    assert set(files) == set(PACKAGE.rglob("*.sql"))
+    text = {m: path.read_text(encoding="utf-8") for m, path in MODULES.items()}
+    users = {name: {m for m in MODULES if f'"{name}"' in text[m]} for name in files.values()}
+    assert not {name for name, modules in users.items() if not modules}
+    assert not {
+        (m, name)
+        for name, modules in users.items()
+        for m in modules
+        if room(m) != room(name.replace("/", ".")) and floor(m) <= FLOOR[name.partition("/")[0]]
+    }
 
 
 def loaded(*arguments: str) -> set[str]:

@@ -1,1 +1,1 @@
-"""TODO: a room."""
+"""What a status means: findings, recommendations, the calendar, the report. Imports core to reconcile."""

@@ -9,10 +9,10 @@ from typing import Any
 
 import polars as pl
 
-from recon.analysis.fixes import fix_command, repair_command
-from recon.core.suggestions import UPDATE_DIFFICULTY, called
+from recon.core.suggestions import UPDATE_DIFFICULTY, called, fix_command
 from recon.core.wording import counted
 from recon.reconcile.status import Status
+from recon.values.tolerance import Tolerance
 
 AGREED = "give --yes instead of --dry-run to do it"
 """How a repair that was shown is done, also where there is no terminal to agree on."""
@@ -137,3 +137,17 @@ def _fills(found: Status, blocked: Sequence[date]) -> list[tuple[str, str]]:
         whole = "recon fix" if open_window and not blocked else fix_command(days)
         advice.append((whole, f"all {rows:,} missing rows on {len(days):,} dates, newest first"))
     return advice
+
+
+def repair_command(found: Status, days: Sequence[date], what: str) -> str:
+    """The command that shows what a repair of some dates would do: one of duplicate, orphan, stale."""
+    whole = len(days) > 1 and not (found.window.first or found.window.last)
+    return f"{'recon fix' if whole else fix_command(days)} --repair {what}{_within(found)} --dry-run"
+
+
+def _within(found: Status) -> str:
+    """The options that repeat the tolerance by which values were found wrong, if it was not the usual one."""
+    near, usual = found.values.tolerance if found.values else Tolerance(), Tolerance()
+    atol = "" if near.atol_btc == usual.atol_btc else f" --atol {near.atol_btc!r}"
+    rtol = "" if near.rtol == usual.rtol else f" --rtol {near.rtol!r}"
+    return atol + rtol

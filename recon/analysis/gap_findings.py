@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from recon.analysis.findings import Finding, dated, days_of, ranges, worst_of
-from recon.analysis.fixes import repair_command
+from recon.analysis.findings import Finding, dated, days_of, ranges, repair_command, worst_of
 from recon.reconcile.status import Status
 from recon.values.verdicts import WRONG
 

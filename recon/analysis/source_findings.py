@@ -14,8 +14,8 @@ from typing import Any
 import polars as pl
 
 from recon.analysis.findings import Finding, days_of, spans, worst_of
-from recon.analysis.fixes import explain_command
 from recon.analysis.source_periods import clock_change_findings, short_dates
+from recon.core.suggestions import explain_command
 from recon.core.window import periods_in_day
 
 MAX_FARM_MW = 1500.0

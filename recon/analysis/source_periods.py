@@ -14,7 +14,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from recon.analysis.findings import Finding, ranges
-from recon.analysis.fixes import fix_command
+from recon.core.suggestions import fix_command
 from recon.core.window import USUAL_PERIODS, periods_in_day
 
 LONG_GAP = 4

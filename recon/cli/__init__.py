@@ -1,1 +1,1 @@
-"""TODO: a room."""
+"""The command line: the only room that prints, reads the clock and exits."""

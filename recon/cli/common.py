@@ -1,4 +1,4 @@
-"""TODO."""
+"""The options that every command has, on either side of its name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
@@ -19,10 +19,6 @@ from recon.cli.settings import Found, files, settle
 from recon.core.address import without_password
 from recon.core.environment import parse_settings
 from recon.core.settings import Settings
-
-if TYPE_CHECKING:
-    pass
-
 
 SAME_TABLES = (
     *(f"{table}_{what}" for table in ("curtailment", "calculations") for what in ("table", "columns")),

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Log lines: as text or JSON, on the screen and in a file."""
 
 from __future__ import annotations
 
@@ -8,14 +8,10 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from recon.core.errors import UsageError
 from recon.core.settings import LogFormat, Settings
-
-if TYPE_CHECKING:
-    pass
-
 
 LOG = logging.getLogger("recon")
 CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}

@@ -1,1 +1,1 @@
-"""TODO: a room."""
+"""Words and rules: keys, windows, settings, errors, gaps, price, plan. Imports no other room, knows no server."""

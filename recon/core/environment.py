@@ -1,4 +1,4 @@
-"""TODO."""
+"""The environment, read in one place: connection, home and the common options become Settings."""
 
 from __future__ import annotations
 

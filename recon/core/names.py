@@ -1,4 +1,4 @@
-"""TODO."""
+"""Names of tables and columns, as the user gives them and as SQL."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""TODO: a room."""
+"""What could make a run time out. Imports core and postgres."""

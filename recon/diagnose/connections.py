@@ -1,4 +1,4 @@
-"""TODO."""
+"""Probes of the connection: how long it takes, how many there may be, and whether a pooler stands between."""
 
 from __future__ import annotations
 

@@ -83,7 +83,9 @@ class ExportStatus(Status):
 def status(
     directory: Path, settings: Settings, reference: Reference, window: Window, check: ValueCheck
 ) -> ExportStatus:
-    """Status of an export: its rows against its manifest, its values against the reference data, its files against their checksums. DataFileError when it has no manifest to rely on."""
+    """Status of an export: its rows against its manifest, its values against the reference data, its files against
+    their checksums. DataFileError when it has no manifest to rely on.
+    """
     export = _Export(directory, read_manifest(directory), window)
     models, stated = export.manifest.models, export.stated
     counts, parts, damage = [pl.DataFrame(schema=schema.COUNTS)], [], export.unfinished

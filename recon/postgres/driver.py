@@ -1,4 +1,4 @@
-"""TODO."""
+"""What the drivers are told: the connection string, the server's types learned once, ConnectorX."""
 
 from __future__ import annotations
 

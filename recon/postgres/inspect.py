@@ -1,4 +1,4 @@
-"""TODO."""
+"""Whether both tables fit: they are there, their columns have usable types, and the role may do what is asked."""
 
 from __future__ import annotations
 

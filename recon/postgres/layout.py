@@ -1,4 +1,4 @@
-"""TODO."""
+"""The two tables as they are on this server, and the SQL expressions that follow from it."""
 
 from __future__ import annotations
 

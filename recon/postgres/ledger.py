@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from recon.core.errors import ExitCode, IncompleteError, LedgerError, PermissionDenied
 from recon.core.names import quote_identifier
@@ -17,10 +17,6 @@ from recon.core.settings import Settings
 from recon.core.version import __version__
 from recon.postgres.session import Session, connect
 from recon.postgres.sql import sql
-
-if TYPE_CHECKING:
-    pass
-
 
 VERSION = 2
 READABLE = (1, VERSION)

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Sessions for several threads, and how many of them the server can spare."""
 
 from __future__ import annotations
 

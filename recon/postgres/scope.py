@@ -1,4 +1,4 @@
-"""TODO."""
+"""Which settlement dates and periods a statement is about, as SQL."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ def _template(name: str) -> str:
 
 
 def sql(name: str, **parts: str) -> str:
-    """The statement `room/name`, in `recon/room/sql/name.sql`, with its `{parts}` (identifiers, our fragments) filled in."""
+    """The statement `room/name`, in `recon/room/sql/name.sql`; its `{parts}` (identifiers, fragments) are filled in."""
     return _template(name).format(**parts)
 
 

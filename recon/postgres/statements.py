@@ -1,4 +1,4 @@
-"""TODO."""
+"""What is done with one statement of the driver: values bound, rows taken or ignored, frames appended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the two tables look like and what they hold: preflight checks and reads."""
+"""What the two tables hold: reads of keys, stored calculations and aggregates, and the locks of dates."""
 
 from __future__ import annotations
 

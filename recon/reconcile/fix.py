@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -32,9 +31,6 @@ from recon.reconcile.watcher import Watcher
 from recon.reference.reference import Reference
 from recon.values import changes
 from recon.values.policy import Mending
-
-if TYPE_CHECKING:
-    pass
 
 
 def fix(

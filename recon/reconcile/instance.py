@@ -1,4 +1,4 @@
-"""TODO."""
+"""One night at a time: the lease by which `recon daily` keeps a second instance away."""
 
 from __future__ import annotations
 

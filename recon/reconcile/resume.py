@@ -1,11 +1,10 @@
-"""TODO."""
+"""Going on with a stored plan."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -27,9 +26,6 @@ from recon.reconcile.value_check import changes_of
 from recon.reconcile.watcher import Watcher
 from recon.reference.reference import Reference
 from recon.values import changes
-
-if TYPE_CHECKING:
-    pass
 
 
 def resume(

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Work on planned dates: chunks with second chances, and the end of a run in the ledger."""
 
 from __future__ import annotations
 

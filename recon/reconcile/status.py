@@ -1,9 +1,9 @@
-"""TODO."""
+"""How far the two tables agree in a window: counts per settlement date and miner model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from typing import Any

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -29,10 +29,6 @@ from recon.reconcile.status import Status
 from recon.reconcile.value_check import ValueCheck, with_values
 from recon.reconcile.watcher import Compared, unwatched
 from recon.reference.reference import Reference
-
-if TYPE_CHECKING:
-    pass
-
 
 SCAN_ROWS = 250_000
 """Rows that a connection compares at once: fewer take less memory, but more time."""

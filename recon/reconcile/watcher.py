@@ -1,17 +1,13 @@
-"""TODO."""
+"""Who is told how a run goes on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import date
-from typing import TYPE_CHECKING
 
 from recon.core.errors import ReconError
 from recon.core.plan import DateResult, PlannedDate
-
-if TYPE_CHECKING:
-    pass
 
 
 class Watcher:

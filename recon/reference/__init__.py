@@ -1,1 +1,1 @@
-"""TODO: a room."""
+"""Reference data: miner models, block subsidies and difficulty, read and checked. Imports core."""

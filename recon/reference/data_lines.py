@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from recon.core.errors import DataFileError
+from recon.reference.data_files import text_of
 from recon.reference.numbers import Misread
-from recon.reference.reference import text_of
 
 MOST_SHOWN = 80
 """Characters of a file that an error shows."""

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Miner models: hashrate (TH/s) and power (W), read and checked."""
 
 from __future__ import annotations
 

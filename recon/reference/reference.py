@@ -13,23 +13,14 @@ from typing import Any
 
 import polars as pl
 
-from recon.core.errors import DataFileError
 from recon.core.schema import MINERS, SUBSIDIES
+from recon.reference.data_files import BESIDE_THE_CODE, IN_THE_REPOSITORY, USERS_DIFFICULTY, packaged
 from recon.reference.difficulty import lookup
 from recon.reference.difficulty.coverage import Coverage
 from recon.reference.difficulty.epochs import Epoch, coverage, frame
-from recon.reference.difficulty.files import read_known
+from recon.reference.difficulty.known import read_known
 from recon.reference.miner_models import miner_trouble, read_miners, read_variants
 from recon.reference.subsidies import read_subsidies, subsidy_on_dates, subsidy_trouble
-
-BESIDE_THE_CODE = Path(__file__).parents[1] / "data"
-IN_THE_REPOSITORY = Path(__file__).parents[2] / "data"
-USERS_DIFFICULTY = "difficulty.csv"
-
-
-def packaged(name: str) -> Path:
-    """A file of `data/`, which travels inside an installed package."""
-    return (BESIDE_THE_CODE if BESIDE_THE_CODE.is_dir() else IN_THE_REPOSITORY) / name
 
 
 @dataclass(frozen=True)
@@ -134,12 +125,3 @@ def load(
         variants=read_variants(packaged("miner_variants.csv")),
         difficulty_source=source.name if source.parent in (BESIDE_THE_CODE, IN_THE_REPOSITORY) else str(source),
     )
-
-
-def text_of(path: Path) -> str:
-    """The text of a data file; DataFileError when it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise DataFileError(f"{path} cannot be read: {reason}", "give a CSV file") from None

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Block subsidies: the reward of a block in BTC, which halves every 210,000 blocks."""
 
 from __future__ import annotations
 

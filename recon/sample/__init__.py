@@ -1,1 +1,1 @@
-"""TODO: a room."""
+"""Invented tables. Imports core and postgres."""

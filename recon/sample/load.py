@@ -13,13 +13,13 @@ from recon.core.settings import Settings
 from recon.postgres.inspect import resolve
 from recon.postgres.session import Session, connect
 from recon.postgres.sql import sql
-from recon.reference import reference
+from recon.reference.data_files import packaged as packaged_data
 from recon.sample.files import Manifest, read, read_manifest
 
 
 def packaged() -> Path:
     """The directory of the sample that comes with recon, installed or in its repository."""
-    return reference.packaged("sample")
+    return packaged_data("sample")
 
 
 def load(settings: Settings, directory: Path, *, name: str) -> Manifest:

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The figures that can explain a constant ratio between stored and expected BTC."""
 
 from __future__ import annotations
 

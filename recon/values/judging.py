@@ -1,6 +1,4 @@
-"""Mending what is stored: wrong rows get their values anew where they are, surplus rows are removed. Each is copied
-whole to the quarantine in the same transaction.
-"""
+"""The verdict on stored rows, by what the reference data make of their keys."""
 
 from __future__ import annotations
 

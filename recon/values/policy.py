@@ -1,4 +1,4 @@
-"""TODO."""
+"""Which repairs a run makes, and how many stored rows it may change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Repairs: wrong values are replaced in place, surplus rows removed, each kept in the quarantine first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""What the stored values of a window are worth: verdicts, several difficulties on one date, causes."""
 
 from __future__ import annotations
 

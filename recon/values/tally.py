@@ -1,4 +1,4 @@
-"""TODO."""
+"""Verdicts counted by settlement date, miner model and difficulty."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""When two values agree."""
 
 from __future__ import annotations
 

@@ -21,9 +21,9 @@ import pytest
 from recon.cli.app import main
 from recon.core.errors import ExitCode
 from recon.reference import download
-from recon.reference.difficulty.files import read_known
+from recon.reference.data_files import packaged
+from recon.reference.difficulty.known import read_known
 from recon.reference.download import LARGEST_BYTES, DownloadError, fetch
-from recon.reference.reference import packaged
 from tests.builders import later_epochs, write
 from tests.servers import free_port
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from recon.cli.app import main
-from recon.reference.reference import packaged
+from recon.reference.data_files import packaged
 from tests import oracle
 
 NOBODY = "postgresql://nobody@127.0.0.1:1/none"

@@ -11,8 +11,8 @@ import pytest
 from recon.core.price import calculations, satoshi_rounded
 from recon.core.schema import BTC
 from recon.core.settings import Fleet
+from recon.reference.data_files import packaged
 from recon.reference.miner_models import read_miners
-from recon.reference.reference import packaged
 from tests import oracle
 from tests.builders import DAY, MODELS, energy_frame, miner_frame, terms_frame
 

@@ -21,6 +21,7 @@ from recon.reconcile.dask import pickling
 from recon.reconcile.dask.engine import _unfit
 from recon.reconcile.dask.worker import Order, attended, prepared
 from recon.reference import reference
+from recon.reference.data_files import packaged
 from tests.builders import DAY, energy_frame
 
 REFERENCE = reference.load(None, None, None, Path())
@@ -64,7 +65,7 @@ def test_a_worker_without_a_database_or_with_another_difficulty_says_so(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     older = REFERENCE.known_through.replace(year=2025)
-    lines = reference.packaged("difficulty.csv").read_text().replace(str(REFERENCE.known_through), str(older))
+    lines = packaged("difficulty.csv").read_text().replace(str(REFERENCE.known_through), str(older))
     (tmp_path / "difficulty.csv").write_text(lines)
     with pytest.raises(UsageError, match=r"the reference data differ: .* known through 2025-"):
         pickling.unpack(pickling.packed(REFERENCE, settings=OURS))

@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 
 from recon.core.schema import EPOCHS
+from recon.reference.data_files import packaged
 from recon.reference.difficulty import lookup
 from recon.reference.difficulty.coverage import Coverage
-from recon.reference.difficulty.files import read_epochs
-from recon.reference.reference import packaged
+from recon.reference.difficulty.known import read_epochs
 from recon.reference.subsidies import read_subsidies, subsidy_on_dates
 from tests import oracle
 

@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recon.core.errors import DataFileError
+from recon.reference.data_files import packaged
 from recon.reference.difficulty.epochs import Epoch, to_csv
-from recon.reference.difficulty.files import Source, read, read_known
+from recon.reference.difficulty.files import Source, read
+from recon.reference.difficulty.known import read_known
 from recon.reference.difficulty.merge import contradictions, merged
 from recon.reference.difficulty.rules import implausible, troubles
-from recon.reference.reference import packaged
 
 KNOWN = list(read_known(packaged("difficulty.csv")))
 LAST = KNOWN[-1]

@@ -11,10 +11,9 @@ import polars as pl
 import pytest
 
 from recon.analysis.findings import Finding, by_severity, index_finding, ranges, recommendations, spans
-from recon.analysis.fixes import fix_command
 from recon.analysis.gap_findings import count_findings
 from recon.core.schema import COUNTS
-from recon.core.suggestions import UPDATE_DIFFICULTY
+from recon.core.suggestions import UPDATE_DIFFICULTY, fix_command
 from recon.core.window import Window
 from recon.reconcile.status import Status
 from recon.values.summary import Values

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from recon.core.errors import DataFileError
-from recon.reference.difficulty.files import read_epochs
+from recon.reference.data_files import packaged
+from recon.reference.difficulty.known import read_epochs
 from recon.reference.miner_models import read_miners
 from recon.reference.numbers import Misread, positive
-from recon.reference.reference import Reference, load, packaged
+from recon.reference.reference import Reference, load
 from recon.reference.subsidies import read_subsidies
 from tests.builders import write
 

@@ -10,9 +10,10 @@ from recon.core.errors import DataFileError, LedgerError
 from recon.core.settings import Settings
 from recon.core.window import Window
 from recon.reconcile.request import Pace, from_dict, to_dict
+from recon.reference.data_files import packaged
 from recon.reference.miner_models import read_miners, read_variants
 from recon.reference.numbers import Misread, positive, unmistakable
-from recon.reference.reference import load, packaged
+from recon.reference.reference import load
 from recon.reference.subsidies import read_subsidies
 from tests.builders import write
 

@@ -1,1 +1,1 @@
-"""TODO: a room."""
+"""The report as one HTML page: what it holds, its charts and calendar, its template."""

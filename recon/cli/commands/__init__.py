@@ -1,1 +1,1 @@
-"""TODO: a room."""
+"""One module per command or group of commands."""

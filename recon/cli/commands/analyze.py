@@ -1,4 +1,4 @@
-"""TODO."""
+"""`recon analyze`."""
 
 from __future__ import annotations
 

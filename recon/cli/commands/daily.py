@@ -1,4 +1,4 @@
-"""TODO."""
+"""`recon daily`."""
 
 from __future__ import annotations
 

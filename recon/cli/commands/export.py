@@ -47,7 +47,7 @@ def export(
         recon status --from-export slice
     """
     window = Window.parse(first, last)
-    from recon.cli.show import progress, status
+    from recon.cli.show import exported, progress
     from recon.export import write as story
     from recon.reconcile.value_check import ValueCheck
     from recon.values.tolerance import Tolerance
@@ -55,5 +55,5 @@ def export(
     with progress.comparing(call) as compared:
         check = ValueCheck(Tolerance(atol, rtol), 1, compared)
         report = story.export(call.settings, call.reference, window, out, form, check, name=call.name)
-    status.tell_export(call, report)
+    exported.tell_export(call, report)
     return report.exit_code

@@ -1,4 +1,4 @@
-"""The commands of the main job. What is heavy is imported when a command runs, so that `--help` stays quick."""
+"""`recon fix`, `date` and `range`."""
 
 from __future__ import annotations
 

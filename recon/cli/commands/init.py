@@ -1,4 +1,4 @@
-"""TODO."""
+"""`recon init`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def init(
         recon init --unique-index
     """
     from recon.cli.show import progress
-    from recon.cli.show.status import tell_init
+    from recon.cli.show.setup import tell_init
     from recon.postgres import setup
 
     with progress.comparing(call, "indexing" if unique_index else "reading"):

@@ -1,4 +1,4 @@
-"""TODO."""
+"""`recon resume`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""`recon runs`."""
 
 from __future__ import annotations
 

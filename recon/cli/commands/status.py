@@ -1,4 +1,4 @@
-"""TODO."""
+"""`recon status`."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""TODO: a room."""
+"""What `recon daily` tells others: metrics, webhook, ping."""

@@ -1,1 +1,1 @@
-"""TODO: a room."""
+"""Answers on the terminal: tables, calendar, progress."""

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The answers of `recon diagnose`."""
 
 from __future__ import annotations
 

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from recon.analysis.fixes import fill_command
 from recon.cli.call import Call, program
 from recon.cli.log import LOG, visible
 from recon.cli.show import columns
 from recon.cli.show.status import TOP, verdict, warn_invalid
 from recon.core.errors import ExitCode
 from recon.core.plan import DateResult
-from recon.core.suggestions import called
+from recon.core.suggestions import called, fill_command
 from recon.core.wording import counted
 from recon.reconcile.report import FixReport, change_rows
 from recon.values.changes import refusal

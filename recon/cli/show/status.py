@@ -5,19 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recon.cli.call import Call, program
+from recon.cli.call import Call
 from recon.cli.log import LOG
 from recon.cli.show import columns
-from recon.core.suggestions import UPDATE_DIFFICULTY
 from recon.core.wording import counted
-from recon.export.manifest import totals
 from recon.reconcile.status import DATE_FIELDS, Status, percent
 from recon.values.summary import Values
 
 if TYPE_CHECKING:
     from recon.analysis.analyze import Analysis
-    from recon.export.write import ExportReport
-    from recon.postgres.setup import InitReport
 
 
 TOP = 10
@@ -177,60 +173,3 @@ def worst_dates(call: Call, found: Status) -> None:
     columns.show(call, table)
     if incomplete.height > TOP:
         call.say(f"... and {incomplete.height - TOP:,} more incomplete dates (--json shows all)")
-
-
-def short(value: object) -> str:
-    """A number as it is stored, unless nobody can read so many digits."""
-    text = str(value)
-    return text if len(text) <= MOST_DIGITS else f"{text[:MOST_DIGITS]}... ({len(text)} characters)"
-
-
-def tell_export(call: Call, report: ExportReport) -> None:
-    """The answer of `recon export`: what was written, and what is not in it."""
-    warn_invalid(report.status)
-    document = report.to_dict()
-    if call.json:
-        return call.print_json(document)
-    table = columns.table("month", "keys", "BTC values", "left out")
-    for name, months in [*((month.month, [month]) for month in report.written), ("all", report.written)]:
-        sums = totals(months)
-        figures = (sums["rows"], sums["exported"], sums["expected"] - sums["exported"])
-        table.add_row(name, *(f"{figure:,}" for figure in figures))
-    columns.show(call, table)
-    for why, values in document["left_out"].items():
-        call.say(f"left out: {values:,} {why}")
-    if report.blocked:
-        LOG.error(
-            "no difficulty or block subsidy for %s, first %s; run '%s'",
-            counted(len(report.blocked), "date"),
-            report.blocked[0],
-            UPDATE_DIFFICULTY,
-        )
-    call.say(f"{counted(len(report.written), 'file')} written to {report.directory}")
-    verdict(call, report.status)
-
-
-def tell_init(call: Call, found: InitReport) -> None:
-    """The answer of `recon init`."""
-    if call.json:
-        return call.print_json(found.to_dict())
-    if found.dry_run and not found.ledger_fits:
-        call.say(found.ledger_ddl)
-    elif found.ledger_fits:
-        call.say("the ledger (schema recon) exists")
-    else:
-        call.say("the ledger (schema recon) was " + ("upgraded" if found.ledger_existed else "created"))
-    if found.invalid_index:
-        state = "is dropped first" if found.dry_run else "was dropped"
-        call.say(f"the INVALID index {found.invalid_index}, left by an init that was stopped, {state}")
-    if found.index_existed:
-        call.say("the unique index exists")
-    elif found.index_created:
-        call.say("the unique index was created")
-    else:
-        call.say(
-            f"no unique index keeps duplicates out; '{program()} init --unique-index' runs:\n  {found.index_statement};"
-        )
-        if found.duplicates:
-            remedy = f"{program()} fix --repair duplicate,orphan --yes"
-            call.say(f"{found.duplicates:,} duplicates stand in its way; '{remedy}' removes them")

@@ -1,1 +1,1 @@
-"""TODO: a room."""
+"""PostgreSQL that runs without being installed, for `recon demo` and tests."""

@@ -1,1 +1,1 @@
-"""TODO: a room."""
+"""Chunks on a Dask cluster instead of threads."""

@@ -1,4 +1,4 @@
-"""TODO."""
+"""What runs on a worker of a cluster."""
 
 from __future__ import annotations
 

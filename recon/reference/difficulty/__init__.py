@@ -1,1 +1,1 @@
-"""TODO: a room."""
+"""Difficulty: the epochs known (files, days, rules), merged, updated, and looked up for a settlement date."""

@@ -14,20 +14,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
-
-import polars as pl
 
 from recon.core.errors import DataFileError
 from recon.reference.data_lines import Line, lines_of, refuse_web_page, shown
-from recon.reference.difficulty.coverage import Coverage
 from recon.reference.difficulty.days import is_daily, runs, sighted
-from recon.reference.difficulty.epochs import Epoch, bounded, coverage, frame
-from recon.reference.difficulty.merge import settled
-from recon.reference.difficulty.rules import refuse
+from recon.reference.difficulty.epochs import Epoch, bounded
 from recon.reference.numbers import Misread, difficulty_number, instant, midnight, notes
-from recon.reference.reference import packaged, text_of
 
 TIMES = ("starts_at_utc", "starts_on", "date", "day", "time", "timestamp")
 WANTED = "expected CSV or JSON with a date or time and a difficulty"
@@ -163,15 +156,3 @@ def _height(text: str) -> int:
     if not re.fullmatch(r"\d{1,9}(\.0*)?", text, re.ASCII):
         raise Misread("")
     return int(Decimal(text))
-
-
-def read_epochs(path: Path, today: date | None = None) -> tuple[pl.DataFrame, Coverage]:
-    """schema.EPOCHS from a file of difficulties, in order of time, and the dates that they cover."""
-    known = read_known(path, today)
-    return frame(known), coverage(known)
-
-
-def read_known(path: Path, today: date | None = None) -> tuple[Epoch, ...]:
-    """The epochs of a file of difficulties; DataFileError when it cannot be right."""
-    source = refuse(read(text_of(path), str(path)), str(path), today)
-    return settled(source.epochs, read_known(packaged("difficulty.csv"))) if source.daily else source.epochs

@@ -11,14 +11,16 @@ from typing import Any
 from recon.core.address import without_password
 from recon.core.errors import SCHEMA_VERSION, DataFileError, ExitCode, UsageError
 from recon.core.files import replace_text
+from recon.reference.data_files import USERS_DIFFICULTY, text_of
 from recon.reference.difficulty.coverage import Coverage, Span, hole_text
 from recon.reference.difficulty.epochs import Epoch, coverage, to_csv
-from recon.reference.difficulty.files import Source, read, read_known
+from recon.reference.difficulty.files import Source, read
+from recon.reference.difficulty.known import read_known
 from recon.reference.difficulty.merge import contradictions, merged, misfits, settled
 from recon.reference.difficulty.rules import Trouble, said, troubles
 from recon.reference.download import TIMEOUT_S, fetch, is_url
 from recon.reference.numbers import midnight
-from recon.reference.reference import USERS_DIFFICULTY, Reference, text_of
+from recon.reference.reference import Reference
 
 SINCE = date(2010, 1, 1)
 """Public lists leave 2009 out, in which difficulty was 1, and nobody asks for it."""
