@@ -15,8 +15,7 @@ from recon.core.plan import DateResult
 from recon.postgres import leases
 from recon.postgres.leases import Lease
 from recon.postgres.session import connect
-from recon.reconcile import daily, watcher
-from recon.reconcile import fix as pipeline
+from recon.reconcile import daily, run, watcher
 from recon.reference import reference
 from tests.builders import DAY, days, fill, source_rows
 from tests.databases import Database
@@ -82,7 +81,7 @@ def test_a_run_that_lost_it_stops_and_what_it_committed_stays(
     dates = days(DAY, 60)  # more than two workers finish while the loss is noticed
     fill(database, source_rows(dates, farms=1, periods=(1,)))
     monkeypatch.setattr(leases, "RENEW_EVERY_S", 0.0)
-    monkeypatch.setattr(pipeline, "MAX_CHUNK_ROWS", 3)
+    monkeypatch.setattr(run, "MAX_CHUNK_ROWS", 3)
     known = reference.load(None, None, None, Path("nowhere"))
     with pytest.raises(IncompleteError, match="another 'recon daily' has begun since") as caught:
         daily.daily(database.settings, known, dates[-1], 60, run_id="slow", watcher=Thief(database))

@@ -196,7 +196,7 @@ def test_what_cannot_be_right_is_an_error_that_keeps_secrets() -> None:
 def test_options_are_the_programs() -> None:
     of_the_output = {"json", "quiet", "verbose", "profile", "log_file", "log_format"}
     assert set(Options.__annotations__) == COMMON.keys() - of_the_output
-    commands = importlib.import_module("recon.cli.commands")
+    commands = importlib.import_module("recon.cli.commands.fix")
     elsewhere = {"fix": {"dry_run"}}  # `recon.plan`
     for name, others in elsewhere.items():
         command = getattr(commands, name)

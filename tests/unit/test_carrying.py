@@ -16,8 +16,7 @@ from recon.cli import engine
 from recon.core import extras
 from recon.core.errors import DatabaseError, ReconError, UsageError
 from recon.core.settings import EngineName, Settings
-from recon.reconcile.dask import engine as engine_dask
-from recon.reconcile.dask import pickling
+from recon.reconcile.dask import pickling, worker
 from recon.reconcile.dask.engine import _unfit
 from recon.reconcile.dask.worker import Order, attended, prepared
 from recon.reference import reference
@@ -106,8 +105,8 @@ def test_rows_of_a_frame_keep_their_types() -> None:
 
 def test_a_chunk_is_left_alone_once_its_server_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     lost = DatabaseError("the server did not answer for 4 s", code="lost")
-    monkeypatch.setattr(engine_dask, "ASK_EVERY_S", 0.01)
-    monkeypatch.setattr(engine_dask, "silence", lambda name: lost if name == "recon/fix/1" else None)
+    monkeypatch.setattr(worker, "ASK_EVERY_S", 0.01)
+    monkeypatch.setattr(worker, "silence", lambda name: lost if name == "recon/fix/1" else None)
     for_ever = threading.Event()
     with pytest.raises(DatabaseError, match="did not answer for 4 s"):
         attended(for_ever.wait, "recon/fix/1")

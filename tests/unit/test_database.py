@@ -1,4 +1,4 @@
-"""The parts of recon.database that need no server."""
+"""The parts of recon.postgres that need no server."""
 
 from __future__ import annotations
 
@@ -159,8 +159,8 @@ def test_dates_are_literals() -> None:
 
 
 def test_a_statement_comes_from_its_file_with_its_parts_filled_in() -> None:
-    assert "'{search_path,row_security," in sql("session")
-    assert '"my table"' in sql("sample_calculations", kind="", table='"my table"', id="", **_columns())
+    assert "'{search_path,row_security," in sql("postgres/session")
+    assert '"my table"' in sql("sample/calculations", kind="", table='"my table"', id="", **_columns())
 
 
 def _columns() -> dict[str, str]:

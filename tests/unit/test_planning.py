@@ -26,12 +26,12 @@ TERMS = pl.concat(terms_frame(day) for day in DATES)
 
 @pytest.mark.parametrize(("order", "first"), [(Order.NEWEST, 3), (Order.OLDEST, 0)])
 def test_dates_come_in_the_order_asked_for(order: Order, first: int) -> None:
-    planned = plan(status(1, 1, 1, 1), TERMS, order)
+    planned = plan(status(1, 1, 1, 1).dates, TERMS, order)
     assert [date.day for date in planned] == (DATES if first == 0 else DATES[::-1])
 
 
 def test_a_complete_date_is_not_planned() -> None:
-    planned = plan(status(2, 0, 5, 0), TERMS, Order.OLDEST)
+    planned = plan(status(2, 0, 5, 0).dates, TERMS, Order.OLDEST)
     assert [(date.day, date.expected, date.missing) for date in planned] == [(DATES[0], 3, 2), (DATES[2], 6, 5)]
 
 
@@ -47,12 +47,12 @@ def test_a_complete_date_is_not_planned() -> None:
 def test_a_date_that_cannot_be_priced_is_blocked_and_says_what_mends_it(
     terms: pl.DataFrame, words: tuple[str, ...]
 ) -> None:
-    (planned,) = plan(status(2), terms, Order.OLDEST)
+    (planned,) = plan(status(2).dates, terms, Order.OLDEST)
     assert planned.blocked
     assert all(word in planned.blocked for word in (*words, str(DATES[0])))
     assert (planned.result.status, planned.result.inserted) == ("blocked", 0)
 
 
 def test_a_repair_plans_the_dates_whose_rows_it_changes() -> None:
-    planned = plan(status(0, 2), TERMS, Order.OLDEST, frozenset({"stale"}), {DATES[0]: 7})
+    planned = plan(status(0, 2).dates, TERMS, Order.OLDEST, frozenset({"stale"}), {DATES[0]: 7})
     assert [(date.day, date.missing, date.changes) for date in planned] == [(DATES[0], 0, 7)]
