@@ -29,7 +29,7 @@ THEIRS = "postgresql://worker@elsewhere/power"
 
 
 @pytest.fixture(autouse=True)
-def worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Another machine's environment."""
     pickling._reference.cache_clear()
     monkeypatch.setenv("RECON_DATABASE_URL", THEIRS)
