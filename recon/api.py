@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack, cast
@@ -27,22 +27,22 @@ from typing import Any, Literal, TypedDict, Unpack, cast
 from recon.core.address import EMBEDDED
 from recon.core.environment import parse_settings
 from recon.core.errors import UsageError
-from recon.core.settings import ChangeLimit, Fleet, Order, Reader, Settings, parse_repairs, parse_workers
+from recon.core.settings import ChangeLimit, Fleet, Order, Reader, parse_repairs, parse_workers
 from recon.core.window import Window, parse_date
 from recon.export import check as export_check
 from recon.postgres.embedded import lifecycle
 from recon.postgres.interruption import interruptible
 from recon.reconcile import fix as reconcile_fix
 from recon.reconcile import proof, survey, value_check, watcher
+from recon.reconcile.planned_changes import agreed
 from recon.reconcile.proof import Proof
 from recon.reconcile.report import FixReport
-from recon.reconcile.request import Pace
+from recon.reconcile.request import FixRequest, Job
 from recon.reconcile.status import Status
 from recon.reference import reference
-from recon.reference.reference import Reference
 from recon.values import explanation
 from recon.values.explanation import Explanation
-from recon.values.policy import Mending
+from recon.values.policy import RepairPolicy
 from recon.values.tolerance import Tolerance
 
 __all__ = ["Explanation", "FixReport", "Options", "Proof", "Status", "explain", "fix", "plan", "status", "verify"]
@@ -51,7 +51,7 @@ Day = date | str
 """A settlement date, or its ISO form."""
 Workers = int | Literal["auto"]
 ATOL_BTC, RTOL = Tolerance.atol_btc, Tolerance.rtol
-BATCH_DATES, WORKERS = Pace.batch_dates, Pace.workers
+BATCH_DATES, WORKERS = FixRequest.batch_dates, FixRequest.workers
 
 
 class Options(TypedDict, total=False):
@@ -109,9 +109,7 @@ def status(
     asked = _asked("status", options, database=from_export is None)
     if from_export is not None:
         return export_check.status(Path(from_export), asked.settings, asked.reference, window, check)
-    return survey.status(
-        asked.settings, asked.reference, window, name=asked.name, deep=deep, check=check if values else None
-    )
+    return survey.status(asked, window, comparison=survey.KeyComparison(deep), check=check if values else None)
 
 
 @interruptible
@@ -127,9 +125,14 @@ def plan(
     **options: Unpack[Options],
 ) -> FixReport:
     """What `fix` would do, as `recon fix --dry-run`: nothing is written."""
-    mending = Mending(parse_repairs(repair), Tolerance(atol, rtol))
-    pace = Pace(workers=parse_workers(str(workers)), order=_choice(Order, "order", order))
-    return _fix(_asked("fix", options), _window(first, last), pace, mending, dry_run=True)
+    request = FixRequest(
+        _window(first, last),
+        RepairPolicy(parse_repairs(repair), Tolerance(atol, rtol)),
+        workers=parse_workers(str(workers)),
+        order=_choice(Order, "order", order),
+        dry_run=True,
+    )
+    return reconcile_fix.fix(_asked("fix", options), request, watcher=watcher.Watcher())
 
 
 @interruptible
@@ -151,9 +154,16 @@ def fix(
 
     Repairs that change or remove stored rows need `yes`; look at `plan` first.
     """
-    mending = Mending(parse_repairs(repair), Tolerance(atol, rtol), ChangeLimit.parse(max_changes))
-    pace = Pace(batch_size, parse_workers(str(workers)), _choice(Order, "order", order))
-    return _fix(_asked("fix", options, read_only=False), _window(first, last), pace, mending, yes=yes)
+    request = FixRequest(
+        _window(first, last),
+        RepairPolicy(parse_repairs(repair), Tolerance(atol, rtol)),
+        ChangeLimit.parse(max_changes),
+        batch_size,
+        parse_workers(str(workers)),
+        _choice(Order, "order", order),
+    )
+    job = _asked("fix", options, read_only=False)
+    return reconcile_fix.fix(job, request, watcher=watcher.Watcher(), confirm=agreed if yes else _not_agreed)
 
 
 @interruptible
@@ -171,22 +181,7 @@ def verify(*, first: Day | None = None, last: Day | None = None, **options: Unpa
     return proof.prove(asked.settings, window, name=asked.name)
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """One call, as cli.call.Call is one of the program."""
-
-    command: str
-    run_id: str
-    settings: Settings
-    reference: Reference
-
-    @property
-    def name(self) -> str:
-        """What the server shows of our sessions."""
-        return f"recon/{self.command}/{self.run_id}"
-
-
-def _asked(command: str, options: Options, *, database: bool = True, read_only: bool = True) -> _Asked:
+def _asked(command: str, options: Options, *, database: bool = True, read_only: bool = True) -> Job:
     given = dict.fromkeys(Options.__annotations__) | cast(dict[str, Any], options)
     if unknown := options.keys() - Options.__annotations__:
         raise TypeError(f"{command}() got an unexpected keyword argument {min(unknown)!r}")
@@ -195,7 +190,7 @@ def _asked(command: str, options: Options, *, database: bool = True, read_only: 
     if settings.database_url == EMBEDDED:
         settings = replace(settings, database_url=lifecycle.start(settings.home, new=False))
     files = (settings.miners_file, settings.difficulty_file, settings.subsidy_file)
-    return _Asked(command, secrets.token_hex(4), settings, reference.load(*files, settings.home))
+    return Job(secrets.token_hex(4), command, settings, reference.load(*files, settings.home))
 
 
 def _choice(kind: Callable[[Any], Any], name: str, given: object) -> Any:
@@ -209,23 +204,6 @@ def _window(first: Day | None, last: Day | None) -> Window:
     return Window.parse(None if first is None else str(first), None if last is None else str(last))
 
 
-def _fix(
-    asked: _Asked, window: Window, pace: Pace, mending: Mending, *, dry_run: bool = False, yes: bool = False
-) -> FixReport:
-    def confirm(rows: int) -> None:
-        if not yes:
-            what = f"{rows:,} stored rows would be replaced or removed"
-            raise UsageError(what, "look at them with recon.plan, then give yes=True", code="consent")
-
-    return reconcile_fix.fix(
-        asked.settings,
-        asked.reference,
-        window,
-        pace,
-        command=asked.command,
-        run_id=asked.run_id,
-        watcher=watcher.Watcher(),
-        dry_run=dry_run,
-        mending=mending,
-        confirm=confirm,
-    )
+def _not_agreed(rows: int) -> None:
+    what = f"{rows:,} stored rows would be replaced or removed"
+    raise UsageError(what, "look at them with recon.plan, then give yes=True", code="consent")

@@ -15,15 +15,16 @@ from recon.analysis.gap_findings import count_findings, shape_findings
 from recon.analysis.source_findings import MAX_FARM_MW
 from recon.core import gaps
 from recon.core.errors import ExitCode, UsageError
-from recon.core.settings import Settings
 from recon.core.suggestions import called
 from recon.core.window import Window
 from recon.postgres.inspect import inspect
 from recon.postgres.pool import Pool
 from recon.postgres.setup import index_statement
-from recon.reconcile import value_check
+from recon.postgres.tables import Tables
+from recon.reconcile.request import Job
 from recon.reconcile.status import Status, date_rows
-from recon.reconcile.survey import Scanned, survey
+from recon.reconcile.survey import KeyComparison, Scanned, survey
+from recon.reconcile.value_check import ValueCheck, with_values
 from recon.reconcile.watcher import Compared, unwatched
 from recon.reference.reference import Reference
 
@@ -81,14 +82,12 @@ class _Shapes:
 
 
 def analyze(
-    settings: Settings,
-    reference: Reference,
+    job: Job,
     window: Window,
     *,
-    name: str,
     deep: bool = False,
     max_farm_mw: float = MAX_FARM_MW,
-    check: value_check.ValueCheck | None = None,
+    check: ValueCheck | None = None,
     compared: Compared = unwatched,
     program: str = "recon",
 ) -> Analysis:
@@ -99,26 +98,16 @@ def analyze(
     """
     if not 0 < max_farm_mw < float("inf"):
         raise UsageError(f"--max-farm-mw is {max_farm_mw:g}", "give megawatts, above 0")
-    shapes = _Shapes(reference.models)
-    with Pool(settings, name) as pool, pool.session() as session:
-        layout = inspect(session, settings)
-        found = survey(
-            session,
-            settings,
-            layout,
-            reference.models,
-            window,
-            deep=deep,
-            scanned=shapes.scanned,
-            compared=compared,
-            pool=pool,
-        )
-        source = source_reads.find(session, layout, found.source.get_column("settlement_date"), max_farm_mw=max_farm_mw)
+    shapes = _Shapes(job.models)
+    with Pool(job.settings, job.name) as pool, pool.session() as session:
+        tables = Tables(session, inspect(session, job.settings))
+        found = survey(tables, job.models, window, KeyComparison(deep, compared, shapes.scanned), pool)
+        source = source_reads.find(tables, found.source.get_column("settlement_date"), max_farm_mw=max_farm_mw)
     if check:
-        found = value_check.with_values(settings, reference, layout, found, check, name=name)
-    index = [] if layout.unique_index else [index_finding(index_statement(layout))]
+        found = with_values(job, tables.layout, found, check)
+    index = [] if tables.layout.unique_index else [index_finding(index_statement(tables.layout))]
     findings = by_severity([*count_findings(found), *shapes.findings(found), *index, *source])
-    todo = recommendations(found, findings, _blocked(found, reference))
+    todo = recommendations(found, findings, _blocked(found, job.reference))
     advice = tuple((called(command, program), called(why, program)) for command, why in todo)
     return Analysis(found, tuple(finding.called(program) for finding in findings), advice)
 

@@ -13,8 +13,8 @@ from recon.core.chunks import split_range
 from recon.core.errors import DatabaseError
 from recon.core.names import quote_identifier
 from recon.postgres.layout import Layout
-from recon.postgres.session import Session
-from recon.postgres.sql import literal, sql
+from recon.postgres.sql import literal
+from recon.postgres.tables import Tables
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class SourceAggregates:
     farms: pl.DataFrame
 
 
-def find(session: Session, layout: Layout, days: pl.Series, *, max_farm_mw: float = MAX_FARM_MW) -> list[Finding]:
+def find(tables: Tables, days: pl.Series, *, max_farm_mw: float = MAX_FARM_MW) -> list[Finding]:
     """The findings about the curtailment of these settlement dates and those between them.
 
     A server that cannot say is itself a finding, not a failure.
@@ -33,32 +33,32 @@ def find(session: Session, layout: Layout, days: pl.Series, *, max_farm_mw: floa
     if days.is_empty():
         return []
     try:
-        with session.transaction(read_only=True, snapshot=True):
-            found = aggregates(session, layout, (days.min(), days.max()), max_farm_mw=max_farm_mw)  # type: ignore[arg-type]
+        with tables.session.transaction(read_only=True, snapshot=True):
+            found = aggregates(tables, (days.min(), days.max()), max_farm_mw=max_farm_mw)  # type: ignore[arg-type]
     except DatabaseError as error:
         advice = error.hint or "see 'recon diagnose'"
         return [Finding("source_not_checked", "warning", 1, f"the source was not looked at: {error.message}", advice)]
     return source_findings(found.dates, found.farms, max_farm_mw)
 
 
-def aggregates(session: Session, layout: Layout, ends: tuple[date, date], *, max_farm_mw: float) -> SourceAggregates:
+def aggregates(tables: Tables, ends: tuple[date, date], *, max_farm_mw: float) -> SourceAggregates:
     """What the source rows of an inclusive range of dates add up to. One that takes too long is cut in halves.
 
     Run it inside a transaction: it uses savepoints, and both statements should be of one moment.
     """
     first, last = ends
-    parts = {**_parts(layout, max_farm_mw), "first": literal(first), "last": literal(last)}
+    parts = {**_parts(tables.layout, max_farm_mw), "first": literal(first), "last": literal(last)}
     try:
-        with session.savepoint():
+        with tables.session.savepoint():
             return SourceAggregates(
-                session.frame(sql("analysis/source_dates", **parts)),
-                session.frame(sql("analysis/source_farms", **parts)),
+                tables.frame("analysis/source_dates", **parts),
+                tables.frame("analysis/source_farms", **parts),
             )
     except DatabaseError as error:
         if error.code != "timeout" or first == last:
             raise
     halves = split_range(first, last)
-    return _joined([aggregates(session, layout, half, max_farm_mw=max_farm_mw) for half in halves])
+    return _joined([aggregates(tables, half, max_farm_mw=max_farm_mw) for half in halves])
 
 
 def _joined(sides: list[SourceAggregates]) -> SourceAggregates:
@@ -75,7 +75,6 @@ def _parts(layout: Layout, max_farm_mw: float) -> dict[str, str]:
     columns = [f"{quote_identifier(theirs)} as {ours}" for ours, theirs in layout.curtailment.columns]
     named = [f"{column} as price_{number}" for number, column in enumerate(prices)]
     return {
-        **layout.parts,
         "source": f"(select {', '.join(columns + named)} from {layout.curtailment.name.quoted})",
         "prices": "".join(f", price_{number}" for number in range(len(prices))),
         "key": """ ' ' || coalesce(settlement_period::text, 'null') || ' ' || coalesce(farm_id, 'null') collate "C" """,

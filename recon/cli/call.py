@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from recon.reconcile.engine import Engine
+    from recon.reconcile.request import Job
     from recon.reference.reference import Reference
 
 ENDINGS: list[Callable[[ReconError], None]] = []
@@ -109,6 +110,13 @@ class Call:
 
         s = self._settings
         return load(s.miners_file, s.difficulty_file, s.subsidy_file, s.home, datetime.now(UTC).date())
+
+    @cached_property
+    def job(self) -> Job:
+        """What a run of this command is."""
+        from recon.reconcile.request import Job
+
+        return Job(self.run_id, self.command, self.settings, self.reference)
 
     @property
     def name(self) -> str:

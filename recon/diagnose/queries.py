@@ -14,7 +14,7 @@ from recon.postgres.layout import Layout
 from recon.postgres.scope import within
 from recon.postgres.session import Session
 from recon.postgres.sql import sql
-from recon.postgres.tables import survey_query
+from recon.postgres.tables import Tables
 
 Opens = Callable[[], AbstractContextManager[Session]]
 CLOSE = 0.5
@@ -36,7 +36,8 @@ def ladder(opens: Opens, layout: Layout | None) -> Iterator[Check]:
             yield Check(name, SKIP, detail="the tables could not be read")
         return
     survey = [
-        survey_query(layout, name, within(Window())) for name in ("postgres/survey_source", "postgres/survey_stored")
+        Tables(session, layout).survey_query(name, within(Window()))
+        for name in ("postgres/survey_source", "postgres/survey_stored")
     ]
     yield _timed(opens, limit_s, "query_moderate", [sql("diagnose/moderate", **layout.parts)])
     complex_query = _timed(opens, limit_s, "query_complex", survey)

@@ -22,8 +22,8 @@ from recon.export.manifest import Manifest, Month, reaches, totals
 from recon.reconcile.status import Status
 from recon.reconcile.value_check import ValueCheck
 from recon.reference.reference import Reference
-from recon.values import judging, summary
-from recon.values.tolerance import Tolerance
+from recon.values import summary
+from recon.values.judging import Judge
 
 CHUNK_ROWS = 120_000
 """BTC values that are judged at a time, as far as whole dates allow."""
@@ -92,7 +92,7 @@ def status(
     for month, files in export.files.items():
         rows, found = export.read(files)
         damage += found
-        judge = _Judge(month, rows, models, settings, reference, check.tolerance)
+        judge = _Judge(month, rows, models, Judge(reference, settings.fleet, check.tolerance))
         for days, counted, part in judge.chunks():
             counts += counted
             parts.append(part)
@@ -187,9 +187,7 @@ class _Judge:
     month: str
     rows: pl.LazyFrame
     models: Sequence[str]
-    settings: Settings
-    reference: Reference
-    near: Tolerance
+    judge: Judge
 
     def chunks(self) -> Iterator[tuple[int, list[pl.DataFrame], summary.Part]]:
         """For some whole dates at a time how many they are, gaps.COUNTS of their pieces, and their values."""
@@ -203,14 +201,14 @@ class _Judge:
                 groups = period_groups(here.drop("settlement_date").iter_rows(), CHUNK_ROWS)
                 pieces = [(of_date == days[0]) & pl.col("settlement_period").is_in(group) for group in groups]
             counts, traces = zip(*self._pieces(pieces), strict=True)
-            yield len(days), list(counts), summary.folded(traces, self.reference)
+            yield len(days), list(counts), summary.folded(traces, self.judge.reference)
 
     def _pieces(self, pieces: Sequence[pl.Expr]) -> Iterator[tuple[pl.DataFrame, summary.Traces]]:
         """gaps.COUNTS and the traces of each piece. Rows of another month's dates are orphans."""
-        fleet, whole = self.settings.fleet, True
+        whole = True
         if len(pieces) > 1:
             sides = ((shares.select(ENERGY.keys()), stored) for shares, stored in map(self._side, pieces))
-            whole = judging.priced_whole(sides, self.reference, fleet, self.near)
+            whole = self.judge.priced_whole(sides)
         for piece in pieces:
             yield self._judged(*self._side(piece), whole)
 
@@ -222,7 +220,6 @@ class _Judge:
 
     def _judged(self, shares: pl.DataFrame, stored: pl.DataFrame, whole: bool) -> tuple[pl.DataFrame, summary.Traces]:
         keys = shares.select(ENERGY.keys())
-        fleet = self.settings.fleet
-        judged = judging.verdicts(keys, stored, self.reference, fleet, self.near, whole_dates=whole)
-        counts = gaps.count(keys.lazy(), gaps.named(self.reference.models), judged.lazy()).collect()
+        judged = self.judge.verdicts(keys, stored, whole_dates=whole)
+        counts = gaps.count(keys.lazy(), gaps.named(self.judge.reference.models), judged.lazy()).collect()
         return counts, summary.traces(judged, lambda some: shares.join(some, on=KEY, how="semi"))

@@ -15,23 +15,23 @@ from recon.core import gaps, schema
 from recon.core.chunks import chunks, halves
 from recon.core.errors import SCHEMA_VERSION, DatabaseError, ExitCode, UsageError
 from recon.core.schema import BTC, STORED
-from recon.core.settings import ExportFormat, Settings
+from recon.core.settings import ExportFormat
 from recon.core.version import __version__
 from recon.core.window import Window
 from recon.export import files, slices
 from recon.export.manifest import DateFacts, Manifest, Month, by_month, reaches, totals
 from recon.postgres.inspect import inspect
-from recon.postgres.layout import Layout
 from recon.postgres.profile import stage
-from recon.postgres.scope import scope, scope_of_periods
-from recon.postgres.session import Session, connect
-from recon.postgres.sql import sql
-from recon.postgres.tables import pieces_of, read_keys, read_source_rows, read_values, undated
+from recon.postgres.scope import Scope
+from recon.postgres.session import connect
+from recon.postgres.tables import Tables
+from recon.reconcile.request import Job
 from recon.reconcile.status import Status
 from recon.reconcile.survey import aggregates
 from recon.reconcile.value_check import ValueCheck
 from recon.reference.reference import Reference
-from recon.values import judging, summary
+from recon.values import summary
+from recon.values.judging import Judge
 from recon.values.tolerance import Tolerance
 from recon.values.verdicts import SURPLUS
 
@@ -75,31 +75,20 @@ class ExportReport:
         }
 
 
-def export(
-    settings: Settings,
-    reference: Reference,
-    window: Window,
-    directory: Path,
-    form: ExportFormat,
-    check: ValueCheck,
-    *,
-    name: str,
-) -> ExportReport:
+def export(job: Job, window: Window, directory: Path, form: ExportFormat, check: ValueCheck) -> ExportReport:
     """Writes every month of the window anew, one file after the other, and the manifest after each."""
     with files.sole_use(directory):
-        manifest = _begun(settings, reference, window, directory, form, check.tolerance)
-        with connect(settings, name) as session:
-            layout = inspect(session, settings)
+        manifest = _begun(job, window, directory, form, check.tolerance)
+        with connect(job.settings, job.name) as session:
+            layout = inspect(session, job.settings)
             with session.transaction(read_only=True, snapshot=True):
-                return _export(_Moment(session, layout, settings, reference, check), manifest, directory)
+                return _export(_Moment(Tables(session, layout), job.judge(check.tolerance), check), manifest, directory)
 
 
-def _begun(
-    settings: Settings, reference: Reference, window: Window, directory: Path, form: str, tolerance: Tolerance
-) -> Manifest:
+def _begun(job: Job, window: Window, directory: Path, form: str, tolerance: Tolerance) -> Manifest:
     """The directory's manifest, as it is to be gone on with; UsageError when that would mix or lose data."""
-    parameters = {"fleet": str(settings.fleet), "tolerance": vars(tolerance), **reference.parameters()}
-    new = Manifest(str(form), reference.models, window, parameters, __version__)
+    parameters = {"fleet": str(job.settings.fleet), "tolerance": vars(tolerance), **job.reference.parameters()}
+    new = Manifest(str(form), job.models, window, parameters, __version__)
     if not (directory / files.MANIFEST).exists():
         return new
     old = files.read_manifest(directory)
@@ -153,17 +142,15 @@ class _Chunk:
 class _Moment:
     """Both tables as of one moment: inside a transaction with a snapshot."""
 
-    session: Session
-    layout: Layout
-    settings: Settings
-    reference: Reference
+    tables: Tables
+    judge: Judge
     check: ValueCheck
 
     def taken(self, days: Sequence[date]) -> Iterator[tuple[pl.DataFrame, _Facts]]:
         """The slice of some whole dates, in one piece; in several where that takes too long for a statement."""
         try:
-            with self.session.savepoint():
-                whole = self.piece(days, scope(days))
+            with self.tables.session.savepoint():
+                whole = self.piece(days, Scope.of(days))
         except DatabaseError as error:
             if error.code != "timeout" or len(days) == 1:
                 raise
@@ -175,40 +162,29 @@ class _Moment:
 
     def taken_by_periods(self, day: date) -> Iterator[tuple[pl.DataFrame, _Facts]]:
         """The slice of a date that is larger than a chunk, some settlement periods after the other."""
-        session, layout = self.session, self.layout
-        pieces = pieces_of(session, layout, day, len(self.reference.models), CHUNK_ROWS)
-        sides = ((read_keys(session, layout, piece), read_values(session, layout, piece)) for piece in pieces)
-        whole = judging.priced_whole(sides, self.reference, self.settings.fleet, self.check.tolerance)
+        pieces = self.tables.pieces(day, len(self.judge.reference.models), CHUNK_ROWS)
+        whole = self.judge.priced_whole((self.tables.keys(piece), self.tables.values(piece)) for piece in pieces)
         for piece in pieces:
             yield self.piece([day], piece, whole_dates=whole)
 
-    def piece(
-        self, days: Sequence[date], where: dict[str, str], *, whole_dates: bool = True
-    ) -> tuple[pl.DataFrame, _Facts]:
-        """The slice of a scope, and what is kept of it. whole_dates: see repair.verdicts."""
-        models = self.reference.models
+    def piece(self, days: Sequence[date], scope: Scope, *, whole_dates: bool = True) -> tuple[pl.DataFrame, _Facts]:
+        """The slice of a scope, and what is kept of it. whole_dates: see Judge.verdicts."""
+        reference = self.judge.reference
         with stage("read"):
-            keys = read_keys(self.session, self.layout, where)
-            exact = self.session.frame(sql("export/values_exact", **self.layout.parts, **where))
+            keys = self.tables.keys(scope)
+            exact = self.tables.frame("export/values_exact", scope)
         with stage("values"):
             stored = exact.select(STORED.keys()).cast(STORED, strict=False)  # type: ignore[arg-type]
-            judged = judging.verdicts(
-                keys,
-                stored,
-                self.reference,
-                self.settings.fleet,
-                self.check.tolerance,
-                whole_dates=whole_dates,
-            )
+            judged = self.judge.verdicts(keys, stored, whole_dates=whole_dates)
             btc = exact.select("row_id", "rounded", pl.col("bitcoin_mined").cast(BTC, strict=False))
             right = judged.filter(pl.col("verdict").is_in(slices.RIGHT)).join(btc, on="row_id")
-            counts = gaps.count(keys.lazy(), gaps.named(models), judged.lazy()).collect()
+            counts = gaps.count(keys.lazy(), gaps.named(reference.models), judged.lazy()).collect()
             traces = summary.traces(judged, self._shares)
             facts = _Facts(counts, traces, _left_out(counts, judged), int(right["rounded"].sum()))
-            return slices.taken(keys, self.reference.terms(days), right, models), facts
+            return slices.taken(keys, reference.terms(days), right, reference.models), facts
 
     def _shares(self, some: pl.DataFrame) -> pl.DataFrame:
-        return read_source_rows(self.session, self.layout, scope_of_periods(some))
+        return self.tables.source_rows(Scope.of_periods(some))
 
 
 def _left_out(counts: pl.DataFrame, judged: pl.DataFrame) -> Counter[str]:
@@ -220,7 +196,7 @@ def _left_out(counts: pl.DataFrame, judged: pl.DataFrame) -> Counter[str]:
 
 def _export(moment: _Moment, manifest: Manifest, directory: Path) -> ExportReport:
     window = manifest.window
-    source, stored = aggregates([moment.session], moment.layout, window)
+    source, stored = aggregates([moment.tables], window)
     sizes = dict(pl.concat([_sizes(source, "keys"), _sizes(stored, "rows")]).group_by("day").sum().iter_rows())
     former = (name for name in (*manifest.unfinished, *(m.month for m in manifest.months)) if reaches(window, name))
     names = sorted({*former, *by_month(sizes)})
@@ -260,7 +236,7 @@ def _month(
             for rows, found in moment.taken_by_periods(batch[0]) if larger & {*batch} else moment.taken(batch):
                 pieces.append(found)
                 yield rows
-            facts.append(_Chunk.of(pieces, moment.reference))
+            facts.append(_Chunk.of(pieces, moment.judge.reference))
 
     stated = source.filter(pl.col("settlement_date").is_in([day for day, _ in days])).select(slices.STATED.keys())
     if stated.is_empty():
@@ -284,11 +260,11 @@ def _report(
     names: list[str],
 ) -> ExportReport:
     counts = pl.concat([pl.DataFrame(schema=schema.COUNTS), *(chunk.counts for chunk in facts)])
-    judged = summary.combined([chunk.values for chunk in facts], moment.check.tolerance)
-    astray = undated(moment.session, moment.layout, manifest.window)
+    judged = summary.combined([chunk.values for chunk in facts], moment.judge.tolerance)
+    astray = moment.tables.undated(manifest.window)
     status = Status(manifest.window, manifest.models, source, counts, judged, undated=astray)
     with_keys = source.filter(pl.col("keys") > 0).get_column("settlement_date")
-    unknown = moment.reference.terms(with_keys).filter(pl.any_horizontal(pl.all().is_null()))
+    unknown = moment.judge.reference.terms(with_keys).filter(pl.any_horizontal(pl.all().is_null()))
     blocked = tuple(unknown.get_column("settlement_date"))
     written = tuple(month for month in manifest.months if month.month in names)
     return ExportReport(directory, status, blocked, manifest, written)

@@ -14,27 +14,14 @@ from recon.core.schema import BTC, CALC_KEY
 from recon.core.window import clock_changes
 from recon.postgres.sql import date_list, sql
 
-
-def as_stored(rows: pl.DataFrame, layout: Layout, difficulty_decimals: int) -> pl.DataFrame:
-    """The calculations with the table's own column names and types: binary COPY never casts."""
-    columns = layout.stored_columns
-    types: dict[str, Any] = {
-        "settlement_date": pl.Date,
-        "settlement_period": WHOLES[columns["settlement_period"].base_type],
-        "farm_id": pl.String,
-        "miner_model": pl.String,
-        "bitcoin_mined": pl.Float64 if columns["bitcoin_mined"].is_float else BTC,
-        "difficulty": pl.Float64 if columns["difficulty"].is_float else pl.Decimal(38, difficulty_decimals),
-    }
-    names = dict(layout.calculations.columns)
-    return rows.select(pl.col(ours).cast(dtype).alias(names[ours]) for ours, dtype in types.items())
-
-
 FLOATS = ("float8", "float4")
 WHOLES: dict[str, Any] = {"int2": pl.Int16, "int4": pl.Int32, "int8": pl.Int64}
 ROW_ID = "concat_ws('/', tableoid, ctid, xmin)"
 """What names a stored row to the server."""
 CLOCK_CHANGES = clock_changes(2000, 2099)
+WEIGHTS = 2**30 - 1
+"""The bits of a key's hash that weigh its values: two rows that exchange theirs go unseen once in 2^30 times, and the
+sums of a chunk stay within 128 bits."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +106,16 @@ class Layout:
         """The first half of our advisory locks: the calculations table, as a signed 32-bit number."""
         return (self.calculations_oid ^ 0x5EC04) % 2**32 - 2**31
 
-
-WEIGHTS = 2**30 - 1
-"""The bits of a key's hash that weigh its values: two rows that exchange theirs go unseen once in 2^30 times, and the
-sums of a chunk stay within 128 bits."""
+    def as_stored(self, rows: pl.DataFrame, difficulty_decimals: int) -> pl.DataFrame:
+        """The calculations with the table's own column names and types: binary COPY never casts."""
+        columns = self.stored_columns
+        types: dict[str, Any] = {
+            "settlement_date": pl.Date,
+            "settlement_period": WHOLES[columns["settlement_period"].base_type],
+            "farm_id": pl.String,
+            "miner_model": pl.String,
+            "bitcoin_mined": pl.Float64 if columns["bitcoin_mined"].is_float else BTC,
+            "difficulty": pl.Float64 if columns["difficulty"].is_float else pl.Decimal(38, difficulty_decimals),
+        }
+        names = dict(self.calculations.columns)
+        return rows.select(pl.col(ours).cast(dtype).alias(names[ours]) for ours, dtype in types.items())

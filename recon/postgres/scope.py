@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
@@ -11,25 +12,41 @@ from recon.core.window import Window
 from recon.postgres.sql import date_list, literal
 
 
-def within(window: Window) -> str:
-    """SQL for the settlement dates of a window."""
-    first, last = window.bounds
-    return f"settlement_date between {literal(first)} and {literal(last)}"
+@dataclass(frozen=True)
+class Scope:
+    """Some settlement dates, or some settlement periods of them.
 
-
-def beyond_the_calendar(window: Window) -> str:
-    """SQL for such dates; empty for a window that is closed on both sides."""
-    before, after = f"settlement_date < {literal(date.min)}", f"settlement_date > {literal(date.max)}"
-    sides = [condition for condition, end in ((before, window.first), (after, window.last)) if end is None]
-    return f"({' or '.join(sides if len(sides) == 1 else [*sides, 'settlement_date is null'])})" if sides else ""
-
-
-def scope(dates: Iterable[date], periods: Iterable[int | None] | None = None) -> dict[str, str]:
-    """The `{dates}` and `{periods}` of the SQL files: whole dates, or some settlement periods of them.
-
-    None among the periods stands for rows without one: null, or beyond 32 bits, as read_done gives them.
+    periods: SQL that is true of the periods meant, on any of the dates or on each its own.
     """
-    return {"dates": date_list(dates), "periods": "true" if periods is None else _any_of(list(periods))}
+
+    dates: tuple[date, ...]
+    periods: str = "true"
+
+    @classmethod
+    def of(cls, dates: Iterable[date], periods: Iterable[int | None] | None = None) -> Scope:
+        """Whole dates, or these settlement periods of each of them.
+
+        None among the periods stands for rows without one: null, or beyond 32 bits, as `Tables.done` gives them.
+        """
+        return cls(tuple(dates), "true" if periods is None else _any_of(list(periods)))
+
+    @classmethod
+    def of_periods(cls, rows: pl.DataFrame) -> Scope:
+        """The settlement dates and periods of the rows, and no others."""
+        periods = rows.select("settlement_date", "settlement_period").drop_nulls().unique().sort(pl.all())
+        listed = ", ".join(f"({literal(day)}, {period})" for day, period in periods.iter_rows())
+        some = f"(settlement_date, settlement_period) in (values {listed})" if listed else "false"
+        return cls(tuple(periods.get_column("settlement_date").unique().sort()), some)
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """The `{dates}` and `{periods}` of the SQL files."""
+        return {"dates": date_list(self.dates), "periods": self.periods}
+
+    @property
+    def condition(self) -> str:
+        """SQL for the rows of the scope."""
+        return f"settlement_date = any ({date_list(self.dates)}) and {self.periods}"
 
 
 def _any_of(periods: Sequence[int | None]) -> str:
@@ -39,9 +56,16 @@ def _any_of(periods: Sequence[int | None]) -> str:
     return f"({' or '.join([*some, *none]) or 'false'})"
 
 
-def scope_of_periods(rows: pl.DataFrame) -> dict[str, str]:
-    """The scope of some settlement periods of some dates: those of the rows, and no others."""
-    periods = rows.select("settlement_date", "settlement_period").drop_nulls().unique().sort(pl.all())
-    listed = ", ".join(f"({literal(day)}, {period})" for day, period in periods.iter_rows())
-    some = f"(settlement_date, settlement_period) in (values {listed})" if listed else "false"
-    return {"dates": date_list(periods.get_column("settlement_date").unique().sort()), "periods": some}
+def within(window: Window) -> str:
+    """SQL for the settlement dates of a window."""
+    first, last = window.bounds
+    return f"settlement_date between {literal(first)} and {literal(last)}"
+
+
+def beyond_the_calendar(window: Window) -> str:
+    """SQL for dates that no window holds (null, infinite, before year 1, after 9999), on the sides where this one is
+    open; empty for a window that is closed on both sides.
+    """
+    before, after = f"settlement_date < {literal(date.min)}", f"settlement_date > {literal(date.max)}"
+    sides = [condition for condition, end in ((before, window.first), (after, window.last)) if end is None]
+    return f"({' or '.join(sides if len(sides) == 1 else [*sides, 'settlement_date is null'])})" if sides else ""

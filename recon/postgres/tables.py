@@ -1,4 +1,4 @@
-"""What the two tables hold: reads of keys, stored calculations and aggregates, and the locks of dates."""
+"""The two tables through one session: what is read of them, locked and appended."""
 
 from __future__ import annotations
 
@@ -7,198 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from typing import Any
 
 import polars as pl
 
 from recon.core.chunks import halves, period_groups, split_range
 from recon.core.errors import DatabaseError
 from recon.core.schema import CALC_KEY_SCHEMA, ENERGY, HASHED_ENERGY, SOURCE_ROWS, SOURCE_STATE, STORED
-from recon.core.settings import Reader, Settings
+from recon.core.settings import Reader
 from recon.core.window import Window
 from recon.postgres.driver import scan_with_connectorx
 from recon.postgres.layout import Layout
-from recon.postgres.scope import beyond_the_calendar, scope, within
+from recon.postgres.scope import Scope, beyond_the_calendar, within
 from recon.postgres.session import Session
 from recon.postgres.sql import literal, sql
 
-
-def survey_query(layout: Layout, name: str, condition: str, *, sums: bool = False) -> str:
-    """SQL for one table's aggregates per date (survey_source, survey_stored or stored_btc).
-
-    sums: of the calculations, with those of verification.Sums.
-    """
-    added = sql("postgres/survey_values", **layout.parts) if sums else ""
-    return sql(name, **layout.parts, within=condition, sums=added)
-
-
-def aggregate(session: Session, layout: Layout, window: Window, name: str) -> pl.DataFrame:
-    """One table's aggregates per date, as `survey_query` asks for them. A window that times out is halved.
-
-    Run it inside a transaction: it uses savepoints.
-    """
-    first, last = window.bounds
-    try:
-        with session.savepoint():
-            return session.frame(survey_query(layout, name, within(window)))
-    except DatabaseError as error:
-        if error.code != "timeout" or first == last:
-            raise
-    ends = session.rows(sql("postgres/date_range", **layout.parts, first=literal(first), last=literal(last)))[0]
-    days = _cut(ends["first_date"] or first, ends["last_date"] or first)
-    return pl.concat([aggregate(session, layout, Window(*half), name) for half in days])
-
-
-def undated(session: Session, layout: Layout, window: Window) -> Undated:
-    """The rows with a date outside the calendar, where the window is open on that side; null ones without a window."""
-    condition = beyond_the_calendar(window)
-    return (
-        Undated(**session.rows(sql("postgres/undated", **layout.parts, undated=condition))[0])
-        if condition
-        else Undated()
-    )
-
-
-def middle(session: Session, layout: Layout, window: Window) -> date | None:
-    """A date that has about half of the window's curtailment up to it; None where there is none."""
-    first, last = window.bounds
-    parts = {**layout.parts, "first": literal(first), "last": literal(last)}
-    column = dict(layout.curtailment.columns)["settlement_date"]
-    found: date | None = session.rows(sql("postgres/survey_middle", **parts), layout.curtailment_oid, column)[0][
-        "middle"
-    ]
-    return found
-
-
-def _cut(first: date, last: date) -> list[tuple[date, date]]:
-    return list(split_range(first, last)) if first < last else [(first, last)]
-
-
-def rows_per_period(session: Session, layout: Layout, day: date) -> list[tuple[int | None, int, int]]:
-    """One entry per settlement period of a date, in order, first None (see `scope`): the period, the rows of the
-    curtailment, and those of the calculations.
-    """
-    rows = session.rows(sql("postgres/rows_per_period", **layout.parts, **scope([day])))
-    return [(row["period"], row["source_rows"], row["stored_rows"]) for row in rows]
-
-
-def pieces_of(session: Session, layout: Layout, day: date, models: int, max_rows: int) -> list[dict[str, str]]:
-    """The scopes by which a date is read: itself, or groups of settlement periods in order where it is too large.
-
-    models: how many rows each key should have. Each piece has at most `max_rows` calculations, stored or expected, but
-    for a single larger period.
-    """
-    rows = [(period, max(source * models, stored)) for period, source, stored in rows_per_period(session, layout, day)]
-    groups = list(period_groups(rows, max_rows))
-    return [scope([day], group) for group in groups] if len(groups) > 1 else [scope([day])]
-
-
-def keys_query(layout: Layout, where: dict[str, str]) -> str:
-    """SQL for the keys within a scope."""
-    return sql("postgres/keys", **layout.parts, **where)
-
-
-def done_query(layout: Layout, where: dict[str, str]) -> str:
-    """SQL for the stored calculations within a scope."""
-    return sql("postgres/done", **layout.parts, **where)
-
-
-def read_keys(session: Session, layout: Layout, where: dict[str, str]) -> pl.DataFrame:
-    """schema.ENERGY: one row per KEY."""
-    return session.frame(keys_query(layout, where)).cast(pl.Schema(ENERGY))
-
-
-def read_keys_and_state(session: Session, layout: Layout, where: dict[str, str]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """HASHED_ENERGY and, as of the same moment, SOURCE_STATE."""
-    queries = {"keys": keys_query(layout, where), "state": sql("postgres/source_state", **layout.parts, **where)}
-    frame = session.frame(sql("postgres/keys_and_state", key_hash=layout.parts["key_hash"], **queries))
-    keys, states = frame.filter(pl.col("farm_id").is_not_null()), frame.filter(pl.col("farm_id").is_null())
-    return keys.select(HASHED_ENERGY.keys()).cast(pl.Schema(HASHED_ENERGY)), source_state(states)
-
-
-def read_state(session: Session, layout: Layout, where: dict[str, str]) -> pl.DataFrame:
-    """SOURCE_STATE as of now."""
-    return source_state(session.frame(sql("postgres/source_state", **layout.parts, **where)))
-
-
-def read_stored(session: Session, layout: Layout, where: dict[str, str]) -> pl.DataFrame:
-    """What the survey says of the calculations of a scope now, with the sums that are verified."""
-    condition = f"settlement_date = any ({where['dates']}) and {where['periods']}"
-    return session.frame(survey_query(layout, "postgres/survey_stored", condition, sums=True))
-
-
-def source_state(frame: pl.DataFrame) -> pl.DataFrame:
-    """SOURCE_STATE in order of date; frame: has its columns, as it comes from the server."""
-    return frame.select(SOURCE_STATE.keys()).cast(pl.Schema(SOURCE_STATE)).sort("settlement_date")
-
-
-def read_done(session: Session, layout: Layout, where: dict[str, str]) -> pl.DataFrame:
-    """One row per stored calculation. A period beyond 32 bits is no period: it comes back as null, an orphan."""
-    return typed_done(session.frame(done_query(layout, where)))
-
-
-def read_source_rows(session: Session, layout: Layout, where: dict[str, str]) -> pl.DataFrame:
-    """One row per KEY with energy_mwh, the number of its source rows and their distinct energies (`row_mwh`)."""
-    frame = session.frame(sql("postgres/source_rows", **layout.parts, **where))
-    return frame.cast(pl.Schema(SOURCE_ROWS))
-
-
-def read_values(session: Session, layout: Layout, where: dict[str, str], *, named: bool = True) -> pl.DataFrame:
-    """audit.STORED: one row per stored calculation with its values.
-
-    named: with what tells rows of a pair apart; for those alone that costs a quarter of the time.
-    """
-    parts = layout.parts if named else {**layout.parts, "row_id": "null::text"}
-    frame = session.frame(sql("postgres/values", **parts, **where))
-    return frame.cast(STORED, strict=False)  # type: ignore[arg-type]
-
-
-def typed_done(frame: pl.DataFrame) -> pl.DataFrame:
-    """Stored calculations as CALC_KEYs, whatever integer type the table has."""
-    return frame.cast(CALC_KEY_SCHEMA, strict=False)  # type: ignore[arg-type]
-
-
-def _gives_way(session: Session) -> bool:
-    """Whether ConnectorX has to leave a scan to the driver: it opens connections of its own, which a pooler may have
-    none of to lend while this session has one.
-    """
-    if session.is_pooled:
-        _say_once("--reader connectorx needs the server's own address, not a pooler's: reading with adbc")
-    return session.is_pooled
-
-
-@cache
-def _say_once(warning: str) -> None:
-    logging.getLogger("recon").warning("%s", warning)
-
-
-def scan(
-    session: Session, settings: Settings, layout: Layout, dates: Sequence[date], where: dict[str, str]
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Keys and stored calculations of a scope of some dates, read-only, through the reader that the settings name.
-
-    Dates that take too long together are read in halves; run it inside a transaction, for its savepoints.
-    """
-    if settings.reader is Reader.CONNECTORX and not _gives_way(session):
-        queries = [keys_query(layout, where), done_query(layout, where)]
-        keys, done = (scan_with_connectorx(settings, [query]) for query in queries)
-        return keys.cast(pl.Schema(ENERGY)), typed_done(done)
-    try:
-        with session.savepoint():
-            return read_keys(session, layout, where), read_done(session, layout, where)
-    except DatabaseError as error:
-        if error.code != "timeout" or len(dates) == 1:
-            raise
-    sides = [scan(session, settings, layout, half, scope(half)) for half in halves(dates)]
-    return pl.concat([keys for keys, _ in sides]), pl.concat([done for _, done in sides])
-
-
 EPOCH = date(1970, 1, 1)
-
-
-def lock(session: Session, layout: Layout, dates: Sequence[date]) -> None:
-    """Waits until no other run works on these dates (at most the lock timeout), and keeps others away till the end."""
-    days = ", ".join(str((day - EPOCH).days) for day in sorted(dates))
-    session.execute(sql("postgres/lock_dates", space=str(layout.lock_space), days=f"array[{days}]::int4[]"))
 
 
 @dataclass(frozen=True)
@@ -210,3 +34,169 @@ class Undated:
 
     source: int = 0
     stored: int = 0
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The two tables as `layout` has them, read and written through `session`."""
+
+    session: Session
+    layout: Layout
+
+    def sql(self, name: str, scope: Scope | None = None, /, **parts: str) -> str:
+        """The statement in that SQL file, about these tables, within a scope."""
+        return sql(name, **self.layout.parts | (scope.parts if scope else {}) | parts)
+
+    def frame(self, name: str, scope: Scope | None = None, /, **parts: str) -> pl.DataFrame:
+        """The rows of a statement; see `sql`."""
+        return self.session.frame(self.sql(name, scope, **parts))
+
+    def rows(self, name: str, *values: object, **parts: str) -> list[dict[str, Any]]:
+        """The few rows of a statement with bound values; see `sql`."""
+        return self.session.rows(self.sql(name, None, **parts), *values)
+
+    def keys(self, scope: Scope) -> pl.DataFrame:
+        """schema.ENERGY: one row per KEY."""
+        return self.frame("postgres/keys", scope).cast(pl.Schema(ENERGY))
+
+    def keys_and_state(self, scope: Scope) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """schema.HASHED_ENERGY and, as of the same moment, SOURCE_STATE."""
+        queries = {"keys": self.sql("postgres/keys", scope), "state": self.sql("postgres/source_state", scope)}
+        rows = self.frame("postgres/keys_and_state", **queries)
+        keys, states = rows.filter(pl.col("farm_id").is_not_null()), rows.filter(pl.col("farm_id").is_null())
+        return keys.select(HASHED_ENERGY.keys()).cast(pl.Schema(HASHED_ENERGY)), source_state(states)
+
+    def state(self, scope: Scope) -> pl.DataFrame:
+        """schema.SOURCE_STATE as of now."""
+        return source_state(self.frame("postgres/source_state", scope))
+
+    def done(self, scope: Scope) -> pl.DataFrame:
+        """One row per stored calculation. A period beyond 32 bits is no period: it comes back as null, an orphan."""
+        return _as_calculations(self.frame("postgres/done", scope))
+
+    def source_rows(self, scope: Scope) -> pl.DataFrame:
+        """schema.SOURCE_ROWS: one row per KEY with energy_mwh, how many source rows it has and their energies."""
+        return self.frame("postgres/source_rows", scope).cast(pl.Schema(SOURCE_ROWS))
+
+    def values(self, scope: Scope, *, named: bool = True) -> pl.DataFrame:
+        """schema.STORED: one row per stored calculation with its values.
+
+        named: with what tells rows of a pair apart; for those alone that costs a quarter of the time.
+        """
+        parts: dict[str, str] = {} if named else {"row_id": "null::text"}
+        return self.frame("postgres/values", scope, **parts).cast(STORED, strict=False)  # type: ignore[arg-type]
+
+    def aggregate(self, window: Window, name: str) -> pl.DataFrame:
+        """One table's aggregates per settlement date. A window that times out is halved.
+
+        name: the SQL file, "room/name". Run it inside a transaction: it uses savepoints.
+        """
+        first, last = window.bounds
+        try:
+            with self.session.savepoint():
+                return self.session.frame(self.survey_query(name, within(window)))
+        except DatabaseError as error:
+            if error.code != "timeout" or first == last:
+                raise
+        ends = self.rows("postgres/date_range", first=literal(first), last=literal(last))[0]
+        days = _cut(ends["first_date"] or first, ends["last_date"] or first)
+        return pl.concat([self.aggregate(Window(*half), name) for half in days])
+
+    def stored_sums(self, scope: Scope) -> pl.DataFrame:
+        """The survey of the calculations of a scope as of now, with the sums that are verified."""
+        return self.session.frame(self.survey_query("postgres/survey_stored", scope.condition, sums=True))
+
+    def survey_query(self, name: str, condition: str, *, sums: bool = False) -> str:
+        """SQL for one table's aggregates per settlement date (survey_source, survey_stored or stored_btc).
+
+        sums: of the calculations, with those of `readback.Sums`.
+        """
+        return self.sql(name, within=condition, sums=self.sql("postgres/survey_values") if sums else "")
+
+    def undated(self, window: Window) -> Undated:
+        """The rows with a date outside the calendar, where the window is open on that side; null ones without any."""
+        condition = beyond_the_calendar(window)
+        return Undated(**self.rows("postgres/undated", undated=condition)[0]) if condition else Undated()
+
+    def middle(self, window: Window) -> date | None:
+        """A date that has about half of the window's curtailment up to it; None where there is none."""
+        first, last = window.bounds
+        known = (self.layout.curtailment_oid, self.layout.curtailment.column("settlement_date"))
+        (row,) = self.rows("postgres/survey_middle", *known, first=literal(first), last=literal(last))
+        middle: date | None = row["middle"]
+        return middle
+
+    def rows_per_period(self, day: date) -> list[tuple[int | None, int, int]]:
+        """One entry per settlement period of a date, in order, first None (see `Scope.of`): the period, the rows of the
+        curtailment, and those of the calculations.
+        """
+        rows = self.session.rows(self.sql("postgres/rows_per_period", Scope.of([day])))
+        return [(row["period"], row["source_rows"], row["stored_rows"]) for row in rows]
+
+    def pieces(self, day: date, models: int, max_rows: int) -> list[Scope]:
+        """The scopes by which a date is read: itself, or groups of settlement periods where it is too large.
+
+        models: how many rows each key should have. Each piece has at most `max_rows` calculations, stored or expected,
+        but for a single larger period.
+        """
+        rows = [(period, max(source * models, stored)) for period, source, stored in self.rows_per_period(day)]
+        groups = list(period_groups(rows, max_rows))
+        return [Scope.of([day], group) for group in groups] if len(groups) > 1 else [Scope.of([day])]
+
+    def scan(self, scope: Scope) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Keys and stored calculations, read-only, through the reader that the settings name.
+
+        Dates that take too long together are read in halves; run it inside a transaction, for its savepoints.
+        """
+        if self.session.settings.reader is Reader.CONNECTORX and not self._gives_way():
+            queries = (self.sql("postgres/keys", scope), self.sql("postgres/done", scope))
+            keys, done = (scan_with_connectorx(self.session.settings, [query]) for query in queries)
+            return keys.cast(pl.Schema(ENERGY)), _as_calculations(done)
+        try:
+            with self.session.savepoint():
+                return self.keys(scope), self.done(scope)
+        except DatabaseError as error:
+            if error.code != "timeout" or len(scope.dates) == 1:
+                raise
+        sides = [self.scan(Scope(tuple(half), scope.periods)) for half in halves(scope.dates)]
+        return pl.concat([keys for keys, _ in sides]), pl.concat([done for _, done in sides])
+
+    def _gives_way(self) -> bool:
+        """Whether ConnectorX has to leave a scan to the driver: it opens connections of its own, which a pooler may
+        have none of to lend while this session has one.
+        """
+        if self.session.is_pooled:
+            _say_once("--reader connectorx needs the server's own address, not a pooler's: reading with adbc")
+        return self.session.is_pooled
+
+    def lock(self, dates: Sequence[date]) -> None:
+        """Waits until no other run works on these dates (at most the lock timeout), and keeps others away till the
+        transaction ends.
+        """
+        days = ", ".join(str((day - EPOCH).days) for day in sorted(dates))
+        space = str(self.layout.lock_space)
+        self.session.execute(self.sql("postgres/lock_dates", space=space, days=f"array[{days}]::int4[]"))
+
+    def append(self, rows: pl.DataFrame, difficulty_decimals: int) -> None:
+        """Writes calculations as new rows, inside the current transaction."""
+        layout = self.layout
+        self.session.copy(layout.calculations.name, layout.as_stored(rows, difficulty_decimals))
+
+
+def source_state(rows: pl.DataFrame) -> pl.DataFrame:
+    """schema.SOURCE_STATE in order of date; rows: have its columns, as they come from the server."""
+    return rows.select(SOURCE_STATE.keys()).cast(pl.Schema(SOURCE_STATE)).sort("settlement_date")
+
+
+def _as_calculations(rows: pl.DataFrame) -> pl.DataFrame:
+    """Stored calculations as CALC_KEYs, whatever integer type the table has."""
+    return rows.cast(CALC_KEY_SCHEMA, strict=False)  # type: ignore[arg-type]
+
+
+def _cut(first: date, last: date) -> list[tuple[date, date]]:
+    return list(split_range(first, last)) if first < last else [(first, last)]
+
+
+@cache
+def _say_once(warning: str) -> None:
+    logging.getLogger("recon").warning("%s", warning)

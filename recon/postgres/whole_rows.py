@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from recon.core.names import quote_identifier
-from recon.postgres.layout import Layout
-from recon.postgres.session import Session
 from recon.postgres.sql import sql
+from recon.postgres.tables import Tables
 
 
 @dataclass(frozen=True)
@@ -47,10 +46,11 @@ class WholeTable:
         return [prefix + quote_identifier(name) for name in self.types]
 
 
-def look(session: Session, layout: Layout) -> WholeTable:
+def whole_table(tables: Tables) -> WholeTable:
     """The calculations as they are now."""
-    (known,) = _identities(session, [layout.calculations_oid])
-    columns = session.rows(sql("postgres/whole_columns"), layout.calculations_oid)
+    oid = tables.layout.calculations_oid
+    (known,) = _identities(tables, [oid])
+    columns = tables.session.rows(sql("postgres/whole_columns"), oid)
     return WholeTable(
         known["relation"],
         known["identity"],
@@ -60,27 +60,27 @@ def look(session: Session, layout: Layout) -> WholeTable:
     )
 
 
-def relations(session: Session, layout: Layout) -> dict[str, str]:
+def relations(tables: Tables) -> dict[str, str]:
     """The qualified names of both tables, as the server has them, however they were typed."""
-    oids = {"curtailment": layout.curtailment_oid, "calculations": layout.calculations_oid}
-    found = {row["oid"]: row["relation"] for row in _identities(session, list(oids.values()))}
+    oids = {"curtailment": tables.layout.curtailment_oid, "calculations": tables.layout.calculations_oid}
+    found = {row["oid"]: row["relation"] for row in _identities(tables, list(oids.values()))}
     return {name: found[oid] for name, oid in oids.items()}
 
 
-def _identities(session: Session, oids: list[int]) -> list[dict[str, Any]]:
-    return session.rows(sql("postgres/table_identity"), oids)
+def _identities(tables: Tables, oids: list[int]) -> list[dict[str, Any]]:
+    return tables.session.rows(sql("postgres/table_identity"), oids)
 
 
-def pin_text(session: Session) -> None:
+def pin_text(tables: Tables) -> None:
     """Until the transaction ends, texts of values are those that come back equal."""
-    session.rows(sql("postgres/exact_text"))
+    tables.session.rows(sql("postgres/exact_text"))
 
 
-def parts(layout: Layout, table: WholeTable) -> dict[str, str]:
+def parts(tables: Tables, table: WholeTable) -> dict[str, str]:
     """What fills in the SQL files that keep, change and put back whole rows."""
-    kinds = {name: "float8" if column.is_float else "numeric" for name, column in layout.stored_columns.items()}
+    kinds = {name: "float8" if column.is_float else "numeric" for name, column in tables.layout.stored_columns.items()}
     types = {"btc_type": kinds["bitcoin_mined"], "difficulty_type": kinds["difficulty"]}
-    return {**layout.raw_columns, **types, "table": table.relation, "whole": table.whole}
+    return {**tables.layout.raw_columns, **types, "table": table.relation, "whole": table.whole}
 
 
 def places(row_ids: Sequence[str]) -> list[str]:

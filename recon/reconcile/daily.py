@@ -8,19 +8,18 @@ from datetime import date, timedelta
 from typing import Any
 
 from recon.core.errors import ExitCode
-from recon.core.settings import Settings
 from recon.core.suggestions import UPDATE_DIFFICULTY
 from recon.core.window import Window
 from recon.core.wording import counted
-from recon.reconcile import fix, value_check
 from recon.reconcile.engine import Engine, threads
+from recon.reconcile.fix import fix
 from recon.reconcile.instance import Renewing, only_instance
+from recon.reconcile.planned_changes import Confirm, agreed
 from recon.reconcile.report import FixReport
-from recon.reconcile.request import Pace
+from recon.reconcile.request import FixRequest, Job
+from recon.reconcile.value_check import ValueCheck, with_values
 from recon.reconcile.watcher import Watcher
 from recon.reference.difficulty.coverage import Coverage
-from recon.reference.reference import Reference
-from recon.values.policy import Mending
 
 
 @dataclass(frozen=True)
@@ -103,44 +102,24 @@ def coverage_days(coverage: Coverage, window: Window) -> int:
 
 
 def daily(
-    settings: Settings,
-    reference: Reference,
-    today: date,
-    days: int,
+    job: Job,
+    request: FixRequest,
     *,
-    run_id: str,
     watcher: Watcher,
-    force: bool = False,
-    check: value_check.ValueCheck | None = None,
-    mending: Mending | None = None,
-    confirm: Callable[[int], None] = lambda _: None,
+    check: ValueCheck | None = None,
+    confirm: Confirm = agreed,
     engine: Engine = threads,
     begun: Callable[[], None] = lambda: None,
 ) -> DailyReport:
-    """Checks and fills `today` and the days before it; IncompleteError when another instance is at work.
+    """Check and fill the request's window; IncompleteError when another instance is at work.
 
-    today: the settlement date that is running in Europe/London. force: compare every key, not checksums. check: also
-    compare every value, once all is filled and repaired. begun: told when it is sure that no other instance is at work.
+    check: also compare every value, once all is filled and repaired. begun: called when it is sure that no other
+    instance is at work.
     """
-    with only_instance(settings, run_id) as (layout, lease):
+    with only_instance(job) as (layout, lease):
         begun()
-        watcher = Renewing(watcher, lease)
-        report = fix.fix(
-            settings,
-            reference,
-            window(today, days),
-            Pace(),
-            command="daily",
-            run_id=run_id,
-            watcher=watcher,
-            deep=force,
-            mending=mending,
-            confirm=confirm,
-            engine=engine,
-        )
+        report = fix(job, request, watcher=Renewing(watcher, lease), confirm=confirm, engine=engine)
         if check:
-            name = f"recon/daily/{run_id}"
             check = replace(check, progress=lease.renewing(check.progress))
-            after = value_check.with_values(settings, reference, layout, report.after, check, name=name)
-            report = replace(report, after=after)
-    return DailyReport(report, reference.coverage)
+            report = replace(report, after=with_values(job, layout, report.after, check))
+    return DailyReport(report, job.reference.coverage)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from recon.core.plan import DateResult
-from recon.core.settings import Settings
 from recon.postgres.inspect import inspect
 from recon.postgres.layout import Layout
 from recon.postgres.leases import Lease
 from recon.postgres.session import connect
+from recon.reconcile.request import Job
 from recon.reconcile.watcher import Compared, Watcher
 
 
@@ -34,12 +34,11 @@ class Renewing(Watcher):
 
 
 @contextmanager
-def only_instance(settings: Settings, run_id: str) -> Iterator[tuple[Layout, Lease]]:
+def only_instance(job: Job) -> Iterator[tuple[Layout, Lease]]:
     """Holds the lease by which a night is the only one on these tables, or raises because another one holds it."""
-    name = f"recon/daily/{run_id}"
-    with connect(settings, name) as session:
-        layout = inspect(session, settings, writing=True)
-        lease = Lease(settings, f"daily {layout.calculations_oid}", run_id, "recon daily", name)
+    with connect(job.settings, job.name) as session:
+        layout = inspect(session, job.settings, writing=True)
+        lease = Lease(job.settings, f"daily {layout.calculations_oid}", job.run_id, "recon daily", job.name)
         lease.take(session)
     try:
         yield layout, lease

@@ -1,13 +1,14 @@
 """The careful way: exactly one connection, a few keys per transaction, pauses; for dates that time out otherwise.
 
-The same pricing and the same writing as `fix`: `load.fill`, narrowed to some keys.
+The same pricing and the same writing as `fix`: `chunk.fill_keys`.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import polars as pl
@@ -16,35 +17,34 @@ from recon.core import gaps
 from recon.core.errors import DatabaseError, ExitCode, Interrupted, ReconError
 from recon.core.plan import DateResult, PlannedDate, plan
 from recon.core.schema import KEY
-from recon.core.settings import Settings
-from recon.core.version import __version__
+from recon.core.settings import Order, Settings
 from recon.core.window import Window
-from recon.postgres import ledger, whole_rows
+from recon.postgres import ledger
 from recon.postgres.errors import ends_run
 from recon.postgres.inspect import inspect
 from recon.postgres.layout import Layout
 from recon.postgres.pool import Pool
-from recon.postgres.scope import scope
+from recon.postgres.scope import Scope
 from recon.postgres.session import Session, connect
-from recon.postgres.sql import sql
 from recon.postgres.stopping import pause
-from recon.postgres.tables import read_done, read_keys
-from recon.reconcile.chunk import fill
+from recon.postgres.tables import Tables
+from recon.reconcile.chunk import fill_keys
 from recon.reconcile.report import FixReport
-from recon.reconcile.request import Job, Pace, to_dict
-from recon.reconcile.run import retried
+from recon.reconcile.request import FixRequest, Job
+from recon.reconcile.retries import retried
+from recon.reconcile.run import begin
 from recon.reconcile.status import Status
-from recon.reconcile.survey import survey
-from recon.reconcile.watcher import Compared, Watcher, unwatched
-from recon.reference.reference import Reference
+from recon.reconcile.survey import KeyComparison, survey
+from recon.reconcile.watcher import Watcher
 
 MAX_USES = 100
 MAX_AGE_S = 600.0
 STATEMENT_S = 10.0
 LOCK_S = 5.0
-
-
-Look = Callable[[Session, Layout, Window], Status]
+FailedKey = tuple[date, int, str, str]
+"""Settlement date, settlement period and farm of a key that could not be filled, and why."""
+Look = Callable[[Tables], Status]
+"""What is left of what the run is about."""
 
 
 class NoCurtailment(ReconError):
@@ -55,8 +55,8 @@ class NoCurtailment(ReconError):
 
 
 @dataclass(frozen=True)
-class Care:
-    """How carefully: keys per transaction, and seconds of rest between transactions."""
+class Throttle:
+    """Keys per transaction, and seconds of rest between transactions."""
 
     keys: int = 1
     pause_s: float = 0.0
@@ -69,162 +69,162 @@ def careful(settings: Settings) -> Settings:
     return replace(settings, timeouts=short)
 
 
-class Minimal:
-    """One careful run on one connection, which is replaced every MAX_USES transactions and MAX_AGE_S seconds."""
+def fill_date(job: Job, day: date, throttle: Throttle, watcher: Watcher) -> FixReport:
+    """Fills one date, `throttle.keys` keys at a time; a key that fails is reported and the others go on."""
+    return _Run.of(job, throttle, watcher).of_date(day)
 
-    def __init__(
-        self, settings: Settings, reference: Reference, care: Care, *, command: str, run_id: str, watcher: Watcher
-    ) -> None:
-        self._settings = careful(settings)
-        self._reference = reference
-        self._care = care
-        self._job = Job(run_id, self._settings, reference, command)
-        self._watcher = watcher
-        self._started = time.monotonic()
-        self._pool = Pool(self._settings, self._job.application_name, max_uses=MAX_USES, max_age_s=MAX_AGE_S)
 
-    def one_date(self, day: date) -> FixReport:
-        """Fills one date, `care.keys` keys at a time; a key that fails is reported and the others go on."""
+def fill_worst_date(job: Job, throttle: Throttle, watcher: Watcher) -> FixReport:
+    """Fills the date with the most missing rows that can be priced."""
+    return _Run.of(job, throttle, watcher).of_worst_date()
+
+
+def fill_key(job: Job, key: tuple[date, int, str], watcher: Watcher) -> FixReport:
+    """Fills one key (settlement date, settlement period, farm). NoCurtailment when the source does not have it."""
+    return _Run.of(job, Throttle(), watcher).of_key(*key)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A careful run. Its pool lends one connection, which is replaced every MAX_USES transactions and MAX_AGE_S."""
+
+    job: Job
+    throttle: Throttle
+    watcher: Watcher
+    pool: Pool
+    started: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def of(cls, job: Job, throttle: Throttle, watcher: Watcher) -> _Run:
+        settings = careful(job.settings)
+        pool = Pool(settings, job.name, max_uses=MAX_USES, max_age_s=MAX_AGE_S)
+        return cls(replace(job, settings=settings), throttle, watcher, pool)
+
+    def of_date(self, day: date) -> FixReport:
         window = Window(day, day)
-        with self._pool.session() as session:
-            layout = inspect(session, self._settings, writing=True, models=self._reference.models)
-            before = self._first_look(session, layout, window)
-            planned = plan(before.dates, self._reference.terms([day]), Pace().order)
-            keys = self._missing_keys(session, layout, scope([day]))
-        return self._filled(layout, window, before, planned, keys, self._survey)
+        with self.pool.session() as session:
+            tables = self._tables(session)
+            before = self._first_look(tables, window)
+            keys = self._missing_keys(tables, Scope.of([day]))
+        return self._filled(tables.layout, before, keys, lambda then: survey(then, self.job.models, window))
 
-    def most_critical(self) -> FixReport:
-        """Fills the date with the most missing rows that can be priced."""
-        with self._pool.session() as session:
-            layout = inspect(session, self._settings, writing=True, models=self._reference.models)
-            found = self._first_look(session, layout, Window())
-        days = found.incomplete.filter(pl.col("missing") > 0).get_column("settlement_date").to_list()
-        priced = self._reference.terms(days).drop_nulls().get_column("settlement_date").to_list()
-        worst = next((day for day in days if day in set(priced)), None)
-        return self.one_date(worst) if worst else self._report(None, (), found)
+    def of_worst_date(self) -> FixReport:
+        with self.pool.session() as session:
+            status = self._first_look(self._tables(session), Window())
+        days = status.incomplete.filter(pl.col("missing") > 0).get_column("settlement_date").to_list()
+        priced = set(self.job.reference.terms(days).drop_nulls().get_column("settlement_date"))
+        worst = next((day for day in days if day in priced), None)
+        return self.of_date(worst) if worst else self._report(None, (), status)
 
-    def spot(self, day: date, period: int, farm: str) -> FixReport:
-        """Fills one key. NoCurtailment when the source does not have it."""
+    def of_key(self, day: date, period: int, farm: str) -> FixReport:
         key = pl.DataFrame([(day, period, farm)], schema=dict.fromkeys(KEY), orient="row").cast(
             {"settlement_period": pl.Int32}
         )
 
-        def look(session: Session, layout: Layout, window: Window) -> Status:
-            return self._survey_key(session, layout, window, key)
+        def look(tables: Tables) -> Status:
+            return self._survey_key(tables, key)
 
-        with self._pool.session() as session:
-            layout = inspect(session, self._settings, writing=True, models=self._reference.models)
-            before = look(session, layout, Window(day, day))
+        with self.pool.session() as session:
+            tables = self._tables(session)
+            before = look(tables)
             if not before.total("expected"):
-                raise self._no_curtailment(session, layout, day, period, farm)
-        planned = plan(before.dates, self._reference.terms([day]), Pace().order)
-        return self._filled(layout, Window(day, day), before, planned, key, look)
+                raise self._no_curtailment(tables, day, period, farm)
+        return self._filled(tables.layout, before, key, look)
 
-    def _missing_keys(self, session: Session, layout: Layout, where: dict[str, str]) -> pl.DataFrame:
-        keys, done = read_keys(session, layout, where), read_done(session, layout, where)
-        wanted = gaps.expected(keys.lazy().select(KEY), self._reference.miners.lazy().select("miner_model"))
+    def _tables(self, session: Session) -> Tables:
+        return Tables(session, inspect(session, self.job.settings, writing=True, models=self.job.models))
+
+    def _first_look(self, tables: Tables, window: Window) -> Status:
+        """The survey before there is a plan."""
+        with self.watcher.comparing() as compared:
+            return survey(tables, self.job.models, window, KeyComparison(compared=compared))
+
+    def _missing_keys(self, tables: Tables, scope: Scope) -> pl.DataFrame:
+        """KEYs of which any miner model is missing, in order."""
+        keys, done = tables.keys(scope), tables.done(scope)
+        wanted = gaps.expected(keys.lazy().select(KEY), self.job.reference.miners.lazy().select("miner_model"))
         return gaps.missing(wanted, done.lazy()).select(KEY).unique().sort(KEY).collect()
 
-    def _first_look(self, session: Session, layout: Layout, window: Window) -> Status:
-        """The survey before there is a plan."""
-        with self._watcher.comparing() as compared:
-            return self._survey(session, layout, window, compared)
-
-    def _survey(self, session: Session, layout: Layout, window: Window, compared: Compared = unwatched) -> Status:
-        return survey(session, self._settings, layout, self._reference.models, window, compared=compared)
-
-    def _survey_key(self, session: Session, layout: Layout, window: Window, key: pl.DataFrame) -> Status:
-        where = scope(key.get_column("settlement_date"), key.get_column("settlement_period"))
-        keys = read_keys(session, layout, where).join(key, on=KEY, how="semi")
-        done = read_done(session, layout, where).join(key, on=KEY, how="semi")
-        models = self._reference.miners.lazy().select("miner_model")
+    def _survey_key(self, tables: Tables, key: pl.DataFrame) -> Status:
+        """The status of one key."""
+        day: date = key.item(0, "settlement_date")
+        scope = Scope.of([day], key.get_column("settlement_period"))
+        keys, done = (rows.join(key, on=KEY, how="semi") for rows in (tables.keys(scope), tables.done(scope)))
         source = keys.group_by("settlement_date").agg(
             source_rows=pl.len().cast(pl.Int64), invalid=pl.lit(0), keys=pl.len().cast(pl.Int64)
         )
-        counts = gaps.count(keys.lazy(), models, done.lazy()).collect()
-        return Status(window, self._reference.models, source, counts)
+        counts = gaps.count(keys.lazy(), gaps.named(self.job.models), done.lazy()).collect()
+        return Status(Window(day, day), self.job.models, source, counts)
 
-    def _no_curtailment(self, session: Session, layout: Layout, day: date, period: int, farm: str) -> NoCurtailment:
-        near = session.rows(sql("values/nearest_keys", **layout.parts), day, period, farm)
+    def _no_curtailment(self, tables: Tables, day: date, period: int, farm: str) -> NoCurtailment:
+        near = tables.rows("values/nearest_keys", day, period, farm)
         keys = ", ".join(f"{k['settlement_date']} {k['settlement_period']} {k['farm_id']}" for k in near)
         return NoCurtailment(
             f"there is no curtailment of {farm} on {day} in settlement period {period}",
             f"the nearest keys are {keys}" if keys else "the source holds nothing near by",
         )
 
-    def _filled(
-        self,
-        layout: Layout,
-        window: Window,
-        before: Status,
-        planned: Sequence[PlannedDate],
-        keys: pl.DataFrame,
-        look: Look,
-    ) -> FixReport:
+    def _filled(self, layout: Layout, before: Status, keys: pl.DataFrame, look: Look) -> FixReport:
+        days = before.dates.get_column("settlement_date").to_list()
+        planned = plan(before.dates, self.job.reference.terms(days), Order.NEWEST)
         if not planned or planned[0].blocked:
-            return self._report(None, tuple(date.result for date in planned), before)
-        with self._pool.session() as session:
-            self._store(session, layout, window, planned)
+            return self._report(None, tuple(it.result for it in planned), before)
+        with self.pool.session() as session:
+            request = FixRequest(before.window, batch_dates=1, workers=1)
+            begin(Tables(session, layout), self.job, request, planned)
+            self.watcher.planned(self.job.run_id, planned)
         try:
             result, failed = self._keys_filled(layout, planned[0], keys)
         except BaseException as error:
-            self._pool.close()
-            with connect(self._settings, self._job.application_name, last_words=True) as session:
-                ledger.finish(session, self._job.run_id, "interrupted" if isinstance(error, Interrupted) else "failed")
+            self.pool.close()
+            status = "interrupted" if isinstance(error, (Interrupted, KeyboardInterrupt)) else "failed"
+            with suppress(DatabaseError), connect(self.job.settings, self.job.name, last_words=True) as session:
+                ledger.finish(session, self.job.run_id, status)
             raise
-        with self._pool.session() as session:
-            after = look(session, layout, window)
-        self._pool.close()
-        return self._report(self._job.run_id, (result,), after, failed)
-
-    def _store(self, session: Session, layout: Layout, window: Window, planned: Sequence[PlannedDate]) -> None:
-        ledger.ensure(session)
-        relations = whole_rows.relations(session, layout)
-        parameters = to_dict(self._settings, self._reference, Pace(1, 1), window, relations=relations)
-        day = planned[0].day
-        job = self._job
-        ledger.store_plan(session, job.run_id, job.command, __version__, (day, day), parameters, planned)
-        self._watcher.planned(job.run_id, planned)
+        with self.pool.session() as session:
+            after = look(Tables(session, layout))
+        self.pool.close()
+        return self._report(self.job.run_id, (result,), after, failed)
 
     def _keys_filled(
         self, layout: Layout, planned: PlannedDate, keys: pl.DataFrame
-    ) -> tuple[DateResult, tuple[tuple[date, int, str, str], ...]]:
+    ) -> tuple[DateResult, tuple[FailedKey, ...]]:
         """Every key in turn, then the date's last line in the ledger."""
-        failed: list[tuple[date, int, str, str]] = []
+        failed: list[FailedKey] = []
         transactions = written = 0
-        for batch in keys.iter_slices(self._care.keys):
+        for batch in keys.iter_slices(self.throttle.keys):
             transactions += 1
             total = self._batch(layout, batch, failed)
-            self._watcher.wrote(planned.day, max(0, total - written))
+            self.watcher.wrote(planned.day, max(0, total - written))
             written = max(total, written)
-            pause(self._care.pause_s)
+            pause(self.throttle.pause_s)
         error = f"{len(failed)} keys failed, first {failed[0][1]} {failed[0][2]}: {failed[0][3]}" if failed else None
         last = DateResult(
             planned.day,
             "failed" if failed else "done",
             planned.missing,
             attempts=transactions,
-            seconds=time.monotonic() - self._started,
+            seconds=time.monotonic() - self.started,
             error=error,
         )
-        with self._pool.session() as session:
+        with self.pool.session() as session:
             with session.transaction():
-                (result,) = ledger.record(session, self._job.run_id, [last])
-            ledger.finish(session, self._job.run_id)
-        self._watcher.finished(result)
+                (result,) = ledger.record(session, self.job.run_id, [last])
+            ledger.finish(session, self.job.run_id)
+        self.watcher.finished(result)
         return result, tuple(failed)
 
-    def _batch(self, layout: Layout, batch: pl.DataFrame, failed: list[tuple[date, int, str, str]]) -> int:
+    def _batch(self, layout: Layout, batch: pl.DataFrame, failed: list[FailedKey]) -> int:
         """Fills some keys in one transaction; when that fails, one by one. The date's rows written so far."""
         day: date = batch.item(0, "settlement_date")
 
         def attempt(number: int) -> int:
-            with self._pool.session() as session:
-                (result,) = fill(session, layout, self._job, [day], number, only=batch).results
+            with self.pool.session() as session:
+                (result,) = fill_keys(Tables(session, layout), self.job, batch, number).results
                 return result.inserted
 
         try:
-            return retried(attempt, [day], self._watcher.retrying, layout)
+            return retried(attempt, [day], self.watcher.retrying, layout)
         except DatabaseError as error:
             if ends_run(error):
                 raise
@@ -238,7 +238,7 @@ class Minimal:
         run_id: str | None,
         results: tuple[DateResult, ...],
         after: Status,
-        failed: tuple[tuple[date, int, str, str], ...] = (),
+        failed: Sequence[FailedKey] = (),
     ) -> FixReport:
-        seconds = time.monotonic() - self._started
-        return FixReport(self._job.command, run_id, results, after, seconds, failed_keys=failed)
+        seconds = time.monotonic() - self.started
+        return FixReport(self.job.command, run_id, results, after, seconds, failed_keys=tuple(failed))

@@ -20,7 +20,8 @@ from recon.core.settings import Settings
 from recon.core.window import Window
 from recon.postgres.inspect import inspect
 from recon.postgres.session import connect
-from recon.postgres.sql import literal, sql
+from recon.postgres.sql import literal
+from recon.postgres.tables import Tables
 
 WANTED = "give a file that 'recon verify' wrote"
 FIXED = ("date", "curtailment_rows", "keys", "energy_mwh", "rows")
@@ -126,10 +127,10 @@ def prove(settings: Settings, window: Window, *, name: str) -> Proof:
     first, last = window.bounds
     with connect(settings, name) as session:
         layout = inspect(session, settings)
-        parts = {**layout.parts, "first": literal(first), "last": literal(last)}
+        tables, bounds = Tables(session, layout), {"first": literal(first), "last": literal(last)}
         with session.transaction(read_only=True, snapshot=True):
-            source = session.rows(sql("reconcile/proof_source", **parts))
-            stored = session.rows(sql("reconcile/proof_stored", **parts))
+            source = tables.rows("reconcile/proof_source", **bounds)
+            stored = tables.rows("reconcile/proof_stored", **bounds)
     return Proof(window, tuple(_dates(source, stored)))
 
 

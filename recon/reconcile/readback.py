@@ -8,7 +8,7 @@ swallowed, a key in place of another and two values exchanged all change a sum. 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
@@ -16,8 +16,12 @@ from fractions import Fraction
 
 import polars as pl
 
+from recon.core import gaps
+from recon.core.errors import DatabaseError
 from recon.core.schema import SATOSHI_DECIMALS, SIDE
 from recon.postgres.layout import WEIGHTS
+from recon.postgres.scope import Scope
+from recon.postgres.tables import Tables, source_state
 
 Side = tuple[date | None, str | None]
 """A settlement date and a miner model."""
@@ -50,7 +54,45 @@ def stored_sums(surveyed: pl.DataFrame) -> dict[Side, Sums]:
     }
 
 
-def written(rows: pl.DataFrame) -> pl.DataFrame:
+@dataclass(frozen=True)
+class Written:
+    """What was read and written of a scope.
+
+    state: SOURCE_STATE. source: its keys as the survey counts them, one row per settlement date (keys, checksum).
+    totals: what `totals` says of the rows written. counts: schema.COUNTS.
+    """
+
+    state: pl.DataFrame
+    source: pl.DataFrame
+    totals: pl.DataFrame
+    counts: pl.DataFrame
+
+    @classmethod
+    def of(cls, state: pl.DataFrame, keys: pl.DataFrame, rows: pl.DataFrame, counts: pl.DataFrame) -> Written:
+        """keys: HASHED_ENERGY of the scope. rows: the calculations written."""
+        checksum = pl.col("key_hash").cast(pl.Int128).sum().cast(pl.String)
+        source = keys.group_by("settlement_date").agg(keys=pl.len().cast(pl.Int64), checksum=checksum)
+        return cls(state, source, totals(rows), counts)
+
+    @classmethod
+    def together(cls, parts: Sequence[Written]) -> Written:
+        """The same of several scopes of one date."""
+        if len(parts) == 1:
+            return parts[0]
+        states = pl.concat(part.state for part in parts).group_by("settlement_date")
+        volumes, checksum = (pl.col(name).cast(pl.Int128).sum().cast(pl.String) for name in ("volumes", "checksum"))
+        source = pl.concat(part.source for part in parts).group_by("settlement_date")
+        summed = pl.col("new", "btc", "keys", "weights", "weighted_satoshi").sum()
+        sides = pl.concat(part.totals for part in parts).group_by(SIDE)
+        return cls(
+            source_state(states.agg(pl.col("source_rows").sum(), volumes)),
+            source.agg(pl.col("keys").sum(), checksum),
+            sides.agg(summed, pl.col("difficulty").first()),
+            gaps.together([part.counts for part in parts]),
+        )
+
+
+def totals(rows: pl.DataFrame) -> pl.DataFrame:
     """One row per settlement date and miner model of the rows to write: how many (`new`), their exact BTC, and sums.
 
     rows: priced calculations with the `key_hash` of their keys; a date has one difficulty.
@@ -66,10 +108,26 @@ def written(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def together(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
-    """The same of several lots of rows."""
-    summed = pl.col("new", "btc", "keys", "weights", "weighted_satoshi").sum()
-    return pl.concat(parts).group_by(SIDE).agg(summed, pl.col("difficulty").first())
+def check(tables: Tables, scope: Scope, models: Sequence[str], before: pl.DataFrame, written: Written) -> pl.DataFrame:
+    """Asks the server what it holds now: schema.COUNTS of the scope.
+
+    DatabaseError (`changed`) when that is not what it held `before` (Tables.stored_sums) and what was written, or when
+    the source is no longer in the state it was priced in.
+    """
+    stored = tables.stored_sums(scope)
+    column = tables.layout.stored_columns["difficulty"]
+    new = written_sums(written.totals, is_float=column.is_float, decimals=column.decimals)
+    for line in discrepancies(stored_sums(before), new, stored_sums(stored)):
+        raise changed(line)
+    if not written.state.equals(tables.state(scope)):
+        raise changed("the curtailment changed while it was read")
+    settled, disputed = gaps.judge(written.source, stored, list(models))
+    return pl.concat([settled, written.counts.filter(pl.col("settlement_date").is_in(disputed))])
+
+
+def changed(message: str) -> DatabaseError:
+    """That somebody else changed something, or the table did: the chunk is tried again."""
+    return DatabaseError(message, "run 'recon resume'", code="changed", sqlstate="40001")
 
 
 def written_sums(totals: pl.DataFrame, *, is_float: bool, decimals: int | None) -> dict[Side, Sums]:

@@ -1,4 +1,4 @@
-"""What a run was asked to do, as plain values: stored with its plan, and what `resume` goes on with."""
+"""What a run is and what it was asked to do, as plain values: stored with its plan, and what `resume` goes on with."""
 
 from __future__ import annotations
 
@@ -9,20 +9,54 @@ import polars as pl
 
 from recon.core.errors import LedgerError, UsageError
 from recon.core.names import Table, TableName
-from recon.core.settings import AUTO, MOST_WORKERS, Fleet, Order, Settings, parse_repairs
+from recon.core.settings import AUTO, MOST_WORKERS, ChangeLimit, Fleet, Order, Settings, parse_repairs
 from recon.core.window import Window
 from recon.reference.reference import Reference
-from recon.values.policy import Mending
+from recon.values.judging import Judge
+from recon.values.policy import RepairPolicy
 from recon.values.tolerance import Tolerance
 
 
 @dataclass(frozen=True)
-class Pace:
-    """How fast and in which order: whole dates per transaction, connections at work or config.AUTO, order of dates."""
+class Job:
+    """The identity of a run or of a look: plain values, so that any engine can carry them to a worker."""
 
+    run_id: str
+    command: str
+    settings: Settings
+    reference: Reference
+
+    @property
+    def name(self) -> str:
+        """What the server shows of our sessions."""
+        return f"recon/{self.command}/{self.run_id}"
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The configured miner models."""
+        return self.reference.models
+
+    def judge(self, tolerance: Tolerance) -> Judge:
+        """Who says whether stored values are right."""
+        return Judge(self.reference, self.settings.fleet, tolerance)
+
+
+@dataclass(frozen=True)
+class FixRequest:
+    """What a run that fills and repairs is asked to do.
+
+    batch_dates: whole dates per transaction. workers: connections at work, or settings.AUTO. limit: how many stored
+    rows may be replaced or removed. deep: compare every key instead of checksums per date.
+    """
+
+    window: Window = field(default_factory=Window)
+    policy: RepairPolicy = field(default_factory=RepairPolicy)
+    limit: ChangeLimit = field(default_factory=ChangeLimit)
     batch_dates: int = 60
     workers: int = 2
     order: Order = Order.NEWEST
+    deep: bool = False
+    dry_run: bool = False
 
     def __post_init__(self) -> None:
         if self.batch_dates < 1:
@@ -30,48 +64,41 @@ class Pace:
         if not AUTO <= self.workers <= MOST_WORKERS:
             raise UsageError(f"{self.workers} connections are to work", f"give 1 to {MOST_WORKERS}, or auto")
 
+    def to_dict(self, job: Job, relations: dict[str, str] | None = None) -> dict[str, Any]:
+        """Everything that decides what is written, fit for JSON; no connection and no secret.
 
-def to_dict(
-    settings: Settings,
-    reference: Reference,
-    pace: Pace,
-    window: Window,
-    mending: Mending | None = None,
-    relations: dict[str, str] | None = None,
-) -> dict[str, Any]:
-    """Everything that decides what is written, fit for JSON; no connection and no secret.
-
-    relations: both tables by their qualified names, by which `check_tables` knows them again.
-    """
-    mending = mending or Mending()
-    return {
-        "window": window.to_dict(),
-        "repairs": sorted(mending.repairs),
-        "tolerance": vars(mending.tolerance),
-        "batch_dates": pace.batch_dates,
-        "workers": pace.workers,
-        "order": str(pace.order),
-        "fleet": str(settings.fleet),
-        "curtailment": _table_to_dict(settings.curtailment),
-        "calculations": _table_to_dict(settings.calculations),
-        "relations": relations,
-        **reference.parameters(),
-    }
+        relations: both tables by their qualified names, by which `check_tables` knows them again.
+        """
+        return {
+            "window": self.window.to_dict(),
+            "repairs": sorted(self.policy.repairs),
+            "tolerance": vars(self.policy.tolerance),
+            "batch_dates": self.batch_dates,
+            "workers": self.workers,
+            "order": str(self.order),
+            "fleet": str(job.settings.fleet),
+            "curtailment": _table_to_dict(job.settings.curtailment),
+            "calculations": _table_to_dict(job.settings.calculations),
+            "relations": relations,
+            **job.reference.parameters(),
+        }
 
 
-def from_dict(
-    parameters: dict[str, Any], settings: Settings, reference: Reference
-) -> tuple[Settings, Reference, Pace, Window, Mending]:
+def from_dict(parameters: dict[str, Any], job: Job) -> tuple[Job, FixRequest]:
     """The run as it began; how to connect, the tables (see `check_tables`), the timeouts and the difficulty are those
-    given now, and so is how many rows may change. LedgerError when damaged.
+    of the given job, and so is how many rows may change. LedgerError when damaged.
     """
     try:
-        as_begun = replace(settings, fleet=Fleet(parameters["fleet"]))
-        pace = Pace(int(parameters["batch_dates"]), int(parameters["workers"]), Order(parameters["order"]))
-        window = Window.parse(parameters["window"]["first"], parameters["window"]["last"])
-        mending = Mending(parse_repairs(",".join(parameters["repairs"])), Tolerance(**parameters["tolerance"]))
+        request = FixRequest(
+            Window.parse(parameters["window"]["first"], parameters["window"]["last"]),
+            RepairPolicy(parse_repairs(",".join(parameters["repairs"])), Tolerance(**parameters["tolerance"])),
+            batch_dates=int(parameters["batch_dates"]),
+            workers=int(parameters["workers"]),
+            order=Order(parameters["order"]),
+        )
         _tables_from_dict(parameters)
-        return as_begun, reference.with_parameters(parameters), pace, window, mending
+        settings = replace(job.settings, fleet=Fleet(parameters["fleet"]))
+        return replace(job, settings=settings, reference=job.reference.with_parameters(parameters)), request
     except (KeyError, TypeError, ValueError, UsageError, pl.exceptions.PolarsError) as error:
         raise LedgerError(f"the run's parameters are damaged: {error!r}", "start anew with 'recon fix'") from None
 
@@ -112,19 +139,3 @@ def _table_to_dict(table: Table) -> dict[str, Any]:
 def _table_from_dict(values: dict[str, Any]) -> Table:
     columns = tuple((str(ours), str(theirs)) for ours, theirs in values["columns"])
     return Table(TableName(values["name"], values["schema"]), columns)
-
-
-@dataclass(frozen=True)
-class Job:
-    """What every chunk of a run needs: plain values, so that any engine can carry them to a worker."""
-
-    run_id: str
-    settings: Settings
-    reference: Reference
-    command: str = "fix"
-    mending: Mending = field(default_factory=Mending)
-
-    @property
-    def application_name(self) -> str:
-        """What the server shows of our sessions."""
-        return f"recon/{self.command}/{self.run_id}"

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import polars as pl
 
 from recon.core.errors import LedgerError
 from recon.core.plan import DateResult, PlannedDate, blocked
 from recon.core.settings import ChangeLimit, Settings
-from recon.postgres import ledger, whole_rows
-from recon.postgres.layout import Layout
+from recon.postgres import ledger
 from recon.postgres.pool import Pool
-from recon.postgres.session import Session, connect
+from recon.postgres.session import connect
+from recon.postgres.tables import Tables, Undated
+from recon.postgres.whole_rows import relations
 from recon.reconcile.engine import Engine, threads
-from recon.reconcile.fix import allowed, inspected, possible_of
+from recon.reconcile.fix import inspected
+from recon.reconcile.planned_changes import Confirm, PlannedChanges, agreed, allowed, planned_changes
 from recon.reconcile.report import FixReport
-from recon.reconcile.request import Job, Pace, check_tables, from_dict
+from recon.reconcile.request import Job, check_tables, from_dict
 from recon.reconcile.run import Run
 from recon.reconcile.status import Status
-from recon.reconcile.survey import survey
-from recon.reconcile.value_check import changes_of
+from recon.reconcile.survey import KeyComparison, survey
 from recon.reconcile.watcher import Watcher
 from recon.reference.reference import Reference
 from recon.values import changes
@@ -35,68 +37,64 @@ def resume(
     *,
     watcher: Watcher,
     engine: Engine = threads,
-    confirm: Callable[[int], None] = lambda _: None,
+    confirm: Confirm = agreed,
     limit: ChangeLimit | None = None,
 ) -> FixReport | None:
-    """Goes on with the stored plan of a run (the newest unfinished one): its unfinished dates, in its order, with
+    """Go on with the stored plan of a run (the newest unfinished one): its unfinished dates, in its order, with
     its parameters. None when nothing is unfinished. A date that was finished meanwhile is found so and skipped.
 
-    The tables are those given now; UsageError where the run is of others. `confirm` is told how many stored rows its
-    repairs would change, and raises to stop: whoever agreed when it began did not agree to this. limit: how many rows
-    the run may change in all; without one, no more than it was allowed, nor than is usual.
+    The tables are those given now; UsageError where the run is of others. confirm: called with how many stored rows its
+    repairs would change; raises to stop: whoever agreed when it began did not agree to this. limit: how many rows the
+    run may change in all; without one, no more than it was allowed, nor than is usual.
     """
     started = time.monotonic()
-    with connect(settings, f"recon/resume/{run_id or 'newest'}") as session:
-        run_id = run_id or (ledger.newest_unfinished(session) if ledger.require(session) else None)
-        if run_id is None:
-            return None
-        run = ledger.find(session, run_id)
-    settings, reference, pace, window, mending = from_dict(run["parameters"], settings, reference)
-    job = Job(run_id, settings, reference, "resume", mending)
-    with Pool(settings, job.application_name) as pool:
+    run = _run_to_resume(settings, run_id)
+    if run is None:
+        return None
+    job, request = from_dict(run["parameters"], Job(run["run_id"], "resume", settings, reference))
+    with Pool(job.settings, job.name) as pool:
         with pool.session() as session:
-            layout = inspected(session, settings, reference, mending)
-            check_tables(run["parameters"], run_id, settings, whole_rows.relations(session, layout))
+            tables = Tables(session, inspected(session, job, request))
+            check_tables(run["parameters"], job.run_id, job.settings, relations(tables))
             ledger.ensure(session)
-            left = ledger.unfinished(session, run_id)
-            planned = blocked(left, reference.terms([date.day for date in left]))
+            left = ledger.unfinished(session, job.run_id)
+            planned = blocked(left, job.reference.terms([it.day for it in left]))
             if not left and run["status"] in ledger.OPEN:
-                ledger.finish(session, run_id)
+                ledger.finish(session, job.run_id)
             with watcher.comparing() as compared:
-                after = survey(session, settings, layout, reference.models, window, compared=compared, pool=pool)
-            if mending.changes_rows and left:
-                _agree_again(session, job, layout, pace, watcher, engine, planned, after, confirm, limit)
+                after = survey(tables, job.models, request.window, KeyComparison(compared=compared), pool)
+            if request.policy.changes_rows and left:
+                now = _of_dates(job, after, planned)
+                asked = planned_changes(job, tables.layout, now, request, watcher, engine).possible(planned)
+                _agree_again(tables, job, asked, after.stored, confirm, limit)
         results: tuple[DateResult, ...] = ()
         if left:
-            results, after = Run(pool, job, layout, pace, watcher, engine).execute(planned, after)
-    return FixReport("resume", run_id, results, after, time.monotonic() - started)
+            results, after = Run(pool, job, tables.layout, request, watcher, engine).execute(planned, after)
+    return FixReport("resume", job.run_id, results, after, time.monotonic() - started)
+
+
+def _run_to_resume(settings: Settings, run_id: str | None) -> dict[str, Any] | None:
+    """The ledger's line of the run, or of the newest unfinished one."""
+    with connect(settings, f"recon/resume/{run_id or 'newest'}") as session:
+        run_id = run_id or (ledger.newest_unfinished(session) if ledger.require(session) else None)
+        return None if run_id is None else ledger.find(session, run_id)
+
+
+def _of_dates(job: Job, now: Status, planned: Sequence[PlannedDate]) -> Status:
+    """The status of the planned dates alone. LedgerError for dates beyond its window."""
+    days, (first, last) = [it.day for it in planned], now.window.bounds
+    if not all(first <= day <= last for day in days):
+        raise LedgerError(f"run {job.run_id} has dates that are not in its window", "start anew with 'recon fix'")
+    return replace(now, counts=now.counts.filter(pl.col("settlement_date").is_in(days)), undated=Undated())
 
 
 def _agree_again(
-    session: Session,
-    job: Job,
-    layout: Layout,
-    pace: Pace,
-    watcher: Watcher,
-    engine: Engine,
-    planned: Sequence[PlannedDate],
-    now: Status,
-    confirm: Callable[[int], None],
-    limit: ChangeLimit | None,
+    tables: Tables, job: Job, asked: PlannedChanges, stored: int, confirm: Confirm, limit: ChangeLimit | None
 ) -> None:
-    """What `allowed` asks when a run begins, asked of what is left of it. LedgerError for dates beyond its window."""
-    days, (first, last) = [date.day for date in planned], now.window.bounds
-    if not all(first <= day <= last for day in days):
-        raise LedgerError(f"run {job.run_id} has dates that are not in its window", "start anew with 'recon fix'")
-    part = replace(now, counts=now.counts.filter(pl.col("settlement_date").is_in(days)))
-    name, mending = job.application_name, job.mending
-    found, _ = changes_of(
-        job.settings, job.reference, layout, part, mending, name, pace.workers, watcher, False, engine
-    )
-    found = possible_of(found, planned)
-    changed, most = ledger.changes(session, job.run_id)
-    refused = changes.dangers(session, layout) if found.get_column("removed").sum() else ()
+    """What `allowed` asks when a run begins, asked of what is left of it."""
+    changed, most = ledger.changes(tables.session, job.run_id)
+    refused = changes.dangers(tables) if asked.removed else ()
     usual = limit or ChangeLimit()
     if limit is None and most is not None:
-        usual = ChangeLimit(min(most, usual.most(now.stored)), None)
-    ledger.limit_changes(session, job.run_id, allowed(found, now.stored, refused, usual, confirm, changed))
+        usual = ChangeLimit(min(most, usual.most(stored)), None)
+    ledger.limit_changes(tables.session, job.run_id, allowed(asked, stored, refused, usual, confirm, changed))

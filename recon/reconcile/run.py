@@ -2,40 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
 
 import polars as pl
 
 from recon.core import schema
 from recon.core.chunks import chunks, halves
-from recon.core.errors import ConnectError, DatabaseError, IncompleteError, Interrupted, ReconError
+from recon.core.errors import DatabaseError, IncompleteError, Interrupted, ReconError
 from recon.core.plan import DateResult, PlannedDate
+from recon.core.version import __version__
 from recon.postgres import ledger
-from recon.postgres.errors import ends_run, is_transient, keeps_out
+from recon.postgres.errors import ends_run
 from recon.postgres.layout import Layout
 from recon.postgres.pool import Pool
 from recon.postgres.session import connect
-from recon.postgres.stopping import pause
+from recon.postgres.tables import Tables
+from recon.postgres.whole_rows import relations
 from recon.reconcile.chunk import MAX_CHUNK_ROWS, Filled, fill
 from recon.reconcile.engine import Engine, Retrying, Work
-from recon.reconcile.request import Job, Pace
+from recon.reconcile.request import FixRequest, Job
+from recon.reconcile.retries import retried
 from recon.reconcile.status import Status
 from recon.reconcile.watcher import Watcher
+from recon.values.policy import RepairPolicy
 
-if TYPE_CHECKING:
-    import tenacity
-
-
-ATTEMPTS = 4
 NOTHING_VERIFIED = pl.DataFrame(schema=schema.COUNTS)
-T = TypeVar("T")
-RECONNECT_S = 60
-"""How long a lost server is waited for: recovery after a crash takes longer than most retries."""
+
+
+def begin(
+    tables: Tables, job: Job, request: FixRequest, planned: Sequence[PlannedDate], max_changes: int | None = None
+) -> None:
+    """Stores a run and its plan in the ledger, which is made where there is none."""
+    ledger.ensure(tables.session)
+    days = [it.day for it in planned]
+    ends = (min(days, default=request.window.first), max(days, default=request.window.last))
+    parameters = request.to_dict(job, relations(tables))
+    ledger.store_plan(tables.session, job.run_id, job.command, __version__, ends, parameters, planned, max_changes)
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class Run:
     pool: Pool
     job: Job
     layout: Layout
-    pace: Pace
+    request: FixRequest
     watcher: Watcher
     engine: Engine
 
@@ -55,7 +61,7 @@ class Run:
         The results, one per planned date, and the status `before` with every date that was finished as it was verified.
         """
         self.watcher.planned(self.job.run_id, planned)
-        results = {date.day: date.result for date in planned}
+        results = {it.day: it.result for it in planned}
         after = before
         try:
             left = list(planned)
@@ -81,7 +87,7 @@ class Run:
 
     def _close(self, status: str | None) -> None:
         """The last words of a run that could not end by itself."""
-        settings, name = self.job.settings, self.job.application_name
+        settings, name = self.job.settings, self.job.name
         with suppress(DatabaseError), connect(settings, name, last_words=True) as session:
             ledger.finish(session, self.job.run_id, status)
 
@@ -97,11 +103,11 @@ class Run:
 
     def _filled(self, planned: Sequence[PlannedDate]) -> Iterator[Filled]:
         """What all dates came to, as their chunks finish; those that are blocked come first."""
-        yield Filled([date.result for date in planned if date.blocked], NOTHING_VERIFIED)
-        open_dates = ((date.day, date.expected) for date in planned if not date.blocked)
-        batches = list(chunks(open_dates, max_dates=self.pace.batch_dates, max_rows=MAX_CHUNK_ROWS))
-        task = partial(work, self.layout, self.job)
-        for _, filled in self.engine(Work(task, batches, self.pool, self.pace.workers, self.watcher.retrying)):
+        yield Filled([it.result for it in planned if it.blocked], NOTHING_VERIFIED)
+        open_dates = ((it.day, it.expected) for it in planned if not it.blocked)
+        batches = list(chunks(open_dates, max_dates=self.request.batch_dates, max_rows=MAX_CHUNK_ROWS))
+        task = partial(work, self.layout, self.job, self.request.policy)
+        for _, filled in self.engine(Work(task, batches, self.pool, self.request.workers, self.watcher.retrying)):
             yield from filled
 
     def _settle(self, results: dict[date, DateResult]) -> list[PlannedDate]:
@@ -110,7 +116,7 @@ class Run:
 
         def close(_: int) -> list[PlannedDate]:
             with self.pool.session() as session:
-                taken_back = [date for date in ledger.unfinished(session, self.job.run_id) if date.day in done]
+                taken_back = [it for it in ledger.unfinished(session, self.job.run_id) if it.day in done]
                 if not taken_back:
                     ledger.finish(session, self.job.run_id)
                 return taken_back
@@ -118,7 +124,9 @@ class Run:
         return retried(close, list(results), self.watcher.retrying)
 
 
-def work(layout: Layout, job: Job, pool: Pool, dates: Sequence[date], retrying: Retrying) -> list[Filled]:
+def work(
+    layout: Layout, job: Job, policy: RepairPolicy, pool: Pool, dates: Sequence[date], retrying: Retrying
+) -> list[Filled]:
     """One chunk with all its second chances. A chunk that times out is halved, one that fails is done date by
     date, and a date that still fails is recorded as failed. What no date can escape ends the run: no server, no
     privilege, a table that has gone.
@@ -130,7 +138,7 @@ def work(layout: Layout, job: Job, pool: Pool, dates: Sequence[date], retrying: 
         nonlocal attempts
         attempts = number
         with pool.session() as session:
-            return [fill(session, layout, job, dates, number)]
+            return [fill(Tables(session, layout), job, policy, dates, number)]
 
     try:
         return retried(attempt, dates, retrying, layout)
@@ -143,58 +151,4 @@ def work(layout: Layout, job: Job, pool: Pool, dates: Sequence[date], retrying: 
                 return [Filled(ledger.note_failures(session, job.run_id, [failed]), NOTHING_VERIFIED)]
         retrying(dates, error)
         parts = halves(dates) if error.code == "timeout" else [[day] for day in dates]
-    return [filled for part in parts for filled in work(layout, job, pool, part, retrying)]
-
-
-def retried(
-    operation: Callable[[int], T], dates: Sequence[date], retrying: Retrying, layout: Layout | None = None
-) -> T:
-    """What the operation returns; it gets the number of the attempt, and is repeated for errors that can pass.
-
-    Exponential backoff with jitter, ATTEMPTS times, but as long as RECONNECT_S while there is no server. Several
-    dates that time out are not repeated: the caller halves them. layout: of the table that is written, by which a
-    rival's row is told from one that an index of somebody else's keeps out.
-    """
-
-    def judged(number: int) -> T:
-        try:
-            return operation(number)
-        except DatabaseError as error:
-            raise (keeps_out(error, layout.key_columns) if layout else error) from None
-
-    try:
-        return judged(1)
-    except ReconError as error:
-        first = error
-    import tenacity  # brings asyncio along: 35 ms that a run without a failure need not wait for
-
-    def can_pass(error: BaseException) -> bool:
-        halve_instead = isinstance(error, DatabaseError) and error.code == "timeout" and len(dates) > 1
-        return is_transient(error) and not halve_instead
-
-    def enough(state: tenacity.RetryCallState) -> bool:
-        error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, ConnectError):
-            return (state.seconds_since_start or 0) > RECONNECT_S
-        return state.attempt_number >= ATTEMPTS
-
-    def say(state: tenacity.RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, ReconError):
-            retrying(dates, error)
-
-    retries = tenacity.Retrying(
-        retry=tenacity.retry_if_exception(can_pass),
-        stop=enough,
-        wait=tenacity.wait_exponential(multiplier=0.2, max=5) + tenacity.wait_random(0, 0.5),
-        sleep=pause,
-        before_sleep=say,
-        reraise=True,
-    )
-    for attempt in retries:
-        with attempt:
-            number = attempt.retry_state.attempt_number
-            if number == 1:
-                raise first
-            return judged(number)
-    raise AssertionError("tenacity either returns or raises")
+    return [filled for part in parts for filled in work(layout, job, policy, pool, part, retrying)]

@@ -15,20 +15,16 @@ import polars as pl
 from recon.core import gaps
 from recon.core.chunks import chunks
 from recon.core.errors import ConnectError
-from recon.core.settings import Settings
 from recon.core.window import Window
-from recon.postgres import tables
 from recon.postgres.inspect import inspect
-from recon.postgres.layout import Layout
 from recon.postgres.pool import Pool
 from recon.postgres.profile import stage
-from recon.postgres.scope import scope
-from recon.postgres.session import Session
-from recon.reconcile import watcher
+from recon.postgres.scope import Scope
+from recon.postgres.tables import Tables
+from recon.reconcile.request import Job
 from recon.reconcile.status import Status
 from recon.reconcile.value_check import ValueCheck, with_values
 from recon.reconcile.watcher import Compared, unwatched
-from recon.reference.reference import Reference
 
 SCAN_ROWS = 250_000
 """Rows that a connection compares at once: fewer take less memory, but more time."""
@@ -42,63 +38,90 @@ Result = TypeVar("Result")
 class Scanned:
     """Sees what is compared, for whoever wants to know more of it without a second scan; in the comparing thread.
 
-    piece: told the keys and the stored calculations of some whole dates, or of some settlement periods of a larger one.
-    dates: told what `piece` made of all the pieces of some whole dates.
+    piece: given the keys and the stored calculations of some whole dates, or of some settlement periods of a larger
+    one. dates: given what `piece` made of all the pieces of some whole dates.
     """
 
     piece: Callable[[pl.DataFrame, pl.DataFrame], Any]
     dates: Callable[[Sequence[Any]], None]
 
 
-def survey(
-    session: Session,
-    settings: Settings,
-    layout: Layout,
-    models: Sequence[str],
+@dataclass(frozen=True)
+class KeyComparison:
+    """What is compared key by key, and who follows it.
+
+    deep: every date, not only those whose checksums differ. compared: called with the dates done. scanned: sees the
+    rows.
+    """
+
+    deep: bool = False
+    compared: Compared = unwatched
+    scanned: Scanned | None = None
+
+    def count(self, tables: Tables, models: Sequence[str], pieces: Sequence[Scope]) -> pl.DataFrame:
+        """schema.COUNTS of some whole dates, read in these pieces."""
+        counts, seen = [], []
+        for scope in pieces:
+            keys, done = tables.scan(scope)
+            counts.append(gaps.count(keys.lazy(), gaps.named(models), done.lazy()).collect())
+            if self.scanned:
+                seen.append(self.scanned.piece(keys, done))
+        if self.scanned:
+            self.scanned.dates(seen)
+        return counts[0] if len(counts) == 1 else gaps.together(counts)
+
+
+def status(
+    job: Job,
     window: Window,
     *,
-    deep: bool = False,
-    scanned: Scanned | None = None,
-    compared: watcher.Compared = watcher.unwatched,
+    comparison: KeyComparison | None = None,
+    check: ValueCheck | None = None,
+) -> Status:
+    """How far the tables agree in a window, exactly and read-only, as of one moment; `check` adds the values."""
+    with Pool(job.settings, job.name) as pool, pool.session() as session:
+        layout = inspect(session, job.settings)
+        counted = survey(Tables(session, layout), job.models, window, comparison, pool)
+    return with_values(job, layout, counted, check) if check else counted
+
+
+def survey(
+    tables: Tables,
+    models: Sequence[str],
+    window: Window,
+    comparison: KeyComparison | None = None,
     pool: Pool | None = None,
 ) -> Status:
-    """Status by per-date aggregates; only dates on which they disagree (`deep`: all) are compared key by key.
+    """Status by per-date aggregates; only dates on which they disagree are compared key by key.
 
-    compared: is told the dates. pool: lends a second connection, so that two parts of a wide window are read at the
-    same time.
+    pool: lends a second connection, so that two parts of a wide window are read at the same time.
     """
-    sizes: dict[date, int] = {}
-
-    def compare(session: Session, dates: Sequence[date]) -> tuple[int, pl.DataFrame]:
-        larger = sizes[dates[0]] > SCAN_ROWS  # and then alone; half as many rows at once leave room for what is kept
-        pieces = tables.pieces_of(session, layout, dates[0], len(models), SCAN_ROWS // 2) if larger else [scope(dates)]
-        counts, seen = [], []
-        for where in pieces:
-            keys, done = tables.scan(session, settings, layout, dates, where)
-            counts.append(gaps.count(keys.lazy(), gaps.named(models), done.lazy()).collect())
-            if scanned:
-                seen.append(scanned.piece(keys, done))
-        if scanned:
-            scanned.dates(seen)
-        return len(dates), counts[0] if len(counts) == 1 else gaps.together(counts)
-
-    with _as_of_one_moment(session, pool, window) as sessions:
-        source, stored = aggregates(sessions, layout, window)
-        undated = tables.undated(session, layout, window)
-        counts, disputed = gaps.judge(source, stored, list(models), deep=deep)
+    comparison = comparison or KeyComparison()
+    with _as_of_one_moment(tables, pool, window) as sides:
+        source, stored = aggregates(sides, window)
+        undated = tables.undated(window)
+        counts, disputed = gaps.judge(source, stored, list(models), deep=comparison.deep)
         parts = [counts]
-        sizes |= _sizes(source, stored)
+        sizes = _sizes(source, stored)
+
+        def compare(side: Tables, dates: Sequence[date]) -> tuple[int, pl.DataFrame]:
+            pieces = [Scope.of(dates)]
+            if sizes[dates[0]] > SCAN_ROWS:  # and then alone; half as many rows at once leave room for what is kept
+                pieces = side.pieces(dates[0], len(models), SCAN_ROWS // 2)
+            return len(dates), comparison.count(side, models, pieces)
+
         scans = chunks(((day, sizes[day]) for day in disputed), max_dates=len(disputed), max_rows=SCAN_ROWS)
-        for dates, part in _side_by_side(sessions, compare, scans):
-            compared(dates, len(disputed))
+        for dates, part in _side_by_side(sides, compare, scans):
+            comparison.compared(dates, len(disputed))
             parts.append(part)
     return Status(window, tuple(models), source, pl.concat(parts), undated=undated)
 
 
 @contextmanager
-def _as_of_one_moment(session: Session, pool: Pool | None, window: Window) -> Iterator[list[Session]]:
-    """The session, and for a wide window a second one, in transactions that read the same snapshot."""
+def _as_of_one_moment(tables: Tables, pool: Pool | None, window: Window) -> Iterator[list[Tables]]:
+    """The tables, for a wide window also through a second session, in transactions that read the same snapshot."""
     first, last = window.bounds
+    session = tables.session
     with ExitStack() as held:
         held.enter_context(session.transaction(read_only=True, snapshot=True))
         sessions = [session]
@@ -110,24 +133,21 @@ def _as_of_one_moment(session: Session, pool: Pool | None, window: Window) -> It
             snapshot = session.rows("select pg_export_snapshot() as id")[0]["id"]
             held.enter_context(beside.transaction(read_only=True, snapshot=True))
             beside.execute(f"set transaction snapshot '{snapshot}'")
-        yield sessions
+        yield [Tables(one, tables.layout) for one in sessions]
 
 
-def aggregates(sessions: Sequence[Session], layout: Layout, window: Window) -> tuple[pl.DataFrame, pl.DataFrame]:
+def aggregates(sides: Sequence[Tables], window: Window) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Both tables' aggregates: where there are two sessions, each reads the half of the window's rows."""
 
-    def of(session: Session, part: Window) -> list[pl.DataFrame]:
-        return [
-            tables.aggregate(session, layout, part, name)
-            for name in ("postgres/survey_source", "postgres/survey_stored")
-        ]
+    def of(side: Tables, part: Window) -> list[pl.DataFrame]:
+        return [side.aggregate(part, name) for name in ("postgres/survey_source", "postgres/survey_stored")]
 
     first, last = window.bounds
-    middle = tables.middle(sessions[0], layout, window) if len(sessions) > 1 else None
+    middle = sides[0].middle(window) if len(sides) > 1 else None
     halves = [window]
     if middle and middle < last:
         halves = [Window(first, middle), Window(middle + timedelta(days=1), last)]
-    source, stored = zip(*_side_by_side(sessions, of, halves), strict=True)
+    source, stored = zip(*_side_by_side(sides, of, halves), strict=True)
     return pl.concat(source), pl.concat(stored)
 
 
@@ -140,37 +160,20 @@ def _sizes(source: pl.DataFrame, stored: pl.DataFrame) -> dict[date, int]:
 
 
 def _side_by_side(
-    sessions: Sequence[Session], work: Callable[[Session, Task], Result], tasks: Iterable[Task]
+    sides: Sequence[Tables], work: Callable[[Tables, Task], Result], tasks: Iterable[Task]
 ) -> Iterator[Result]:
     """What every task comes to, in order; each session works on one at a time."""
-    free: SimpleQueue[Session] = SimpleQueue()
-    for session in sessions:
-        free.put(session)
+    free: SimpleQueue[Tables] = SimpleQueue()
+    for side in sides:
+        free.put(side)
 
     def run(task: Task) -> Result:
-        session = free.get()
+        side = free.get()
         try:
             with stage("survey"):
-                return work(session, task)
+                return work(side, task)
         finally:
-            free.put(session)
+            free.put(side)
 
-    with ThreadPoolExecutor(len(sessions), thread_name_prefix="survey") as executor:
+    with ThreadPoolExecutor(len(sides), thread_name_prefix="survey") as executor:
         yield from executor.map(run, tasks)
-
-
-def status(
-    settings: Settings,
-    reference: Reference,
-    window: Window,
-    *,
-    name: str,
-    deep: bool = False,
-    check: ValueCheck | None = None,
-    compared: Compared = unwatched,
-) -> Status:
-    """How far the tables agree in a window, exactly and read-only, as of one moment; `check` adds the values."""
-    with Pool(settings, name) as pool, pool.session() as session:
-        layout = inspect(session, settings)
-        found = survey(session, settings, layout, reference.models, window, deep=deep, compared=compared, pool=pool)
-    return with_values(settings, reference, layout, found, check, name=name) if check else found

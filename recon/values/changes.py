@@ -13,17 +13,19 @@ import polars as pl
 
 from recon.core.errors import DatabaseError
 from recon.core.wording import counted
-from recon.postgres.layout import Layout
 from recon.postgres.session import Session
 from recon.postgres.sql import sql
-from recon.postgres.whole_rows import WholeTable, look, parts, pin_text, places
+from recon.postgres.tables import Tables
+from recon.postgres.whole_rows import WholeTable, parts, pin_text, places, whole_table
 
 SEE_TRIGGERS = "see its triggers and rules ('\\d' in psql); they decide what becomes of its rows"
 
 
-def dangers(session: Session, layout: Layout) -> tuple[str, ...]:
+def dangers(tables: Tables) -> tuple[str, ...]:
     """What others would lose if rows were removed: foreign keys that take rows or values along, rules, children."""
-    return tuple(row["danger"] for row in session.rows(sql("values/removal_dangers"), layout.calculations_oid))
+    return tuple(
+        row["danger"] for row in tables.session.rows(sql("values/removal_dangers"), tables.layout.calculations_oid)
+    )
 
 
 def refusal(found: Sequence[str], rows: int) -> tuple[str, str]:
@@ -37,21 +39,25 @@ def refusal(found: Sequence[str], rows: int) -> tuple[str, str]:
 class Changes:
     """Changes to the calculations within a transaction, for which rows are kept under one run."""
 
-    session: Session
-    layout: Layout
+    tables: Tables
     table: WholeTable
     run_id: str
 
     @classmethod
-    def begin(cls, session: Session, layout: Layout, run_id: str) -> Changes:
+    def begin(cls, tables: Tables, run_id: str) -> Changes:
         """To be called inside the transaction."""
-        pin_text(session)
-        return cls(session, layout, look(session, layout), run_id)
+        pin_text(tables)
+        return cls(tables, whole_table(tables), run_id)
+
+    @property
+    def session(self) -> Session:
+        """The session of the transaction."""
+        return self.tables.session
 
     @property
     def parts(self) -> dict[str, str]:
         """What fills in the SQL files."""
-        return parts(self.layout, self.table)
+        return parts(self.tables, self.table)
 
     def keep(self, rows: pl.DataFrame) -> None:
         """Copies stored rows to the quarantine, whole. rows: row_id, verdict, action, settlement_date."""
@@ -103,7 +109,7 @@ class Changes:
 
     def remove(self, rows: pl.DataFrame) -> None:
         """Removes stored rows by their `row_id`, unless others would lose something by it."""
-        if found := dangers(self.session, self.layout):
+        if found := dangers(self.tables):
             raise DatabaseError(*refusal(found, rows.height), code="referenced")
         ids = rows.get_column("row_id").to_list()
         with self.session.as_user():

@@ -15,11 +15,9 @@ from recon.core.schema import BTC, EPOCHS, MINERS, FrameSchema
 from recon.core.settings import Settings
 from recon.core.window import check_period, periods_in_day
 from recon.postgres.inspect import inspect
-from recon.postgres.layout import Layout
-from recon.postgres.scope import scope
-from recon.postgres.session import Session, connect
-from recon.postgres.sql import sql
-from recon.postgres.tables import read_keys
+from recon.postgres.scope import Scope
+from recon.postgres.session import connect
+from recon.postgres.tables import Tables
 from recon.reference.reference import Reference
 
 ATOL_BTC = Decimal("1e-8")
@@ -160,7 +158,7 @@ def explain(settings: Settings, reference: Reference, day: date, period: int, fa
         with connect(settings, name) as session:
             layout = inspect(session, settings)
             with session.transaction(read_only=True, snapshot=True):
-                found = explain_in(session, layout, settings, reference, day, period, farm)
+                found = explain_in(Tables(session, layout), reference, (day, period, farm))
     except ConnectError:
         check_period(day, period)
         raise
@@ -169,22 +167,21 @@ def explain(settings: Settings, reference: Reference, day: date, period: int, fa
     return found
 
 
-def explain_in(
-    session: Session, layout: Layout, settings: Settings, reference: Reference, day: date, period: int, farm: str
-) -> Explanation:
+def explain_in(tables: Tables, reference: Reference, key: tuple[date, int, str]) -> Explanation:
     """The same inside an open transaction."""
-    key = (day, period, farm)
-    source = session.rows(sql("values/explain_source", **layout.parts), *key)
-    stored = session.rows(sql("values/explain_stored", **layout.parts), *key)
+    day, period, farm = key
+    fleet = tables.session.settings.fleet
+    source = tables.rows("values/explain_source", *key)
+    stored = tables.rows("values/explain_stored", *key)
     terms = reference.terms([day])
-    keys = read_keys(session, layout, scope([day], [period]))
-    priced = calculations(keys.lazy(), reference.miners.lazy(), terms.lazy(), settings.fleet)
+    keys = tables.keys(Scope.of([day], [period]))
+    priced = calculations(keys.lazy(), reference.miners.lazy(), terms.lazy(), fleet)
     rows = priced.filter(pl.col("farm_id") == farm).sort("miner_model").collect().to_dicts()
-    nearest = [] if rows else session.rows(sql("values/nearest_keys", **layout.parts), *key)
+    nearest = [] if rows else tables.rows("values/nearest_keys", *key)
     term = terms.to_dicts()[0]
     return Explanation(
         *key,
-        fleet=str(settings.fleet),
+        fleet=str(fleet),
         source_rows=tuple((row["volume_mwh"], row["priced"]) for row in source),
         energy_mwh=rows[0]["energy_mwh"] if rows else None,
         difficulty=term["difficulty"],

@@ -1,24 +1,27 @@
-"""Which repairs a run makes, and how many stored rows it may change."""
+"""Which repairs a run makes, and when two values agree for it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from recon.core.settings import ChangeLimit
 from recon.values.tolerance import Tolerance
 
 
 @dataclass(frozen=True)
-class Mending:
-    """What is repaired, when values agree, and how many stored rows may be replaced or removed."""
+class RepairPolicy:
+    """What is repaired (some of missing, stale, duplicate, orphan), and within which tolerance values agree."""
 
     repairs: frozenset[str] = frozenset({"missing"})
     tolerance: Tolerance = field(default_factory=Tolerance)
-    limit: ChangeLimit = field(default_factory=ChangeLimit)
+
+    @property
+    def fills(self) -> bool:
+        """Whether missing rows are written."""
+        return "missing" in self.repairs
 
     @property
     def changes_rows(self) -> bool:
-        """Whether it may touch rows that are there."""
+        """Whether rows that are stored may be replaced or removed."""
         return bool(self.repairs - {"missing"})
 
     @property

@@ -14,10 +14,9 @@ from recon.core.settings import Settings
 from recon.core.version import __version__
 from recon.postgres import ledger
 from recon.postgres.inspect import inspect
-from recon.postgres.layout import Layout
-from recon.postgres.session import Session, connect
+from recon.postgres.session import connect
 from recon.postgres.sql import sql
-from recon.postgres.tables import lock
+from recon.postgres.tables import Tables
 from recon.values.restoring import fitting, put_back
 
 COMMAND = "quarantine restore"
@@ -92,7 +91,8 @@ def restore(
         if ledger.find(session, of_run)["command"] == COMMAND:
             raise UsageError(f"run {of_run} is a restore itself", "repair again with 'recon fix --repair ...'")
         layout = inspect(session, settings, writing=not dry_run, removing=not dry_run, updating=not dry_run)
-        notes = fitting(session, layout, of_run)
+        tables = Tables(session, layout)
+        notes = fitting(tables, of_run)
         found = session.rows(sql("values/quarantine_dates", day=sql("values/quarantine_day")), of_run)
         planned = [PlannedDate(row["settlement_date"], row["rows"], row["rows"]) for row in found]
         if dry_run or not planned:
@@ -101,24 +101,24 @@ def restore(
         ledger.ensure(session)
         ends = (planned[0].day, planned[-1].day)
         ledger.store_plan(session, run_id, COMMAND, __version__, ends, {"of_run": of_run}, planned)
-        results = [_restore_date(session, layout, of_run, run_id, date) for date in planned]
+        results = [_restore_date(tables, of_run, run_id, it) for it in planned]
         ledger.finish(session, run_id)
     return RestoreReport(run_id, of_run, tuple(results), dry_run, notes)
 
 
-def _restore_date(session: Session, layout: Layout, of_run: str, run_id: str, planned: PlannedDate) -> DateResult:
+def _restore_date(tables: Tables, of_run: str, run_id: str, planned: PlannedDate) -> DateResult:
     day, rows = planned.day, planned.expected
     started = time.monotonic()
     try:
-        with session.transaction():
-            lock(session, layout, [day])
-            back, taken = put_back(session, layout, of_run, run_id, day)
+        with tables.session.transaction():
+            tables.lock([day])
+            back, taken = put_back(tables, of_run, run_id, day)
             seconds = time.monotonic() - started
             done = DateResult(day, "done", rows, back, removed=taken, attempts=1, seconds=seconds)
-            (result,) = ledger.record(session, run_id, [done])
+            (result,) = ledger.record(tables.session, run_id, [done])
             return result
     except PermissionDenied:
         raise
     except DatabaseError as error:
         failed = DateResult(day, "failed", rows, attempts=1, error=str(error))
-        return ledger.note_failures(session, run_id, [failed])[0]
+        return ledger.note_failures(tables.session, run_id, [failed])[0]

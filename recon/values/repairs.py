@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import polars as pl
 
 from recon.core.price import calculations
 from recon.core.schema import BTC, CALC_KEY, CALC_KEY_SCHEMA, FrameSchema
-from recon.core.settings import Settings
-from recon.postgres.layout import Layout
-from recon.postgres.session import Session
-from recon.reference.reference import Reference
+from recon.postgres.tables import Tables
 from recon.values.changes import Changes
-from recon.values.policy import Mending
-from recon.values.verdicts import doomed
+from recon.values.judging import Judge
+from recon.values.verdicts import to_change
 
 DONE: FrameSchema = {
     "row_id": pl.String,
@@ -27,39 +22,21 @@ DONE: FrameSchema = {
 """One row per stored row that a repair replaced or removed (`action`), with the values that replaced ones have now."""
 
 
-class Repairing(Protocol):
-    """What a job (`load.Job`) says of its repairs."""
+def apply(
+    tables: Tables, run_id: str, judge: Judge, repairs: frozenset[str], keys: pl.DataFrame, judged: pl.DataFrame
+) -> pl.DataFrame:
+    """Replaces the values of wrong rows in place and removes surplus rows, each kept whole before; returns DONE.
 
-    @property
-    def run_id(self) -> str:
-        """Under which rows are kept."""
-
-    @property
-    def settings(self) -> Settings:
-        """With the fleet by which rows are priced."""
-
-    @property
-    def reference(self) -> Reference:
-        """By which rows are priced."""
-
-    @property
-    def mending(self) -> Mending:
-        """What is repaired."""
-
-
-def apply(session: Session, layout: Layout, job: Repairing, judged: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
-    """Replaces the values of wrong rows in place and removes surplus rows, each kept whole before; DONE comes back.
-
-    To be called inside the chunk's transaction. judged: what `judge` says of whole dates; keys: their ENERGY. A row
-    that is no longer as it was read stops the chunk, and so does a table that keeps a row as it was.
+    To be called inside the chunk's transaction. judged: the verdicts on all rows of some whole dates; keys: their
+    ENERGY. A row that is no longer as it was read stops the chunk, and so does a table that keeps a row as it was.
     """
-    found = doomed(judged.lazy(), job.mending.repairs).collect()
-    if found.is_empty():
+    rows = to_change(judged.lazy(), repairs).collect()
+    if rows.is_empty():
         return pl.DataFrame(schema=DONE)
-    done = _with_values(found, keys, job)
+    done = _with_values(rows, keys, judge)
     texts = done.with_columns(pl.col("bitcoin_mined", "difficulty").cast(pl.String))
     rewritten, removed = (texts.filter(pl.col("action") == action) for action in ("replace", "remove"))
-    changes = Changes.begin(session, layout, job.run_id)
+    changes = Changes.begin(tables, run_id)
     changes.keep(texts)
     if not removed.is_empty():
         changes.remove(removed)
@@ -74,11 +51,11 @@ def replaced(done: pl.DataFrame) -> pl.DataFrame:
     return rows.agg(new=pl.len().cast(pl.Int64), btc=pl.col("bitcoin_mined").sum())
 
 
-def _with_values(found: pl.DataFrame, keys: pl.DataFrame, job: Repairing) -> pl.DataFrame:
-    """DONE for the rows of audit.doomed: those to be replaced with the exact values that they should have."""
-    terms = job.reference.terms(keys.get_column("settlement_date").unique().to_list())
-    wanted = calculations(keys.lazy(), job.reference.miners.lazy(), terms.lazy(), job.settings.fleet)
-    due = found.lazy().join(wanted.select(*CALC_KEY, "bitcoin_mined", "difficulty"), on=CALC_KEY, how="left")
+def _with_values(rows: pl.DataFrame, keys: pl.DataFrame, judge: Judge) -> pl.DataFrame:
+    """DONE for the rows to change: those to be replaced with the exact values that they should have."""
+    rates = judge.reference.terms(keys.get_column("settlement_date").unique().to_list())
+    wanted = calculations(keys.lazy(), judge.reference.miners.lazy(), rates.lazy(), judge.fleet)
+    due = rows.lazy().join(wanted.select(*CALC_KEY, "bitcoin_mined", "difficulty"), on=CALC_KEY, how="left")
     asked = pl.when(pl.col("action") == "replace")
     values = (asked.then(pl.col(name)).alias(name) for name in ("bitcoin_mined", "difficulty"))
     return due.with_columns(*values).select(DONE.keys()).cast(pl.Schema(DONE)).sort("row_id").collect()

@@ -12,10 +12,10 @@ import polars as pl
 from recon.core.errors import DatabaseError, SchemaError, UsageError
 from recon.core.names import TableName
 from recon.postgres.inspect import VALUES
-from recon.postgres.layout import Layout
 from recon.postgres.session import Session
 from recon.postgres.sql import sql
-from recon.postgres.whole_rows import WholeTable, look, places
+from recon.postgres.tables import Tables
+from recon.postgres.whole_rows import WholeTable, places, whole_table
 from recon.values.changes import SEE_TRIGGERS, Changes
 
 KEPT = {
@@ -32,12 +32,12 @@ or removed by a version that did both by removing). columns: of which it was, as
 LOOK = "look at them with 'recon explain', and at the old ones with 'recon quarantine list'"
 
 
-def fitting(session: Session, layout: Layout, of_run: str) -> tuple[str, ...]:
+def fitting(tables: Tables, of_run: str) -> tuple[str, ...]:
     """What is not quite as it was, a line each, where a run's rows are of this table and can come back equal.
 
     UsageError or SchemaError where they are not or cannot.
     """
-    table = look(session, layout)
+    session, table = tables.session, whole_table(tables)
     notes: dict[str, None] = {}
     for shape in session.rows(sql("values/quarantine_shapes"), of_run):
         notes |= dict.fromkeys(_same_table(session, table, of_run, shape))
@@ -90,12 +90,12 @@ def _same_columns(table: WholeTable, shape: dict[str, Any]) -> list[str]:
     return [f"{table.relation}.{name} was added since: rows that were removed get its default" for name in added]
 
 
-def put_back(session: Session, layout: Layout, of_run: str, run_id: str, day: date) -> tuple[int, int]:
+def put_back(tables: Tables, of_run: str, run_id: str, day: date) -> tuple[int, int]:
     """Puts the rows of a date back, inside the caller's transaction: how many, and how many were taken out for it.
 
     DatabaseError where one of them would not be as it was, or where what the run left was changed since.
     """
-    changes = Changes.begin(session, layout, run_id)
+    changes = Changes.begin(tables, run_id)
     kept = _kept(changes, of_run, day)
     replaced = kept.filter(pl.col("action") == "replace")
     changed = replaced.get_column("row_id").null_count()
@@ -110,12 +110,12 @@ def put_back(session: Session, layout: Layout, of_run: str, run_id: str, day: da
         now += changes.insert(part.get_column("kept").to_list(), json.loads(part.item(0, "columns")))
     ids = [*replaced.get_column("id"), *others.get_column("id")]
     _compare(changes, ids, now)
-    session.execute(sql("values/quarantine_mark"), run_id, ids)
+    tables.session.execute(sql("values/quarantine_mark"), run_id, ids)
     return len(ids), taken
 
 
 def _kept(changes: Changes, of_run: str, day: date) -> pl.DataFrame:
-    layout, parts = changes.layout, changes.parts
+    layout, parts = changes.tables.layout, changes.parts
     names = [dict(layout.calculations.columns)[name] for name in VALUES]
     statement = sql("values/quarantine_kept", **parts, day=sql("values/quarantine_day"))
     found = changes.session.rows(statement, of_run, day, layout.calculations_oid, *names)
@@ -124,7 +124,7 @@ def _kept(changes: Changes, of_run: str, day: date) -> pl.DataFrame:
 
 def _take_out_old(changes: Changes, of_run: str, day: date) -> int:
     """Removes what a run of an older version put in place of the rows that it removed; that is kept in its turn."""
-    layout, session = changes.layout, changes.session
+    layout, session = changes.tables.layout, changes.tables.session
     values = {name: layout.stored_columns[name].exact(f"t.{layout.calculations.column(name)}") for name in VALUES}
     statement = sql(
         "values/quarantine_written", **changes.parts, btc=values["bitcoin_mined"], exact_difficulty=values["difficulty"]
@@ -141,7 +141,7 @@ def _take_out_old(changes: Changes, of_run: str, day: date) -> int:
 
 
 def _compare(changes: Changes, ids: list[int], now: Sequence[str]) -> None:
-    own = [dict(changes.layout.calculations.columns)[name] for name in VALUES]
+    own = [dict(changes.tables.layout.calculations.columns)[name] for name in VALUES]
     found = changes.session.rows(sql("values/quarantine_differs", **changes.parts), ids, list(now), places(now), own)
     for row in found:
         where = f"{changes.table.relation}.{row['name']}"

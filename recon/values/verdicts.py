@@ -182,7 +182,7 @@ def _can_be_judged() -> pl.Expr:
     return ~pl.col("verdict").is_in([*SURPLUS, "blocked"])
 
 
-def doomed(judged: pl.LazyFrame, repairs: frozenset[str]) -> pl.LazyFrame:
+def to_change(judged: pl.LazyFrame, repairs: frozenset[str]) -> pl.LazyFrame:
     """The stored rows that these repairs remove or replace, each with its verdict as the reason.
 
     `stale` replaces the values of every row of a pair none of which agrees, `duplicate` removes the surplus rows of a

@@ -153,7 +153,7 @@ class TestTransactions:
 
 class TestStopping:
     def test_another_thread_can_cancel_what_a_session_does(self, session: driver.Session) -> None:
-        canceller = threading.Timer(0.3, session.cancel)
+        canceller = threading.Timer(0.3, session.connection.cancel)
         canceller.start()
         started = time.monotonic()
         with pytest.raises(DatabaseError) as caught:
@@ -276,13 +276,13 @@ class TestTheSearchPath:
         with connect(database.settings) as session:
             with session.transaction(), session.as_user():
                 pass
-            session._send_text(f"create temporary table seen as {query}")
+            session.connection.send_text(f"create temporary table seen as {query}")
             assert session.rows("select count(*) as n from pg_temp.seen") == [{"n": 0}]
 
     def test_of_a_statement_alone_is_reset_after_it(self, database: Database) -> None:
         with connect(database.settings) as session:
             session.alone("create index concurrently on public.curtailment_records (farm_id)", 5)
-            session._send_text(
+            session.connection.send_text(
                 "create temporary table seen as select setting from pg_settings where source = 'session'"
             )
             assert session.rows("select count(*) as n from pg_temp.seen") == [{"n": 0}]

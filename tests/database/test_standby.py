@@ -74,8 +74,8 @@ def test_one_that_leaves_during_a_commit_is_named_by_who_waits(own_server: Serve
         let(database, "away")
         waiting = threading.Thread(target=_write, args=(session,), daemon=True)
         waiting.start()
-        wait_until(lambda: session.silence() is not None, 20, "silence")
-        error = session.silence()
+        wait_until(lambda: session.connection.silence() is not None, 20, "silence")
+        error = session.connection.silence()
         assert error is not None
         assert error.code == "standby"
         assert "synchronous standby, which is away" in error.message

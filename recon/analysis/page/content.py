@@ -14,14 +14,14 @@ import polars as pl
 from recon.analysis import analyze, calendar
 from recon.analysis.analyze import Analysis
 from recon.core.errors import LedgerError, PermissionDenied
-from recon.core.settings import Settings
 from recon.core.version import __version__
 from recon.core.window import Window
-from recon.postgres import inspect, ledger, tables
+from recon.postgres import inspect, ledger
 from recon.postgres.session import Session, connect
+from recon.postgres.tables import Tables
+from recon.reconcile.request import Job
 from recon.reconcile.value_check import ValueCheck
 from recon.reconcile.watcher import Compared, unwatched
-from recon.reference.reference import Reference
 
 SHOWN_RUNS = 50
 RUN_FIELDS = ("run_id", "command", "status", "dates", "dates_done", "inserted", "started_at", "finished_at")
@@ -62,22 +62,20 @@ class Page:
 
 
 def gather(
-    settings: Settings,
-    reference: Reference,
+    job: Job,
     window: Window,
     *,
-    name: str,
     made_at: datetime,
     check: ValueCheck | None = None,
     compared: Compared = unwatched,
     program: str = "recon",
 ) -> Page:
     """The page's content; read-only. The analysis is as of one moment, sums and runs as of the next."""
-    found = analyze.analyze(settings, reference, window, name=name, check=check, compared=compared, program=program)
-    with connect(settings, name) as session:
-        layout = inspect.inspect(session, settings)
+    found = analyze.analyze(job, window, check=check, compared=compared, program=program)
+    with connect(job.settings, job.name) as session:
+        layout = inspect.inspect(session, job.settings)
         with session.transaction(read_only=True, snapshot=True):
-            btc = tables.aggregate(session, layout, window, "analysis/stored_btc")
+            btc = Tables(session, layout).aggregate(window, "analysis/stored_btc")
         runs, note = _runs(session)
     return Page(found, tuple(btc_by_month(btc)), tuple(runs), note, made_at)
 

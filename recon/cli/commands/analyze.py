@@ -44,10 +44,8 @@ def analyze(
     with progress.comparing(call) as compared:
         check = compare.check(call, compared)
         found = analysis_analyze.analyze(
-            call.settings,
-            call.reference,
+            call.job,
             window,
-            name=call.name,
             deep=deep,
             max_farm_mw=max_farm_mw,
             check=check,

@@ -67,22 +67,19 @@ def daily(
     from recon.cli.show import runs as show_runs
     from recon.cli.show.consent import consent
     from recon.reconcile import daily as story
+    from recon.reconcile.request import FixRequest
     from recon.reconcile.watcher import unwatched
-    from recon.values.policy import Mending
+    from recon.values.policy import RepairPolicy
     from recon.values.tolerance import Tolerance
 
     with Night(call, story.window(day, days), metrics_file, ping_url, webhook) as night:
         with progress.Progress(call) as watcher:
+            policy = RepairPolicy(repairs, Tolerance(atol, rtol))
             night.found = story.daily(
-                call.settings,
-                call.reference,
-                day,
-                days,
-                run_id=call.run_id,
+                call.job,
+                FixRequest(story.window(day, days), policy, limit, deep=force),
                 watcher=watcher,
-                force=force,
                 check=ValueOptions(values, atol, rtol).check(call, unwatched),
-                mending=Mending(repairs, Tolerance(atol, rtol), limit),
                 confirm=consent(call, yes),
                 engine=call.engine,
                 begun=night.begin,

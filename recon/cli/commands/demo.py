@@ -62,7 +62,7 @@ def demo(
     call.say("   the sample was loaded" if loaded else "   the sample is there from last time ('--reset' starts over)")
     call.say("\n2. how far the tables agree (recon -d embedded status)")
     with progress.comparing(here) as compared:
-        before = survey.status(here.settings, here.reference, Window(), name=here.name, compared=compared)
+        before = survey.status(here.job, Window(), comparison=survey.KeyComparison(compared=compared))
     status.status(here, before)
     status.worst_dates(here, before)
     call.say("\n3. find, price, load, verify, record (recon -d embedded fix)")
@@ -79,21 +79,12 @@ def demo(
 def _fix(call: Call, run_id: str, repairs: str) -> FixReport:
     """A run that repairs something, and what it did."""
     from recon.cli.show import progress, runs
-    from recon.core.window import Window
     from recon.reconcile import fix
-    from recon.reconcile.request import Pace
-    from recon.values.policy import Mending
+    from recon.reconcile.request import FixRequest, Job
+    from recon.values.policy import RepairPolicy
 
     with progress.Progress(call) as watcher:
-        report = fix.fix(
-            call.settings,
-            call.reference,
-            Window(),
-            Pace(),
-            command="demo",
-            run_id=run_id,
-            watcher=watcher,
-            mending=Mending(parse_repairs(repairs)),
-        )
+        job = Job(run_id, "demo", call.settings, call.reference)
+        report = fix.fix(job, FixRequest(policy=RepairPolicy(parse_repairs(repairs))), watcher=watcher)
     runs.fix(call, report)
     return report

@@ -54,6 +54,6 @@ def export(
 
     with progress.comparing(call) as compared:
         check = ValueCheck(Tolerance(atol, rtol), 1, compared)
-        report = story.export(call.settings, call.reference, window, out, form, check, name=call.name)
+        report = story.export(call.job, window, out, form, check)
     exported.tell_export(call, report)
     return report.exit_code

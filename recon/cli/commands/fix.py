@@ -66,24 +66,22 @@ class _Fix:
         from recon.cli.show import runs as show_runs
         from recon.cli.show.consent import consent
         from recon.reconcile import fix as reconcile_fix
-        from recon.reconcile.request import Pace
-        from recon.values.policy import Mending
+        from recon.reconcile.request import FixRequest
+        from recon.values.policy import RepairPolicy
         from recon.values.tolerance import Tolerance
 
         with progress.Progress(call) as watcher:
-            report = reconcile_fix.fix(
-                call.settings,
-                call.reference,
+            request = FixRequest(
                 window,
-                Pace(self.batch_size, workers, self.order),
-                command=call.command,
-                run_id=call.run_id,
-                watcher=watcher,
+                RepairPolicy(repairs, Tolerance(self.atol, self.rtol)),
+                limit,
+                self.batch_size,
+                workers,
+                self.order,
                 dry_run=self.dry_run,
-                mending=Mending(repairs, Tolerance(self.atol, self.rtol), limit),
-                confirm=consent(call, self.yes),
-                engine=call.engine,
             )
+            confirm = consent(call, self.yes)
+            report = reconcile_fix.fix(call.job, request, watcher=watcher, engine=call.engine, confirm=confirm)
         show_runs.fix(call, report)
         if report.changes is not None and not limit.allows(report.changes.height, report.after.stored):
             call.say(f"more than --max-changes {limit}: to do it, give --max-changes {report.changes.height}, too")

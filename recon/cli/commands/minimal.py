@@ -13,8 +13,8 @@ from recon.cli.options import Day, Farm, Period
 from recon.core.window import check_period, parse_date
 
 if TYPE_CHECKING:
-    from recon.reconcile.minimal import Minimal
     from recon.reconcile.report import FixReport
+    from recon.reconcile.watcher import Watcher
 
 
 Pause = Annotated[float, typer.Option("--pause", min=0, max=3600, help="Seconds of rest between transactions.")]
@@ -36,20 +36,11 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(group, name="minimal")
 
 
-def _run(call: Call, keys: int, pause_s: float, work: Callable[[Minimal], FixReport]) -> int:
+def _run(call: Call, work: Callable[[Watcher], FixReport]) -> int:
     from recon.cli.show import progress, runs
-    from recon.reconcile.minimal import Care, Minimal
 
     with progress.Progress(call) as watcher:
-        run = Minimal(
-            call.settings,
-            call.reference,
-            Care(keys, pause_s),
-            command=call.command,
-            run_id=call.run_id,
-            watcher=watcher,
-        )
-        report = work(run)
+        report = work(watcher)
     runs.fix(call, report)
     return report.exit_code
 
@@ -67,7 +58,9 @@ def sequence(call: Call, day: Day, keys: KeysPerTransaction, pause: Pause = 0.0)
         recon minimal sequence 2023-12-25 50
     """
     parsed = parse_date(day)
-    return _run(call, keys, pause, lambda run: run.one_date(parsed))
+    from recon.reconcile import minimal
+
+    return _run(call, lambda watcher: minimal.fill_date(call.job, parsed, minimal.Throttle(keys, pause), watcher))
 
 
 @with_common()
@@ -83,7 +76,9 @@ def critical_date(call: Call, day: Day, pause: Pause = 0.0) -> int:
         recon minimal critical-date 2023-12-25
     """
     parsed = parse_date(day)
-    return _run(call, 1, pause, lambda run: run.one_date(parsed))
+    from recon.reconcile import minimal
+
+    return _run(call, lambda watcher: minimal.fill_date(call.job, parsed, minimal.Throttle(1, pause), watcher))
 
 
 @with_common()
@@ -99,7 +94,9 @@ def most_critical(call: Call, pause: Pause = 0.0) -> int:
     Examples:
         recon minimal most-critical --pause 0.1
     """
-    return _run(call, 1, pause, lambda run: run.most_critical())
+    from recon.reconcile import minimal
+
+    return _run(call, lambda watcher: minimal.fill_worst_date(call.job, minimal.Throttle(1, pause), watcher))
 
 
 @with_common()
@@ -114,4 +111,6 @@ def spot_fix(call: Call, day: Day, period: Period, farm: Farm) -> int:
     """
     parsed = parse_date(day)
     check_period(parsed, period)
-    return _run(call, 1, 0.0, lambda run: run.spot(parsed, period, farm))
+    from recon.reconcile import minimal
+
+    return _run(call, lambda watcher: minimal.fill_key(call.job, (parsed, period, farm), watcher))

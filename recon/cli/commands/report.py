@@ -56,10 +56,8 @@ def report(
         check = compare.check(call, compared)
         made_at = datetime.now(UTC)
         found = content.gather(
-            call.settings,
-            call.reference,
+            call.job,
             window,
-            name=call.name,
             made_at=made_at,
             check=check,
             compared=compared,

@@ -55,8 +55,6 @@ def status(
         if from_export and check:
             found: Status = export_check.status(from_export, call.settings, call.reference, window, check)
         else:
-            found = survey.status(
-                call.settings, call.reference, window, name=call.name, deep=deep, check=check, compared=compared
-            )
+            found = survey.status(call.job, window, comparison=survey.KeyComparison(deep, compared), check=check)
     show_status.status(call, found)
     return found.exit_code
