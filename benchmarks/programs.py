@@ -41,18 +41,17 @@ def engine(case: str, url: str) -> dict[str, Any]:
     from recon.core.settings import Settings
     from recon.core.window import Window
     from recon.reconcile import fix, survey, value_check
-    from recon.reconcile.request import Pace
+    from recon.reconcile.request import FixRequest, Job
     from recon.reconcile.watcher import Watcher
     from recon.reference import reference
 
-    settings, terms = Settings(database_url=url), reference.load(None, None, None, Path())
+    job = Job("engine", "fix", Settings(database_url=url), reference.load(None, None, None, Path()))
     checks = {"status": None, "values": value_check.ValueCheck()}
 
     def once(window: Window) -> Any:
         if case in checks:
-            return survey.status(settings, terms, window, name="engine", check=checks[case])
-        watcher = Watcher()
-        return fix.fix(settings, terms, window, Pace(), command="fix", run_id="engine", watcher=watcher)
+            return survey.status(job, window, check=checks[case])
+        return fix.fix(job, FixRequest(window), watcher=Watcher())
 
     once(Window(date(2000, 1, 1), date(2000, 6, 1)))
     started = time.perf_counter()

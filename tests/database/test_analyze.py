@@ -16,6 +16,7 @@ from recon.core.errors import ExitCode
 from recon.core.names import CALCULATION_COLUMNS, CURTAILMENT_COLUMNS, Table
 from recon.core.settings import Settings, Timeouts
 from recon.core.window import Window
+from recon.reconcile.request import Job
 from recon.reference.reference import load as load_reference
 from recon.sample import load
 from tests.databases import Database, new_database
@@ -218,7 +219,7 @@ def sow_in_source(database: Database, *planted: Planted) -> None:
 
 
 def look(database: Database, window: Window | None = None, **options: float) -> Analysis:
-    return analyze(database.settings, REFERENCE, window or Window(), name="test", **options)  # type: ignore[arg-type]
+    return analyze(Job("1", "test", database.settings, REFERENCE), window or Window(), **options)  # type: ignore[arg-type]
 
 
 def counts(found: Analysis) -> dict[str, int]:
@@ -318,7 +319,7 @@ def test_the_sample_raises_no_false_alarm_about_its_source(database: Database) -
 def test_all_keys_compared_or_only_disputed_dates_is_the_same(clean: Database) -> None:
     for planted in IN_CALCULATIONS.values():
         sow(clean, planted)
-    deep = analyze(clean.settings, REFERENCE, Window(), name="test", deep=True)
+    deep = analyze(Job("1", "test", clean.settings, REFERENCE), Window(), deep=True)
     assert deep.findings == look(clean).findings
 
 
@@ -349,7 +350,7 @@ def test_other_names_and_types_make_no_difference(clean: Database, volume: str) 
     names = ["impossible periods", "rows without volume", "a date nine times over", "a copy script in a loop"]
     planted = [IN_SOURCE[name] for name in (*names, "keys of no volume", "some positive volumes", "half a date")]
     sow_in_source(clean, *planted)
-    found = analyze(other_layout(clean, volume), REFERENCE, Window(), name="test")
+    found = analyze(Job("1", "test", other_layout(clean, volume), REFERENCE), Window())
     wanted: Counter[str] = Counter(no_unique_index=1)
     for one in planted:
         wanted.update(one.counts)
@@ -374,7 +375,7 @@ def test_a_window_that_takes_too_long_is_cut_and_the_findings_are_the_same(clean
     sow_in_source(clean, IN_SOURCE["a farm that is gone"], IN_SOURCE["some positive volumes"])
     settings = slow_prices(clean, per_row=0.004)
     patient = look(clean)
-    hasty = analyze(replace(settings, timeouts=Timeouts(statement_s=0.3)), REFERENCE, Window(), name="test")
+    hasty = analyze(Job("1", "test", replace(settings, timeouts=Timeouts(statement_s=0.3)), REFERENCE), Window())
     assert set(counts(patient)) == {"vanished_farms", "positive_volumes", "mixed_signs"}
     assert hasty.findings == patient.findings
 
@@ -386,7 +387,7 @@ def test_a_source_that_cannot_be_looked_at_is_a_finding_and_not_a_failure(clean:
     )
     sow(clean, IN_CALCULATIONS["two dates without any"])
     settings = replace(clean.settings, curtailment=Table.parse("broken", CURTAILMENT_COLUMNS, ""))
-    found = analyze(settings, REFERENCE, Window(), name="test")
+    found = analyze(Job("1", "test", settings, REFERENCE), Window())
     assert counts(found) == {"empty_dates": 2, "source_not_checked": 1}
     assert "division by zero" in finding(found, "source_not_checked").example
 

@@ -27,6 +27,7 @@ from recon.export import check as export_check
 from recon.export import files as export_files
 from recon.export import write as export
 from recon.export.write import ExportReport
+from recon.reconcile.request import Job
 from recon.reconcile.status import Status
 from recon.reconcile.value_check import ValueCheck
 from recon.reference import reference
@@ -62,7 +63,7 @@ def exported(reconciled: Database, tmp_path: Path) -> Path:
 def exports(
     database: Database, out: Path, window: Window | None = None, form: ExportFormat = ExportFormat.PARQUET
 ) -> ExportReport:
-    return write.export(database.settings, REFERENCE, window or Window(), out, form, ValueCheck(), name="recon/test")
+    return write.export(Job("1", "test", database.settings, REFERENCE), window or Window(), out, form, ValueCheck())
 
 
 def checked(out: Path, window: Window | None = None) -> Status:

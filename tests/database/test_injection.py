@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from recon.core.names import CALCULATION_COLUMNS, CURTAILMENT_COLUMNS, Table, TableName
 from recon.core.window import Window
 from recon.reconcile import fix, proof, survey
-from recon.reconcile.request import Pace
+from recon.reconcile.request import FixRequest, Job
 from recon.reconcile.value_check import ValueCheck
 from recon.reconcile.watcher import Watcher
 from recon.reference.reference import load
@@ -84,11 +84,10 @@ def test_tables_and_columns_may_be_called_anything(database: Database, names: li
     there = f"{sql_name(schema)}.{sql_name(source.name)}"
     database.execute(f"insert into {there} values ('{DAY}', 1, {sql_text(farm)}, -5), ('{DAY}', 2, 'T_A-1', -7)")
     chosen = replace(database.settings, curtailment=curtailment, calculations=calculations)
-    report = fix.fix(
-        chosen, REFERENCE, Window(), Pace(), command="fix", run_id=f"{abs(hash(tuple(names))):x}", watcher=Watcher()
-    )
+    job = Job(f"{abs(hash(tuple(names))):x}", "fix", chosen, REFERENCE)
+    report = fix.fix(job, FixRequest(), watcher=Watcher())
     assert (report.inserted, report.after.reconciled) == (6, True)
-    found = survey.status(chosen, REFERENCE, Window(), name="recon/status", deep=True, check=ValueCheck())
+    found = survey.status(job, Window(), comparison=survey.KeyComparison(deep=True), check=ValueCheck())
     assert found.reconciled and found.values is not None and found.values.wrong == 0
     assert explanation.explain(chosen, REFERENCE, DAY, 1, farm, name="recon/explain").exit_code == 0
     assert proof.prove(chosen, Window(), name="recon/verify").dates[0].rows == 6

@@ -20,14 +20,14 @@ from recon.export import write as export
 from recon.export.check import status
 from recon.export.files import part_name, read_part
 from recon.postgres.inspect import inspect
-from recon.postgres.scope import scope
+from recon.postgres.scope import Scope
 from recon.postgres.session import connect
-from recon.postgres.tables import read_done, read_keys, rows_per_period
+from recon.postgres.tables import Tables
 from recon.reconcile import fix, survey, value_check, watcher
 from recon.reconcile import value_check as values
-from recon.reconcile.request import Pace
+from recon.reconcile.request import FixRequest, Job
 from recon.reference import reference
-from recon.values.policy import Mending
+from recon.values.policy import RepairPolicy
 from tests import oracle
 from tests.builders import DAY, MODELS, fill, source_rows
 from tests.databases import Database
@@ -61,15 +61,15 @@ def test_every_row_is_in_exactly_one_group_of_periods_whatever_its_period(databa
     with_odd_periods(database)
     with connect(database.settings) as session:
         layout = inspect(session, database.settings)
-        found = rows_per_period(session, layout, DAY)
+        found = Tables(session, layout).rows_per_period(DAY)
         periods = [period for period, _, _ in found]
         assert periods == [None, -2147483648, -3, 0, 1, 2, 3, 4, 5, 47, 51, 2147483647]
         assert [rows for _, *rows in found] == [[6, 6], *([2, 2] for _ in periods[1:])]
         for most in (1, 3, 5, 1000):
             groups = list(period_groups([(period, stored) for period, _, stored in found], most))
-            for read in (read_done, read_keys):
-                whole = Counter(read(session, layout, scope([DAY])).iter_rows())
-                apart = [Counter(read(session, layout, scope([DAY], group)).iter_rows()) for group in groups]
+            for read in (Tables.done, Tables.keys):
+                whole = Counter(read(Tables(session, layout), Scope.of([DAY])).iter_rows())
+                apart = [Counter(read(Tables(session, layout), Scope.of([DAY], group)).iter_rows()) for group in groups]
                 assert sum(apart, Counter()) == whole
                 assert whole.total() > 0
 
@@ -116,18 +116,10 @@ def by_few_rows(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
 def said(database: Database) -> dict[str, Any]:
     """What analyze --values says, and which rows repairs would take out."""
     check = value_check.ValueCheck()
-    found = analyze.analyze(database.settings, REFERENCE, Window(), name="recon/test", deep=True, check=check)
-    changes = fix.fix(
-        database.settings,
-        REFERENCE,
-        Window(),
-        Pace(),
-        command="fix",
-        run_id="test",
-        watcher=watcher.Watcher(),
-        dry_run=True,
-        mending=Mending(frozenset({"missing", "stale", "duplicate", "orphan"})),
-    ).changes
+    job = Job("test", "fix", database.settings, REFERENCE)
+    found = analyze.analyze(job, Window(), deep=True, check=check)
+    policy = RepairPolicy(frozenset({"missing", "stale", "duplicate", "orphan"}))
+    changes = fix.fix(job, FixRequest(policy=policy, dry_run=True), watcher=watcher.Watcher()).changes
     assert changes is not None
     return {**found.to_dict(), "changes": sorted(map(str, changes.rows()))}
 
@@ -155,7 +147,7 @@ def test_an_export_of_a_large_date_has_the_same_rows_in_the_same_order(
 
     def exported(name: str) -> tuple[list[tuple[Any, ...]], dict[str, Any], dict[str, Any]]:
         out, check = tmp_path / name, value_check.ValueCheck()
-        report = write.export(database.settings, REFERENCE, Window(), out, form, check, name="recon/test")
+        report = write.export(Job("1", "test", database.settings, REFERENCE), Window(), out, form, check)
         files = [out / part_name(month.month, form) for month in report.written]
         rows = [row for file in files for row in read_part(file, form, MODELS).collect().iter_rows()]
         checked = status(out, Settings(), REFERENCE, Window(), check).to_dict()

@@ -16,6 +16,7 @@ from recon.postgres import leases
 from recon.postgres.leases import Lease
 from recon.postgres.session import connect
 from recon.reconcile import daily, run, watcher
+from recon.reconcile.request import FixRequest, Job
 from recon.reference import reference
 from tests.builders import DAY, days, fill, source_rows
 from tests.databases import Database
@@ -84,7 +85,8 @@ def test_a_run_that_lost_it_stops_and_what_it_committed_stays(
     monkeypatch.setattr(run, "MAX_CHUNK_ROWS", 3)
     known = reference.load(None, None, None, Path("nowhere"))
     with pytest.raises(IncompleteError, match="another 'recon daily' has begun since") as caught:
-        daily.daily(database.settings, known, dates[-1], 60, run_id="slow", watcher=Thief(database))
+        job = Job("slow", "daily", database.settings, known)
+        daily.daily(job, FixRequest(daily.window(dates[-1], 60)), watcher=Thief(database))
     assert caught.value.code == "lease_lost"
     assert database.scalar("select status from recon.runs") == "failed"
     recorded = database.scalar("select sum(inserted)::int from recon.run_dates")

@@ -8,10 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from recon.core.window import Window
 from recon.reconcile import fix
 from recon.reconcile.report import FixReport
-from recon.reconcile.request import Pace
+from recon.reconcile.request import FixRequest, Job
 from recon.reconcile.watcher import Watcher
 from recon.reference.reference import load
 from tests import oracle
@@ -32,8 +31,8 @@ Run = Callable[..., Any]
 
 def run(database: Database, run_id: str, batch: int = 30) -> FixReport:
     """One whole run on connections of its own."""
-    pace = Pace(batch_dates=batch, workers=2)
-    return fix.fix(database.settings, REFERENCE, Window(), pace, command="fix", run_id=run_id, watcher=Watcher())
+    job = Job(run_id, "fix", database.settings, REFERENCE)
+    return fix.fix(job, FixRequest(batch_dates=batch, workers=2), watcher=Watcher())
 
 
 def close_gate(database: Database) -> None:

@@ -16,8 +16,9 @@ from recon.analysis import analyze
 from recon.core.window import Window
 from recon.postgres.inspect import inspect
 from recon.postgres.session import connect
-from recon.postgres.tables import middle as middle_of
+from recon.postgres.tables import Tables
 from recon.reconcile import survey
+from recon.reconcile.request import Job
 from recon.reference.reference import load
 from tests import oracle
 from tests.builders import DAY, MODELS, days, fill, source_rows
@@ -61,11 +62,11 @@ def agrees(database: Database) -> None:
     """Survey, --deep and analyze all say what the SQL statement says, of the whole and of a window."""
     counted = oracle.status(database)
     by_date = oracle.status_by_date(database)
-    name = "recon/test/1"
+    job = Job("1", "test", database.settings, REFERENCE)
     for deep in (False, True):
-        status = survey.status(database.settings, REFERENCE, Window(), name=name, deep=deep)
+        status = survey.status(job, Window(), comparison=survey.KeyComparison(deep))
         the_same(status.to_dict(), counted)
-    found = analyze.analyze(database.settings, REFERENCE, Window(), name=name).to_dict()
+    found = analyze.analyze(job, Window()).to_dict()
     the_same(found, counted)
     worst = {row["date"]: {key: row[key] for key in oracle.DATE_COUNTS[:5]} for row in found["worst_dates"]}
     assert worst == {
@@ -74,7 +75,7 @@ def agrees(database: Database) -> None:
         if counts["missing"] or counts["duplicate"] or counts["orphan"]
     }
     assert sum(month["missing"] for month in found["months"]) == counted["missing"]
-    window = survey.status(database.settings, REFERENCE, Window(DAYS[1], DAYS[2]), name=name)
+    window = survey.status(job, Window(DAYS[1], DAYS[2]))
     the_same(window.to_dict(), oracle.status(database, str(DAYS[1]), str(DAYS[2])))
 
 
@@ -129,7 +130,7 @@ def test_a_wide_window_is_surveyed_in_halves_of_as_many_rows(database: Database)
         layout = inspect(session, database.settings)
 
         def share(first: date | None, last: date | None) -> float:
-            middle = middle_of(session, layout, Window(first, last))
+            middle = Tables(session, layout).middle(Window(first, last))
             within = [day for day, *_ in rows if (first or day) <= day <= (last or day)]
             return sum(day <= middle for day in within) / len(within)
 
@@ -137,7 +138,7 @@ def test_a_wide_window_is_surveyed_in_halves_of_as_many_rows(database: Database)
         database.execute("analyze curtailment_records")
         assert 0.4 < share(None, None) < 0.6
         assert 0.4 < share(early[100], late[50]) < 0.6
-        assert middle_of(session, layout, Window(late[-1] + timedelta(days=1), None)) is None
+        assert Tables(session, layout).middle(Window(late[-1] + timedelta(days=1), None)) is None
     agrees(database)
 
 

@@ -9,9 +9,10 @@ import pytest
 
 from recon.core.errors import DatabaseError
 from recon.core.window import Window
-from recon.postgres.tables import read_keys
+from recon.postgres.scope import Scope
+from recon.postgres.tables import Tables
 from recon.reconcile import survey, value_check
-from recon.reconcile import value_check as values
+from recon.reconcile.request import Job
 from recon.reference import reference
 from tests import oracle
 from tests.builders import DAY, days, fill, source_rows
@@ -40,7 +41,7 @@ def check(tables: Database) -> dict[str, Any]:
         told.append(more)
 
     asked = value_check.ValueCheck(workers=1, progress=compared)
-    found = survey.status(tables.settings, REFERENCE, Window(), name="recon/test/1", check=asked)
+    found = survey.status(Job("1", "test", tables.settings, REFERENCE), Window(), check=asked)
     assert sum(told) == len(DATES)
     return found.to_dict()
 
@@ -48,16 +49,16 @@ def check(tables: Database) -> dict[str, Any]:
 def refuse_more_than(most: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Reading times out for more dates than that; the sizes that were tried."""
     tried: list[int] = []
-    read = read_keys
+    read = Tables.keys
 
-    def fail(session: Any, layout: Any, where: dict[str, str]) -> Any:
-        tried.append(where["dates"].count("date '"))
+    def fail(tables: Tables, scope: Scope) -> Any:
+        tried.append(len(scope.dates))
         if tried[-1] > most:
-            session.execute("set local statement_timeout = 1")
-            session.execute("select pg_sleep(1)")
-        return read(session, layout, where)
+            tables.session.execute("set local statement_timeout = 1")
+            tables.session.execute("select pg_sleep(1)")
+        return read(tables, scope)
 
-    monkeypatch.setattr(values, "read_keys", fail)
+    monkeypatch.setattr(Tables, "keys", fail)
     return tried
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import recon
-from recon.postgres import tables
+from recon.postgres.tables import Tables
 from recon.reconcile import chunk as load
 from tests import oracle
 from tests.builders import DAY, MODELS, days, fill, source_rows
@@ -188,14 +188,14 @@ class TestADateLargerThanAChunk:
         self, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         rows = fill(database, source_rows([DAY], periods=range(1, 11)))
-        read, late = tables.read_done, [(DAY, 1, "T_LATE-1", "-7")]
+        read, late = Tables.done, [(DAY, 1, "T_LATE-1", "-7")]
 
         def and_meanwhile(*asked: Any) -> Any:
             if late:
                 fill(database, [late.pop()])
             return read(*asked)
 
-        monkeypatch.setattr(load, "read_done", and_meanwhile)
+        monkeypatch.setattr(Tables, "done", and_meanwhile)
         report = recon.fix(database_url=database.url)
         assert (report.results[0].status, report.results[0].attempts) == ("done", 2)
         assert oracle.stored(database) == oracle.calculations([*rows, (DAY, 1, "T_LATE-1", "-7")])

@@ -20,7 +20,8 @@ from recon.core.schema import SOURCE_ROWS, STORED
 from recon.core.settings import Fleet
 from recon.reconcile import value_check
 from recon.reference import reference
-from recon.values import judging, summary
+from recon.values import summary
+from recon.values.judging import Judge
 from recon.values.summary import Part
 from recon.values.tolerance import Tolerance
 from tests.builders import DAY, MODELS, energy_frame
@@ -98,8 +99,9 @@ def judged(
     keys: pl.DataFrame, stored: pl.DataFrame, fleet: Fleet, groups: Sequence[Sequence[int | None]]
 ) -> list[pl.DataFrame]:
     pieces = [(of(keys, group), of(stored, group)) for group in groups]
-    whole = len(pieces) == 1 or judging.priced_whole(pieces, REFERENCE, fleet, NEAR)
-    return [judging.verdicts(part, rows, REFERENCE, fleet, NEAR, whole_dates=whole) for part, rows in pieces]
+    judge = Judge(REFERENCE, fleet, NEAR)
+    whole = len(pieces) == 1 or judge.priced_whole(pieces)
+    return [judge.verdicts(part, rows, whole_dates=whole) for part, rows in pieces]
 
 
 def shares(keys: pl.DataFrame, some: pl.DataFrame) -> pl.DataFrame:
@@ -127,9 +129,9 @@ def test_verdicts_and_summaries_are_those_of_the_whole_date(
         assert_frame_equal(found, wanted, check_row_order=False)
     for repairs in (REPAIRS, frozenset({"orphan"}), frozenset({"stale"})):
         for listed in (True, False):
-            doomed = partial(value_check._doomed, repairs, listed, _=partial(shares, keys))
-            apart = value_check._of_blocked_dates_none([doomed(rows=piece) for piece in pieces or [whole]])
-            once = value_check._of_blocked_dates_none([doomed(rows=whole)])
+            changes = partial(value_check._rows_to_change, repairs, listed, _=partial(shares, keys))
+            apart = value_check._unless_blocked([changes(rows=piece) for piece in pieces or [whole]])
+            once = value_check._unless_blocked([changes(rows=whole)])
             both = [frame.group_by("settlement_date").sum() if not listed else frame for frame in (apart, once)]
             assert_frame_equal(*both, check_row_order=False)
     miners = gaps.named(REFERENCE.models)

@@ -20,11 +20,11 @@ from recon.core.window import Window
 from recon.reconcile import fix, survey, value_check, watcher
 from recon.reconcile import value_check as values
 from recon.reconcile.report import FixReport
-from recon.reconcile.request import Pace
+from recon.reconcile.request import FixRequest, Job
 from recon.reconcile.status import Status
 from recon.reference import reference
 from recon.values import quarantine
-from recon.values.policy import Mending
+from recon.values.policy import RepairPolicy
 from recon.values.verdicts import SURPLUS, WRONG
 from tests import oracle
 from tests.builders import fill, source_rows
@@ -145,7 +145,7 @@ CORRUPTIONS = st.builds(
     st.lists(st.tuples(PAIRS, st.sampled_from(list(STRAYS))), max_size=8),
     st.integers(0, 9),
 )
-PACES = st.builds(Pace, batch_dates=st.sampled_from([1, 30]), workers=st.sampled_from([1, 4]))
+PACES = st.fixed_dictionaries({"batch_dates": st.sampled_from([1, 30]), "workers": st.sampled_from([1, 4])})
 FEW = settings(max_examples=6)
 FEWER = settings(max_examples=3)
 FEWEST = settings(max_examples=2)
@@ -180,8 +180,8 @@ def quarantined(tables: Database) -> Counter[tuple[str, str]]:
 
 def check(tables: Database, workers: int = 2) -> Status:
     """`recon status --values`."""
-    options = {"name": "recon/test/1", "check": value_check.ValueCheck(workers=workers)}
-    return survey.status(tables.settings, REFERENCE, Window(), **options)
+    job = Job("1", "test", tables.settings, REFERENCE)
+    return survey.status(job, Window(), check=value_check.ValueCheck(workers=workers))
 
 
 def verdicts(status: Status) -> Counter[tuple]:
@@ -197,18 +197,11 @@ def verdicts(status: Status) -> Counter[tuple]:
     return +found
 
 
-def repair(tables: Database, pace: Pace, repairs: frozenset[str] = ALL) -> FixReport:
+def repair(tables: Database, repairs: frozenset[str] = ALL, **how: int) -> FixReport:
     """`recon fix --repair ... --yes --max-changes 100%`."""
-    return fix.fix(
-        tables.settings,
-        REFERENCE,
-        Window(),
-        pace,
-        command="fix",
-        run_id=f"run{next(RUN_IDS)}",
-        watcher=watcher.Watcher(),
-        mending=Mending(repairs, limit=ChangeLimit.parse("100%")),
-    )
+    job = Job(f"run{next(RUN_IDS)}", "fix", tables.settings, REFERENCE)
+    request = FixRequest(policy=RepairPolicy(repairs), limit=ChangeLimit.parse("100%"), **how)
+    return fix.fix(job, request, watcher=watcher.Watcher())
 
 
 @FEW
@@ -227,17 +220,17 @@ def test_every_row_is_judged_as_what_was_done_to_it(tables: Database, corruption
 @FEW
 @given(CORRUPTIONS, PACES)
 def test_a_repair_brings_back_the_right_table_and_a_second_one_changes_nothing(
-    tables: Database, corruption: Corruption, pace: Pace
+    tables: Database, corruption: Corruption, pace: dict[str, int]
 ) -> None:
     hold(tables, corruption)
-    report = repair(tables, pace)
+    report = repair(tables, **pace)
     assert oracle.stored(tables) == RIGHT
     assert report.after.reconciled and report.exit_code == 0
     assert report.inserted == corruption.total("missing", *WRONG)
     assert sum(result.replaced for result in report.results) == corruption.total(*WRONG)
     assert sum(result.removed for result in report.results) == corruption.total(*SURPLUS)
     after, runs = whole_rows(tables), report.run_id and tables.count("recon.runs")
-    again = repair(tables, pace)
+    again = repair(tables, **pace)
     assert (again.run_id, again.results, again.inserted) == (None, (), 0)
     assert whole_rows(tables) == after
     assert runs in (None, 1) and (runs is None or tables.count("recon.runs") == 1)
@@ -246,11 +239,11 @@ def test_a_repair_brings_back_the_right_table_and_a_second_one_changes_nothing(
 @FEW
 @given(CORRUPTIONS, PACES)
 def test_quarantine_and_table_always_hold_every_original_row(
-    tables: Database, corruption: Corruption, pace: Pace
+    tables: Database, corruption: Corruption, pace: dict[str, int]
 ) -> None:
     """Whole, ids and times included; and the quarantine holds nothing else, each row for the reason found."""
     before = hold(tables, corruption)
-    report = repair(tables, pace)
+    report = repair(tables, **pace)
     taken = quarantined(tables) if report.run_id else Counter()
     rows = Counter({text: n for (_, text), n in taken.items()})
     assert rows + (whole_rows(tables) & before) == before
@@ -264,7 +257,7 @@ def test_every_repair_mends_its_own_kind_and_leaves_the_others(
     tables: Database, corruption: Corruption, repairs: set[str]
 ) -> None:
     hold(tables, corruption)
-    repair(tables, Pace(), frozenset(repairs))
+    repair(tables, frozenset(repairs))
     after = check(tables)
     left = Counter(verdict for _, _, verdict in verdicts(after).elements())
     assert left["missing"] == (0 if "missing" in repairs else corruption.total("missing"))
@@ -293,7 +286,7 @@ def test_chunks_of_any_size_and_number_of_workers_say_and_do_the_same(tables: Da
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(values, "CHUNK_ROWS", batch)
             said.append(check(tables, workers).to_dict())
-        report = repair(tables, Pace(batch_dates=batch, workers=workers))
+        report = repair(tables, batch_dates=batch, workers=workers)
         removed = "select reason, (whole_row - 'calculated_at')::text, replacement::text from recon.quarantine"
         done.append((oracle.stored(tables), sorted(tables.rows(removed), key=str) if report.run_id else []))
     assert said == said[:1] * 4
@@ -303,10 +296,10 @@ def test_chunks_of_any_size_and_number_of_workers_say_and_do_the_same(tables: Da
 @FEWER
 @given(CORRUPTIONS, PACES)
 def test_what_a_repair_took_out_can_be_put_back_whole_and_repaired_again(
-    tables: Database, corruption: Corruption, pace: Pace
+    tables: Database, corruption: Corruption, pace: dict[str, int]
 ) -> None:
     before = hold(tables, corruption)
-    run_id = repair(tables, pace).run_id
+    run_id = repair(tables, **pace).run_id
     if run_id is None:
         assert before == whole_rows(tables)
         return
@@ -316,5 +309,5 @@ def test_what_a_repair_took_out_can_be_put_back_whole_and_repaired_again(
     filled = whole_rows(tables) - before
     assert before - whole_rows(tables) == Counter()
     assert filled.total() == corruption.total("missing")
-    repair(tables, pace)
+    repair(tables, **pace)
     assert oracle.stored(tables) == RIGHT

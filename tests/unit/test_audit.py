@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from recon.core.schema import BTC, CALC_KEY_SCHEMA, STORED
 from recon.values.tally import MIXED, several_difficulties, summarize, tally
 from recon.values.tolerance import Tolerance
-from recon.values.verdicts import SURPLUS, WRONG, doomed, judge, judge_doubtful
+from recon.values.verdicts import SURPLUS, WRONG, judge, judge_doubtful, to_change
 from tests.builders import DAY, Key, miner_frame
 
 DUE = 80e12
@@ -250,7 +250,7 @@ class TestDoomed:
     )
     def test_every_repair_takes_its_own(self, repairs: set[str], rows: list[int]) -> None:
         found = judged(*self.ROWS)
-        taken = doomed(found.lazy(), frozenset(repairs)).collect()
+        taken = to_change(found.lazy(), frozenset(repairs)).collect()
         assert sorted(map(int, taken.get_column("row_id"))) == rows
         assert set(taken.get_column("verdict")) <= {*WRONG, *SURPLUS}
 
@@ -261,17 +261,17 @@ class TestDoomed:
     def test_rows_are_removed_only_as_duplicates_and_orphans(self, repairs: set[str], removed: list[int]) -> None:
         """And of several rows none of which agrees one stays, to be given the right values."""
         found = judged(*self.ROWS)
-        taken = doomed(found.lazy(), frozenset(repairs)).filter(pl.col("action") == "remove").collect()
+        taken = to_change(found.lazy(), frozenset(repairs)).filter(pl.col("action") == "remove").collect()
         assert sorted(map(int, taken.get_column("row_id"))) == removed
 
     def test_nothing_of_a_date_without_difficulty(self) -> None:
         rows = ((A, "S9", 7.0, OLD), (A, "S9", 8.0, OLD), (C, "S9", 1.0, DUE))
         found = judged(*rows, expected=wanted(A, priced=False))
-        assert doomed(found.lazy(), ALL).collect().is_empty()
+        assert to_change(found.lazy(), ALL).collect().is_empty()
 
     def test_nothing_of_a_date_that_is_priced_whole(self) -> None:
         found = judged((A, "S9", WHOLE, DUE), (B, "S9", WHOLE, DUE))
-        assert doomed(found.lazy(), ALL).collect().is_empty()
+        assert to_change(found.lazy(), ALL).collect().is_empty()
 
 
 class TestSummaries:

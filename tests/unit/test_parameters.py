@@ -14,17 +14,26 @@ from recon.core.errors import LedgerError, UsageError
 from recon.core.names import CALCULATION_COLUMNS, Table, TableName
 from recon.core.settings import Fleet, Order, Settings
 from recon.core.window import Window
-from recon.reconcile.request import Pace, check_tables, from_dict, to_dict
+from recon.reconcile.request import FixRequest, Job, check_tables, from_dict
 from recon.reference.reference import Reference, load
-from recon.values.policy import Mending
+from recon.values.policy import RepairPolicy
 from recon.values.tolerance import Tolerance
 from tests.builders import write
 
 ODD = Table.parse('"my schema"."odd.name; --"', CALCULATION_COLUMNS, "bitcoin_mined=btc")
 BEGUN = Settings(database_url="postgresql://ana:s3cret@db/power", calculations=ODD, fleet=Fleet.WHOLE)
 TODAY = Settings(database_url="postgresql://ben:0ther@elsewhere/power")
-PACE, WINDOW = Pace(7, 3, Order.OLDEST), Window(date(2024, 4, 20), None)
-MENDING = Mending(frozenset({"missing", "stale"}), Tolerance(1e-7, 1e-5))
+REQUEST = FixRequest(
+    Window(date(2024, 4, 20), None),
+    RepairPolicy(frozenset({"missing", "stale"}), Tolerance(1e-7, 1e-5)),
+    batch_dates=7,
+    workers=3,
+    order=Order.OLDEST,
+)
+
+
+def job(settings: Settings, reference: Reference) -> Job:
+    return Job("7f3a", "fix", settings, reference)
 
 
 @pytest.fixture
@@ -34,9 +43,10 @@ def reference(tmp_path: Path) -> Reference:
 
 
 def test_what_was_begun_comes_back_through_json(reference: Reference, tmp_path: Path) -> None:
-    stored = json.loads(json.dumps(to_dict(BEGUN, reference, PACE, WINDOW, MENDING)))
-    settings, found, pace, window, mending = from_dict(stored, TODAY, load(None, None, None, tmp_path))
-    assert (pace, window, mending) == (PACE, WINDOW, replace(MENDING, limit=mending.limit))
+    stored = json.loads(json.dumps(REQUEST.to_dict(job(BEGUN, reference))))
+    begun, request = from_dict(stored, job(TODAY, load(None, None, None, tmp_path)))
+    assert request == REQUEST
+    settings, found = begun.settings, begun.reference
     assert (settings.fleet, settings.calculations) == (Fleet.WHOLE, TODAY.calculations)
     assert settings.database_url == TODAY.database_url
     assert found.miners.equals(reference.miners)
@@ -44,7 +54,7 @@ def test_what_was_begun_comes_back_through_json(reference: Reference, tmp_path: 
 
 
 def test_no_connection_and_no_secret_is_stored(reference: Reference) -> None:
-    text = json.dumps(to_dict(BEGUN, reference, PACE, WINDOW))
+    text = json.dumps(REQUEST.to_dict(job(BEGUN, reference)))
     assert not [word for word in ("s3cret", "ana", "postgresql://", "database_url") if word in text]
 
 
@@ -69,17 +79,17 @@ def test_no_connection_and_no_secret_is_stored(reference: Reference) -> None:
     ids=lambda damage: next(iter(damage)),
 )
 def test_damaged_parameters_are_an_error_and_not_a_guess(reference: Reference, damage: dict) -> None:
-    stored = to_dict(BEGUN, reference, PACE, WINDOW) | damage
+    stored = REQUEST.to_dict(job(BEGUN, reference)) | damage
     with pytest.raises(LedgerError, match="damaged"):
-        from_dict(stored, TODAY, reference)
+        from_dict(stored, job(TODAY, reference))
 
 
 def test_a_missing_parameter_is_damage(reference: Reference) -> None:
     for name in ("window", "batch_dates", "workers", "order", "fleet", "curtailment", "miners", "subsidies"):
-        stored = to_dict(BEGUN, reference, PACE, WINDOW)
+        stored = REQUEST.to_dict(job(BEGUN, reference))
         del stored[name]
         with pytest.raises(LedgerError):
-            from_dict(stored, TODAY, reference)
+            from_dict(stored, job(TODAY, reference))
 
 
 RELATIONS = {"curtailment": "public.curtailment_records", "calculations": "public.historical_bitcoin_calculations"}
@@ -92,7 +102,7 @@ def test_a_run_is_of_the_same_tables_however_they_were_typed(reference: Referenc
         calculations=replace(OF_TODAY.calculations, name=TableName(OF_TODAY.calculations.name.name, schema))
     )
     for relations in (None, RELATIONS):  # an older version kept names only as they were typed
-        stored = to_dict(begun, reference, PACE, WINDOW, MENDING, relations)
+        stored = REQUEST.to_dict(job(begun, reference), relations)
         check_tables(stored, "7f3a", OF_TODAY, RELATIONS)
 
 
@@ -108,6 +118,6 @@ def test_a_run_is_of_the_same_tables_however_they_were_typed(reference: Referenc
 def test_a_run_of_other_tables_is_not_gone_on_with(
     reference: Reference, begun: Table, relations: dict[str, str] | None, named: str
 ) -> None:
-    stored = to_dict(Settings(calculations=begun), reference, PACE, WINDOW, MENDING, relations)
+    stored = REQUEST.to_dict(job(Settings(calculations=begun), reference), relations)
     with pytest.raises(UsageError, match=re.escape(named)):
         check_tables(stored, "7f3a", OF_TODAY, RELATIONS)

@@ -8,8 +8,7 @@ import pytest
 
 from recon.core.errors import DataFileError, LedgerError
 from recon.core.settings import Settings
-from recon.core.window import Window
-from recon.reconcile.request import Pace, from_dict, to_dict
+from recon.reconcile.request import FixRequest, Job, from_dict
 from recon.reference.data_files import packaged
 from recon.reference.miner_models import read_miners, read_variants
 from recon.reference.numbers import Misread, positive, unmistakable
@@ -114,6 +113,7 @@ def test_the_packaged_files_are_within_the_bounds() -> None:
 )
 def test_a_stored_plan_with_such_figures_is_damaged_and_not_gone_on_with(tmp_path: Path, damage: dict) -> None:
     settings, reference = Settings(database_url="postgresql://ana@db/power"), load(None, None, None, tmp_path)
-    stored = to_dict(settings, reference, Pace(), Window()) | damage
+    job = Job("7f3a", "fix", settings, reference)
+    stored = FixRequest().to_dict(job) | damage
     with pytest.raises(LedgerError, match="parameters are damaged"):
-        from_dict(stored, settings, reference)
+        from_dict(stored, job)

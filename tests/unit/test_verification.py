@@ -9,9 +9,9 @@ from fractions import Fraction
 import polars as pl
 import pytest
 
-from recon.core.schema import BTC, CALC_KEY_SCHEMA
+from recon.core.schema import BTC, CALC_KEY_SCHEMA, COUNTS, SOURCE_STATE
 from recon.postgres.layout import WEIGHTS
-from recon.reconcile.readback import Sums, discrepancies, stored_sums, together, written, written_sums
+from recon.reconcile.readback import Sums, Written, discrepancies, stored_sums, totals, written_sums
 from tests.builders import DAY
 
 A, B, C = ((DAY, period, "T_A-1") for period in (1, 2, 3))
@@ -52,7 +52,7 @@ def surveyed(*rows: Row) -> pl.DataFrame:
 WAS: Row = (A, "S9", "0.7", "1")
 NEW = (frame((B, "S9", "0.10000001"), (C, "S9", "0.2")),)
 OURS: tuple[Row, Row] = ((B, "S9", "0.10000001", str(DIFFICULTY)), (C, "S9", "0.2", str(DIFFICULTY)))
-SUMS = written_sums(written(NEW[0]), is_float=False, decimals=None)
+SUMS = written_sums(totals(NEW[0]), is_float=False, decimals=None)
 
 
 def found(*rows: Row) -> list[str]:
@@ -104,7 +104,9 @@ def test_surplus_rows_that_were_there_before_are_none_of_ours() -> None:
 
 
 def test_lots_of_one_date_add_up_to_the_whole() -> None:
-    lots = together([written(frame((B, "S9", "0.10000001"))), written(frame((C, "S9", "0.2")))])
+    parts = [frame((B, "S9", "0.10000001")), frame((C, "S9", "0.2"))]
+    state, counts = pl.DataFrame(schema=SOURCE_STATE), pl.DataFrame(schema=COUNTS)
+    lots = Written.together([Written.of(state, part, part, counts) for part in parts]).totals
     assert written_sums(lots, is_float=False, decimals=None) == SUMS
     assert lots.select("new", "btc").row(0) == (2, Decimal("0.30000001"))
 
@@ -119,7 +121,7 @@ def test_lots_of_one_date_add_up_to_the_whole() -> None:
     ],
 )
 def test_a_difficulty_counts_as_the_column_holds_it(column: dict, held: str) -> None:
-    (sums,) = written_sums(written(frame((B, "S9", "0.1"))), **column).values()
+    (sums,) = written_sums(totals(frame((B, "S9", "0.1"))), **column).values()
     assert sums.difficulty == Fraction(held) * (key_hash(B) & WEIGHTS)
 
 
