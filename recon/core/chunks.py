@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import TypeVar
 
+import polars as pl
+
 T = TypeVar("T")
 
 
@@ -31,6 +33,16 @@ def period_groups(rows_per_period: Iterable[tuple[int | None, int]], max_rows: i
     [[None, 1, 2], [3]]
     """
     return _groups(rows_per_period, None, max_rows)
+
+
+def split_rows(frame: pl.DataFrame, max_rows: int) -> list[pl.DataFrame]:
+    """The frame in slices whose column `rows` adds up to at most `max_rows`, but for a single larger row.
+
+    >>> [part.height for part in split_rows(pl.DataFrame({"rows": [400, 400, 400]}), max_rows=1000)]
+    [2, 1]
+    """
+    groups = _groups(enumerate(frame.get_column("rows")), None, max_rows)
+    return [frame.slice(group[0], len(group)) for group in groups]
 
 
 def _groups(sized: Iterable[tuple[T, int]], max_count: int | None, max_rows: int) -> Iterator[list[T]]:

@@ -6,11 +6,11 @@ Keys and calculations meet in anti-joins, so that duplicates and orphans can nev
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from dataclasses import dataclass
 
 import polars as pl
 
-from recon.core.schema import CALC_KEY, COUNTS, KEY, SIDE
+from recon.core.schema import COUNTS, HASHED_KEY, KEY, SIDE
 
 
 def expected(keys: pl.LazyFrame, miners: pl.LazyFrame) -> pl.LazyFrame:
@@ -26,31 +26,29 @@ def named(models: Sequence[str]) -> pl.LazyFrame:
     return pl.LazyFrame({"miner_model": list(models)}, schema={"miner_model": pl.String})
 
 
-def missing(wanted: pl.LazyFrame, done: pl.LazyFrame) -> pl.LazyFrame:
-    """The rows of `wanted` (one per CALC_KEY) that have no stored calculation, in their order.
+def missing(wanted: pl.LazyFrame, done: pl.LazyFrame, key: Sequence[str] = KEY) -> pl.LazyFrame:
+    """The rows of `wanted` (one per key and miner model) that have no stored calculation, in their order.
 
-    done: CALC_KEYs, repeated or not.
+    done: keys and miner models, repeated or not. key: the columns that tell a key: KEY, or HASHED_KEY on both sides.
     """
-    return wanted.join(done, on=CALC_KEY, how="anti", maintain_order="left")
+    return wanted.join(done, on=[*key, "miner_model"], how="anti", maintain_order="left")
 
 
-def orphans(wanted: pl.LazyFrame, done: pl.LazyFrame) -> pl.LazyFrame:
-    """The stored rows that nothing asks for: no curtailment of that key, or a miner model that is not configured."""
-    return done.join(wanted, on=CALC_KEY, how="anti", nulls_equal=False)
-
-
-def count(keys: pl.LazyFrame, miners: pl.LazyFrame, done: pl.LazyFrame) -> pl.LazyFrame:
+def count(keys: pl.LazyFrame, miners: pl.LazyFrame, done: pl.LazyFrame, key: Sequence[str] = KEY) -> pl.LazyFrame:
     """COUNTS by comparing every key: one row per settlement date and miner model.
 
-    keys: one row per KEY. miners: one row per miner_model. done: one row per stored calculation.
+    keys: one row per key. miners: one row per miner_model. done: one row per stored calculation. key: as for `missing`.
     """
-    wanted = expected(keys.select(KEY), miners.select("miner_model"))
-    pairs = done.join(wanted, on=CALC_KEY, how="semi").group_by(CALC_KEY).len("rows")
+    pair = [*key, "miner_model"]
+    wanted = expected(keys.select(key), miners.select("miner_model"))
+    pairs = done.join(wanted, on=pair, how="semi").group_by(pair).len("rows")
     per_pair = pairs.group_by(SIDE).agg(
         matched=pl.len().cast(pl.Int64), duplicate=(pl.col("rows").cast(pl.Int64) - 1).sum()
     )
     per_wanted = wanted.group_by(SIDE).agg(expected=pl.len().cast(pl.Int64))
-    per_orphan = orphans(wanted, done).group_by(SIDE).agg(orphan=pl.len().cast(pl.Int64))
+    # What nothing asks for: no curtailment of that key, or a miner model that is not configured.
+    orphans = done.join(wanted, on=pair, how="anti", nulls_equal=False)
+    per_orphan = orphans.group_by(SIDE).agg(orphan=pl.len().cast(pl.Int64))
     both = per_wanted.join(per_pair, on=SIDE, how="left")
     counted = both.join(per_orphan, on=SIDE, how="full", coalesce=True, nulls_equal=True)
     return counted.select(
@@ -63,49 +61,99 @@ def together(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat([pl.DataFrame(schema=COUNTS), *parts]).group_by(SIDE).agg(pl.all().sum())
 
 
+DATE = ("settlement_date",)
+PERIOD = ("settlement_date", "settlement_period")
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What aggregates alone prove of each settlement date and miner model, or of each settlement period of them.
+
+    by: the columns that tell what is judged: the date, or date and period. sides: one row per `by` and miner model:
+    `keys` and `rows`; `settled` where these are as exact as a comparison key by key; `agrees` where every key has its
+    row and nothing else is there.
+    """
+
+    by: tuple[str, ...]
+    sides: pl.DataFrame
+
+    @classmethod
+    def of(cls, source: pl.DataFrame, stored: pl.DataFrame, models: Sequence[str], by: Sequence[str]) -> Survey:
+        """source: one row per `by` with `keys` and `checksum`; stored: one row per `by` and miner model with `rows` and
+        `checksum` (order-independent sums of one 64-bit hash per key).
+
+        A model is settled when nothing is stored for it, when it is not configured, or when rows and checksum equal
+        the keys'.
+        """
+        wanted = source.filter(pl.col("keys") > 0).select(*by, "keys", key_checksum="checksum")
+        sides = wanted.join(named(models).collect(), how="cross").join(
+            stored.select(*by, "miner_model", "rows", "checksum"),
+            on=[*by, "miner_model"],
+            how="full",
+            coalesce=True,
+            nulls_equal=True,
+        )
+        sides = sides.with_columns(pl.col("keys", "rows").fill_null(0))
+        same = (pl.col("rows") == pl.col("keys")) & (pl.col("checksum") == pl.col("key_checksum"))
+        settled = (pl.col("rows") == 0) | (pl.col("keys") == 0) | same
+        return cls(tuple(by), sides.with_columns(agrees=same.fill_null(False), settled=settled.fill_null(False)))
+
+    @property
+    def disputed(self) -> pl.DataFrame:
+        """`by` of what needs its keys compared."""
+        return self.sides.filter(~pl.col("settled")).select(self.by).unique().sort(self.by)
+
+    @property
+    def everything(self) -> pl.DataFrame:
+        """`by` of all there is."""
+        return self.sides.select(self.by).unique().sort(self.by)
+
+    @property
+    def unfilled(self) -> pl.DataFrame:
+        """`by` of what may lack rows: where some configured model does not agree."""
+        return self.sides.filter(~pl.col("agrees") & (pl.col("keys") > 0)).select(self.by).unique().sort(self.by)
+
+    def counts(self, beside: pl.DataFrame) -> pl.DataFrame:
+        """COUNTS of all but these `by`; exact where none of the others is disputed.
+
+        Of what is disputed nothing counts as twice, and rows count as matched as far as there are keys: a lower bound
+        of what is missing.
+        """
+        others = self.sides.join(beside, on=self.by, how="anti", nulls_equal=True)
+        matched = pl.min_horizontal("rows", "keys")
+        counts = others.group_by(SIDE).agg(
+            expected=pl.col("keys").sum(),
+            matched=matched.sum(),
+            duplicate=pl.lit(0),
+            orphan=(pl.col("rows") - matched).sum(),
+        )
+        return counts.cast(COUNTS)  # type: ignore[arg-type]
+
+    def sized(self, some: pl.DataFrame) -> pl.DataFrame:
+        """These `by` with `rows`: how many calculations they should have or have, whichever is more."""
+        sizes = self.sides.group_by(self.by).agg(rows=pl.max_horizontal("rows", "keys").sum())
+        return some.join(sizes, on=self.by, how="left", nulls_equal=True, maintain_order="left")
+
+    @property
+    def surely_unfilled(self) -> pl.DataFrame:
+        """`by` of what has fewer rows than keys for a configured model, whichever rows these are."""
+        return self.sides.filter(pl.col("rows") < pl.col("keys")).select(self.by).unique().sort(self.by)
+
+
 def after(
-    keys: pl.DataFrame, models: list[str], done: pl.DataFrame, added: pl.DataFrame, *, all_gaps: bool
+    keys: pl.DataFrame, models: Sequence[str], done: pl.DataFrame, added: pl.DataFrame, *, all_gaps: bool
 ) -> pl.DataFrame:
-    """COUNTS of some whole dates once `added` (CALC_KEYs, none of them in `done`) is stored beside `done`.
+    """COUNTS once `added` is stored beside `done`, none of which it repeats. All three tell keys by HASHED_KEY.
 
     all_gaps: whether `added` is all that was missing. Then no pair is, and where there are as many rows as keys each
     has one; only other dates are compared key by key.
     """
-    stored = pl.concat([done.select(CALC_KEY), added.select(CALC_KEY)])
+    stored = pl.concat([side.select(*HASHED_KEY, "miner_model") for side in (done, added)])
     same = pl.lit("all there").alias("checksum")
     source = keys.group_by("settlement_date").agg(pl.len().cast(pl.Int64).alias("keys")).with_columns(same)
     rows = stored.group_by(SIDE).agg(pl.len().cast(pl.Int64).alias("rows")).with_columns(same)
-    counts, disputed = judge(source, rows, models, deep=not all_gaps)
-    some = pl.col("settlement_date").is_in(disputed)
-    return pl.concat([counts, count(keys.lazy().filter(some), named(models), stored.lazy().filter(some)).collect()])
-
-
-def judge(
-    source: pl.DataFrame, stored: pl.DataFrame, models: list[str], *, deep: bool = False
-) -> tuple[pl.DataFrame, list[date]]:
-    """What the survey alone proves: COUNTS of the settled dates, and the dates that need their keys compared.
-
-    source: one row per settlement date with `keys` and `checksum`; stored: one row per settlement date and miner
-    model with `rows` and `checksum` (order-independent sums of one 64-bit hash per key). A model of a date is
-    settled when nothing is stored for it, when it is not configured, or when rows and checksum equal the keys'.
-    With `deep` no date is, and every key is compared.
-    """
-    configured = named(models).collect()
-    wanted = source.filter(pl.col("keys") > 0).select("settlement_date", "keys", key_checksum="checksum")
-    sides = wanted.join(configured, how="cross").join(
-        stored.select(*SIDE, "rows", "checksum"), on=SIDE, how="full", coalesce=True, nulls_equal=True
-    )
-    sides = sides.with_columns(pl.col("keys", "rows").fill_null(0))
-    nothing = pl.col("rows") == 0
-    unasked = pl.col("keys") == 0
-    same = (pl.col("rows") == pl.col("keys")) & (pl.col("checksum") == pl.col("key_checksum"))
-    sides = sides.with_columns(settled=(nothing | unasked | same).fill_null(False) & (not deep))
-    disputed = sides.filter(~pl.col("settled")).get_column("settlement_date").unique().sort().to_list()
-    counts = sides.filter(~pl.col("settlement_date").is_in(disputed)).select(
-        *SIDE,
-        expected="keys",
-        matched=pl.when(unasked).then(0).otherwise(pl.col("rows")),
-        duplicate=pl.lit(0),
-        orphan=pl.when(unasked).then(pl.col("rows")).otherwise(0),
-    )
-    return counts.cast(COUNTS), disputed  # type: ignore[arg-type]
+    surveyed = Survey.of(source, rows, models, DATE)
+    compared = surveyed.disputed if all_gaps else surveyed.everything
+    some = pl.col("settlement_date").is_in(compared.get_column("settlement_date").implode())
+    counts = count(keys.lazy().filter(some), named(models), stored.lazy().filter(some), HASHED_KEY)
+    return pl.concat([surveyed.counts(compared), counts.collect()])

@@ -53,17 +53,21 @@ def satoshi_rounded(btc: pl.Expr) -> pl.Expr:
 def price(energy: pl.LazyFrame, miners: pl.LazyFrame, fleet: Fleet = Fleet.FRACTIONAL) -> pl.LazyFrame:
     """One row per key and miner model, with `bitcoin_mined` (BTC, Decimal(38,8)).
 
-    energy: one row per KEY with energy_mwh, difficulty (dimensionless, Float64 or Decimal) and subsidy_btc;
-    with a whole fleet it must hold every key of its periods, since machines are floored per period.
-    miners: one row per miner model (schema.MINERS). Both orders are kept, models within keys. No row is dropped: a
-    null difficulty gives a null BTC.
+    energy: one row per KEY with energy_mwh, difficulty (dimensionless, Float64 or Decimal) and subsidy_btc.
+    miners: one row per miner model (schema.MINERS). Both orders are kept, models within keys.
+    """
+    return priced(energy.join(miners, how="cross", maintain_order="left_right"), fleet)
+
+
+def priced(pairs: pl.LazyFrame, fleet: Fleet = Fleet.FRACTIONAL) -> pl.LazyFrame:
+    """The pairs with `bitcoin_mined` (BTC, Decimal(38,8)). No row is dropped: a null difficulty gives a null BTC.
+
+    pairs: one row per key and miner model with energy_mwh, difficulty, subsidy_btc, hashrate_ths and power_w; with a
+    whole fleet every key of its settlement periods, since machines are floored per period.
     """
     usable = pl.col("energy_mwh") * (1.0 if fleet is Fleet.FRACTIONAL else whole_machine_share())
-    btc = satoshi_rounded(bitcoin(usable, pl.col("_difficulty")))
-    pairs = energy.with_columns(_difficulty=pl.col("difficulty").cast(pl.Float64)).join(
-        miners, how="cross", maintain_order="left_right"
-    )
-    return pairs.with_columns(bitcoin_mined=btc).drop("_difficulty")
+    btc = satoshi_rounded(bitcoin(usable, pl.col("difficulty").cast(pl.Float64)))
+    return pairs.with_columns(bitcoin_mined=btc)
 
 
 def calculations(
@@ -74,4 +78,10 @@ def calculations(
     keys: one row per KEY with energy_mwh. terms: one row per settlement date with `difficulty` and `subsidy_btc`;
     the rows of a date without them are there, with a null BTC.
     """
-    return price(keys.join(terms, on="settlement_date", how="left", maintain_order="left"), miners, fleet)
+    return priced(wanted(keys, miners, terms), fleet)
+
+
+def wanted(keys: pl.LazyFrame, miners: pl.LazyFrame, terms: pl.LazyFrame) -> pl.LazyFrame:
+    """One row per key and miner model, with all that `priced` needs; arguments as for `calculations`."""
+    energy = keys.join(terms, on="settlement_date", how="left", maintain_order="left")
+    return energy.join(miners, how="cross", maintain_order="left_right")

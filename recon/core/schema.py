@@ -72,4 +72,18 @@ SOURCE_STATE: FrameSchema = {"settlement_date": pl.Date, "source_rows": pl.Int64
 """One row per settlement date of the curtailment; two that are equal mean that no row has changed."""
 HASHED_ENERGY: FrameSchema = {**ENERGY, "key_hash": pl.Int64}
 """ENERGY with the hash by which the server tells keys."""
+HASHED_KEY = ["settlement_date", "key_hash"]
+"""A KEY by its hash, which is unique within its date but for one time in 10^13."""
+HASHED_CALC_KEY = [*HASHED_KEY, "miner_model"]
+DONE_HASHES: FrameSchema = {"settlement_date": pl.Date, "key_hash": pl.Int64, "miner_model": pl.String}
+"""One row per stored calculation by its key's hash; a null hash belongs to no key."""
+SOURCE_PERIODS: FrameSchema = {
+    "settlement_date": pl.Date,
+    "settlement_period": pl.Int32,
+    "source_rows": pl.Int64,
+    "keys": pl.Int64,
+    "checksum": pl.String,
+    "volumes": pl.String,
+}
+"""One row per settlement date and period of the curtailment: rows, keys, and the checksums of both."""
 SOURCE_ROWS: FrameSchema = {**ENERGY, "source_rows": pl.Int64, "row_mwh": pl.List(pl.Float64)}

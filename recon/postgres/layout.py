@@ -88,6 +88,7 @@ class Layout:
             "priceable": sql("postgres/priceable", long_days=date_list(long_days), short_days=date_list(short_days)),
             "key_hash": f"hashtextextended(farm_id::text, settlement_period::int8 # {self.seed}::int8)",
             "weights": str(WEIGHTS),
+            "period": "case when settlement_period between -2147483648 and 2147483647 then settlement_period::int4 end",
         }
 
     @cached_property

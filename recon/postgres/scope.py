@@ -11,6 +11,12 @@ import polars as pl
 from recon.core.window import Window
 from recon.postgres.sql import date_list, literal
 
+EPOCH = date(1970, 1, 1)
+NO_PERIOD = "(settlement_period between -2147483648 and 2147483647) is not true"
+"""SQL for rows whose settlement period is null, or no 32-bit number."""
+PAIR_CODE = "((settlement_date - date '1970-01-01')::int8 << 32 # settlement_period::int8)"
+"""SQL for a settlement date and period as one number: thousands of them are found by one hash table."""
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -32,11 +38,14 @@ class Scope:
 
     @classmethod
     def of_periods(cls, rows: pl.DataFrame) -> Scope:
-        """The settlement dates and periods of the rows, and no others."""
-        periods = rows.select("settlement_date", "settlement_period").drop_nulls().unique().sort(pl.all())
-        listed = ", ".join(f"({literal(day)}, {period})" for day, period in periods.iter_rows())
-        some = f"(settlement_date, settlement_period) in (values {listed})" if listed else "false"
-        return cls(tuple(periods.get_column("settlement_date").unique().sort()), some)
+        """The settlement dates and periods of the rows, and no others; a null period is one as for `of`."""
+        pairs = rows.select("settlement_date", "settlement_period").unique().sort(pl.all())
+        dates = tuple(pairs.get_column("settlement_date").unique().sort())
+        codes = [f"{(day - EPOCH).days << 32 ^ period}" for day, period in pairs.drop_nulls().iter_rows()]
+        some = [f"{PAIR_CODE} = any ('{{{','.join(codes)}}}'::int8[])"] if codes else []
+        without = pairs.filter(pl.col("settlement_period").is_null()).get_column("settlement_date").to_list()
+        none = [f"settlement_date = any ({date_list(without)}) and {NO_PERIOD}"] if without else []
+        return cls(dates, f"({' or '.join([*some, *none]) or 'false'})")
 
     @property
     def parts(self) -> dict[str, str]:
@@ -52,7 +61,7 @@ class Scope:
 def _any_of(periods: Sequence[int | None]) -> str:
     numbers = ", ".join(str(int(period)) for period in periods if period is not None)
     some = [f"settlement_period in ({numbers})"] if numbers else []
-    none = ["(settlement_period between -2147483648 and 2147483647) is not true"] if None in periods else []
+    none = [NO_PERIOD] if None in periods else []
     return f"({' or '.join([*some, *none]) or 'false'})"
 
 

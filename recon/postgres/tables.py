@@ -13,16 +13,22 @@ import polars as pl
 
 from recon.core.chunks import halves, period_groups, split_range
 from recon.core.errors import DatabaseError
-from recon.core.schema import CALC_KEY_SCHEMA, ENERGY, HASHED_ENERGY, SOURCE_ROWS, SOURCE_STATE, STORED
+from recon.core.schema import (
+    CALC_KEY_SCHEMA,
+    DONE_HASHES,
+    ENERGY,
+    HASHED_ENERGY,
+    SOURCE_ROWS,
+    SOURCE_STATE,
+    STORED,
+)
 from recon.core.settings import Reader
 from recon.core.window import Window
 from recon.postgres.driver import scan_with_connectorx
 from recon.postgres.layout import Layout
-from recon.postgres.scope import Scope, beyond_the_calendar, within
+from recon.postgres.scope import EPOCH, Scope, beyond_the_calendar, within
 from recon.postgres.session import Session
 from recon.postgres.sql import literal, sql
-
-EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,28 @@ class Tables:
         rows = self.frame("postgres/keys_and_state", **queries)
         keys, states = rows.filter(pl.col("farm_id").is_not_null()), rows.filter(pl.col("farm_id").is_null())
         return keys.select(HASHED_ENERGY.keys()).cast(pl.Schema(HASHED_ENERGY)), source_state(states)
+
+    def hashed_keys(self, scope: Scope) -> pl.DataFrame:
+        """schema.HASHED_ENERGY: one row per KEY."""
+        rows = self.frame("postgres/hashed_keys", keys=self.sql("postgres/keys", scope))
+        return rows.select(HASHED_ENERGY.keys()).cast(pl.Schema(HASHED_ENERGY))
+
+    def source_periods(self, scope: Scope) -> pl.DataFrame:
+        """schema.SOURCE_PERIODS: what the curtailment has in each settlement period."""
+        return self.frame("postgres/source_periods", scope).rename({"period": "settlement_period"})
+
+    def stored_periods(self, scope: Scope, *, sums: bool = False) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The survey of the calculations by settlement date, and by date and period, in one pass.
+
+        sums: with those that are verified.
+        """
+        added = self.sql("postgres/survey_values", key_hash="key_hash") if sums else ""
+        rows = self.frame("postgres/stored_periods", scope, sums=added).rename({"period": "settlement_period"})
+        return rows.filter("whole").drop("whole", "settlement_period"), rows.filter(~pl.col("whole")).drop("whole")
+
+    def done_hashes(self, scope: Scope) -> pl.DataFrame:
+        """schema.DONE_HASHES: one row per stored calculation."""
+        return self.frame("postgres/done_hashes", scope).cast(pl.Schema(DONE_HASHES))
 
     def state(self, scope: Scope) -> pl.DataFrame:
         """schema.SOURCE_STATE as of now."""

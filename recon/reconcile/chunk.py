@@ -11,9 +11,12 @@ from datetime import date
 import polars as pl
 
 from recon.core import gaps
+from recon.core.chunks import split_rows
+from recon.core.gaps import PERIOD, Survey
 from recon.core.plan import DateResult
-from recon.core.price import calculations
-from recon.core.schema import CALC_KEY, KEY, SIDE
+from recon.core.price import priced, wanted
+from recon.core.schema import CALC_KEY, DONE_HASHES, HASHED_KEY, KEY, SIDE
+from recon.core.settings import Fleet
 from recon.postgres import ledger
 from recon.postgres.profile import stage
 from recon.postgres.ranges import check_priced, check_range
@@ -50,9 +53,8 @@ def fill(tables: Tables, job: Job, policy: RepairPolicy, dates: Sequence[date], 
     with _transaction(tables, job, dates):
         with stage("read"):
             repaired = _repaired(tables, job, policy, scope)
-            before = tables.stored_sums(scope)
-            pieces = _pieces(tables, job, dates)
-        written = Written.together([_fill_piece(tables, job, piece, fills=policy.fills) for piece in pieces])
+            before, stored = tables.stored_periods(scope, sums=True)
+        written = Written.together(list(_written(tables, job, dates, stored, fills=policy.fills)))
         with stage("verify"):
             tables.session.settle_constraints()
             counts = readback.check(tables, scope, job.models, before, written)
@@ -69,7 +71,10 @@ def fill_keys(tables: Tables, job: Job, keys: pl.DataFrame, attempt: int = 1) ->
     with _transaction(tables, job, [day]):
         with stage("read"):
             before = tables.stored_sums(scope)
-        written = _fill_piece(tables, job, scope, only=keys)
+            read, state = tables.keys_and_state(scope)
+            done = tables.done_hashes(scope)
+        counts, totals = _fill(tables, job, read, done, fills=True, only=keys)
+        written = Written.of(state, read, totals, counts)
         with stage("verify"):
             tables.session.settle_constraints()
             counts = readback.check(tables, scope, job.models, before, written)
@@ -77,6 +82,63 @@ def fill_keys(tables: Tables, job: Job, keys: pl.DataFrame, attempt: int = 1) ->
         results = _results(written.totals, nothing, [day], attempt, time.monotonic() - started)
         pending = [replace(result, status="pending", attempts=0) for result in results]
         return _recorded(tables, job, pending, counts)
+
+
+def _written(
+    tables: Tables, job: Job, dates: Sequence[date], stored: pl.DataFrame, *, fills: bool
+) -> Iterator[Written]:
+    """What is written of some dates: those that hold nothing are read whole, of others the settlement periods that may
+    lack rows. stored: the calculations by settlement period.
+    """
+    begun = set(stored.get_column("settlement_date"))
+    empty = [day for day in dates if day not in begun and len(dates) > 1]  # a single date may be too large for one read
+    others = [day for day in dates if day not in empty]
+    if empty:
+        with stage("read"):
+            keys, state = tables.keys_and_state(Scope.of(empty))
+        counts, totals = _fill(tables, job, keys, pl.DataFrame(schema=DONE_HASHES), fills=fills)
+        yield Written.of(state, keys, totals, counts)
+    if others:
+        yield _fill_periods(tables, job, others, stored, fills=fills)
+
+
+def _fill_periods(tables: Tables, job: Job, dates: Sequence[date], stored: pl.DataFrame, *, fills: bool) -> Written:
+    """Reads the settlement periods of some dates that may lack rows, and writes what they lack."""
+    with stage("read"):
+        source = tables.source_periods(Scope.of(dates))
+        of_dates = stored.filter(pl.col("settlement_date").is_in(dates))
+    surveyed = Survey.of(source, of_dates, job.models, PERIOD)
+    unfilled = surveyed.unfilled
+    counts, totals = [surveyed.counts(unfilled)], []
+    for periods in split_rows(surveyed.sized(unfilled), MAX_CHUNK_ROWS):
+        with stage("read"):
+            keys, done = tables.hashed_keys(Scope.of_periods(periods)), tables.done_hashes(Scope.of_periods(periods))
+        counted, added = _fill(tables, job, keys, done, fills=fills)
+        counts.append(counted)
+        totals.append(added)
+    return Written.of_periods(source, readback.sum_totals(totals), gaps.together(counts))
+
+
+def _fill(
+    tables: Tables, job: Job, keys: pl.DataFrame, done: pl.DataFrame, *, fills: bool, only: pl.DataFrame | None = None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Writes what some keys lack: all of it, or of the keys `only`; nothing unless it `fills`.
+
+    schema.COUNTS as they are then, and readback.totals of what was written.
+    """
+    with stage("price"):
+        rows = _missing_rows(keys, done, job)
+    if only is not None:
+        rows = rows.join(only, on=KEY, how="semi")
+    if not fills:
+        rows = rows.clear()
+    if not rows.is_empty():
+        check_range(rows, tables.layout)
+        with stage("copy"):
+            tables.append(rows, job.reference.difficulty_decimals)
+    with stage("price"):
+        counts = gaps.after(keys, job.models, done, rows, all_gaps=fills and only is None)
+        return counts, readback.totals(rows)
 
 
 @contextmanager
@@ -92,33 +154,6 @@ def _transaction(tables: Tables, job: Job, dates: Sequence[date]) -> Iterator[No
 def _recorded(tables: Tables, job: Job, results: list[DateResult], counts: pl.DataFrame) -> Filled:
     with stage("ledger"):
         return Filled(ledger.record(tables.session, job.run_id, results), counts)
-
-
-def _pieces(tables: Tables, job: Job, dates: Sequence[date]) -> list[Scope]:
-    """The scopes to fill one after the other: the chunk itself, or groups of settlement periods of one larger date."""
-    return tables.pieces(dates[0], len(job.models), MAX_CHUNK_ROWS) if len(dates) == 1 else [Scope.of(dates)]
-
-
-def _fill_piece(
-    tables: Tables, job: Job, scope: Scope, *, fills: bool = True, only: pl.DataFrame | None = None
-) -> Written:
-    """Reads a scope and writes what it lacks: all of it, or of the keys `only`; nothing unless it `fills`."""
-    with stage("read"):
-        keys, state = tables.keys_and_state(scope)
-        done = tables.done(scope)
-    with stage("price"):
-        rows = _missing_rows(keys, done, job)
-    if only is not None:
-        rows = rows.join(only, on=KEY, how="semi")
-    if not fills:
-        rows = rows.clear()
-    if not rows.is_empty():
-        check_range(rows, tables.layout)
-        with stage("copy"):
-            tables.append(rows, job.reference.difficulty_decimals)
-    with stage("price"):
-        counts = gaps.after(keys, list(job.models), done, rows, all_gaps=fills and only is None)
-        return Written.of(state, keys, rows, counts)
 
 
 def _repaired(tables: Tables, job: Job, policy: RepairPolicy, scope: Scope) -> pl.DataFrame:
@@ -138,7 +173,8 @@ def _check_values(tables: Tables, job: Job, policy: RepairPolicy, scope: Scope) 
     after = job.judge(policy.tolerance).stored(tables, keys, scope)
     left = to_change(after.lazy(), policy.repairs).collect()
     if policy.fills and left.is_empty():
-        left = _missing_rows(keys, after.select(CALC_KEY), job).with_columns(verdict=pl.lit("missing"))
+        pairs = gaps.expected(keys.lazy().select(KEY), gaps.named(job.models))
+        left = gaps.missing(pairs, after.lazy()).with_columns(verdict=pl.lit("missing")).collect()
     for row in left.sort(CALC_KEY).head(1).to_dicts():
         key = f"{row['settlement_date']} {row['settlement_period']} {row['farm_id']} {row['miner_model']}"
         raise readback.changed(f"{key} is still {row['verdict']}")
@@ -147,14 +183,21 @@ def _check_values(tables: Tables, job: Job, policy: RepairPolicy, scope: Scope) 
 def _missing_rows(keys: pl.DataFrame, done: pl.DataFrame, job: Job) -> pl.DataFrame:
     """The calculations to write, sorted as the unique index is; dates without difficulty are not in a chunk.
 
-    Keys are sorted before each is joined with every model, which keeps their order: a third of the rows to sort.
+    Both tell keys by HASHED_KEY. Keys are sorted before each is joined with every model, which keeps their order: a
+    third of the rows to sort. What is there is not priced, but for whole machines, which are floored per period.
     """
     rates = job.reference.terms(keys.get_column("settlement_date").unique().to_list())
-    miners = job.reference.miners.lazy().sort("miner_model")
-    wanted = calculations(keys.lazy().sort(KEY), miners, rates.lazy(), job.settings.fleet)
-    rows = gaps.missing(wanted, done.lazy()).collect()
-    check_priced(rows)
-    return rows
+    rows = wanted(keys.lazy().sort(KEY), job.reference.miners.lazy().sort("miner_model"), rates.lazy())
+    fleet = job.settings.fleet
+    if fleet is Fleet.WHOLE:
+        rows = priced(rows, fleet)
+    if not done.is_empty():
+        rows = gaps.missing(rows, done.lazy(), HASHED_KEY)
+    if fleet is Fleet.FRACTIONAL:
+        rows = priced(rows)
+    calculated = rows.collect()
+    check_priced(calculated)
+    return calculated
 
 
 def _results(

@@ -21,7 +21,7 @@ from recon.reconcile.request import FixRequest, Job
 from recon.reconcile.retries import retried
 from recon.reconcile.run import Run, begin
 from recon.reconcile.status import Status
-from recon.reconcile.survey import KeyComparison, survey
+from recon.reconcile.survey import KeyComparison, exact, survey
 from recon.reconcile.watcher import Watcher
 from recon.values import changes
 
@@ -38,7 +38,9 @@ def fix(
         with pool.session() as session:
             tables = Tables(session, inspected(session, job, request))
             with watcher.comparing() as compared:
-                before = survey(tables, job.models, request.window, KeyComparison(request.deep, compared), pool)
+                counted_later = job.priceable if request.policy.fills and not request.dry_run else None
+                comparison = KeyComparison(request.deep, compared, estimable=counted_later)
+                before = survey(tables, job.models, request.window, comparison, pool)
             asked = planned_changes(job, tables.layout, before, request, watcher, engine)
             rates = job.reference.terms(before.dates.get_column("settlement_date").to_list())
             planned = plan(before.dates, rates, request.order, request.policy.repairs, asked.per_date)
@@ -50,6 +52,7 @@ def fix(
                 return replace(report, changes=asked.listed, refused=refused)
             begin(tables, job, request, planned, allowed(asked, before.stored, refused, request.limit, confirm))
         results, after = Run(pool, job, tables.layout, request, watcher, engine).execute(planned, before)
+        after = exact(after, pool, tables.layout)
         report = FixReport(job.command, job.run_id, results, after, time.monotonic() - started)
         return _without_undated(report, pool, job, tables.layout, watcher) if asked.undated else report
 

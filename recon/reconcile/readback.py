@@ -18,11 +18,15 @@ import polars as pl
 
 from recon.core import gaps
 from recon.core.errors import DatabaseError
-from recon.core.schema import SATOSHI_DECIMALS, SIDE
+from recon.core.schema import BTC, CALC_KEY_SCHEMA, SATOSHI_DECIMALS, SIDE
 from recon.postgres.layout import WEIGHTS
 from recon.postgres.scope import Scope
 from recon.postgres.tables import Tables, source_state
 
+NOTHING = pl.DataFrame(
+    schema={**CALC_KEY_SCHEMA, "key_hash": pl.Int64, "bitcoin_mined": BTC, "difficulty": pl.Decimal(38, 8)}
+)
+"""No rows to write."""
 Side = tuple[date | None, str | None]
 """A settlement date and a miner model."""
 
@@ -68,28 +72,24 @@ class Written:
     counts: pl.DataFrame
 
     @classmethod
-    def of(cls, state: pl.DataFrame, keys: pl.DataFrame, rows: pl.DataFrame, counts: pl.DataFrame) -> Written:
-        """keys: HASHED_ENERGY of the scope. rows: the calculations written."""
+    def of(cls, state: pl.DataFrame, keys: pl.DataFrame, totals: pl.DataFrame, counts: pl.DataFrame) -> Written:
+        """keys: HASHED_ENERGY of the scope."""
         checksum = pl.col("key_hash").cast(pl.Int128).sum().cast(pl.String)
         source = keys.group_by("settlement_date").agg(keys=pl.len().cast(pl.Int64), checksum=checksum)
-        return cls(state, source, totals(rows), counts)
+        return cls(state, source, totals, counts)
+
+    @classmethod
+    def of_periods(cls, source: pl.DataFrame, totals: pl.DataFrame, counts: pl.DataFrame) -> Written:
+        """source: SOURCE_PERIODS of the scope."""
+        volumes, checksum = (pl.col(name).cast(pl.Int128).sum().cast(pl.String) for name in ("volumes", "checksum"))
+        dates = source.group_by("settlement_date").agg(pl.col("source_rows", "keys").sum(), volumes, checksum)
+        return cls(source_state(dates), dates.select("settlement_date", "keys", "checksum"), totals, counts)
 
     @classmethod
     def together(cls, parts: Sequence[Written]) -> Written:
-        """The same of several scopes of one date."""
-        if len(parts) == 1:
-            return parts[0]
-        states = pl.concat(part.state for part in parts).group_by("settlement_date")
-        volumes, checksum = (pl.col(name).cast(pl.Int128).sum().cast(pl.String) for name in ("volumes", "checksum"))
-        source = pl.concat(part.source for part in parts).group_by("settlement_date")
-        summed = pl.col("new", "btc", "keys", "weights", "weighted_satoshi").sum()
-        sides = pl.concat(part.totals for part in parts).group_by(SIDE)
-        return cls(
-            source_state(states.agg(pl.col("source_rows").sum(), volumes)),
-            source.agg(pl.col("keys").sum(), checksum),
-            sides.agg(summed, pl.col("difficulty").first()),
-            gaps.together([part.counts for part in parts]),
-        )
+        """The same of different dates."""
+        state, *others = (pl.concat(frames) for frames in zip(*(vars(part).values() for part in parts), strict=True))
+        return cls(source_state(state), *others)
 
 
 def totals(rows: pl.DataFrame) -> pl.DataFrame:
@@ -108,6 +108,12 @@ def totals(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def sum_totals(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The `totals` of several lots of rows."""
+    summed = pl.col("new", "btc", "keys", "weights", "weighted_satoshi").sum()
+    return pl.concat([totals(NOTHING), *parts]).group_by(SIDE).agg(summed, pl.col("difficulty").first())
+
+
 def check(tables: Tables, scope: Scope, models: Sequence[str], before: pl.DataFrame, written: Written) -> pl.DataFrame:
     """Asks the server what it holds now: schema.COUNTS of the scope.
 
@@ -121,8 +127,9 @@ def check(tables: Tables, scope: Scope, models: Sequence[str], before: pl.DataFr
         raise changed(line)
     if not written.state.equals(tables.state(scope)):
         raise changed("the curtailment changed while it was read")
-    settled, disputed = gaps.judge(written.source, stored, list(models))
-    return pl.concat([settled, written.counts.filter(pl.col("settlement_date").is_in(disputed))])
+    surveyed = gaps.Survey.of(written.source, stored, models, gaps.DATE)
+    disputed = surveyed.disputed
+    return pl.concat([surveyed.counts(disputed), written.counts.join(disputed, on="settlement_date", how="semi")])
 
 
 def changed(message: str) -> DatabaseError:

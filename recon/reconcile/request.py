@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -35,6 +37,10 @@ class Job:
     def models(self) -> tuple[str, ...]:
         """The configured miner models."""
         return self.reference.models
+
+    def priceable(self, days: Sequence[date]) -> set[date]:
+        """Those of some dates whose difficulty and block subsidy are known."""
+        return set(self.reference.terms(list(days)).drop_nulls().get_column("settlement_date"))
 
     def judge(self, tolerance: Tolerance) -> Judge:
         """Who says whether stored values are right."""

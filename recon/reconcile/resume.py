@@ -24,7 +24,7 @@ from recon.reconcile.report import FixReport
 from recon.reconcile.request import Job, check_tables, from_dict
 from recon.reconcile.run import Run
 from recon.reconcile.status import Status
-from recon.reconcile.survey import KeyComparison, survey
+from recon.reconcile.survey import KeyComparison, exact, survey
 from recon.reconcile.watcher import Watcher
 from recon.reference.reference import Reference
 from recon.values import changes
@@ -61,8 +61,10 @@ def resume(
             planned = blocked(left, job.reference.terms([it.day for it in left]))
             if not left and run["status"] in ledger.OPEN:
                 ledger.finish(session, job.run_id)
+            counted_later = {it.day for it in planned if not it.blocked} if request.policy.fills else set()
             with watcher.comparing() as compared:
-                after = survey(tables, job.models, request.window, KeyComparison(compared=compared), pool)
+                comparison = KeyComparison(compared=compared, estimable=counted_later.intersection)
+                after = survey(tables, job.models, request.window, comparison, pool)
             if request.policy.changes_rows and left:
                 now = _of_dates(job, after, planned)
                 asked = planned_changes(job, tables.layout, now, request, watcher, engine).possible(planned)
@@ -70,6 +72,7 @@ def resume(
         results: tuple[DateResult, ...] = ()
         if left:
             results, after = Run(pool, job, tables.layout, request, watcher, engine).execute(planned, after)
+            after = exact(after, pool, tables.layout)
     return FixReport("resume", job.run_id, results, after, time.monotonic() - started)
 
 

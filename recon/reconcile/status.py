@@ -35,8 +35,8 @@ class Status:
 
     counts: gaps.COUNTS, one row per settlement date and miner model; source: one row per settlement date with
     `source_rows`, `invalid` and `keys`. Both as of one moment, but for dates that a run has looked at again.
-    undated: the rows without a
-    date that belong to a window which is open on their side.
+    undated: the rows without a date that belong to a window which is open on their side. bounds: dates that surely lack
+    rows and whose counts are no more than bounds of what is missing; none but while a run goes on.
     """
 
     window: Window
@@ -45,6 +45,7 @@ class Status:
     counts: pl.DataFrame
     values: Values | None = None
     undated: Undated = field(default_factory=Undated)
+    bounds: frozenset[date] = frozenset()
 
     def with_counts(self, days: Sequence[date], counts: pl.DataFrame) -> Status:
         """The same window, in which some dates have been looked at again; counts: gaps.COUNTS of these."""
@@ -53,7 +54,8 @@ class Status:
         keys = counts.group_by("settlement_date").agg(keys=pl.col("expected").max())
         keys = seen.join(keys, on="settlement_date", how="left").with_columns(pl.col("keys").fill_null(0))
         source = self.source.update(keys, on="settlement_date")
-        return replace(self, source=source, counts=pl.concat([others, counts]))
+        counts = pl.concat([others, counts])
+        return replace(self, source=source, counts=counts, bounds=self.bounds.difference(days))
 
     @cached_property
     def dates(self) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -13,10 +13,12 @@ from typing import Any, TypeVar
 import polars as pl
 
 from recon.core import gaps
-from recon.core.chunks import chunks
-from recon.core.errors import ConnectError
+from recon.core.chunks import chunks, split_rows
+from recon.core.errors import ConnectError, DatabaseError
+from recon.core.gaps import DATE, PERIOD, Survey
 from recon.core.window import Window
 from recon.postgres.inspect import inspect
+from recon.postgres.layout import Layout
 from recon.postgres.pool import Pool
 from recon.postgres.profile import stage
 from recon.postgres.scope import Scope
@@ -50,16 +52,40 @@ class Scanned:
 class KeyComparison:
     """What is compared key by key, and who follows it.
 
-    deep: every date, not only those whose checksums differ. compared: called with the dates done. scanned: sees the
-    rows.
+    deep: every key, not only those of settlement periods whose checksums differ. compared: called with the dates done.
+    scanned: sees the rows, of whole dates. estimable: of dates that surely lack rows, those whose counts need only be
+    bounds, since a run counts them again; without it none.
     """
 
     deep: bool = False
     compared: Compared = unwatched
     scanned: Scanned | None = None
+    estimable: Callable[[Sequence[date]], Container[date]] | None = None
 
-    def count(self, tables: Tables, models: Sequence[str], pieces: Sequence[Scope]) -> pl.DataFrame:
-        """schema.COUNTS of some whole dates, read in these pieces."""
+    def estimated(self, surveyed: Survey) -> pl.DataFrame:
+        """The disputed dates whose counts may be bounds."""
+        unfilled = surveyed.surely_unfilled.join(surveyed.disputed, on="settlement_date", how="semi")
+        if not self.estimable or self.deep or self.scanned:
+            return unfilled.clear()
+        allowed = self.estimable(unfilled.get_column("settlement_date").to_list())
+        return unfilled.filter([day in allowed for day in unfilled.get_column("settlement_date")])
+
+    def count(self, tables: Tables, models: Sequence[str], dates: Sequence[date], rows: int) -> pl.DataFrame:
+        """schema.COUNTS of some whole dates. rows: that they have together, at the most."""
+        if self.deep or self.scanned:
+            pieces = [Scope.of(dates)]
+            if rows > SCAN_ROWS:  # of one date; half as many rows at once leave room for what is kept
+                pieces = tables.pieces(dates[0], len(models), SCAN_ROWS // 2)
+            return self._compared(tables, models, pieces)
+        source, (_, stored) = tables.source_periods(Scope.of(dates)), tables.stored_periods(Scope.of(dates))
+        surveyed = Survey.of(source, stored, models, PERIOD)
+        disputed = surveyed.disputed
+        groups = split_rows(surveyed.sized(disputed), SCAN_ROWS // 2)
+        counts = self._compared(tables, models, [Scope.of_periods(group) for group in groups])
+        return gaps.together([surveyed.counts(disputed), counts])
+
+    def _compared(self, tables: Tables, models: Sequence[str], pieces: Sequence[Scope]) -> pl.DataFrame:
+        """schema.COUNTS of these pieces of some whole dates, key by key."""
         counts, seen = [], []
         for scope in pieces:
             keys, done = tables.scan(scope)
@@ -100,21 +126,51 @@ def survey(
     with _as_of_one_moment(tables, pool, window) as sides:
         source, stored = aggregates(sides, window)
         undated = tables.undated(window)
-        counts, disputed = gaps.judge(source, stored, list(models), deep=comparison.deep)
-        parts = [counts]
-        sizes = _sizes(source, stored)
+        surveyed = Survey.of(source, stored, models, DATE)
+        estimated = comparison.estimated(surveyed)
+        disputed = surveyed.everything if comparison.deep else surveyed.disputed
+        disputed = disputed.join(estimated, on="settlement_date", how="anti")
+        counts = recount(sides, models, disputed, _sizes(source, stored), comparison)
+    every = pl.concat([surveyed.counts(disputed), *counts])
+    bounds = frozenset(estimated.get_column("settlement_date"))
+    return Status(window, tuple(models), source, every, undated=undated, bounds=bounds)
 
-        def compare(side: Tables, dates: Sequence[date]) -> tuple[int, pl.DataFrame]:
-            pieces = [Scope.of(dates)]
-            if sizes[dates[0]] > SCAN_ROWS:  # and then alone; half as many rows at once leave room for what is kept
-                pieces = side.pieces(dates[0], len(models), SCAN_ROWS // 2)
-            return len(dates), comparison.count(side, models, pieces)
 
-        scans = chunks(((day, sizes[day]) for day in disputed), max_dates=len(disputed), max_rows=SCAN_ROWS)
-        for dates, part in _side_by_side(sides, compare, scans):
-            comparison.compared(dates, len(disputed))
-            parts.append(part)
-    return Status(window, tuple(models), source, pl.concat(parts), undated=undated)
+def recount(
+    sides: Sequence[Tables],
+    models: Sequence[str],
+    dates: pl.DataFrame,
+    sizes: dict[date, int],
+    comparison: KeyComparison,
+) -> list[pl.DataFrame]:
+    """schema.COUNTS of some dates, compared; each side works on some of them. sizes: the rows of each date."""
+    days = dates.get_column("settlement_date").to_list()
+
+    def compare(side: Tables, some: Sequence[date]) -> tuple[int, pl.DataFrame]:
+        return len(some), comparison.count(side, models, some, sum(sizes[day] for day in some))
+
+    scans = chunks(((day, sizes[day]) for day in days), max_dates=len(days), max_rows=SCAN_ROWS)
+    parts = []
+    for done, part in _side_by_side(sides, compare, scans):
+        comparison.compared(done, len(days))
+        parts.append(part)
+    return parts
+
+
+def exact(status: Status, pool: Pool, layout: Layout) -> Status:
+    """The status with the dates counted that have only bounds. Where the server does not let us, they stay bounds."""
+    if not status.bounds:
+        return status
+    days = sorted(status.bounds)
+    some = status.counts.filter(pl.col("settlement_date").is_in(days)).group_by("settlement_date")
+    sizes = dict(some.agg(pl.max_horizontal(pl.col("expected").sum(), pl.col("matched").sum())).iter_rows())
+    with suppress(DatabaseError), pool.session() as session:
+        tables = Tables(session, layout)
+        with session.transaction(read_only=True, snapshot=True):
+            dates = pl.DataFrame({"settlement_date": days})
+            counts = recount([tables], status.miner_models, dates, sizes, KeyComparison())
+        return status.with_counts(days, pl.concat(counts))
+    return status
 
 
 @contextmanager

@@ -1,0 +1,17 @@
+-- One row per settlement date and settlement period of the curtailment within a scope: its rows, its keys and their
+-- checksum (survey_source.sql), and the checksum of its volumes (source_state.sql). Rows without a period (null, or
+-- beyond 32 bits) have one together.
+select
+    settlement_date,
+    period,
+    count(*) as source_rows,
+    count(distinct key_hash) filter (where priceable) as keys,
+    coalesce(sum(distinct key_hash) filter (where priceable), 0)::text as checksum,
+    coalesce(sum(volume_hash), 0)::text as volumes
+from (
+    select settlement_date, {period} as period, {priceable} as priceable, {key_hash} as key_hash,
+        hash_numeric_extended({volume}, {key_hash}) as volume_hash
+    from {source} s
+    where settlement_date = any ({dates}) and {periods}
+) hashed
+group by settlement_date, period
