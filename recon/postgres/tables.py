@@ -149,7 +149,7 @@ class Tables:
     def middle(self, window: Window) -> date | None:
         """A date that has about half of the window's curtailment up to it; None where there is none."""
         first, last = window.bounds
-        known = (self.layout.curtailment_oid, self.layout.curtailment.column("settlement_date"))
+        known = (self.layout.curtailment_oid, dict(self.layout.curtailment.columns)["settlement_date"])
         (row,) = self.rows("postgres/survey_middle", *known, first=literal(first), last=literal(last))
         middle: date | None = row["middle"]
         return middle
