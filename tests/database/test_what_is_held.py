@@ -188,14 +188,14 @@ class TestADateLargerThanAChunk:
         self, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         rows = fill(database, source_rows([DAY], periods=range(1, 11)))
-        read, late = Tables.done, [(DAY, 1, "T_LATE-1", "-7")]
+        read, late = Tables.done_hashes, [(DAY, 1, "T_LATE-1", "-7")]
 
         def and_meanwhile(*asked: Any) -> Any:
             if late:
                 fill(database, [late.pop()])
             return read(*asked)
 
-        monkeypatch.setattr(Tables, "done", and_meanwhile)
+        monkeypatch.setattr(Tables, "done_hashes", and_meanwhile)
         report = recon.fix(database_url=database.url)
         assert (report.results[0].status, report.results[0].attempts) == ("done", 2)
         assert oracle.stored(database) == oracle.calculations([*rows, (DAY, 1, "T_LATE-1", "-7")])
