@@ -77,6 +77,10 @@ class Tables:
         rows = self.frame("postgres/hashed_keys", keys=self.sql("postgres/keys", scope))
         return rows.select(HASHED_ENERGY.keys()).cast(pl.Schema(HASHED_ENERGY))
 
+    def energies(self, scope: Scope) -> pl.DataFrame:
+        """One row per KEY by its hash: settlement_date, settlement_period, key_hash and energy_mwh."""
+        return self.frame("postgres/energies", scope)
+
     def source_periods(self, scope: Scope) -> pl.DataFrame:
         """schema.SOURCE_PERIODS: what the curtailment has in each settlement period."""
         return self.frame("postgres/source_periods", scope).rename({"period": "settlement_period"})

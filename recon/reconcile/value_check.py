@@ -12,19 +12,21 @@ import polars as pl
 
 from recon.core.chunks import chunks, halves
 from recon.core.errors import DatabaseError
+from recon.core.price import calculations
 from recon.core.schema import CALC_KEY, CALC_KEY_SCHEMA, FrameSchema
 from recon.postgres.layout import Layout
 from recon.postgres.pool import Pool
 from recon.postgres.profile import stage
 from recon.postgres.scope import Scope
 from recon.postgres.tables import Tables
+from recon.reconcile import readback
 from recon.reconcile.engine import Engine, Retrying, Work, threads
 from recon.reconcile.request import Job
 from recon.reconcile.status import Status
 from recon.reconcile.watcher import Compared, unwatched
 from recon.values import verdicts
 from recon.values.judging import Judge
-from recon.values.summary import Shares, Values, combined, folded, traces
+from recon.values.summary import Shares, Values, agreeing, combined, folded, traces
 from recon.values.tolerance import Tolerance
 
 CHUNK_ROWS = 120_000
@@ -41,14 +43,19 @@ CHANGES_PER_DATE: FrameSchema = {"settlement_date": pl.Date, "rows": pl.Int64, "
 """One row per settlement date with rows to change: how many, and how many of them are to be removed."""
 
 
+AGREED: FrameSchema = {"settlement_date": pl.Date, "miner_model": pl.String, "rows": pl.Int64}
+"""One row per settlement date and miner model of dates all of whose values are right."""
+
+
 @dataclass(frozen=True)
 class ValueCheck:
-    """Options of a value check: tolerance, connections, progress callback, engine."""
+    """Options of a value check: tolerance, connections, progress callback, engine; deep: row by row on every date."""
 
     tolerance: Tolerance = field(default_factory=Tolerance)
     workers: int = 2
     progress: Compared = unwatched
     engine: Engine = threads
+    deep: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,11 +63,13 @@ class Fold:
     """What is kept of judged rows: of each piece (some whole dates, or some settlement periods of a larger one), and
     what the pieces of some whole dates come to.
 
-    named: whether the rows have to have their `row_id`.
+    agreed: the same of dates all of whose values are right, from one row per settlement date and miner model with
+    their number (`rows`). named: whether the rows have to have their `row_id`.
     """
 
     piece: Callable[[pl.DataFrame, Shares], Any]
     dates: Callable[[Sequence[Any]], Any]
+    agreed: Callable[[pl.DataFrame], Any]
     named: bool = True
 
 
@@ -72,6 +81,7 @@ class _ChunkJudge:
     layout: Layout
     fold: Fold
     larger: frozenset[date]
+    deep: bool
 
 
 def with_values(job: Job, layout: Layout, status: Status, check: ValueCheck) -> Status:
@@ -81,7 +91,7 @@ def with_values(job: Job, layout: Layout, status: Status, check: ValueCheck) -> 
 
 def judge_values(job: Job, layout: Layout, status: Status, check: ValueCheck) -> Values:
     """The verdict on every stored row of the status's window."""
-    fold = Fold(traces, partial(folded, reference=job.reference), named=not layout.unique_index)
+    fold = Fold(traces, partial(folded, reference=job.reference), agreeing, named=not layout.unique_index)
     return combined(list(judged(job, layout, status, fold, check)), check.tolerance)
 
 
@@ -92,8 +102,8 @@ def rows_to_change(
 
     listed: else CHANGES_PER_DATE: a table's worth of rows is then neither held nor sent.
     """
-    fold = Fold(partial(_rows_to_change, repairs, listed), _unless_blocked)
     schema = TO_CHANGE if listed else CHANGES_PER_DATE
+    fold = Fold(partial(_rows_to_change, repairs, listed), _unless_blocked, partial(_none_of, listed))
     rows: pl.DataFrame = pl.concat([pl.DataFrame(schema=schema), *judged(job, layout, status, fold, check)])
     return rows.sort(CALC_KEY) if listed else rows.group_by("settlement_date").agg(pl.col("rows", "removed").sum())
 
@@ -107,7 +117,7 @@ def judged(job: Job, layout: Layout, status: Status, fold: Fold, check: ValueChe
     dates = _dates_with_rows(status)
     batches = list(chunks(dates, max_dates=10_000, max_rows=CHUNK_ROWS))
     larger = frozenset(day for day, rows in dates if rows > CHUNK_ROWS)
-    task = partial(_chunk, _ChunkJudge(job.judge(check.tolerance), layout, fold, larger))
+    task = partial(_chunk, _ChunkJudge(job.judge(check.tolerance), layout, fold, larger, check.deep))
     total = sum(map(len, batches))
     with Pool(job.settings, job.name) as pool:
         for days, kept in check.engine(Work(task, batches, pool, check.workers)):
@@ -125,7 +135,7 @@ def _dates_with_rows(status: Status) -> list[tuple[date, int]]:
 def _chunk(how: _ChunkJudge, pool: Pool, days: Sequence[date], retrying: Retrying) -> list[Any]:
     try:
         with pool.session() as session, stage("values"), session.transaction(read_only=True, snapshot=True):
-            return [_of_dates(how, Tables(session, how.layout), days)]
+            return list(_of_chunk(how, Tables(session, how.layout), days))
     except DatabaseError as error:
         if error.code != "timeout" or len(days) == 1:
             raise
@@ -133,11 +143,48 @@ def _chunk(how: _ChunkJudge, pool: Pool, days: Sequence[date], retrying: Retryin
     return [kept for half in halves(days) for kept in _chunk(how, pool, half, retrying)]
 
 
+def _of_chunk(how: _ChunkJudge, tables: Tables, days: Sequence[date]) -> Iterator[Any]:
+    """The fold of the dates that agree by their sums, and of the others, which are read row by row."""
+    right = pl.DataFrame(schema=AGREED) if how.deep else _agreeing_dates(how, tables, days)
+    if not right.is_empty():
+        yield how.fold.agreed(right)
+    settled = set(right.get_column("settlement_date"))
+    others = [day for day in days if day not in settled]
+    if others:
+        yield _of_dates(how, tables, others)
+
+
+def _agreeing_dates(how: _ChunkJudge, tables: Tables, days: Sequence[date]) -> pl.DataFrame:
+    """AGREED: the dates whose rows are exactly those that should be there.
+
+    The server sums the hashes of their keys, and values weighted by these (readback.Sums); the same sums are worked out
+    from the curtailment. A date with a wrong row has the right sums once in 2^30 times.
+    """
+    judge, column = how.judge, how.layout.stored_columns["difficulty"]
+    rates = judge.reference.terms(list(days)).drop_nulls()
+    known = rates.get_column("settlement_date").implode()
+    stored = readback.stored_sums(tables.stored_sums(Scope.of(days)))
+    totals = []
+    for piece in _pieces(how, tables, days):
+        keys = tables.energies(piece).lazy().filter(pl.col("settlement_date").is_in(known))
+        rows = calculations(keys, judge.reference.miners.lazy(), rates.lazy(), judge.fleet)
+        totals.append(readback.totals(rows.drop_nulls("bitcoin_mined").collect()))
+    due = readback.written_sums(readback.sum_totals(totals), is_float=column.is_float, decimals=column.decimals)
+    off = {day for day, model in {*stored, *due} if stored.get((day, model)) != due.get((day, model))}
+    right = [(day, model, sums.rows) for (day, model), sums in due.items() if day not in off]
+    return pl.DataFrame(right, schema=AGREED, orient="row")
+
+
+def _pieces(how: _ChunkJudge, tables: Tables, days: Sequence[date]) -> list[Scope]:
+    """Some whole dates at once, or the pieces of one that is larger than a chunk."""
+    large = how.larger.intersection(days)
+    return tables.pieces(days[0], len(how.judge.reference.models), CHUNK_ROWS) if large else [Scope.of(days)]
+
+
 def _of_dates(how: _ChunkJudge, tables: Tables, days: Sequence[date]) -> Any:
     """The fold of some whole dates, read at once, or of one date that is larger than a chunk, piece by piece."""
-    pieces, whole = [Scope.of(days)], True
-    if how.larger.intersection(days):
-        pieces = tables.pieces(days[0], len(how.judge.reference.models), CHUNK_ROWS)
+    pieces, whole = _pieces(how, tables, days), True
+    if len(pieces) > 1:
         whole = how.judge.priced_whole((tables.keys(piece), tables.values(piece)) for piece in pieces)
 
     def kept(piece: Scope) -> Any:
@@ -153,6 +200,10 @@ def _rows_to_change(repairs: frozenset[str], listed: bool, rows: pl.DataFrame, _
     if listed:
         return asked.select(TO_CHANGE.keys()).collect(), blocked
     return per_date(asked).collect(), blocked
+
+
+def _none_of(listed: bool, _: pl.DataFrame) -> pl.DataFrame:
+    return pl.DataFrame(schema=TO_CHANGE if listed else CHANGES_PER_DATE)
 
 
 def per_date(rows: pl.LazyFrame) -> pl.LazyFrame:

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from recon.core.schema import SOURCE_ROWS, json_number
+from recon.core.schema import SOURCE_ROWS, FrameSchema, json_number
 from recon.reference.reference import Reference
 from recon.values import catalogue, causes
 from recon.values import tally as values_tally
@@ -157,28 +157,38 @@ def folded(pieces: Sequence[Traces], reference: Reference) -> Part:
     return summarize(tally).collect(), several_difficulties(tally).collect(), clusters
 
 
+def agreeing(rows: pl.DataFrame) -> Part:
+    """The part of dates all of whose values are right. rows: one row per settlement date and miner model, and `rows`."""
+    ok = rows.select("settlement_date", "miner_model", verdict=pl.lit("ok"), rows="rows")
+    example = {name: pl.lit(None, kind) for name, kind in SUMMARY.items() if name not in ok.columns}
+    return (
+        ok.with_columns(**example).select(SUMMARY.keys()),
+        pl.DataFrame(schema=MIXED),
+        pl.DataFrame(schema=causes.CLUSTER),
+    )
+
+
 def combined(parts: Sequence[Part], near: Tolerance) -> Values:
     """The verdict on all dates, from the parts of different ones."""
     summary = _stacked([summary for summary, _, _ in parts], ["settlement_date", "miner_model", "verdict"])
     mixed = _stacked([mixed for _, mixed, _ in parts], ["settlement_date", "miner_model"])
     clusters = _stacked([found for _, _, found in parts], ["settlement_date", "miner_model", "cause"])
     if summary is None or mixed is None or clusters is None:
-        return Values(_NO_SUMMARY, pl.DataFrame(schema=MIXED), tolerance=near)
+        return Values(pl.DataFrame(schema=SUMMARY), pl.DataFrame(schema=MIXED), tolerance=near)
     return Values(summary, mixed, tuple(causes.causes(clusters)), near)
 
 
-_NO_SUMMARY = pl.DataFrame(
-    schema={
-        "settlement_date": pl.Date,
-        "miner_model": pl.String,
-        "verdict": pl.String,
-        "rows": pl.Int64,
-        "settlement_period": pl.Int32,
-        "farm_id": pl.String,
-        "stored_btc": pl.Float64,
-        "expected_btc": pl.Float64,
-    }
-)
+SUMMARY: FrameSchema = {
+    "settlement_date": pl.Date,
+    "miner_model": pl.String,
+    "verdict": pl.String,
+    "rows": pl.Int64,
+    "settlement_period": pl.Int32,
+    "farm_id": pl.String,
+    "stored_btc": pl.Float64,
+    "expected_btc": pl.Float64,
+}
+"""One row per settlement date, miner model and verdict: how many rows, and one of them as example."""
 
 
 def _stacked(frames: Sequence[pl.DataFrame], order: list[str]) -> pl.DataFrame | None:
