@@ -18,6 +18,7 @@ from recon.core.schema import (
     DONE_HASHES,
     ENERGY,
     HASHED_ENERGY,
+    HASHED_KEY,
     SOURCE_ROWS,
     SOURCE_STATE,
     STORED,
@@ -85,14 +86,20 @@ class Tables:
         """schema.SOURCE_PERIODS: what the curtailment has in each settlement period."""
         return self.frame("postgres/source_periods", scope).rename({"period": "settlement_period"})
 
-    def stored_periods(self, scope: Scope, *, sums: bool = False) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """The survey of the calculations by settlement date, and by date and period, in one pass.
+    def stored_periods(self, scope: Scope) -> pl.DataFrame:
+        """The survey of the calculations by settlement date, settlement period and miner model."""
+        return self.frame("postgres/stored_periods", scope).rename({"period": "settlement_period"})
 
-        sums: with those that are verified.
-        """
-        added = self.sql("postgres/survey_values", key_hash="key_hash") if sums else ""
-        rows = self.frame("postgres/stored_periods", scope, sums=added).rename({"period": "settlement_period"})
-        return rows.filter("whole").drop("whole", "settlement_period"), rows.filter(~pl.col("whole")).drop("whole")
+    def key_hashes(self, scope: Scope) -> pl.DataFrame:
+        """One row per KEY of the curtailment by its hash: settlement_date and key_hash."""
+        return self.frame("postgres/key_hashes", scope)
+
+    def keys_of(self, hashes: pl.DataFrame) -> pl.DataFrame:
+        """schema.HASHED_ENERGY of some keys. hashes: their settlement_date and key_hash."""
+        listed = ",".join(map(str, hashes.get_column("key_hash").unique()))
+        dates = hashes.get_column("settlement_date").unique().sort()
+        scope = Scope(tuple(dates), f"{self.layout.parts['key_hash']} = any ('{{{listed}}}'::int8[])")
+        return self.hashed_keys(scope).join(hashes, on=HASHED_KEY, how="semi")
 
     def done_hashes(self, scope: Scope) -> pl.DataFrame:
         """schema.DONE_HASHES: one row per stored calculation."""

@@ -53,7 +53,7 @@ def fill(tables: Tables, job: Job, policy: RepairPolicy, dates: Sequence[date], 
     with _transaction(tables, job, dates):
         with stage("read"):
             repaired = _repaired(tables, job, policy, scope)
-            before, stored = tables.stored_periods(scope, sums=True)
+            before, stored = tables.stored_sums(scope), tables.stored_periods(scope)
         written = Written.together(list(_written(tables, job, dates, stored, fills=policy.fills)))
         with stage("verify"):
             tables.session.settle_constraints()
@@ -112,7 +112,8 @@ def _fill_periods(tables: Tables, job: Job, dates: Sequence[date], stored: pl.Da
     counts, totals = [surveyed.counts(unfilled)], []
     for periods in split_rows(surveyed.sized(unfilled), MAX_CHUNK_ROWS):
         with stage("read"):
-            keys, done = tables.hashed_keys(Scope.of_periods(periods)), tables.done_hashes(Scope.of_periods(periods))
+            scope = Scope.of_periods(periods)
+            keys, done = tables.key_hashes(scope), tables.done_hashes(scope)
         counted, added = _fill(tables, job, keys, done, fills=fills)
         counts.append(counted)
         totals.append(added)
@@ -126,6 +127,8 @@ def _fill(
 
     schema.COUNTS as they are then, and readback.totals of what was written.
     """
+    if "energy_mwh" not in keys.columns and job.settings.fleet is Fleet.FRACTIONAL:
+        pass
     with stage("price"):
         rows = _missing_rows(keys, done, job)
     if only is not None:

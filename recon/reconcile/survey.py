@@ -77,7 +77,7 @@ class KeyComparison:
             if rows > SCAN_ROWS:  # of one date; half as many rows at once leave room for what is kept
                 pieces = tables.pieces(dates[0], len(models), SCAN_ROWS // 2)
             return self._compared(tables, models, pieces)
-        source, (_, stored) = tables.source_periods(Scope.of(dates)), tables.stored_periods(Scope.of(dates))
+        source, stored = tables.source_periods(Scope.of(dates)), tables.stored_periods(Scope.of(dates))
         surveyed = Survey.of(source, stored, models, PERIOD)
         disputed = surveyed.disputed
         groups = split_rows(surveyed.sized(disputed), SCAN_ROWS // 2)

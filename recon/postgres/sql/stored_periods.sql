@@ -1,15 +1,14 @@
--- The calculations within a scope by settlement date, settlement period and miner model, as survey_stored.sql counts
--- them; and once more by date and model (`whole`), in the same pass. Rows without a period have one together.
+-- One row per settlement date, settlement period and miner model of the calculations within a scope: rows and the
+-- checksum of their keys (survey_stored.sql). Rows without a period have one together.
 select
     settlement_date,
     period,
-    grouping(period) = 1 as whole,
     miner_model::text as miner_model,
     count(*) as rows,
-    coalesce(sum(key_hash), 0)::text as checksum{sums}
+    coalesce(sum(key_hash), 0)::text as checksum
 from (
-    select *, {period} as period, {key_hash} as key_hash
+    select settlement_date, {period} as period, miner_model, {key_hash} as key_hash
     from {stored} c
     where settlement_date = any ({dates}) and {periods}
 ) hashed
-group by grouping sets ((settlement_date, miner_model), (settlement_date, period, miner_model))
+group by settlement_date, period, miner_model
