@@ -12,8 +12,8 @@ from typing import Any
 import polars as pl
 
 from recon.core import gaps, schema
-from recon.core.chunks import chunks, halves
-from recon.core.errors import SCHEMA_VERSION, DatabaseError, ExitCode, UsageError
+from recon.core.chunks import CHUNK_ROWS, chunks, halves, halving, on_timeout
+from recon.core.errors import SCHEMA_VERSION, ExitCode, UsageError
 from recon.core.schema import BTC, STORED
 from recon.core.settings import ExportFormat
 from recon.core.version import __version__
@@ -34,9 +34,6 @@ from recon.values import summary
 from recon.values.judging import Judge
 from recon.values.tolerance import Tolerance
 from recon.values.verdicts import SURPLUS
-
-CHUNK_ROWS = 120_000
-"""Keys and stored rows in memory at a time, as far as whole dates allow: about 100 MB."""
 
 
 @dataclass(frozen=True)
@@ -148,17 +145,12 @@ class _Moment:
 
     def taken(self, days: Sequence[date]) -> Iterator[tuple[pl.DataFrame, _Facts]]:
         """The slice of some whole dates, in one piece; in several where that takes too long for a statement."""
-        try:
+
+        def read(some: Sequence[date]) -> tuple[pl.DataFrame, _Facts]:
             with self.tables.session.savepoint():
-                whole = self.piece(days, Scope.of(days))
-        except DatabaseError as error:
-            if error.code != "timeout" or len(days) == 1:
-                raise
-        else:
-            yield whole
-            return
-        for half in halves(days):
-            yield from self.taken(half)
+                return self.piece(some, Scope.of(some))
+
+        return halving(read, days, on_timeout(halves))
 
     def taken_by_periods(self, day: date) -> Iterator[tuple[pl.DataFrame, _Facts]]:
         """The slice of a date that is larger than a chunk, some settlement periods after the other."""

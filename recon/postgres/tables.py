@@ -194,7 +194,7 @@ def _as_calculations(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _cut(first: date, last: date) -> list[tuple[date, date]]:
-    return list(split_range(first, last)) if first < last else [(first, last)]
+    return split_range((first, last)) or [(first, last)]
 
 
 @cache
