@@ -6,11 +6,12 @@ A chunk's line is written in the transaction that writes its rows: both are comm
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import date
 from typing import Any
 
-from recon.core.errors import ExitCode, IncompleteError, LedgerError, PermissionDenied
+from recon.core.errors import DatabaseError, ExitCode, IncompleteError, Interrupted, LedgerError, PermissionDenied
 from recon.core.names import quote_identifier
 from recon.core.plan import DateResult, PlannedDate
 from recon.core.settings import Settings
@@ -186,6 +187,22 @@ def _result(row: dict[str, Any]) -> DateResult:
 def finish(session: Session, run_id: str, status: str | None = None) -> None:
     """Closes a run: done where all its dates are, else as `status` (interrupted, failed; without one incomplete)."""
     session.execute(sql("postgres/run_finish"), run_id, status)
+
+
+@contextmanager
+def closing(settings: Settings, name: str, run_id: str) -> Iterator[None]:
+    """Work on a run that is closed even if the work raises: as interrupted after a signal, as failed after an error.
+
+    It is closed on a connection of its own (`name`: its application name), since the work's may be lost or stopped.
+    The error of the work is raised in any case; where the server cannot be reached any more the run stays open.
+    """
+    try:
+        yield
+    except BaseException as error:
+        status = "interrupted" if isinstance(error, (Interrupted, KeyboardInterrupt)) else "failed"
+        with suppress(DatabaseError), connect(settings, name, last_words=True) as session:
+            finish(session, run_id, status)
+        raise
 
 
 def runs(session: Session, run_id: str | None = None) -> list[dict[str, Any]]:
