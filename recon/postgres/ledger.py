@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -95,27 +96,31 @@ def _fits(found: int | None) -> bool:
     return found is not None
 
 
-def store_plan(
-    session: Session,
-    run_id: str,
-    command: str,
-    code_version: str,
-    ends: tuple[date | None, date | None],
-    parameters: dict[str, Any],
-    dates: Sequence[PlannedDate],
-    max_changes: int | None = None,
-) -> None:
-    """Stores a run with its whole plan, before anything is written; and how many stored rows it may change in all."""
+@dataclass(frozen=True)
+class NewRun:
+    """A run as it begins: its command, the ends of its window, its options as JSON, and how many stored rows it may
+    change in all (None: any number).
+    """
+
+    run_id: str
+    command: str
+    ends: tuple[date | None, date | None]
+    parameters: dict[str, Any]
+    max_changes: int | None = None
+
+
+def store_plan(session: Session, run: NewRun, dates: Sequence[PlannedDate]) -> None:
+    """Stores a run with its whole plan, before anything is written."""
     values = [planned.result for planned in dates]
     with session.transaction():
-        session.execute(
-            sql("postgres/run_insert"), run_id, command, code_version, *ends, json.dumps(parameters), max_changes
-        )
+        parameters = json.dumps(run.parameters)
+        begun = (run.run_id, run.command, __version__, *run.ends, parameters, run.max_changes)
+        session.execute(sql("postgres/run_insert"), *begun)
         if not dates:
             return
         session.execute(
             sql("postgres/run_dates_insert"),
-            run_id,
+            run.run_id,
             [v.day for v in values],
             list(range(len(values))),
             [v.status for v in values],

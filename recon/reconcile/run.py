@@ -14,7 +14,6 @@ from recon.core import schema
 from recon.core.chunks import chunks, halves
 from recon.core.errors import DatabaseError, IncompleteError, Interrupted, ReconError
 from recon.core.plan import DateResult, PlannedDate
-from recon.core.version import __version__
 from recon.postgres import ledger
 from recon.postgres.errors import ends_run
 from recon.postgres.layout import Layout
@@ -41,7 +40,8 @@ def begin(
     days = [it.day for it in planned]
     ends = (min(days, default=request.window.first), max(days, default=request.window.last))
     parameters = request.to_dict(job, relations(tables))
-    ledger.store_plan(tables.session, job.run_id, job.command, __version__, ends, parameters, planned, max_changes)
+    run = ledger.NewRun(job.run_id, job.command, ends, parameters, max_changes)
+    ledger.store_plan(tables.session, run, planned)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from typing import Any
 from recon.core.errors import SCHEMA_VERSION, DatabaseError, ExitCode, PermissionDenied, UsageError
 from recon.core.plan import DateResult, PlannedDate
 from recon.core.settings import Settings
-from recon.core.version import __version__
 from recon.postgres import ledger
 from recon.postgres.inspect import inspect
 from recon.postgres.session import connect
@@ -101,7 +100,7 @@ def restore(
         confirm(sum(row["rows"] for row in found))
         ledger.ensure(session)
         ends = (planned[0].day, planned[-1].day)
-        ledger.store_plan(session, run_id, COMMAND, __version__, ends, {"of_run": of_run}, planned)
+        ledger.store_plan(session, ledger.NewRun(run_id, COMMAND, ends, {"of_run": of_run}), planned)
         with ledger.closing(settings, name, run_id):
             results = [_restore_date(tables, of_run, run_id, it) for it in planned]
             ledger.finish(session, run_id)

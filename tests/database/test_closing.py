@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 from recon.core.errors import DatabaseError, Interrupted
+from recon.core.plan import PlannedDate
 from recon.postgres import ledger
 from recon.postgres.session import connect
+from tests.builders import DAY
 from tests.databases import Database
 
 NAME = "recon/fix/abcd"
@@ -19,13 +21,8 @@ def run(database: Database) -> Database:
     """A ledger with the run `abcd`, which is at work."""
     with connect(database.settings) as session:
         ledger.ensure(session)
-    database.execute(
-        "insert into recon.runs (run_id, command, code_version, parameters) values ('abcd', 'fix', '1', '{}')"
-    )
-    database.execute(
-        "insert into recon.run_dates (run_id, settlement_date, position, expected, missing, status, error) "
-        "values ('abcd', '2024-04-20', 0, 3, 3, 'pending', '')"
-    )
+        run = ledger.NewRun("abcd", "fix", (DAY, DAY), {})
+        ledger.store_plan(session, run, [PlannedDate(DAY, expected=3, missing=3)])
     return database
 
 
