@@ -8,10 +8,11 @@ from datetime import date
 import polars as pl
 
 from recon.analysis.findings import Finding
-from recon.analysis.source_findings import HOURS_PER_PERIOD, MAX_FARM_MW, MOST_ROWS_PER_KEY, source_findings
+from recon.analysis.source_findings import MAX_FARM_MW, MOST_ROWS_PER_KEY, source_findings
 from recon.core.chunks import halving, on_timeout, split_range
 from recon.core.errors import DatabaseError
 from recon.core.names import quote_identifier
+from recon.core.price import HOURS_PER_PERIOD
 from recon.postgres.layout import Layout
 from recon.postgres.sql import literal
 from recon.postgres.tables import Tables

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 import polars as pl
 
@@ -24,6 +25,11 @@ class Tolerance:
         """Whether BTC agree; null and NaN never do."""
         close = (found - wanted).abs() <= self.atol_btc * slack + self.rtol * wanted.abs()
         return (close & found.is_finite()).fill_null(False)
+
+    def agrees_exactly(self, stored: Decimal, expected: Decimal) -> bool:
+        """Whether two decimals agree as `agrees` has it, without rounding them to binary; NaN never does."""
+        atol, rtol = Decimal(str(self.atol_btc)), Decimal(str(self.rtol))
+        return stored.is_finite() and abs(stored - expected) <= atol + rtol * abs(expected)
 
     def same_difficulty(self, found: pl.Expr, wanted: pl.Expr) -> pl.Expr:
         """Whether difficulties agree: files round them differently."""
