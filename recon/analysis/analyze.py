@@ -81,35 +81,41 @@ class _Shapes:
         return shape_findings(found, dates, pl.concat([pl.DataFrame(schema=gap_shapes.FARM_GAPS), *self.farms]))
 
 
-def analyze(
-    job: Job,
-    window: Window,
-    *,
-    deep: bool = False,
-    max_farm_mw: float = MAX_FARM_MW,
-    check: ValueCheck | None = None,
-    compared: Compared = unwatched,
-    program: str = "recon",
-) -> Analysis:
-    """Status, findings and recommendations of a window; read-only.
+@dataclass(frozen=True)
+class AnalysisOptions:
+    """Options of an analysis: how deep it goes, and what suggested commands begin with (`program`).
 
-    max_farm_mw: a key with more energy than that much power makes in half an hour is reported.
-    check: compare every stored value too. program: what suggested commands begin with.
+    deep: compare the keys of every date. max_farm_mw: a key with more energy than that much power makes in half an
+    hour is reported. check: compare every stored value too. compared: is called with the dates compared so far.
     """
-    if not 0 < max_farm_mw < float("inf"):
-        raise UsageError(f"--max-farm-mw is {max_farm_mw:g}", "give megawatts, above 0")
+
+    deep: bool = False
+    max_farm_mw: float = MAX_FARM_MW
+    check: ValueCheck | None = None
+    compared: Compared = unwatched
+    program: str = "recon"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.max_farm_mw < float("inf"):
+            raise UsageError(f"--max-farm-mw is {self.max_farm_mw:g}", "give megawatts, above 0")
+
+
+def analyze(job: Job, window: Window, options: AnalysisOptions | None = None) -> Analysis:
+    """Status, findings and recommendations of a window; read-only."""
+    options = options or AnalysisOptions()
     shapes = _Shapes(job.models)
     with Pool(job.settings, job.name) as pool, pool.session() as session:
         tables = Tables(session, inspect(session, job.settings))
-        found = survey(tables, job.models, window, KeyComparison(deep, compared, shapes.scanned), pool)
-        source = source_reads.find(tables, found.source.get_column("settlement_date"), max_farm_mw=max_farm_mw)
-    if check:
-        found = with_values(job, tables.layout, found, check)
+        found = survey(tables, job.models, window, KeyComparison(options.deep, options.compared, shapes.scanned), pool)
+        days = found.source.get_column("settlement_date")
+        source = source_reads.find(tables, days, max_farm_mw=options.max_farm_mw)
+    if options.check:
+        found = with_values(job, tables.layout, found, options.check)
     index = [] if tables.layout.unique_index else [index_finding(index_statement(tables.layout))]
     findings = by_severity([*count_findings(found), *shapes.findings(found), *index, *source])
     todo = recommendations(found, findings, _blocked(found, job.reference))
-    advice = tuple((called(command, program), called(why, program)) for command, why in todo)
-    return Analysis(found, tuple(finding.called(program) for finding in findings), advice)
+    advice = tuple((called(command, options.program), called(why, options.program)) for command, why in todo)
+    return Analysis(found, tuple(finding.called(options.program) for finding in findings), advice)
 
 
 def _blocked(found: Status, reference: Reference) -> Sequence[date]:

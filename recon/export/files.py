@@ -32,6 +32,18 @@ WANTED = "name a directory that 'recon export' wrote"
 
 
 @dataclass(frozen=True)
+class Target:
+    """The directory of an export, and how its files are written."""
+
+    directory: Path
+    form: ExportFormat
+
+    def path(self, month: str) -> Path:
+        """A month's file."""
+        return self.directory / part_name(month, self.form)
+
+
+@dataclass(frozen=True)
 class Part:
     """A file as it was written."""
 
@@ -107,10 +119,10 @@ def write_manifest(directory: Path, manifest: Manifest) -> None:
         replace_text(directory / MANIFEST, manifest.to_json())
 
 
-def write_part(directory: Path, month: str, form: str, models: Sequence[str], frames: Iterable[pl.DataFrame]) -> Part:
+def write_part(target: Target, month: str, models: Sequence[str], frames: Iterable[pl.DataFrame]) -> Part:
     """A month's file in the place of the former one. frames: slices, one in memory at a time."""
-    path = directory / part_name(month, form)
-    write = _write_parquet if form == ExportFormat.PARQUET else _write_csv
+    path = target.path(month)
+    write = _write_parquet if target.form == ExportFormat.PARQUET else _write_csv
     with _errors(path):
         path.parent.mkdir(exist_ok=True)
         with replacing(path) as part:
@@ -142,9 +154,9 @@ def _write_csv(path: Path, nothing: pl.DataFrame, frames: Iterable[pl.DataFrame]
     return rows
 
 
-def remove_part(directory: Path, month: str, form: str) -> None:
+def remove_part(target: Target, month: str) -> None:
     """The month has no data any more."""
-    path = directory / part_name(month, form)
+    path = target.path(month)
     with _errors(path):
         path.unlink(missing_ok=True)
         if not any(path.parent.iterdir()):

@@ -15,10 +15,10 @@ from recon.core import gaps, schema
 from recon.core.chunks import CHUNK_ROWS, chunks, halves, halving, on_timeout
 from recon.core.errors import SCHEMA_VERSION, ExitCode, UsageError
 from recon.core.schema import BTC, STORED
-from recon.core.settings import ExportFormat
 from recon.core.version import __version__
 from recon.core.window import Window
 from recon.export import files, slices
+from recon.export.files import Target
 from recon.export.manifest import DateFacts, Manifest, Month, by_month, reaches, totals
 from recon.postgres.inspect import inspect
 from recon.postgres.profile import stage
@@ -72,20 +72,21 @@ class ExportReport:
         }
 
 
-def export(job: Job, window: Window, directory: Path, form: ExportFormat, check: ValueCheck) -> ExportReport:
+def export(job: Job, window: Window, target: Target, check: ValueCheck) -> ExportReport:
     """Writes every month of the window anew, one file after the other, and the manifest after each."""
-    with files.sole_use(directory):
-        manifest = _begun(job, window, directory, form, check.tolerance)
+    with files.sole_use(target.directory):
+        manifest = _begun(job, window, target, check.tolerance)
         with connect(job.settings, job.name) as session:
             layout = inspect(session, job.settings)
             with session.transaction(read_only=True, snapshot=True):
-                return _export(_Moment(Tables(session, layout), job.judge(check.tolerance), check), manifest, directory)
+                return _export(_Moment(Tables(session, layout), job.judge(check.tolerance), check), manifest, target)
 
 
-def _begun(job: Job, window: Window, directory: Path, form: str, tolerance: Tolerance) -> Manifest:
+def _begun(job: Job, window: Window, target: Target, tolerance: Tolerance) -> Manifest:
     """The directory's manifest, as it is to be gone on with; UsageError when that would mix or lose data."""
+    directory = target.directory
     parameters = {"fleet": str(job.settings.fleet), "tolerance": vars(tolerance), **job.reference.parameters()}
-    new = Manifest(str(form), job.models, window, parameters, __version__)
+    new = Manifest(str(target.form), job.models, window, parameters, __version__)
     if not (directory / files.MANIFEST).exists():
         return new
     old = files.read_manifest(directory)
@@ -186,8 +187,8 @@ def _left_out(counts: pl.DataFrame, judged: pl.DataFrame) -> Counter[str]:
     return Counter({why: rows for why, rows in left_out.items() if rows and why not in (*slices.RIGHT, *SURPLUS)})
 
 
-def _export(moment: _Moment, manifest: Manifest, directory: Path) -> ExportReport:
-    window = manifest.window
+def _export(moment: _Moment, manifest: Manifest, target: Target) -> ExportReport:
+    window, directory = manifest.window, target.directory
     source, stored = aggregates([moment.tables], window)
     sizes = dict(pl.concat([_sizes(source, "keys"), _sizes(stored, "rows")]).group_by("day").sum().iter_rows())
     former = (name for name in (*manifest.unfinished, *(m.month for m in manifest.months)) if reaches(window, name))
@@ -197,7 +198,7 @@ def _export(moment: _Moment, manifest: Manifest, directory: Path) -> ExportRepor
     facts: list[_Chunk] = []
     for name in names:
         days = [(day, sizes[day]) for day in by_month(sizes).get(name, [])]
-        month, found = _month(moment, directory, manifest, name, source, days)
+        month, found = _month(moment, target, name, source, days)
         manifest = manifest.with_month(name, month)
         files.write_manifest(directory, manifest)
         facts += found
@@ -212,8 +213,7 @@ def _sizes(aggregates: pl.DataFrame, column: str) -> pl.DataFrame:
 
 def _month(
     moment: _Moment,
-    directory: Path,
-    manifest: Manifest,
+    target: Target,
     name: str,
     source: pl.DataFrame,
     days: Sequence[tuple[date, int]],
@@ -233,9 +233,9 @@ def _month(
     stated = source.filter(pl.col("settlement_date").is_in([day for day, _ in days])).select(slices.STATED.keys())
     if stated.is_empty():
         deque(taken(), maxlen=0)
-        files.remove_part(directory, name, manifest.form)
+        files.remove_part(target, name)
         return None, facts
-    part = files.write_part(directory, name, manifest.form, manifest.models, taken())
+    part = files.write_part(target, name, moment.judge.reference.models, taken())
     left_out = sum((found.left_out for found in facts), Counter[str]())
     dates = tuple(DateFacts(*row) for row in stated.iter_rows())
     expected = sum(int(found.counts["expected"].sum()) for found in facts)

@@ -50,6 +50,38 @@ ENDED = {
     "25P04": ("transaction_timeout", "ALTER ROLE ... SET transaction_timeout = 0 for recon's role; or a smaller batch"),
 }
 """The settings by which a server ends sessions. It says so without a SQLSTATE when nobody listens at that moment."""
+NO_TEXT = ("22021", "22P05")
+"""Bytes that are no text in the encoding that they are said to be in, or that UTF-8 does not have."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What a SQLSTATE stands for: our code, what to do about it, and the line (`{}` is the server's)."""
+
+    code: str
+    hint: str
+    line: str = "{}"
+
+
+CAUSES = {
+    "57014": Cause("timeout", "raise --statement-timeout, or use a smaller batch"),
+    "55P03": Cause("lock", "another session holds the lock; try again later"),
+    "25006": Cause("read_only", ENDS_RUN["25006"], "the server takes no changes: {}"),
+    **dict.fromkeys(
+        NO_TEXT,
+        Cause(
+            "encoding",
+            "mend those bytes, or move the data into a database in UTF8; recon speaks UTF-8",
+            "the database holds bytes that are no text: {}",
+        ),
+    ),
+    **{
+        state: Cause("ended", f"{remedy}; {RESUME}", f"the server ended the session by its {setting} ({{}})")
+        for state, (setting, remedy) in ENDED.items()
+    },
+}
+QUALIFY = "qualify the names in the function with their schema, or ALTER FUNCTION ... SET search_path"
+MISSING_GRANT = "ask its owner for the missing GRANT (the README lists what a reader and a writer need), or to do it"
 WITHOUT_STANDBY = "ALTER SYSTEM SET synchronous_standby_names = ''; SELECT pg_reload_conf();"
 STANDBY_HINT = f"have it back, or let the server go on without it: {WITHOUT_STANDBY}"
 """What to do about a synchronous standby that is away."""
@@ -90,8 +122,6 @@ LIBPQ = {
 """libpq's own words, which are English wherever it runs."""
 UNKNOWN_NAMES = {"42P01", "42883", "42704", "3F000"}
 """A table, function, type or schema that does not exist."""
-NO_TEXT = {"22021", "22P05"}
-"""Bytes that are no text in the encoding that they are said to be in, or that UTF-8 does not have."""
 NOT_LOST = {"NOT_IMPLEMENTED", "INVALID_ARGUMENT", "INVALID_DATA", "NOT_FOUND", "ALREADY_EXISTS"}
 """The driver's status codes that say that it refuses by itself."""
 
@@ -218,38 +248,27 @@ def translate(
     if connecting:
         return _connect_error(said.line, str(error), url, sqlstate or told_in_english(str(error)))
     state = said.sqlstate or sqlstate or told_in_english(said.line)
-    if state == "42501" and (hidden := re.search(r'affected by row-level security .*"(.+)"', said.line)):
-        return row_security_denied(hidden[1], sqlstate=state)
-    if pinned and state in UNKNOWN_NAMES and said.context:
-        hint = "qualify the names in the function with their schema, or ALTER FUNCTION ... SET search_path"
-        line = f"a function that is called by a table needs a search_path: {said.line} ({said.context})"
-        return DatabaseError(line, hint, code="search_path", sqlstate=state)
-    if state in NO_TEXT:
-        hint = "mend those bytes, or move the data into a database in UTF8; recon speaks UTF-8"
-        line = f"the database holds bytes that are no text: {said.line}"
-        return DatabaseError(line, hint, code="encoding", sqlstate=state)
-    if state == "42501" and "must be owner" in said.line:
-        return PermissionDenied(said.line, "ask its owner to do this", sqlstate=state)
     if state == "42501":
-        hint = "ask its owner for the missing GRANT (the README lists what a reader and a writer need), or to do it"
-        return PermissionDenied(said.line, hint, sqlstate=state)
-    if state == "57014":
-        hint = "raise --statement-timeout, or use a smaller batch"
-        return DatabaseError(said.line, hint, code="timeout", sqlstate=state)
-    if state == "55P03":
-        return DatabaseError(said.line, "another session holds the lock; try again later", code="lock", sqlstate=state)
-    if state in ENDED:
-        setting, remedy = ENDED[state]
-        line = f"the server ended the session by its {setting} ({said.line})"
-        return DatabaseError(line, f"{remedy}; {RESUME}", code="ended", sqlstate=state)
-    if state == "25006":
-        line = f"the server takes no changes: {said.line}"
-        return DatabaseError(line, ENDS_RUN[state], code="read_only", sqlstate=state)
+        return _denied(said.line)
+    if pinned and state in UNKNOWN_NAMES and said.context:
+        line = f"a function that is called by a table needs a search_path: {said.line} ({said.context})"
+        return DatabaseError(line, QUALIFY, code="search_path", sqlstate=state)
+    if state in CAUSES:
+        cause = CAUSES[state]
+        return DatabaseError(cause.line.format(said.line), cause.hint, code=cause.code, sqlstate=state)
     if state is None and said.status in NOT_LOST and "connection" not in said.line:
         return DatabaseError(said.line, "this is no trouble of the server: see --verbose", code="driver")
     if state is None or state.startswith(("08", "57P")):
         return DatabaseError(said.line, "run 'recon resume' when the server is back", code="lost", sqlstate=state)
     return DatabaseError(said.whole, ENDS_RUN.get(state) or HINTS.get(state, ""), sqlstate=state)
+
+
+def _denied(line: str) -> PermissionDenied:
+    """What an error of SQLSTATE 42501 lacks: rights on rows, ownership, or a GRANT."""
+    if hidden := re.search(r'affected by row-level security .*"(.+)"', line):
+        return row_security_denied(hidden[1], sqlstate="42501")
+    hint = "ask its owner to do this" if "must be owner" in line else MISSING_GRANT
+    return PermissionDenied(line, hint, sqlstate="42501")
 
 
 def _connect_error(line: str, text: str, url: str, state: str | None) -> ConnectError:

@@ -79,30 +79,23 @@ def init(settings: Settings, *, name: str, unique_index: bool, dry_run: bool) ->
             session.check_direct("building an index without locking its table")
         existed, version = ledger.require(session), ledger.version(session)
         statement = None if layout.unique_index else index_statement(layout)
-        duplicates, unfinished = None, None
-        if unique_index and statement:
-            unfinished = _unfinished(session, layout)
-            duplicates = int(session.rows(sql("postgres/duplicates", **layout.parts))[0]["duplicates"])
-            if duplicates and not dry_run:
-                raise SchemaError(
-                    f"{layout.calculations.name} holds {duplicates} duplicate rows, which a unique index refuses",
-                    "remove them with 'recon fix --repair duplicate,orphan --yes', then run this again",
-                )
+        wanted = statement if unique_index else None
+        unfinished = _unfinished(session, layout) if wanted else None
+        duplicates = _duplicates(session, layout, allowed=dry_run) if wanted else None
         if not dry_run:
             check_standby(session)
             ledger.ensure(session)
-            if unique_index and statement:
-                with telling(settings, layout, name):
-                    if unfinished:
-                        _build(session, layout, unfinished.drop)
-                    _build(session, layout, statement)
+            with telling(settings, layout, name):
+                for step in (unfinished.drop if unfinished else None, wanted):
+                    if step:
+                        _build(session, layout, step)
     return InitReport(
         ledger_existed=existed,
         ledger_version=version,
         ledger_ddl=ledger.ddl(),
         index_existed=layout.unique_index,
         index_statement=statement,
-        index_created=bool(unique_index and statement and not dry_run),
+        index_created=bool(wanted and not dry_run),
         duplicates=duplicates,
         dry_run=dry_run,
         invalid_index=unfinished.name if unfinished else None,
@@ -120,6 +113,17 @@ def _unfinished(session: Session, layout: Layout) -> InvalidIndex | None:
     if found and found.is_being_built:
         raise SchemaError(f"the index {found.name} is being built by another session", "wait until it is done")
     return found
+
+
+def _duplicates(session: Session, layout: Layout, *, allowed: bool) -> int:
+    """How many duplicate rows there are; SchemaError where there are any and they are not allowed."""
+    rows = int(session.rows(sql("postgres/duplicates", **layout.parts))[0]["duplicates"])
+    if rows and not allowed:
+        raise SchemaError(
+            f"{layout.calculations.name} holds {rows} duplicate rows, which a unique index refuses",
+            "remove them with 'recon fix --repair duplicate,orphan --yes', then run this again",
+        )
+    return rows
 
 
 def _build(session: Session, layout: Layout, statement: str) -> None:

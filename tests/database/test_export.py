@@ -63,7 +63,8 @@ def exported(reconciled: Database, tmp_path: Path) -> Path:
 def exports(
     database: Database, out: Path, window: Window | None = None, form: ExportFormat = ExportFormat.PARQUET
 ) -> ExportReport:
-    return write.export(Job("1", "test", database.settings, REFERENCE), window or Window(), out, form, ValueCheck())
+    job = Job("1", "test", database.settings, REFERENCE)
+    return write.export(job, window or Window(), files.Target(out, form), ValueCheck())
 
 
 def checked(out: Path, window: Window | None = None) -> Status:

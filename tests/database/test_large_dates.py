@@ -18,7 +18,7 @@ from recon.export import files as export_files
 from recon.export import write
 from recon.export import write as export
 from recon.export.check import status
-from recon.export.files import part_name, read_part
+from recon.export.files import Target, part_name, read_part
 from recon.postgres.inspect import inspect
 from recon.postgres.scope import Scope
 from recon.postgres.session import connect
@@ -117,7 +117,7 @@ def said(database: Database) -> dict[str, Any]:
     """What analyze --values says, and which rows repairs would take out."""
     check = value_check.ValueCheck()
     job = Job("test", "fix", database.settings, REFERENCE)
-    found = analyze.analyze(job, Window(), deep=True, check=check)
+    found = analyze.analyze(job, Window(), analyze.AnalysisOptions(deep=True, check=check))
     policy = RepairPolicy(frozenset({"missing", "stale", "duplicate", "orphan"}))
     changes = fix.fix(job, FixRequest(policy=policy, dry_run=True), watcher=watcher.Watcher()).changes
     assert changes is not None
@@ -147,7 +147,7 @@ def test_an_export_of_a_large_date_has_the_same_rows_in_the_same_order(
 
     def exported(name: str) -> tuple[list[tuple[Any, ...]], dict[str, Any], dict[str, Any]]:
         out, check = tmp_path / name, value_check.ValueCheck()
-        report = write.export(Job("1", "test", database.settings, REFERENCE), Window(), out, form, check)
+        report = write.export(Job("1", "test", database.settings, REFERENCE), Window(), Target(out, form), check)
         files = [out / part_name(month.month, form) for month in report.written]
         rows = [row for file in files for row in read_part(file, form, MODELS).collect().iter_rows()]
         checked = status(out, Settings(), REFERENCE, Window(), check).to_dict()

@@ -11,8 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from recon.analysis import analyze, calendar
-from recon.analysis.analyze import Analysis
+from recon.analysis import calendar
+from recon.analysis.analyze import Analysis, AnalysisOptions, analyze
 from recon.core.errors import LedgerError, PermissionDenied
 from recon.core.version import __version__
 from recon.core.window import Window
@@ -20,8 +20,6 @@ from recon.postgres import inspect, ledger
 from recon.postgres.session import Session, connect
 from recon.postgres.tables import Tables
 from recon.reconcile.request import Job
-from recon.reconcile.value_check import ValueCheck
-from recon.reconcile.watcher import Compared, unwatched
 
 SHOWN_RUNS = 50
 RUN_FIELDS = ("run_id", "command", "status", "dates", "dates_done", "inserted", "started_at", "finished_at")
@@ -61,17 +59,9 @@ class Page:
         }
 
 
-def gather(
-    job: Job,
-    window: Window,
-    *,
-    made_at: datetime,
-    check: ValueCheck | None = None,
-    compared: Compared = unwatched,
-    program: str = "recon",
-) -> Page:
+def gather(job: Job, window: Window, options: AnalysisOptions, *, made_at: datetime) -> Page:
     """The page's content; read-only. The analysis is as of one moment, sums and runs as of the next."""
-    found = analyze.analyze(job, window, check=check, compared=compared, program=program)
+    found = analyze(job, window, options)
     with connect(job.settings, job.name) as session:
         layout = inspect.inspect(session, job.settings)
         with session.transaction(read_only=True, snapshot=True):

@@ -137,22 +137,33 @@ class Checked:
         }
 
 
-def check(
-    reference: Reference,
-    origin: str,
-    *,
-    today: date,
-    live: bool = False,
-    force: bool = False,
-    timeout_s: float = TIMEOUT_S,
-) -> Checked:
-    """Reads a file or URL and compares it with what is known.
+@dataclass(frozen=True)
+class Origin:
+    """Where difficulties are read from: a file or a URL.
 
-    live: the source is up to date, so that its last difficulty holds through today (UTC). force: its word counts
-    against known epochs.
+    live: it is up to date, so that its last difficulty holds through today (UTC). timeout_s: of a URL, in seconds.
     """
-    source = _read(origin, timeout_s)
-    if live and source.epochs:
+
+    place: str
+    live: bool = False
+    timeout_s: float = TIMEOUT_S
+
+    @property
+    def shown(self) -> str:
+        """The place without a password."""
+        return without_password(self.place) if is_url(self.place) else self.place
+
+    def read(self) -> Source:
+        """What it holds; DataFileError where that cannot be read."""
+        is_remote = is_url(self.place)
+        text = fetch(self.place, timeout_s=self.timeout_s) if is_remote else text_of(Path(self.place))
+        return read(text, self.shown)
+
+
+def check(reference: Reference, origin: Origin, *, today: date, force: bool = False) -> Checked:
+    """Reads a file or URL and compares it with what is known. force: its word counts against known epochs."""
+    source = origin.read()
+    if origin.live and source.epochs:
         last = source.epochs[-1]
         last = replace(last, through=max(last.through or today, today))
         source = replace(source, epochs=(*source.epochs[:-1], last))
@@ -164,26 +175,17 @@ def check(
     return Checked(source, tuple(once), result, reference.known)
 
 
-def update(
-    reference: Reference,
-    origin: str,
-    home: Path,
-    *,
-    force: bool,
-    today: date,
-    live: bool = False,
-    timeout_s: float = TIMEOUT_S,
-) -> Update:
+def update(reference: Reference, origin: Origin, home: Path, *, force: bool, today: date) -> Update:
     """Merges a file or URL into the known epochs and writes the user's file, all of it or nothing.
 
     DataFileError when the source contradicts a known epoch, unless forced, when it cannot be right, and when the user's
     file would know less than before.
     """
-    checked = check(reference, origin, today=today, live=live, force=force, timeout_s=timeout_s)
+    checked = check(reference, origin, today=today, force=force)
     if checked.troubles:
         mend = ", or take its word with --force" if all(t.is_opinion for t in checked.troubles) else ""
         look = f"look at it with 'recon difficulty check'{mend}"
-        raise DataFileError(f"{_shown(origin)}, {said(checked.troubles)}", look)
+        raise DataFileError(f"{origin.shown}, {said(checked.troubles)}", look)
     path, result, known = home / USERS_DIFFICULTY, checked.result, reference.known
     _refuse_to_lose(path, reference, coverage(result))
     _write(path, to_csv(result))
@@ -198,15 +200,6 @@ def _refuse_to_lose(path: Path, reference: Reference, covered: Coverage) -> None
     lost = coverage(read_known(path)).lost(covered)
     if lost.spans:
         raise DataFileError(f"{path} knows more: {hole_text(lost.spans)}", "update it without --difficulty")
-
-
-def _shown(origin: str) -> str:
-    return without_password(origin) if is_url(origin) else origin
-
-
-def _read(origin: str, timeout_s: float) -> Source:
-    text = fetch(origin, timeout_s=timeout_s) if is_url(origin) else text_of(Path(origin))
-    return read(text, _shown(origin))
 
 
 def _write(path: Path, text: str) -> None:
