@@ -1,4 +1,4 @@
-"""`recon analyze`: the status, what gaps have in common, what is odd in the source, and the commands that mend it."""
+"""`recon analyze`: the status, what gaps have in common, what is odd in the source, and the commands that help."""
 
 from __future__ import annotations
 

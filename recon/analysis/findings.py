@@ -1,4 +1,4 @@
-"""Findings: what recon has to say about the tables beyond counts, and the commands that mend them."""
+"""Findings: patterns in a status, each with its severity, an example and advice."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def days_of(frame: pl.DataFrame) -> list[date]:
 
 
 def dated(code: str, severity: str, count: int, example: str, days: Sequence[date]) -> Finding:
-    """A finding that filling its dates mends."""
+    """A finding whose remedy is to fill its dates."""
     return Finding(code, severity, count, example, fix_command(days), tuple(days))
 
 

@@ -164,7 +164,7 @@ def _wrong_values(found: Status) -> Finding | None:
 
 
 def _few_farms(shapes: pl.DataFrame) -> Finding | None:
-    """Dates of which only a few farms were calculated: complete, for whoever counts periods."""
+    """Dates of which only a few farms were calculated: they seem complete where periods alone are counted."""
     if shapes.is_empty():
         return None
     last = shapes.row(-1, named=True)

@@ -67,7 +67,7 @@ def table_checks(session: Session, layout: Layout) -> Iterator[Check]:
     for table, oid in ((layout.curtailment, layout.curtailment_oid), (layout.calculations, layout.calculations_oid)):
         try:
             yield _upkeep(table.name.name, table.name.quoted, session.rows(sql("diagnose/table"), oid)[0])
-        except DatabaseError as error:  # its size needs a lock that whoever rewrites the table does not give
+        except DatabaseError as error:  # its size needs a lock, which a session that rewrites the table holds
             yield Check(f"table_{table.name.name}", SKIP, detail=error.message)
         yield _date_index(table, session.rows(sql("diagnose/index"), oid, dict(table.columns)["settlement_date"])[0])
         for index in invalid_indexes(session, layout, oid):

@@ -172,7 +172,7 @@ def fingerprint(path: Path) -> tuple[int, str]:
 def read_part(path: Path, form: str, models: Sequence[str]) -> pl.LazyFrame:
     """A slice from its file; DataFileError when it cannot be read, or (`code` columns) is no slice of these models.
 
-    A large file is not held in memory: it has been read to its end once, and is read again by whoever collects of it.
+    A large file is not held in memory: it has been read to its end once, and is read again when the frame is collected.
     """
     try:
         scanned = (

@@ -127,7 +127,7 @@ class _Chunk:
 
     @classmethod
     def of(cls, pieces: Sequence[_Facts], reference: Reference) -> _Chunk:
-        """What the pieces come to."""
+        """The sum of the pieces."""
         return cls(
             gaps.together([piece.counts for piece in pieces]),
             summary.folded([piece.traces for piece in pieces], reference),

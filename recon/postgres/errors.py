@@ -1,6 +1,6 @@
-"""What a server or its driver said, as one of our errors.
+"""Errors of the server and its driver, translated into ours.
 
-A server speaks the language it was told to: what happened is told by SQLSTATE, and its words are only quoted.
+A server speaks the language it is set to: an error is recognized by its SQLSTATE, and its words are only quoted.
 https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
@@ -28,7 +28,7 @@ ENDS_RUN = {
     "42703": "a column has gone meanwhile; look with 'recon status'",
     "428C9": "the database fills this column itself: name another one with --calculations-columns",
 }
-"""What no date can escape, and what to do about it."""
+"""Errors that every date would meet and that end the run, by SQLSTATE, and what to do about them."""
 HINTS = {
     "23502": f"give the column a default, or let it hold null, {RESUME}",
     "23503": f"add the row it refers to in the other table, or end what refers to the row that would go, {RESUME}",
@@ -42,14 +42,14 @@ HINTS = {
     "54000": f"a limit of the server is in the way: use a smaller batch, {RESUME}",
     "P0001": f"a trigger of the table refuses it: change what it objects to, {RESUME}",
 }
-"""What to do about what stands in the way of a date, and passes only when somebody does something about it."""
+"""What to do about an error that fails a date and does not pass by itself, by SQLSTATE."""
 ANOTHER_INDEX = f"a unique index of the table is in the way: widen or drop it (or set the sequence that lags), {RESUME}"
 ENDED = {
     "57P05": ("idle_session_timeout", "give recon's role more: ALTER ROLE ... SET idle_session_timeout = 0"),
     "25P03": ("idle_in_transaction_session_timeout", "give it more with --idle-timeout SECONDS"),
     "25P04": ("transaction_timeout", "ALTER ROLE ... SET transaction_timeout = 0 for recon's role; or a smaller batch"),
 }
-"""The settings by which a server ends sessions. It says so without a SQLSTATE when nobody listens at that moment."""
+"""The settings by which a server ends sessions. It says so without a SQLSTATE while the session is idle."""
 NO_TEXT = ("22021", "22P05")
 """Bytes that are no text in the encoding that they are said to be in, or that UTF-8 does not have."""
 
@@ -188,7 +188,7 @@ def first_error_line(text: str) -> str:
     return re.sub(r"\s*\. SQLSTATE: \w+$", "", line).strip()
 
 
-def told_in_english(text: str) -> str | None:
+def state_in_english(text: str) -> str | None:
     """The SQLSTATE of a message that came without one, where its words are English."""
     return next((state for words, state in IN_ENGLISH.items() if re.search(words, text)), None)
 
@@ -246,8 +246,8 @@ def translate(
     """
     said = Said.of(error, secrets)
     if connecting:
-        return _connect_error(said.line, str(error), url, sqlstate or told_in_english(str(error)))
-    state = said.sqlstate or sqlstate or told_in_english(said.line)
+        return _connect_error(said.line, str(error), url, sqlstate or state_in_english(str(error)))
+    state = said.sqlstate or sqlstate or state_in_english(said.line)
     if state == "42501":
         return _denied(said.line)
     if pinned and state in UNKNOWN_NAMES and said.context:

@@ -26,7 +26,7 @@ READABLE = (1, VERSION)
 LOCK = 0x5EC0_0001
 FINISHED = ("done", "skipped")
 OPEN = ("running", "stopped")
-"""A run that nobody has closed: it is at work, or it died."""
+"""A run that is not closed: it is at work, or it died."""
 
 
 def ddl() -> str:
@@ -270,18 +270,18 @@ def note_failures(session: Session, run_id: str, results: Sequence[DateResult]) 
         return record(session, run_id, results)
 
 
-def told(session: Session) -> int | None:
-    """The exit code of the nightly run that was posted last; None when none was."""
-    found = session.rows(sql("postgres/told")) if require(session) else []
-    return int(found[0]["told"]) if found else None
+def last_posted(session: Session) -> int | None:
+    """The exit code of the nightly run that was posted last; None without one."""
+    posted = session.rows(sql("postgres/last_posted")) if require(session) else []
+    return int(posted[0]["exit_code"]) if posted else None
 
 
-def note_told(session: Session, run_id: str, ends: tuple[date, date], exit_code: int) -> None:
+def note_posted(session: Session, run_id: str, ends: tuple[date, date], exit_code: int) -> None:
     """Notes that a nightly run was posted with that exit code."""
     ensure(session)
     status = "done" if exit_code in (ExitCode.OK, ExitCode.DIFFERENCES) else "incomplete"
     with session.transaction():
-        session.execute(sql("postgres/told_note"), run_id, __version__, status, *ends, str(exit_code))
+        session.execute(sql("postgres/note_posted"), run_id, __version__, status, *ends, str(exit_code))
 
 
 def history(settings: Settings, run_id: str | None, *, name: str) -> tuple[list[dict[str, Any]], list[DateResult]]:

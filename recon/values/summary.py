@@ -140,7 +140,7 @@ Shares = Callable[[pl.DataFrame], pl.DataFrame]
 Traces = tuple[pl.DataFrame, causes.Evidence]
 """What is kept of judged rows: audit.TALLY, and what may tell the causes of wrong ones."""
 Part = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
-"""What some whole dates come to: their summary, their dates of several difficulties, their ratios."""
+"""Result of some whole dates: their summary, their dates of several difficulties, their ratios."""
 
 
 def traces(rows: pl.DataFrame, shares: Shares) -> Traces:

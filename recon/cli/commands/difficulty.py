@@ -76,17 +76,17 @@ def check(call: Call, origin: Annotated[str, typer.Argument(metavar="FILE|URL", 
     found, shown = difficulty_update.check(call.reference, source, today=today), source.shown
     if call.json:
         call.print_json(found.to_dict())
-    for trouble in found.troubles[:TOP]:
-        call.say(f"{shown}, {trouble}")
-    if len(found.troubles) > TOP:
-        call.say(f"... and {len(found.troubles) - TOP} more (--json shows all)")
+    for problem in found.problems[:TOP]:
+        call.say(f"{shown}, {problem}")
+    if len(found.problems) > TOP:
+        call.say(f"... and {len(found.problems) - TOP} more (--json shows all)")
     if found.left_out:
         call.say(f"{shown} leaves out {hole_text(found.left_out)}")
     if found.blocked:
         call.say(f"with it no difficulty is known for {hole_text(found.blocked)}; run '{UPDATE_DIFFICULTY}'")
     through = f" through {found.source.known_through}" if found.source.epochs else ""
-    call.say(f"{len(found.source.epochs)} epochs{through}, {len(found.troubles)} troubles")
-    return ExitCode.DIFFERENCES if found.troubles else ExitCode.OK
+    call.say(f"{len(found.source.epochs)} epochs{through}, {len(found.problems)} troubles")
+    return ExitCode.DIFFERENCES if found.problems else ExitCode.OK
 
 
 @with_common(database=False)

@@ -1,7 +1,7 @@
-"""Difficulty told day by day: runs of days with one figure, and which dates they cover.
+"""Difficulty listed day by day: runs of days with one figure, and which dates they cover.
 
-What is told of a day was in force at some time of it. So the day on which the figure changes has the one or the other
-at its 00:00 UTC: nobody knows, and it is not covered. A day that is left out is not covered either.
+What is listed for a day was in force at some time of it. So it is not known which of the two figures was in force at
+00:00 UTC of the day on which they change, and that day is not covered. A day that is left out is not covered either.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def is_daily(rows: Sequence[Epoch]) -> bool:
 
 
 def runs(rows: Sequence[Epoch]) -> list[Run]:
-    """The runs of a daily list; of a day that is told several times, what is told first."""
+    """The runs of a daily list; of a day that is listed several times, its first figure."""
     found: list[Run] = []
     for row in rows:
         day = row.starts.date()

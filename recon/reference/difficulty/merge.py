@@ -10,7 +10,7 @@ from itertools import pairwise
 from recon.reference.difficulty.coverage import DAY
 from recon.reference.difficulty.epochs import Epoch, bounded, folded, same
 from recon.reference.difficulty.files import Source
-from recon.reference.difficulty.rules import Trouble, implausible, mean_of
+from recon.reference.difficulty.rules import Problem, implausible, mean_of
 from recon.reference.numbers import midnight
 
 CLOSE = timedelta(hours=3)
@@ -36,17 +36,17 @@ def certain(known: Sequence[Epoch]) -> list[Time]:
     return [time for time in times if time.begins <= time.ends]
 
 
-def contradictions(source: Source, known: Sequence[Epoch]) -> list[Trouble]:
+def contradictions(source: Source, known: Sequence[Epoch]) -> list[Problem]:
     """Where a source says something else than the known epochs, by more than a millionth."""
     times = certain(known)
     found = (_contradiction(row, source.daily, known, times) for row in source.said)
-    return [trouble for trouble in found if trouble]
+    return [problem for problem in found if problem]
 
 
-def _contradiction(row: Epoch, daily: bool, known: Sequence[Epoch], times: Sequence[Time]) -> Trouble | None:
+def _contradiction(row: Epoch, daily: bool, known: Sequence[Epoch], times: Sequence[Time]) -> Problem | None:
     match = None if daily else _match(row, known)
     if match and match.height == row.height and abs(match.starts - row.starts) > CLOSE + _slack(row, match):
-        return Trouble(row.place, f"block {row.height} on {_day(row)}, where {_day(match)} is known")
+        return Problem(row.place, f"block {row.height} on {_day(row)}, where {_day(match)} is known")
     about = [match] if match else [time.epoch for time in _beside(row, times)]
     if any(same(row.difficulty, epoch.difficulty) for epoch in about):
         return _other_height(row, about)
@@ -57,15 +57,15 @@ def _contradiction(row: Epoch, daily: bool, known: Sequence[Epoch], times: Seque
     figures = " and ".join(f"{epoch.difficulty.normalize():f}" for epoch in about)
     are = "is" if len(about) == 1 else "are"
     opinion = match is not None and not row.dated
-    return Trouble(row.place, f"{row.difficulty} on {_day(row)}, where {figures} {are} known", is_opinion=opinion)
+    return Problem(row.place, f"{row.difficulty} on {_day(row)}, where {figures} {are} known", is_opinion=opinion)
 
 
-def _other_height(row: Epoch, about: Sequence[Epoch]) -> Trouble | None:
+def _other_height(row: Epoch, about: Sequence[Epoch]) -> Problem | None:
     """A block that starts another epoch than the one whose difficulty it has."""
     heights = [epoch.height for epoch in about if same(row.difficulty, epoch.difficulty)]
     if row.height is None or None in heights or row.height in heights:
         return None
-    return Trouble(row.place, f"block {row.height} on {_day(row)}, where block {heights[0]} is known")
+    return Problem(row.place, f"block {row.height} on {_day(row)}, where block {heights[0]} is known")
 
 
 def _day(row: Epoch) -> str:
@@ -132,8 +132,8 @@ def _touching(row: Epoch, times: Sequence[Time]) -> list[Time]:
 
 def _longer(one: Epoch, row: Epoch) -> Epoch:
     """A known epoch that is seen later than it was known to last; a row that says no more of when it started is not."""
-    is_told_again = abs(row.starts - one.starts) <= CLOSE + _slack(row, one)
-    if not (row.sighted or is_told_again) or one.through is None or row.through is None or row.through <= one.through:
+    is_same_start = abs(row.starts - one.starts) <= CLOSE + _slack(row, one)
+    if not (row.sighted or is_same_start) or one.through is None or row.through is None or row.through <= one.through:
         return one
     return replace(one, through=row.through)
 
@@ -153,7 +153,7 @@ def settled(rows: Sequence[Epoch], known: Sequence[Epoch]) -> tuple[Epoch, ...]:
     return tuple(found)
 
 
-def misfits(result: Sequence[Epoch], known: Sequence[Epoch]) -> Iterator[Trouble]:
+def misfits(result: Sequence[Epoch], known: Sequence[Epoch]) -> Iterator[Problem]:
     """What cannot be right between the new epochs and the known ones beside them."""
     old = {(epoch.starts, epoch.difficulty) for epoch in known}
     for one, other in pairwise(result):

@@ -17,13 +17,13 @@ from recon.reference.difficulty.epochs import Epoch, coverage, to_csv
 from recon.reference.difficulty.files import Source, read
 from recon.reference.difficulty.known import read_known
 from recon.reference.difficulty.merge import contradictions, merged, misfits, settled
-from recon.reference.difficulty.rules import Trouble, said, troubles
+from recon.reference.difficulty.rules import Problem, problems, said
 from recon.reference.download import TIMEOUT_S, fetch, is_url
 from recon.reference.numbers import midnight
 from recon.reference.reference import Reference
 
 SINCE = date(2010, 1, 1)
-"""Public lists leave 2009 out, in which difficulty was 1, and nobody asks for it."""
+"""Public lists leave 2009 out, in which difficulty was 1; it is never needed."""
 
 
 def holes_of(covered: Coverage) -> tuple[Span, ...]:
@@ -110,7 +110,7 @@ class Checked:
     """
 
     source: Source
-    troubles: tuple[Trouble, ...]
+    problems: tuple[Problem, ...]
     result: tuple[Epoch, ...]
     known: tuple[Epoch, ...]
 
@@ -122,7 +122,7 @@ class Checked:
     @property
     def blocked(self) -> tuple[Span, ...]:
         """The holes of what would be known; none where the file is not taken."""
-        return () if self.troubles else holes_of(coverage(self.result))
+        return () if self.problems else holes_of(coverage(self.result))
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of `recon difficulty check`."""
@@ -131,7 +131,7 @@ class Checked:
             "command": "difficulty check",
             "epochs": len(self.source.epochs),
             "known_through": str(self.source.known_through) if self.source.known_through else None,
-            "troubles": [{"place": trouble.place, "reason": trouble.reason} for trouble in self.troubles],
+            "troubles": [{"place": problem.place, "reason": problem.reason} for problem in self.problems],
             "left_out": holes_to_list(self.left_out),
             "blocked": holes_to_list(self.blocked),
         }
@@ -167,9 +167,9 @@ def check(reference: Reference, origin: Origin, *, today: date, force: bool = Fa
         last = source.epochs[-1]
         last = replace(last, through=max(last.through or today, today))
         source = replace(source, epochs=(*source.epochs[:-1], last))
-    found = [*troubles(source, today), *contradictions(source, reference.known)]
+    found = [*problems(source, today), *contradictions(source, reference.known)]
     if force:
-        found = [trouble for trouble in found if not trouble.is_opinion]
+        found = [problem for problem in found if not problem.is_opinion]
     result = reference.known if found else merged(source, reference.known, force=force)
     once = dict.fromkeys([*found, *misfits(result, reference.known)])  # a daily mean is odd and contradicts
     return Checked(source, tuple(once), result, reference.known)
@@ -182,10 +182,10 @@ def update(reference: Reference, origin: Origin, home: Path, *, force: bool, tod
     file would know less than before.
     """
     checked = check(reference, origin, today=today, force=force)
-    if checked.troubles:
-        mend = ", or take its word with --force" if all(t.is_opinion for t in checked.troubles) else ""
-        look = f"look at it with 'recon difficulty check'{mend}"
-        raise DataFileError(f"{origin.shown}, {said(checked.troubles)}", look)
+    if checked.problems:
+        instead = ", or take its word with --force" if all(t.is_opinion for t in checked.problems) else ""
+        look = f"look at it with 'recon difficulty check'{instead}"
+        raise DataFileError(f"{origin.shown}, {said(checked.problems)}", look)
     path, result, known = home / USERS_DIFFICULTY, checked.result, reference.known
     _refuse_to_lose(path, reference, coverage(result))
     _write(path, to_csv(result))
