@@ -13,20 +13,17 @@ from recon.analysis import gap_shapes, source_reads
 from recon.analysis.findings import Finding, by_severity, index_finding, recommendations
 from recon.analysis.gap_findings import count_findings, shape_findings
 from recon.analysis.source_findings import MAX_FARM_MW
-from recon.core import gaps
 from recon.core.errors import ExitCode, UsageError
 from recon.core.suggestions import called
 from recon.core.window import Window
 from recon.postgres.inspect import inspect
 from recon.postgres.pool import Pool
-from recon.postgres.setup import index_statement
 from recon.postgres.tables import Tables
 from recon.reconcile.request import Job
 from recon.reconcile.status import Status, date_rows
 from recon.reconcile.survey import KeyComparison, Scanned, survey
 from recon.reconcile.value_check import ValueCheck, with_values
 from recon.reconcile.watcher import Compared, unwatched
-from recon.reference.reference import Reference
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ class _Shapes:
         return Scanned(self._piece, self._dates)
 
     def _piece(self, keys: pl.DataFrame, done: pl.DataFrame) -> pl.DataFrame:
-        pairs = gap_shapes.marked(keys.lazy(), gaps.named(self.models), done.lazy()).collect().lazy()
+        pairs = gap_shapes.marked(keys.lazy(), self.models, done.lazy()).collect().lazy()
         self.farms.append(gap_shapes.farm_gaps(pairs).collect())
         return gap_shapes.cells(pairs, self.models).collect()
 
@@ -111,14 +108,14 @@ def analyze(job: Job, window: Window, options: AnalysisOptions | None = None) ->
         source = source_reads.find(tables, days, max_farm_mw=options.max_farm_mw)
     if options.check:
         found = with_values(job, tables.layout, found, options.check)
-    index = [] if tables.layout.unique_index else [index_finding(index_statement(tables.layout))]
+    index = [] if tables.layout.unique_index else [index_finding(tables.layout.index_statement)]
     findings = by_severity([*count_findings(found), *shapes.findings(found), *index, *source])
-    todo = recommendations(found, findings, _blocked(found, job.reference))
+    todo = recommendations(found, findings, _blocked(found, job))
     advice = tuple((called(command, options.program), called(why, options.program)) for command, why in todo)
     return Analysis(found, tuple(finding.called(options.program) for finding in findings), advice)
 
 
-def _blocked(found: Status, reference: Reference) -> Sequence[date]:
+def _blocked(found: Status, job: Job) -> Sequence[date]:
     days = found.dates.filter(found.dates.get_column("missing") > 0).get_column("settlement_date").to_list()
-    terms = reference.terms(days)
+    terms = job.reference.terms(days)
     return terms.filter(terms.get_column("difficulty").is_null()).get_column("settlement_date").to_list()

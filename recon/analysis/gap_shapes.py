@@ -36,12 +36,12 @@ FARM_GAPS: dict[str, Any] = {"farm_id": pl.String, "expected": pl.Int64, "missin
 dates that lack some."""
 
 
-def marked(keys: pl.LazyFrame, miners: pl.LazyFrame, done: pl.LazyFrame) -> pl.LazyFrame:
+def marked(keys: pl.LazyFrame, models: Sequence[str], done: pl.LazyFrame) -> pl.LazyFrame:
     """One row per expected CALC_KEY with `absent`: whether no row of it is stored.
 
-    keys: one row per KEY. miners: one row per miner_model. done: one row per stored calculation.
+    keys: one row per KEY. models: the miner models. done: one row per stored calculation.
     """
-    wanted = gaps.expected(keys.select(KEY), miners.select("miner_model"))
+    wanted = gaps.expected(keys.select(KEY), gaps.named(models))
     lost = gaps.missing(wanted, done).select(*KEY, "miner_model", absent=pl.lit(True))
     return wanted.join(lost, on=[*KEY, "miner_model"], how="left").with_columns(pl.col("absent").fill_null(False))
 

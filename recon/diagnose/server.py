@@ -18,7 +18,6 @@ from recon.postgres.invalid_index import InvalidIndex, invalid_indexes
 from recon.postgres.layout import Layout
 from recon.postgres.obstacles import standby_away
 from recon.postgres.session import Session
-from recon.postgres.setup import index_statement
 from recon.postgres.sql import sql
 
 NEEDS_MS = {
@@ -76,7 +75,7 @@ def table_checks(session: Session, layout: Layout) -> Iterator[Check]:
         yield Check("unique_index", OK)
     else:
         detail = f"no unique index on {', '.join(CALC_KEY)}"
-        yield Check("unique_index", WARN, detail=detail, advice=index_statement(layout) + ";")
+        yield Check("unique_index", WARN, detail=detail, advice=layout.index_statement + ";")
 
 
 def _invalid_index(table: Table, index: InvalidIndex) -> Check:

@@ -11,29 +11,21 @@ from typing import Any
 
 import polars as pl
 
-from recon.core import gaps, schema
-from recon.core.chunks import CHUNK_ROWS, chunks, halves, halving, on_timeout
+from recon.core import schema
+from recon.core.chunks import CHUNK_ROWS, chunks
 from recon.core.errors import SCHEMA_VERSION, ExitCode, UsageError
-from recon.core.schema import BTC, STORED
 from recon.core.version import __version__
 from recon.core.window import Window
 from recon.export import files, slices
 from recon.export.files import Target
 from recon.export.manifest import DateFacts, Manifest, Month, by_month, reaches, totals
-from recon.postgres.inspect import inspect
-from recon.postgres.profile import stage
-from recon.postgres.scope import Scope
-from recon.postgres.session import connect
-from recon.postgres.tables import Tables
+from recon.export.moment import Chunk, Moment
+from recon.postgres.inspect import opened
 from recon.reconcile.request import Job
 from recon.reconcile.status import Status
 from recon.reconcile.survey import aggregates
 from recon.reconcile.value_check import ValueCheck
-from recon.reference.reference import Reference
 from recon.values import summary
-from recon.values.judging import Judge
-from recon.values.tolerance import Tolerance
-from recon.values.verdicts import SURPLUS
 
 
 @dataclass(frozen=True)
@@ -75,17 +67,15 @@ class ExportReport:
 def export(job: Job, window: Window, target: Target, check: ValueCheck) -> ExportReport:
     """Writes every month of the window anew, one file after the other, and the manifest after each."""
     with files.sole_use(target.directory):
-        manifest = _begun(job, window, target, check.tolerance)
-        with connect(job.settings, job.name) as session:
-            layout = inspect(session, job.settings)
-            with session.transaction(read_only=True, snapshot=True):
-                return _export(_Moment(Tables(session, layout), job.judge(check.tolerance), check), manifest, target)
+        manifest = _begun(job, window, target, check)
+        with opened(job.settings, job.name) as tables, tables.session.transaction(read_only=True, snapshot=True):
+            return _export(Moment(tables, job.judge(check.tolerance)), manifest, target, check)
 
 
-def _begun(job: Job, window: Window, target: Target, tolerance: Tolerance) -> Manifest:
+def _begun(job: Job, window: Window, target: Target, check: ValueCheck) -> Manifest:
     """The directory's manifest, as it is to be gone on with; UsageError when that would mix or lose data."""
     directory = target.directory
-    parameters = {"fleet": str(job.settings.fleet), "tolerance": vars(tolerance), **job.reference.parameters()}
+    parameters = {"fleet": str(job.settings.fleet), "tolerance": vars(check.tolerance), **job.reference.parameters()}
     new = Manifest(str(target.form), job.models, window, parameters, __version__)
     if not (directory / files.MANIFEST).exists():
         return new
@@ -106,88 +96,7 @@ def _begun(job: Job, window: Window, target: Target, tolerance: Tolerance) -> Ma
     return replace(new, months=old.months, unfinished=old.unfinished)
 
 
-@dataclass(frozen=True)
-class _Facts:
-    """What is kept of a piece when its rows are written."""
-
-    counts: pl.DataFrame
-    traces: summary.Traces
-    left_out: Counter[str]
-    rounded: int
-
-
-@dataclass(frozen=True)
-class _Chunk:
-    """What is kept of some whole dates once all their pieces are written."""
-
-    counts: pl.DataFrame
-    values: summary.Part
-    left_out: Counter[str]
-    rounded: int
-
-    @classmethod
-    def of(cls, pieces: Sequence[_Facts], reference: Reference) -> _Chunk:
-        """The sum of the pieces."""
-        return cls(
-            gaps.together([piece.counts for piece in pieces]),
-            summary.folded([piece.traces for piece in pieces], reference),
-            sum((piece.left_out for piece in pieces), Counter[str]()),
-            sum(piece.rounded for piece in pieces),
-        )
-
-
-@dataclass(frozen=True)
-class _Moment:
-    """Both tables as of one moment: inside a transaction with a snapshot."""
-
-    tables: Tables
-    judge: Judge
-    check: ValueCheck
-
-    def taken(self, days: Sequence[date]) -> Iterator[tuple[pl.DataFrame, _Facts]]:
-        """The slice of some whole dates, in one piece; in several where that takes too long for a statement."""
-
-        def read(some: Sequence[date]) -> tuple[pl.DataFrame, _Facts]:
-            with self.tables.session.savepoint():
-                return self.piece(some, Scope.of(some))
-
-        return halving(read, days, on_timeout(halves))
-
-    def taken_by_periods(self, day: date) -> Iterator[tuple[pl.DataFrame, _Facts]]:
-        """The slice of a date that is larger than a chunk, some settlement periods after the other."""
-        pieces = self.tables.pieces(day, len(self.judge.reference.models), CHUNK_ROWS)
-        whole = self.judge.priced_whole((self.tables.keys(piece), self.tables.values(piece)) for piece in pieces)
-        for piece in pieces:
-            yield self.piece([day], piece, whole_dates=whole)
-
-    def piece(self, days: Sequence[date], scope: Scope, *, whole_dates: bool = True) -> tuple[pl.DataFrame, _Facts]:
-        """The slice of a scope, and what is kept of it. whole_dates: see Judge.verdicts."""
-        reference = self.judge.reference
-        with stage("read"):
-            keys = self.tables.keys(scope)
-            exact = self.tables.frame("export/values_exact", scope)
-        with stage("values"):
-            stored = exact.select(STORED.keys()).cast(STORED, strict=False)  # type: ignore[arg-type]
-            judged = self.judge.verdicts(keys, stored, whole_dates=whole_dates)
-            btc = exact.select("row_id", "rounded", pl.col("bitcoin_mined").cast(BTC, strict=False))
-            right = judged.filter(pl.col("verdict").is_in(slices.RIGHT)).join(btc, on="row_id")
-            counts = gaps.count(keys.lazy(), gaps.named(reference.models), judged.lazy()).collect()
-            traces = summary.traces(judged, self._shares)
-            facts = _Facts(counts, traces, _left_out(counts, judged), int(right["rounded"].sum()))
-            return slices.taken(keys, reference.terms(days), right, reference.models), facts
-
-    def _shares(self, some: pl.DataFrame) -> pl.DataFrame:
-        return self.tables.source_rows(Scope.of_periods(some))
-
-
-def _left_out(counts: pl.DataFrame, judged: pl.DataFrame) -> Counter[str]:
-    """Why the slice has no value for a key and model, and how often."""
-    left_out = Counter(dict(judged.group_by("verdict").len().iter_rows()))
-    left_out["missing"] = int((counts["expected"] - counts["matched"]).sum())
-    return Counter({why: rows for why, rows in left_out.items() if rows and why not in (*slices.RIGHT, *SURPLUS)})
-
-
-def _export(moment: _Moment, manifest: Manifest, target: Target) -> ExportReport:
+def _export(moment: Moment, manifest: Manifest, target: Target, check: ValueCheck) -> ExportReport:
     window, directory = manifest.window, target.directory
     source, stored = aggregates([moment.tables], window)
     sizes = dict(pl.concat([_sizes(source, "keys"), _sizes(stored, "rows")]).group_by("day").sum().iter_rows())
@@ -195,7 +104,7 @@ def _export(moment: _Moment, manifest: Manifest, target: Target) -> ExportReport
     names = sorted({*former, *by_month(sizes)})
     manifest = replace(manifest, unfinished=tuple(sorted({*manifest.unfinished, *names})))
     files.write_manifest(directory, manifest)
-    facts: list[_Chunk] = []
+    facts: list[Chunk] = []
     for name in names:
         days = [(day, sizes[day]) for day in by_month(sizes).get(name, [])]
         month, found = _month(moment, target, name, source, days)
@@ -203,7 +112,7 @@ def _export(moment: _Moment, manifest: Manifest, target: Target) -> ExportReport
         files.write_manifest(directory, manifest)
         facts += found
         if days:
-            moment.check.progress(len(days), len(sizes))
+            check.progress(len(days), len(sizes))
     return _report(moment, manifest, directory, source, facts, names)
 
 
@@ -212,14 +121,14 @@ def _sizes(aggregates: pl.DataFrame, column: str) -> pl.DataFrame:
 
 
 def _month(
-    moment: _Moment,
+    moment: Moment,
     target: Target,
     name: str,
     source: pl.DataFrame,
     days: Sequence[tuple[date, int]],
-) -> tuple[Month | None, list[_Chunk]]:
+) -> tuple[Month | None, list[Chunk]]:
     """Writes a month, or removes it when the curtailment has no date of it, whatever is stored."""
-    facts: list[_Chunk] = []
+    facts: list[Chunk] = []
     larger = {day for day, rows in days if rows > CHUNK_ROWS}
 
     def taken() -> Iterator[pl.DataFrame]:
@@ -228,7 +137,7 @@ def _month(
             for rows, found in moment.taken_by_periods(batch[0]) if larger & {*batch} else moment.taken(batch):
                 pieces.append(found)
                 yield rows
-            facts.append(_Chunk.of(pieces, moment.judge.reference))
+            facts.append(Chunk.of(pieces, moment.judge))
 
     stated = source.filter(pl.col("settlement_date").is_in([day for day, _ in days])).select(slices.STATED.keys())
     if stated.is_empty():
@@ -244,11 +153,11 @@ def _month(
 
 
 def _report(
-    moment: _Moment,
+    moment: Moment,
     manifest: Manifest,
     directory: Path,
     source: pl.DataFrame,
-    facts: Sequence[_Chunk],
+    facts: Sequence[Chunk],
     names: list[str],
 ) -> ExportReport:
     counts = pl.concat([pl.DataFrame(schema=schema.COUNTS), *(chunk.counts for chunk in facts)])

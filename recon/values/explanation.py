@@ -14,9 +14,8 @@ from recon.core.price import J_PER_MWH, blocks, calculations, hashes, joules_per
 from recon.core.schema import BTC, EPOCHS, MINERS, FrameSchema
 from recon.core.settings import Settings
 from recon.core.window import check_period, periods_in_day
-from recon.postgres.inspect import inspect
+from recon.postgres.inspect import opened
 from recon.postgres.scope import Scope
-from recon.postgres.session import connect
 from recon.postgres.tables import Tables
 from recon.reference.reference import Reference
 from recon.values.tolerance import Tolerance
@@ -157,10 +156,8 @@ def explain(settings: Settings, reference: Reference, day: date, period: int, fa
     if abs(period) > MOST_PERIOD:
         check_period(day, period)
     try:
-        with connect(settings, name) as session:
-            layout = inspect(session, settings)
-            with session.transaction(read_only=True, snapshot=True):
-                found = explain_in(Tables(session, layout), reference, (day, period, farm))
+        with opened(settings, name) as tables, tables.session.transaction(read_only=True, snapshot=True):
+            found = explain_in(tables, reference, (day, period, farm))
     except ConnectError:
         check_period(day, period)
         raise

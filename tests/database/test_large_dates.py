@@ -15,7 +15,7 @@ from recon.core.settings import ExportFormat, Settings
 from recon.core.window import Window
 from recon.export import check as export_check
 from recon.export import files as export_files
-from recon.export import write
+from recon.export import moment, write
 from recon.export import write as export
 from recon.export.check import status
 from recon.export.files import Target, part_name, read_part
@@ -108,7 +108,12 @@ def with_everything(database: Database) -> None:
 
 def by_few_rows(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     """A date is large from so many rows on."""
-    for module, name in ((values, "CHUNK_ROWS"), (export, "CHUNK_ROWS"), (export_check, "CHUNK_ROWS")):
+    for module, name in (
+        (values, "CHUNK_ROWS"),
+        (export, "CHUNK_ROWS"),
+        (moment, "CHUNK_ROWS"),
+        (export_check, "CHUNK_ROWS"),
+    ):
         monkeypatch.setattr(module, name, rows)
     monkeypatch.setattr(survey, "SCAN_ROWS", rows)
 

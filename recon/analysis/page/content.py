@@ -16,9 +16,9 @@ from recon.analysis.analyze import Analysis, AnalysisOptions, analyze
 from recon.core.errors import LedgerError, PermissionDenied
 from recon.core.version import __version__
 from recon.core.window import Window
-from recon.postgres import inspect, ledger
-from recon.postgres.session import Session, connect
-from recon.postgres.tables import Tables
+from recon.postgres import ledger
+from recon.postgres.inspect import opened
+from recon.postgres.session import Session
 from recon.reconcile.request import Job
 
 SHOWN_RUNS = 50
@@ -62,11 +62,10 @@ class Page:
 def gather(job: Job, window: Window, options: AnalysisOptions, *, made_at: datetime) -> Page:
     """The page's content; read-only. The analysis is as of one moment, sums and runs as of the next."""
     found = analyze(job, window, options)
-    with connect(job.settings, job.name) as session:
-        layout = inspect.inspect(session, job.settings)
-        with session.transaction(read_only=True, snapshot=True):
-            btc = Tables(session, layout).aggregate(window, "analysis/stored_btc")
-        runs, note = _runs(session)
+    with opened(job.settings, job.name) as tables:
+        with tables.session.transaction(read_only=True, snapshot=True):
+            btc = tables.aggregate(window, "analysis/stored_btc")
+        runs, note = _runs(tables.session)
     return Page(found, tuple(btc_by_month(btc)), tuple(runs), note, made_at)
 
 
