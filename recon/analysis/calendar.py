@@ -1,4 +1,4 @@
-"""Every settlement date of a window at a glance: what is shown of a date, on the terminal and on the page."""
+"""The calendar of a window: figures and colour band of every settlement date, for the terminal and the page."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Finding:
 
 
 def by_severity(findings: Iterable[Finding]) -> list[Finding]:
-    """Errors first, then warnings, then what is only worth knowing."""
+    """Errors first, then warnings, then information."""
     return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
 
 

@@ -1,4 +1,4 @@
-"""What is there and what is missing: joins between the expected and the stored calculations.
+"""Missing, matched, duplicate and orphan rows: joins between the expected and the stored calculations.
 
 Keys and calculations meet in anti-joins, so that duplicates and orphans can never offset what is missing.
 """
@@ -35,7 +35,7 @@ def missing(wanted: pl.LazyFrame, done: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def orphans(wanted: pl.LazyFrame, done: pl.LazyFrame) -> pl.LazyFrame:
-    """The stored rows that nothing asks for: no curtailment of that key, or a miner model that is not configured."""
+    """Orphans: stored rows without an expected key (no curtailment of it) or model (not configured)."""
     return done.join(wanted, on=CALC_KEY, how="anti", nulls_equal=False)
 
 
@@ -59,7 +59,7 @@ def count(keys: pl.LazyFrame, miners: pl.LazyFrame, done: pl.LazyFrame) -> pl.La
 
 
 def together(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """COUNTS of different keys put together: dates as a whole, whose settlement periods were counted apart."""
+    """The sum of COUNTS of different keys: whole dates whose settlement periods were counted apart."""
     return pl.concat([pl.DataFrame(schema=COUNTS), *parts]).group_by(SIDE).agg(pl.all().sum())
 
 
@@ -83,7 +83,7 @@ def after(
 def judge(
     source: pl.DataFrame, stored: pl.DataFrame, models: list[str], *, deep: bool = False
 ) -> tuple[pl.DataFrame, list[date]]:
-    """What the survey alone proves: COUNTS of the settled dates, and the dates that need their keys compared.
+    """What the aggregates alone prove: COUNTS of the settled dates, and the dates that need their keys compared.
 
     source: one row per settlement date with `keys` and `checksum`; stored: one row per settlement date and miner
     model with `rows` and `checksum` (order-independent sums of one 64-bit hash per key). A model of a date is
@@ -97,15 +97,15 @@ def judge(
     )
     sides = sides.with_columns(pl.col("keys", "rows").fill_null(0))
     nothing = pl.col("rows") == 0
-    unasked = pl.col("keys") == 0
+    not_expected = pl.col("keys") == 0  # no key on the date, or a model that is not configured: all rows are orphans
     same = (pl.col("rows") == pl.col("keys")) & (pl.col("checksum") == pl.col("key_checksum"))
-    sides = sides.with_columns(settled=(nothing | unasked | same).fill_null(False) & (not deep))
+    sides = sides.with_columns(settled=(nothing | not_expected | same).fill_null(False) & (not deep))
     disputed = sides.filter(~pl.col("settled")).get_column("settlement_date").unique().sort().to_list()
     counts = sides.filter(~pl.col("settlement_date").is_in(disputed)).select(
         *SIDE,
         expected="keys",
-        matched=pl.when(unasked).then(0).otherwise(pl.col("rows")),
+        matched=pl.when(not_expected).then(0).otherwise(pl.col("rows")),
         duplicate=pl.lit(0),
-        orphan=pl.when(unasked).then(pl.col("rows")).otherwise(0),
+        orphan=pl.when(not_expected).then(pl.col("rows")).otherwise(0),
     )
     return counts.cast(COUNTS), disputed  # type: ignore[arg-type]

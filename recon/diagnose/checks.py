@@ -20,7 +20,7 @@ RISKS = {
     "memory": 1,
     "long_queries": 1,
 }
-"""Points that each trouble adds; 14 in all."""
+"""Points that each check adds where it does not pass; 14 in all."""
 AT_LEAST = {
     *("concurrency", "headroom", "write_probe", "memory", "connect_timeout", "statement_timeout", "lock_timeout"),
     *("idle_in_transaction_session_timeout", "idle_session_timeout", "transaction_timeout"),
@@ -33,7 +33,7 @@ NAGIOS = {OK: (0, "OK"), WARN: (1, "WARNING"), FAIL: (2, "CRITICAL"), SKIP: (3, 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at: its value with unit against a threshold, what was seen, and an advice that can be pasted.
+    """One check: its value with unit against a threshold, a detail, and advice that can be pasted.
 
     status: ok | warn | fail | skip (detail then says why).
     """
@@ -71,9 +71,9 @@ class Diagnosis:
     @property
     def risk(self) -> int:
         """How likely a run is to time out here, out of 14."""
-        return sum(points for name, points in RISKS.items() if self._troubled(name))
+        return sum(points for name, points in RISKS.items() if self._adds_risk(name))
 
-    def _troubled(self, name: str) -> bool:
+    def _adds_risk(self, name: str) -> bool:
         found = {check.name: check for check in self.checks}
         if name == "latency_high":
             latency = found.get("latency")
@@ -120,8 +120,8 @@ class Diagnosis:
         """Exit code and the one line a monitoring plugin prints: state, what is wrong, and the figures."""
         state = SKIP if not self.connected else next((s for s in (FAIL, WARN) if self.with_status(s)), OK)
         code, word = NAGIOS[state]
-        troubles = self.with_status(FAIL) or self.with_status(WARN)
-        said = "; ".join(f"{c.name}: {c.detail}" for c in troubles) or f"risk {self.risk} of {self.most_risk}"
+        bad = self.with_status(FAIL) or self.with_status(WARN)
+        said = "; ".join(f"{c.name}: {c.detail}" for c in bad) or f"risk {self.risk} of {self.most_risk}"
         return code, f"RECON {word} - {said.replace('|', '/')} | {perfdata(self.checks)}".replace("\n", " ")
 
 

@@ -103,7 +103,7 @@ def found(directory: Path) -> list[str]:
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """What the export says of itself; DataFileError when there is none."""
+    """The manifest of an export; DataFileError when there is none."""
     path = directory / MANIFEST
     try:
         return Manifest.from_json(path.read_text(encoding="utf-8"))

@@ -75,7 +75,7 @@ class Moment:
             yield self.piece([day], piece, whole_dates=whole)
 
     def piece(self, days: Sequence[date], scope: Scope, *, whole_dates: bool = True) -> tuple[pl.DataFrame, Facts]:
-        """The slice of a scope, and what is kept of it. whole_dates: see Judge.verdicts."""
+        """The slice of a scope and its figures. whole_dates: see Judge.verdicts."""
         reference = self.judge.reference
         with stage("read"):
             keys = self.tables.keys(scope)

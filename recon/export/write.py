@@ -30,7 +30,7 @@ from recon.values import summary
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What an export wrote.
+    """Result of an export.
 
     status: the tables at that moment, with the verdict on every value. blocked: dates whose difficulty or subsidy is
     not known. manifest: the whole directory. written: the months of this export.
@@ -162,8 +162,8 @@ def _report(
 ) -> ExportReport:
     counts = pl.concat([pl.DataFrame(schema=schema.COUNTS), *(chunk.counts for chunk in facts)])
     judged = summary.combined([chunk.values for chunk in facts], moment.judge.tolerance)
-    astray = moment.tables.undated(manifest.window)
-    status = Status(manifest.window, manifest.models, source, counts, judged, undated=astray)
+    undated = moment.tables.undated(manifest.window)
+    status = Status(manifest.window, manifest.models, source, counts, judged, undated=undated)
     with_keys = source.filter(pl.col("keys") > 0).get_column("settlement_date")
     unknown = moment.judge.reference.terms(with_keys).filter(pl.any_horizontal(pl.all().is_null()))
     blocked = tuple(unknown.get_column("settlement_date"))

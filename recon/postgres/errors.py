@@ -123,12 +123,12 @@ LIBPQ = {
 UNKNOWN_NAMES = {"42P01", "42883", "42704", "3F000"}
 """A table, function, type or schema that does not exist."""
 NOT_LOST = {"NOT_IMPLEMENTED", "INVALID_ARGUMENT", "INVALID_DATA", "NOT_FOUND", "ALREADY_EXISTS"}
-"""The driver's status codes that say that it refuses by itself."""
+"""The driver's status codes for what it refuses itself, without the server."""
 
 
 @dataclass(frozen=True)
 class Said:
-    """What is known of a driver's exception: the server's first line, its DETAIL, and what they are about.
+    """The facts of a driver's exception: the server's first line, its DETAIL, and what they are about.
 
     context: the function in which the server met the error; empty for one in the statement itself.
     """
@@ -177,7 +177,7 @@ def server_spoke(text: str) -> bool:
 
 
 def first_error_line(text: str) -> str:
-    """What the server said, without the driver's wrapping and without the query.
+    """The server's message, without the driver's wrapping and without the query.
 
     >>> first_error_line("IO: [libpq] Failed to prepare: FEHLER:  Relation »x« existiert nicht\\nLINE 1: x")
     'Relation »x« existiert nicht'
@@ -222,7 +222,7 @@ def keeps_out(error: DatabaseError, columns: set[str]) -> DatabaseError:
 
 
 def row_security_denied(what: str, role: str = "", sqlstate: str | None = None) -> PermissionDenied:
-    """That row security would hide rows: what is filtered can be neither counted nor repaired."""
+    """The error that row security hides rows: what is filtered can be neither counted nor repaired."""
     who = quote_identifier(role) if role else "ROLE"
     return PermissionDenied(
         f"row security hides rows of {what}" + (f" from role {who}" if role else ""),

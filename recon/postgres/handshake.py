@@ -78,7 +78,7 @@ def _encryption(mode: str, parameters: Parameters) -> ssl.SSLContext:
 
 
 class _Conversation:
-    """What is said up to the server's refusal."""
+    """The messages up to the server's refusal."""
 
     def __init__(self, channel: socket.socket, parameters: Parameters) -> None:
         self._channel = channel

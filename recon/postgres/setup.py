@@ -19,7 +19,7 @@ LONGEST_BUILD_S = 86_400
 
 @dataclass(frozen=True)
 class InitReport:
-    """What `recon init` found, did, or (with a dry run) would do; `index_statement` is None where one exists."""
+    """Result of `recon init`, or with a dry run what it would do; `index_statement` is None where one exists."""
 
     ledger_existed: bool
     ledger_version: int | None

@@ -53,7 +53,7 @@ def positive_float(text: str) -> float:
 
 
 def miner_problem(model: str, hashrate_ths: float, power_w: float) -> str | None:
-    """What is wrong with a machine whose unit is off by a thousand, if it is.
+    """Why a machine's figures cannot be right (a unit off by a thousand); None where they can.
 
     >>> miner_problem("S9", 13.5, 1323), miner_problem("S9", 13500, 1323)
     (None, 'S9 takes 0.098 J/TH (1323 W for 13500 TH/s)')

@@ -1,4 +1,4 @@
-"""A sample on disk: two Parquet files and the manifest that tells what is in them."""
+"""A sample on disk: two Parquet files and the manifest that describes them."""
 
 from __future__ import annotations
 

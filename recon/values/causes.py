@@ -30,6 +30,9 @@ CLUSTER: FrameSchema = {
 CLEAR_BTC = 1e-4
 """From here on the rounding to a satoshi moves a ratio by less than GAP; smaller rows join the clusters of others."""
 GAP = 2e-4
+ROUNDING_BTC = 1.5e-8
+"""How far rounding to a satoshi can put a stored value off: half a satoshi each for the stored and the expected value,
+and half of one in reserve."""
 SPREAD = 1e-3
 FEWEST_ROWS = 3
 MOST = 0.8
@@ -185,7 +188,7 @@ def _is_single_row() -> pl.Expr:
     """Whether the stored BTC is what one of the key's several source rows would have given."""
     shares = pl.col("row_mwh").list.eval(pl.element())
     energy = pl.col("ratio") * pl.col("energy_mwh")
-    slack = SAME * pl.col("energy_mwh") + 1.5e-8 / pl.col("expected_btc") * pl.col("energy_mwh")
+    slack = SAME * pl.col("energy_mwh") + ROUNDING_BTC / pl.col("expected_btc") * pl.col("energy_mwh")
     nearest = (shares - energy).list.eval(pl.element().abs()).list.min()
     return (pl.col("source_rows") > 1) & (nearest <= slack)
 
@@ -215,7 +218,7 @@ def _with_small_rows(side: _Side, found: list[tuple[Any, ...]], small: pl.DataFr
     joined = []
     for *head, ratio, rows in found:
         if small is not None:
-            slack = 1.5e-8 * max(1.0, ratio) / pl.col("expected_btc") + SAME * ratio
+            slack = ROUNDING_BTC * max(1.0, ratio) / pl.col("expected_btc") + SAME * ratio
             mine = (pl.col("ratio") - ratio).abs() <= slack
             rows += small.filter(mine).height
             small = small.filter(~mine)

@@ -17,7 +17,7 @@ from recon.values import tally as values_tally
 from recon.values.causes import Cause
 from recon.values.tally import MIXED, several_difficulties, summarize
 from recon.values.tolerance import Tolerance
-from recon.values.verdicts import ASTRAY, WRONG
+from recon.values.verdicts import ORPHANS, WRONG
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Values:
         """One row per settlement date with a row that is not ok: `wrong` values, and what the verdicts found to be
         surplus, which the survey may not have seen: `duplicate_judged`, `orphan_judged`.
         """
-        kinds = {"wrong": WRONG, "duplicate_judged": ("duplicate",), "orphan_judged": ASTRAY}
+        kinds = {"wrong": WRONG, "duplicate_judged": ("duplicate",), "orphan_judged": ORPHANS}
         counts = {
             name: pl.col("rows").filter(pl.col("verdict").is_in(verdicts)).sum() for name, verdicts in kinds.items()
         }

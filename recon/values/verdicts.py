@@ -28,8 +28,8 @@ WRONG = ("stale", "wrong_difficulty", "zero", "negative", "nan")
 """Verdicts of rows that have to be computed anew."""
 SURPLUS = ("duplicate", "orphan", "unknown_model")
 """Verdicts of rows that should not be there."""
-ASTRAY = ("orphan", "unknown_model")
-"""Verdicts of rows that no key and configured model asks for."""
+ORPHANS = ("orphan", "unknown_model")
+"""Verdicts of rows without an expected key and model."""
 
 
 def judge(
@@ -192,9 +192,9 @@ def to_change(judged: pl.LazyFrame, repairs: frozenset[str]) -> pl.LazyFrame:
     wrong, twice = pl.col("verdict").is_in(WRONG), pl.col("verdict") == "duplicate"
     stale = (wrong | twice) & wrong.any().over(CALC_KEY) & ("stale" in repairs)
     surplus = (wrong | twice) & twice.any().over(CALC_KEY) & ("duplicate" in repairs)
-    astray = pl.col("verdict").is_in(["orphan", "unknown_model"]) & ("orphan" in repairs)
+    orphan = pl.col("verdict").is_in(ORPHANS) & ("orphan" in repairs)
     dated = ~(pl.col("verdict") == "blocked").any().over("settlement_date")
-    removed = astray | (twice & ("duplicate" in repairs))
+    removed = orphan | (twice & ("duplicate" in repairs))
     action = pl.when(removed).then(pl.lit("remove")).otherwise(pl.lit("replace"))
-    asked = judged.with_columns(action=action, asked=(stale | surplus | astray) & dated)
+    asked = judged.with_columns(action=action, asked=(stale | surplus | orphan) & dated)
     return asked.filter(pl.col("asked") & (pl.col("verdict") != "ok")).drop("asked")

@@ -104,7 +104,7 @@ def _cells() -> dict[str, Any]:
 
 
 def _stack(data: str) -> alt.Chart:
-    """What is there and what is missing, one upon the other."""
+    """Stacked bars: matched and missing rows."""
     chart: alt.Chart = (
         alt.Chart(alt.NamedData(data))
         .transform_fold(["matched", "missing"], as_=["what", "rows"])

@@ -1,4 +1,4 @@
-"""`recon report`: everything there is to see of a window, gathered for one page."""
+"""`recon report`: the content of its page: analysis, calendar, sums of BTC by month, runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RUN_FIELDS = ("run_id", "command", "status", "dates", "dates_done", "inserted", 
 
 @dataclass(frozen=True)
 class Page:
-    """What the page is made from.
+    """The content of the page.
 
     btc: one row per month and miner model, as (month, model, rows, BTC), in order. runs: newest first; runs_note says
     what is not among them and why. made_at is an aware datetime.
@@ -83,7 +83,7 @@ def btc_by_month(stored: pl.DataFrame) -> Iterable[tuple[str, str, int, Decimal]
 
 
 def _runs(session: Session) -> tuple[list[dict[str, Any]], str]:
-    """The newest runs, and what is not among them."""
+    """The newest runs, and a note on those that are left out."""
     try:
         history = ledger.runs(session)
     except (LedgerError, PermissionDenied) as error:

@@ -174,7 +174,7 @@ def _stop(server: Server) -> None:
 
 
 def _wait_for_users(lock: int, server: Server) -> None:
-    """Takes the exclusive lock; for a moment it may be the guardian who has it."""
+    """Takes the exclusive lock; for a moment the guardian may hold it."""
     deadline = time.monotonic() + BUSY_S
     while True:
         try:

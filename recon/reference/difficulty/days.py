@@ -96,7 +96,7 @@ def _too_short(before: Run, run: Run, after: Run) -> str:
 
 
 def mean_text(row: Epoch, beside: Sequence[Decimal]) -> str:
-    """What is said of the mean of two difficulties."""
+    """The reason why a figure that is the mean of two difficulties is refused."""
     one, other = (f"{figure.normalize():f}" for figure in beside)
     what = f"{row.difficulty.normalize():f} on {row.starts:%Y-%m-%d} lies between {one} and {other}"
     return f"{what}: a list of daily means, which are no difficulties; take a list of epochs"

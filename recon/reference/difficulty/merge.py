@@ -1,4 +1,4 @@
-"""Difficulties from elsewhere beside the known ones: where they say something else, and taking in what is new."""
+"""A source of difficulties compared with the known epochs: contradictions, and the two merged."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _beside(row: Epoch, times: Sequence[Time], slack: timedelta = CLOSE) -> list
 
 
 def _wholly_known(row: Epoch, times: Sequence[Time]) -> bool:
-    """Whether what is in force is known of all the time that a row may speak of."""
+    """Whether the difficulty is known for all of the time that a row may be about."""
     beside = _beside(row, times, timedelta())
     gapless = all(other.begins <= one.ends for one, other in pairwise(beside))
     return bool(beside) and gapless and beside[0].begins <= row.starts and row.in_force <= beside[-1].ends

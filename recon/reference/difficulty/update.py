@@ -27,7 +27,7 @@ SINCE = date(2010, 1, 1)
 
 
 def holes_of(covered: Coverage) -> tuple[Span, ...]:
-    """The holes that are worth a word."""
+    """The holes in coverage since 2010, in which dates are blocked."""
     return tuple(hole for hole in covered.holes if hole[1] >= SINCE)
 
 
@@ -68,7 +68,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Update:
-    """What an update added, and where it was written."""
+    """Result of an update: epochs added and changed, and the file written."""
 
     path: Path
     added: int
@@ -161,7 +161,10 @@ class Origin:
 
 
 def check(reference: Reference, origin: Origin, *, today: date, force: bool = False) -> Checked:
-    """Reads a file or URL and compares it with what is known. force: its word counts against known epochs."""
+    """Reads a file or URL and compares it with what is known.
+
+    force: where it contradicts known epochs, its own replace them.
+    """
     source = origin.read()
     if origin.live and source.epochs:
         last = source.epochs[-1]
