@@ -72,10 +72,10 @@ class _Shapes:
     def _dates(self, pieces: Sequence[pl.DataFrame]) -> None:
         self.dates.append(gap_shapes.shapes(pl.concat(pieces).lazy()).collect())
 
-    def findings(self, found: Status) -> list[Finding]:
+    def findings(self, status: Status) -> list[Finding]:
         """What the gaps of the compared dates have in common."""
         dates = pl.concat([pl.DataFrame(schema=gap_shapes.SHAPES), *self.dates]).sort("settlement_date")
-        return shape_findings(found, dates, pl.concat([pl.DataFrame(schema=gap_shapes.FARM_GAPS), *self.farms]))
+        return shape_findings(status, dates, pl.concat([pl.DataFrame(schema=gap_shapes.FARM_GAPS), *self.farms]))
 
 
 @dataclass(frozen=True)
@@ -103,19 +103,19 @@ def analyze(job: Job, window: Window, options: AnalysisOptions | None = None) ->
     shapes = _Shapes(job.models)
     with Pool(job.settings, job.name) as pool, pool.session() as session:
         tables = Tables(session, inspect(session, job.settings))
-        found = survey(tables, job.models, window, KeyComparison(options.deep, options.compared, shapes.scanned), pool)
-        days = found.source.get_column("settlement_date")
+        status = survey(tables, job.models, window, KeyComparison(options.deep, options.compared, shapes.scanned), pool)
+        days = status.source.get_column("settlement_date")
         source = source_reads.find(tables, days, max_farm_mw=options.max_farm_mw)
     if options.check:
-        found = with_values(job, tables.layout, found, options.check)
+        status = with_values(job, tables.layout, status, options.check)
     index = [] if tables.layout.unique_index else [index_finding(tables.layout.index_statement)]
-    findings = by_severity([*count_findings(found), *shapes.findings(found), *index, *source])
-    todo = recommendations(found, findings, _blocked(found, job))
+    findings = by_severity([*count_findings(status), *shapes.findings(status), *index, *source])
+    todo = recommendations(status, findings, _blocked(status, job))
     advice = tuple((called(command, options.program), called(why, options.program)) for command, why in todo)
-    return Analysis(found, tuple(finding.called(options.program) for finding in findings), advice)
+    return Analysis(status, tuple(finding.called(options.program) for finding in findings), advice)
 
 
-def _blocked(found: Status, job: Job) -> Sequence[date]:
-    days = found.dates.filter(found.dates.get_column("missing") > 0).get_column("settlement_date").to_list()
+def _blocked(status: Status, job: Job) -> Sequence[date]:
+    days = status.dates.filter(status.dates.get_column("missing") > 0).get_column("settlement_date").to_list()
     terms = job.reference.terms(days)
     return terms.filter(terms.get_column("difficulty").is_null()).get_column("settlement_date").to_list()

@@ -74,11 +74,11 @@ class Diagnosis:
         return sum(points for name, points in RISKS.items() if self._adds_risk(name))
 
     def _adds_risk(self, name: str) -> bool:
-        found = {check.name: check for check in self.checks}
+        by_name = {check.name: check for check in self.checks}
         if name == "latency_high":
-            latency = found.get("latency")
+            latency = by_name.get("latency")
             return latency is not None and (latency.value or 0) > HIGH_LATENCY_MS
-        check = found.get(name)
+        check = by_name.get(name)
         worst = (WARN, FAIL) if name in ("memory", "long_queries") else (FAIL,)
         return check is not None and check.status in worst
 
@@ -152,7 +152,7 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 def slowest_nodes(plan: dict[str, Any], most: int = 3) -> list[tuple[str, float]]:
     """The nodes of an EXPLAIN (ANALYZE, FORMAT JSON) plan that took longest by themselves: (what, ms)."""
-    found: list[tuple[str, float]] = []
+    nodes: list[tuple[str, float]] = []
 
     def visit(node: dict[str, Any]) -> float:
         total = float(node.get("Actual Total Time", 0.0)) * float(node.get("Actual Loops", 1))
@@ -160,8 +160,8 @@ def slowest_nodes(plan: dict[str, Any], most: int = 3) -> list[tuple[str, float]
         where = node.get("Relation Name") or node.get("Index Name") or ""
         blocks = int(node.get("Shared Read Blocks", 0))
         what = f"{node['Node Type']} {where}".strip() + (f" ({blocks:,} blocks from disk)" if blocks else "")
-        found.append((what, max(0.0, total - inner)))
+        nodes.append((what, max(0.0, total - inner)))
         return total
 
     visit(plan)
-    return sorted(found, key=lambda node: -node[1])[:most]
+    return sorted(nodes, key=lambda node: -node[1])[:most]

@@ -107,10 +107,10 @@ def _export(moment: Moment, manifest: Manifest, target: Target, check: ValueChec
     facts: list[Chunk] = []
     for name in names:
         days = [(day, sizes[day]) for day in by_month(sizes).get(name, [])]
-        month, found = _month(moment, target, name, source, days)
+        month, kept = _month(moment, target, name, source, days)
         manifest = manifest.with_month(name, month)
         files.write_manifest(directory, manifest)
-        facts += found
+        facts += kept
         if days:
             check.progress(len(days), len(sizes))
     return _report(moment, manifest, directory, source, facts, names)
@@ -134,8 +134,8 @@ def _month(
     def taken() -> Iterator[pl.DataFrame]:
         for batch in chunks(days, max_dates=len(days), max_rows=CHUNK_ROWS):
             pieces = []
-            for rows, found in moment.taken_by_periods(batch[0]) if larger & {*batch} else moment.taken(batch):
-                pieces.append(found)
+            for rows, kept in moment.taken_by_periods(batch[0]) if larger & {*batch} else moment.taken(batch):
+                pieces.append(kept)
                 yield rows
             facts.append(Chunk.of(pieces, moment.judge))
 
@@ -145,10 +145,10 @@ def _month(
         files.remove_part(target, name)
         return None, facts
     part = files.write_part(target, name, moment.judge.reference.models, taken())
-    left_out = sum((found.left_out for found in facts), Counter[str]())
+    left_out = sum((kept.left_out for kept in facts), Counter[str]())
     dates = tuple(DateFacts(*row) for row in stated.iter_rows())
-    expected = sum(int(found.counts["expected"].sum()) for found in facts)
-    rounded = sum(found.rounded for found in facts)
+    expected = sum(int(kept.counts["expected"].sum()) for kept in facts)
+    rounded = sum(kept.rounded for kept in facts)
     return Month(name, **vars(part), expected=expected, left_out=left_out, rounded=rounded, dates=dates), facts
 
 

@@ -182,8 +182,8 @@ def first_error_line(text: str) -> str:
     >>> first_error_line("IO: [libpq] Failed to prepare: FEHLER:  Relation »x« existiert nicht\\nLINE 1: x")
     'Relation »x« existiert nicht'
     """
-    found = SERVER_WORDS.search(text)
-    line = found.group(1) if found else text
+    spoken = SERVER_WORDS.search(text)
+    line = spoken.group(1) if spoken else text
     line = re.sub(r"^[A-Z_]+: (\[libpq\] )?", "", line.strip()).split("\n")[0]
     return re.sub(r"\s*\. SQLSTATE: \w+$", "", line).strip()
 
@@ -216,8 +216,8 @@ def keeps_out(error: DatabaseError, columns: set[str]) -> DatabaseError:
     """
     if error.sqlstate != "23505":
         return error
-    found = re.search(r"\(([^()=]*)\)=\(", error.message)
-    named = {name.strip().strip('"') for name in found[1].split(",")} if found else set()
+    index = re.search(r"\(([^()=]*)\)=\(", error.message)
+    named = {name.strip().strip('"') for name in index[1].split(",")} if index else set()
     return error if columns <= named else DatabaseError(error.message, ANOTHER_INDEX, code="unique", sqlstate="23505")
 
 
@@ -272,7 +272,7 @@ def _denied(line: str) -> PermissionDenied:
 
 
 def _connect_error(line: str, text: str, url: str, state: str | None) -> ConnectError:
-    found = next((cause for words, cause in LIBPQ.items() if state is None and re.search(words, text)), UNREACHABLE)
-    code, hint = NOT_LET_IN if "pg_hba.conf" in text else CONNECTING.get(state or "", found)
+    by_words = next((cause for words, cause in LIBPQ.items() if state is None and re.search(words, text)), UNREACHABLE)
+    code, hint = NOT_LET_IN if "pg_hba.conf" in text else CONNECTING.get(state or "", by_words)
     kind = AddressError if code == "usage" else ConnectError
     return kind(f"cannot connect to {url}: {line}", hint, code=code)

@@ -51,8 +51,8 @@ def version(session: Session) -> int | None:
 
 def ensure(session: Session) -> bool:
     """Creates the ledger where there is none, or upgrades it; whether it did. LedgerError for a version of others."""
-    found = version(session)
-    if _fits(found) and found == VERSION:
+    there = version(session)
+    if _fits(there) and there == VERSION:
         return False
     try:
         with session.transaction():
@@ -61,7 +61,7 @@ def ensure(session: Session) -> bool:
             for statement in statements if _has_schema(session) else (new_schema, *statements):
                 session.execute(statement)
     except PermissionDenied as error:
-        done = "created" if found is None else f"upgraded from version {found} to {VERSION}"
+        done = "created" if there is None else f"upgraded from version {there} to {VERSION}"
         raise PermissionDenied(
             f"the ledger cannot be {done}: {error.message}",
             f"ask an administrator to run:\n{ddl()}{_grants(session)}",
@@ -87,13 +87,13 @@ def require(session: Session) -> bool:
     return _fits(version(session))
 
 
-def _fits(found: int | None) -> bool:
-    if found is not None and found not in READABLE:
+def _fits(number: int | None) -> bool:
+    if number is not None and number not in READABLE:
         raise LedgerError(
-            f"the ledger in schema recon is of version {found}, this program needs {VERSION}",
+            f"the ledger in schema recon is of version {number}, this program needs {VERSION}",
             "use the version of recon that wrote it, or rename the schema; 'recon init' then makes a new one",
         )
-    return found is not None
+    return number is not None
 
 
 @dataclass(frozen=True)
@@ -173,8 +173,8 @@ def count_changes(session: Session, run_id: str, rows: int) -> None:
 
 def changes(session: Session, run_id: str) -> tuple[int, int | None]:
     """How many stored rows a run has changed, and how many it may change in all."""
-    (found,) = session.rows(sql("postgres/run_changes"), run_id)
-    return found["changed"], found["max_changes"]
+    (row,) = session.rows(sql("postgres/run_changes"), run_id)
+    return row["changed"], row["max_changes"]
 
 
 def limit_changes(session: Session, run_id: str, most: int) -> None:
@@ -214,10 +214,10 @@ def runs(session: Session, run_id: str | None = None) -> list[dict[str, Any]]:
     """All runs, newest first, or the one named; each with its dates' totals and its parameters (None: damaged)."""
     if not require(session):
         return []
-    found = session.rows(sql("postgres/runs"), run_id)
-    for row in found:
+    rows = session.rows(sql("postgres/runs"), run_id)
+    for row in rows:
         row["parameters"] = _parameters(row["parameters"])
-    return found
+    return rows
 
 
 def _parameters(text: str) -> dict[str, Any] | None:
@@ -227,12 +227,12 @@ def _parameters(text: str) -> dict[str, Any] | None:
 
 def find(session: Session, run_id: str) -> dict[str, Any]:
     """The run of that id; LedgerError when the ledger does not hold it, or not its parameters any more."""
-    found = runs(session, run_id)
-    if not found:
+    named = runs(session, run_id)
+    if not named:
         raise LedgerError(f"there is no run {run_id}", "see 'recon runs'", code="no_run")
-    if found[0]["parameters"] is None:
+    if named[0]["parameters"] is None:
         raise LedgerError(f"the parameters of run {run_id} are damaged", "start anew with 'recon fix'")
-    return found[0]
+    return named[0]
 
 
 def dates(session: Session, run_id: str) -> list[DateResult]:

@@ -39,8 +39,8 @@ def certain(known: Sequence[Epoch]) -> list[Time]:
 def contradictions(source: Source, known: Sequence[Epoch]) -> list[Problem]:
     """Where a source says something else than the known epochs, by more than a millionth."""
     times = certain(known)
-    found = (_contradiction(row, source.daily, known, times) for row in source.said)
-    return [problem for problem in found if problem]
+    wrong = (_contradiction(row, source.daily, known, times) for row in source.said)
+    return [problem for problem in wrong if problem]
 
 
 def _contradiction(row: Epoch, daily: bool, known: Sequence[Epoch], times: Sequence[Time]) -> Problem | None:
@@ -140,7 +140,7 @@ def _longer(one: Epoch, row: Epoch) -> Epoch:
 
 def settled(rows: Sequence[Epoch], known: Sequence[Epoch]) -> tuple[Epoch, ...]:
     """Epochs as days show them; where a change is that of two known epochs, its time is known, and so is its day."""
-    found = list(rows)
+    joined = list(rows)
     changes = list(pairwise(known))
     for n, (one, other) in enumerate(pairwise(rows)):
         if not (other.sighted and one.through and other.first_day - one.through == 2 * DAY):
@@ -148,9 +148,9 @@ def settled(rows: Sequence[Epoch], known: Sequence[Epoch]) -> tuple[Epoch, ...]:
         for before, after in changes:
             near = other.starts - 2 * DAY <= after.starts <= other.starts
             if near and same(before.difficulty, one.difficulty) and same(after.difficulty, other.difficulty):
-                found[n] = replace(found[n], through=None)
-                found[n + 1] = replace(other, starts=after.starts, sighted=False)
-    return tuple(found)
+                joined[n] = replace(joined[n], through=None)
+                joined[n + 1] = replace(other, starts=after.starts, sighted=False)
+    return tuple(joined)
 
 
 def misfits(result: Sequence[Epoch], known: Sequence[Epoch]) -> Iterator[Problem]:

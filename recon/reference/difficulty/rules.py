@@ -44,27 +44,27 @@ class Problem:
 
 def problems(source: Source, today: date | None = None) -> list[Problem]:
     """Everything that cannot be right in a source by itself. today: None where it is not known."""
-    found = [*_order(source), *(problem for row in source.said for problem in _row(row, today))]
+    wrong = [*_order(source), *(problem for row in source.said for problem in _row(row, today))]
     if source.daily:
-        found += [Problem(place, reason) for place, reason in oddities(runs(source.said))]
-        found += _daily_steps(source)
+        wrong += [Problem(place, reason) for place, reason in oddities(runs(source.said))]
+        wrong += _daily_steps(source)
     else:
-        found += implausible(source.said)
-    return [*found, *_end(source)]
+        wrong += implausible(source.said)
+    return [*wrong, *_end(source)]
 
 
 def refuse(source: Source, name: str, today: date | None = None) -> Source:
     """The source itself; DataFileError with the first of its problems."""
-    if found := problems(source, today):
+    if wrong := problems(source, today):
         raise DataFileError(
-            f"{name}, {said(found)}", f"see all of it with 'recon difficulty check {shlex.quote(name)}'"
+            f"{name}, {said(wrong)}", f"see all of it with 'recon difficulty check {shlex.quote(name)}'"
         )
     return source
 
 
-def said(found: Sequence[Problem]) -> str:
+def said(wrong: Sequence[Problem]) -> str:
     """The first problem, and how many more there are."""
-    return f"{found[0]}{f' (and {len(found) - 1} more)' if len(found) > 1 else ''}"
+    return f"{wrong[0]}{f' (and {len(wrong) - 1} more)' if len(wrong) > 1 else ''}"
 
 
 def _order(source: Source) -> Iterator[Problem]:
@@ -92,8 +92,8 @@ def _row(row: Epoch, today: date | None) -> Iterator[Problem]:
 
 
 def _daily_steps(source: Source) -> Iterator[Problem]:
-    found = runs(source.said)
-    for one, other in pairwise(found):
+    listed = runs(source.said)
+    for one, other in pairwise(listed):
         if other.joined:
             yield from _step(one.first, other.first)
 
