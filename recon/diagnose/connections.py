@@ -15,6 +15,7 @@ from recon.diagnose.network import phases
 from recon.postgres.layout import Layout
 from recon.postgres.pool import Pool
 from recon.postgres.session import Session, connect
+from recon.postgres.sql import sql
 
 NAME = "recon/diagnose"
 PROBE_STATEMENT_S = 20.0
@@ -123,8 +124,6 @@ def latency(probes: Probes) -> Iterator[Check]:
 
 def concurrency(probes: Probes) -> Iterator[Check]:
     """As many connections at once as asked for, and how many are free."""
-    from recon.postgres.sql import sql
-
     with probes.session() as session:
         (room,) = session.rows(sql("postgres/capacity"))
         free = room["allowed"] - room["reserved"] - room["used"]
