@@ -1,4 +1,4 @@
-"""`recon analyze`: the status, what gaps have in common, what is odd in the source, and the commands that mend it."""
+"""`recon analyze`: the status, what gaps have in common, what is odd in the source, and the commands that help."""
 
 from __future__ import annotations
 
@@ -13,20 +13,17 @@ from recon.analysis import gap_shapes, source_reads
 from recon.analysis.findings import Finding, by_severity, index_finding, recommendations
 from recon.analysis.gap_findings import count_findings, shape_findings
 from recon.analysis.source_findings import MAX_FARM_MW
-from recon.core import gaps
 from recon.core.errors import ExitCode, UsageError
 from recon.core.suggestions import called
 from recon.core.window import Window
 from recon.postgres.inspect import inspect
 from recon.postgres.pool import Pool
-from recon.postgres.setup import index_statement
 from recon.postgres.tables import Tables
 from recon.reconcile.request import Job
 from recon.reconcile.status import Status, date_rows
 from recon.reconcile.survey import KeyComparison, Scanned, survey
 from recon.reconcile.value_check import ValueCheck, with_values
 from recon.reconcile.watcher import Compared, unwatched
-from recon.reference.reference import Reference
 
 
 @dataclass(frozen=True)
@@ -68,51 +65,57 @@ class _Shapes:
         return Scanned(self._piece, self._dates)
 
     def _piece(self, keys: pl.DataFrame, done: pl.DataFrame) -> pl.DataFrame:
-        pairs = gap_shapes.marked(keys.lazy(), gaps.named(self.models), done.lazy()).collect().lazy()
+        pairs = gap_shapes.marked(keys.lazy(), self.models, done.lazy()).collect().lazy()
         self.farms.append(gap_shapes.farm_gaps(pairs).collect())
         return gap_shapes.cells(pairs, self.models).collect()
 
     def _dates(self, pieces: Sequence[pl.DataFrame]) -> None:
         self.dates.append(gap_shapes.shapes(pl.concat(pieces).lazy()).collect())
 
-    def findings(self, found: Status) -> list[Finding]:
+    def findings(self, status: Status) -> list[Finding]:
         """What the gaps of the compared dates have in common."""
         dates = pl.concat([pl.DataFrame(schema=gap_shapes.SHAPES), *self.dates]).sort("settlement_date")
-        return shape_findings(found, dates, pl.concat([pl.DataFrame(schema=gap_shapes.FARM_GAPS), *self.farms]))
+        return shape_findings(status, dates, pl.concat([pl.DataFrame(schema=gap_shapes.FARM_GAPS), *self.farms]))
 
 
-def analyze(
-    job: Job,
-    window: Window,
-    *,
-    deep: bool = False,
-    max_farm_mw: float = MAX_FARM_MW,
-    check: ValueCheck | None = None,
-    compared: Compared = unwatched,
-    program: str = "recon",
-) -> Analysis:
-    """Status, findings and recommendations of a window; read-only.
+@dataclass(frozen=True)
+class AnalysisOptions:
+    """Options of an analysis: how deep it goes, and what suggested commands begin with (`program`).
 
-    max_farm_mw: a key with more energy than that much power makes in half an hour is reported.
-    check: compare every stored value too. program: what suggested commands begin with.
+    deep: compare the keys of every date. max_farm_mw: a key with more energy than that much power makes in half an
+    hour is reported. check: compare every stored value too. compared: is called with the dates compared so far.
     """
-    if not 0 < max_farm_mw < float("inf"):
-        raise UsageError(f"--max-farm-mw is {max_farm_mw:g}", "give megawatts, above 0")
+
+    deep: bool = False
+    max_farm_mw: float = MAX_FARM_MW
+    check: ValueCheck | None = None
+    compared: Compared = unwatched
+    program: str = "recon"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.max_farm_mw < float("inf"):
+            raise UsageError(f"--max-farm-mw is {self.max_farm_mw:g}", "give megawatts, above 0")
+
+
+def analyze(job: Job, window: Window, options: AnalysisOptions | None = None) -> Analysis:
+    """Status, findings and recommendations of a window; read-only."""
+    options = options or AnalysisOptions()
     shapes = _Shapes(job.models)
     with Pool(job.settings, job.name) as pool, pool.session() as session:
         tables = Tables(session, inspect(session, job.settings))
-        found = survey(tables, job.models, window, KeyComparison(deep, compared, shapes.scanned), pool)
-        source = source_reads.find(tables, found.source.get_column("settlement_date"), max_farm_mw=max_farm_mw)
-    if check:
-        found = with_values(job, tables.layout, found, check)
-    index = [] if tables.layout.unique_index else [index_finding(index_statement(tables.layout))]
-    findings = by_severity([*count_findings(found), *shapes.findings(found), *index, *source])
-    todo = recommendations(found, findings, _blocked(found, job.reference))
-    advice = tuple((called(command, program), called(why, program)) for command, why in todo)
-    return Analysis(found, tuple(finding.called(program) for finding in findings), advice)
+        status = survey(tables, job.models, window, KeyComparison(options.deep, options.compared, shapes.scanned), pool)
+        days = status.source.get_column("settlement_date")
+        source = source_reads.find(tables, days, max_farm_mw=options.max_farm_mw)
+    if options.check:
+        status = with_values(job, tables.layout, status, options.check)
+    index = [] if tables.layout.unique_index else [index_finding(tables.layout.index_statement)]
+    findings = by_severity([*count_findings(status), *shapes.findings(status), *index, *source])
+    todo = recommendations(status, findings, _blocked(status, job))
+    advice = tuple((called(command, options.program), called(why, options.program)) for command, why in todo)
+    return Analysis(status, tuple(finding.called(options.program) for finding in findings), advice)
 
 
-def _blocked(found: Status, reference: Reference) -> Sequence[date]:
-    days = found.dates.filter(found.dates.get_column("missing") > 0).get_column("settlement_date").to_list()
-    terms = reference.terms(days)
+def _blocked(status: Status, job: Job) -> Sequence[date]:
+    days = status.dates.filter(status.dates.get_column("missing") > 0).get_column("settlement_date").to_list()
+    terms = job.reference.terms(days)
     return terms.filter(terms.get_column("difficulty").is_null()).get_column("settlement_date").to_list()

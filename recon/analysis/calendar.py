@@ -1,4 +1,4 @@
-"""Every settlement date of a window at a glance: what is shown of a date, on the terminal and on the page."""
+"""The calendar of a window: figures and colour band of every settlement date, for the terminal and the page."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ class Day:
         return {"date": self.day.isoformat(), **counts, "percent": self.percent, "band": str(self.band)}
 
 
-def days(found: Status) -> list[Day]:
+def days(status: Status) -> list[Day]:
     """Every date of the window with curtailment or calculations, in order."""
-    rows = found.dates.filter(pl.col("expected") + pl.col("duplicate") + pl.col("orphan") > 0)
+    rows = status.dates.filter(pl.col("expected") + pl.col("duplicate") + pl.col("orphan") > 0)
     return [Day(*row) for row in rows.select("settlement_date", *DATE_FIELDS, "wrong").iter_rows()]
 
 
@@ -97,7 +97,7 @@ class Month:
         return {"month": self.name, "dates": len(self.days), "reconciled": self.reconciled, **counts, "percent": share}
 
 
-def months(found: Iterable[Day]) -> list[Month]:
+def months(days: Iterable[Day]) -> list[Month]:
     """The months that have dates, in order."""
-    groups = groupby(found, key=lambda day: day.day.replace(day=1))
+    groups = groupby(days, key=lambda day: day.day.replace(day=1))
     return [Month(first, tuple(of_month)) for first, of_month in groups]

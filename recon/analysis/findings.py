@@ -1,4 +1,4 @@
-"""Findings: what recon has to say about the tables beyond counts, and the commands that mend them."""
+"""Findings: patterns in a status, each with its severity, an example and advice."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Finding:
 
 
 def by_severity(findings: Iterable[Finding]) -> list[Finding]:
-    """Errors first, then warnings, then what is only worth knowing."""
+    """Errors first, then warnings, then information."""
     return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
@@ -85,7 +85,7 @@ def days_of(frame: pl.DataFrame) -> list[date]:
 
 
 def dated(code: str, severity: str, count: int, example: str, days: Sequence[date]) -> Finding:
-    """A finding that filling its dates mends."""
+    """A finding whose remedy is to fill its dates."""
     return Finding(code, severity, count, example, fix_command(days), tuple(days))
 
 
@@ -99,13 +99,13 @@ def index_finding(statement: str) -> Finding:
     return Finding("no_unique_index", "warning", 1, statement, "recon init --unique-index")
 
 
-def recommendations(found: Status, findings: Sequence[Finding], blocked: Sequence[date]) -> list[tuple[str, str]]:
+def recommendations(status: Status, findings: Sequence[Finding], blocked: Sequence[date]) -> list[tuple[str, str]]:
     """Commands to run with the reason for each, most useful first: recent dates first, then the rest.
 
     blocked: the dates with gaps that have no difficulty.
     """
     by_code = {finding.code: finding for finding in findings}
-    advice = _fills(found, blocked)
+    advice = _fills(status, blocked)
     if blocked:
         what = f"no difficulty for {counted(len(blocked), 'date')}, first {min(blocked)}"
         why = f"{what}; then '{fix_command(blocked)}' fills them"
@@ -114,18 +114,18 @@ def recommendations(found: Status, findings: Sequence[Finding], blocked: Sequenc
         wrong = by_code["wrong_values"]
         advice.append((wrong.advice, f"shows how {wrong.count:,} wrong rows would be replaced; {AGREED}"))
     for name in ("duplicate", "orphan"):
-        off = days_of(found.dates.filter(pl.col(name) > 0))
+        off = days_of(status.dates.filter(pl.col(name) > 0))
         if off:
-            why = f"shows which of {found.total(name):,} {name} rows would go; {AGREED}"
-            advice.append((repair_command(found, off, name), why))
+            why = f"shows which of {status.total(name):,} {name} rows would go; {AGREED}"
+            advice.append((repair_command(status, off, name), why))
     if "no_unique_index" in by_code:
         advice.append((by_code["no_unique_index"].advice, "keeps duplicates out for good"))
     return advice
 
 
-def _fills(found: Status, blocked: Sequence[date]) -> list[tuple[str, str]]:
+def _fills(status: Status, blocked: Sequence[date]) -> list[tuple[str, str]]:
     """The newest date that can be filled, then all of them."""
-    missing = found.dates.filter((pl.col("missing") > 0) & ~pl.col("settlement_date").is_in(list(blocked)))
+    missing = status.dates.filter((pl.col("missing") > 0) & ~pl.col("settlement_date").is_in(list(blocked)))
     days = days_of(missing)
     if not days:
         return []
@@ -133,21 +133,21 @@ def _fills(found: Status, blocked: Sequence[date]) -> list[tuple[str, str]]:
     advice = [(f"recon date {newest['settlement_date']}", f"the newest gap: {newest['missing']:,} rows")]
     if len(days) > 1:
         rows = int(missing.get_column("missing").sum())
-        open_window = not (found.window.first or found.window.last)
+        open_window = not (status.window.first or status.window.last)
         whole = "recon fix" if open_window and not blocked else fix_command(days)
         advice.append((whole, f"all {rows:,} missing rows on {len(days):,} dates, newest first"))
     return advice
 
 
-def repair_command(found: Status, days: Sequence[date], what: str) -> str:
+def repair_command(status: Status, days: Sequence[date], what: str) -> str:
     """The command that shows what a repair of some dates would do: one of duplicate, orphan, stale."""
-    whole = len(days) > 1 and not (found.window.first or found.window.last)
-    return f"{'recon fix' if whole else fix_command(days)} --repair {what}{_within(found)} --dry-run"
+    whole = len(days) > 1 and not (status.window.first or status.window.last)
+    return f"{'recon fix' if whole else fix_command(days)} --repair {what}{_within(status)} --dry-run"
 
 
-def _within(found: Status) -> str:
+def _within(status: Status) -> str:
     """The options that repeat the tolerance by which values were found wrong, if it was not the usual one."""
-    near, usual = found.values.tolerance if found.values else Tolerance(), Tolerance()
+    near, usual = status.values.tolerance if status.values else Tolerance(), Tolerance()
     atol = "" if near.atol_btc == usual.atol_btc else f" --atol {near.atol_btc!r}"
     rtol = "" if near.rtol == usual.rtol else f" --rtol {near.rtol!r}"
     return atol + rtol

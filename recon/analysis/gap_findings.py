@@ -16,52 +16,52 @@ UNEVEN_ROWS, UNEVEN_FACTOR = 10, 2
 """Miner models lack unequally many rows when one lacks ten more than twice what another lacks."""
 
 
-def count_findings(found: Status) -> list[Finding]:
+def count_findings(status: Status) -> list[Finding]:
     """The patterns that the counts per date and model show; with `--values` what the values are worth, too."""
     candidates = (
-        _empty_dates(found),
-        _absent_models(found),
-        _uneven_models(found),
-        _clustered_month(found),
-        _duplicates(found),
-        _orphans(found),
-        _unknown_models(found),
-        _wrong_values(found),
+        _empty_dates(status),
+        _absent_models(status),
+        _uneven_models(status),
+        _clustered_month(status),
+        _duplicates(status),
+        _orphans(status),
+        _unknown_models(status),
+        _wrong_values(status),
     )
     return [finding for finding in candidates if finding is not None]
 
 
-def shape_findings(found: Status, shapes: pl.DataFrame, farms: pl.DataFrame) -> list[Finding]:
+def shape_findings(status: Status, shapes: pl.DataFrame, farms: pl.DataFrame) -> list[Finding]:
     """The patterns within dates. shapes: gap_shapes.SHAPES; farms: gap_shapes.FARM_GAPS, one row per farm."""
     many = pl.col("farms_missing").list.len() * 2 > pl.col("farms")
-    uneven = days_of(_uneven(found))
+    uneven = days_of(_uneven(status))
     candidates = (
         _few_farms(shapes.filter(many)),
         _missing_farms(shapes.filter(~many)),
         _missing_periods(shapes),
         _scattered(shapes.filter(~pl.col("settlement_date").is_in(uneven))),
-        _clustered_farm(found, farms),
+        _clustered_farm(status, farms),
     )
     return [finding for finding in candidates if finding is not None]
 
 
-def _empty_dates(found: Status) -> Finding | None:
-    days = days_of(found.dates.filter((pl.col("expected") > 0) & (pl.col("matched") == 0)))
+def _empty_dates(status: Status) -> Finding | None:
+    days = days_of(status.dates.filter((pl.col("expected") > 0) & (pl.col("matched") == 0)))
     if not days:
         return None
     return dated("empty_dates", "error", len(days), f"{days[-1]} has no calculation at all", days)
 
 
-def _begun(found: Status) -> pl.DataFrame:
+def _begun(status: Status) -> pl.DataFrame:
     """The counts of configured models on dates that are not empty, with `missing`."""
-    begun = found.dates.filter(pl.col("matched") > 0).select("settlement_date")
-    wanted = found.counts.filter(pl.col("expected") > 0).with_columns(missing=pl.col("expected") - pl.col("matched"))
+    begun = status.dates.filter(pl.col("matched") > 0).select("settlement_date")
+    wanted = status.counts.filter(pl.col("expected") > 0).with_columns(missing=pl.col("expected") - pl.col("matched"))
     return wanted.join(begun, on="settlement_date", how="semi").sort("settlement_date", "miner_model")
 
 
-def _absent_models(found: Status) -> Finding | None:
+def _absent_models(status: Status) -> Finding | None:
     """A model missing for a whole date that others have: a crash between models."""
-    absent = _begun(found).filter(pl.col("matched") == 0)
+    absent = _begun(status).filter(pl.col("matched") == 0)
     if absent.is_empty():
         return None
     last = absent.row(-1, named=True)
@@ -69,10 +69,10 @@ def _absent_models(found: Status) -> Finding | None:
     return dated("missing_models", "error", absent.height, example, days_of(absent))
 
 
-def _uneven(found: Status) -> pl.DataFrame:
+def _uneven(status: Status) -> pl.DataFrame:
     """The dates of which one model lacks far more than another, though both have begun: a crash within a model."""
     per_date = (
-        _begun(found)
+        _begun(status)
         .filter(pl.col("matched") > 0)
         .group_by("settlement_date")
         .agg(
@@ -84,8 +84,8 @@ def _uneven(found: Status) -> pl.DataFrame:
     return per_date.filter(pl.col("most") >= UNEVEN_FACTOR * pl.col("least") + UNEVEN_ROWS).sort("settlement_date")
 
 
-def _uneven_models(found: Status) -> Finding | None:
-    uneven = _uneven(found)
+def _uneven_models(status: Status) -> Finding | None:
+    uneven = _uneven(status)
     if uneven.is_empty():
         return None
     last = uneven.row(-1, named=True)
@@ -94,9 +94,9 @@ def _uneven_models(found: Status) -> Finding | None:
     return dated("uneven_models", "error", uneven.height, example, days_of(uneven))
 
 
-def _clustered_month(found: Status) -> Finding | None:
-    total = found.total("missing")
-    dates = found.dates.with_columns(month=pl.col("settlement_date").dt.strftime("%Y-%m"))
+def _clustered_month(status: Status) -> Finding | None:
+    total = status.total("missing")
+    dates = status.dates.with_columns(month=pl.col("settlement_date").dt.strftime("%Y-%m"))
     months = dates.group_by("month").agg(pl.col("expected", "missing").sum()).sort("missing", "month")
     if not total or not _stands_out(months, total):
         return None
@@ -115,56 +115,56 @@ def _stands_out(groups: pl.DataFrame, total: int) -> bool:
     return bool(share >= CLUSTER_SHARE and share >= CLUSTER_EXCESS * last["expected"] / expected)
 
 
-def _duplicates(found: Status) -> Finding | None:
-    dates = found.dates.filter(pl.col("duplicate") > 0)
+def _duplicates(status: Status) -> Finding | None:
+    dates = status.dates.filter(pl.col("duplicate") > 0)
     if dates.is_empty():
         return None
     worst, days = worst_of(dates, "duplicate"), days_of(dates)
     example = f"{worst['settlement_date']} has {worst['duplicate']:,} rows beyond the first of their key and model"
-    advice = repair_command(found, days, "duplicate")
-    return Finding("duplicates", "error", found.total("duplicate"), example, advice, tuple(days))
+    advice = repair_command(status, days, "duplicate")
+    return Finding("duplicates", "error", status.total("duplicate"), example, advice, tuple(days))
 
 
-def _orphans(found: Status) -> Finding | None:
+def _orphans(status: Status) -> Finding | None:
     """Rows of a configured model whose key is not in the curtailment."""
-    rows = found.counts.filter((pl.col("orphan") > 0) & pl.col("miner_model").is_in(list(found.miner_models)))
+    rows = status.counts.filter((pl.col("orphan") > 0) & pl.col("miner_model").is_in(list(status.miner_models)))
     if rows.is_empty():
         return None
     dates = rows.group_by("settlement_date").agg(pl.col("orphan").sum())
     worst, days = worst_of(dates, "orphan"), days_of(dates)
     example = f"{worst['settlement_date']} has {worst['orphan']:,} rows without curtailment of their key"
-    advice = repair_command(found, days, "orphan")
+    advice = repair_command(status, days, "orphan")
     return Finding("orphans", "error", int(rows.get_column("orphan").sum()), example, advice, tuple(days))
 
 
-def _unknown_models(found: Status) -> Finding | None:
+def _unknown_models(status: Status) -> Finding | None:
     """Rows of models that are not configured: an older or newer list of models, or a typing error."""
-    configured = pl.col("miner_model").is_in(list(found.miner_models)).fill_null(False)
-    rows = found.counts.filter((pl.col("orphan") > 0) & ~configured)
+    configured = pl.col("miner_model").is_in(list(status.miner_models)).fill_null(False)
+    rows = status.counts.filter((pl.col("orphan") > 0) & ~configured)
     if rows.is_empty():
         return None
     models = rows.group_by("miner_model").agg(pl.col("orphan").sum()).sort("orphan", descending=True)
     named = ", ".join(f"{row['miner_model'] or 'no model'} {row['orphan']:,}" for row in models.to_dicts())
     days = days_of(rows)
     example = f"rows of models that are not configured: {named}; newest {days[-1]}"
-    advice = f"configure the model with --miners FILE, or {repair_command(found, days, 'orphan')}"
+    advice = f"configure the model with --miners FILE, or {repair_command(status, days, 'orphan')}"
     return Finding("unknown_models", "error", int(rows.get_column("orphan").sum()), example, advice, tuple(days))
 
 
-def _wrong_values(found: Status) -> Finding | None:
+def _wrong_values(status: Status) -> Finding | None:
     """Stored rows whose values are not what they should be, with the likeliest cause."""
-    if found.values is None or not found.values.wrong:
+    if status.values is None or not status.values.wrong:
         return None
-    days = days_of(found.values.summary.filter(pl.col("verdict").is_in(WRONG)))
-    counts = ", ".join(f"{rows:,} {name}" for name, rows in found.values.verdicts.items() if name in WRONG)
-    cause = next(iter(found.values.causes), None)
+    days = days_of(status.values.summary.filter(pl.col("verdict").is_in(WRONG)))
+    counts = ", ".join(f"{rows:,} {name}" for name, rows in status.values.verdicts.items() if name in WRONG)
+    cause = next(iter(status.values.causes), None)
     likely = f"; {cause.rows:,} rows from {cause.first} to {cause.last}: {cause.cause}" if cause else ""
-    advice = repair_command(found, days, "stale")
-    return Finding("wrong_values", "error", found.values.wrong, counts + likely, advice, tuple(days))
+    advice = repair_command(status, days, "stale")
+    return Finding("wrong_values", "error", status.values.wrong, counts + likely, advice, tuple(days))
 
 
 def _few_farms(shapes: pl.DataFrame) -> Finding | None:
-    """Dates of which only a few farms were calculated: complete, for whoever counts periods."""
+    """Dates of which only a few farms were calculated: they seem complete where periods alone are counted."""
     if shapes.is_empty():
         return None
     last = shapes.row(-1, named=True)
@@ -203,10 +203,10 @@ def _scattered(shapes: pl.DataFrame) -> Finding | None:
     return dated("scattered_gaps", "warning", int(dates.get_column("scattered").sum()), example, days_of(dates))
 
 
-def _clustered_farm(found: Status, farms: pl.DataFrame) -> Finding | None:
+def _clustered_farm(status: Status, farms: pl.DataFrame) -> Finding | None:
     """One of several farms holds most of what is missing, on several dates."""
     sums = farms.group_by("farm_id").agg(pl.col("expected", "missing").sum(), pl.col("dates").explode().unique())
-    sums, total = sums.sort("missing", "farm_id"), found.total("missing")
+    sums, total = sums.sort("missing", "farm_id"), status.total("missing")
     if not total or not _stands_out(sums, total):
         return None
     worst = sums.row(-1, named=True)

@@ -36,12 +36,12 @@ FARM_GAPS: dict[str, Any] = {"farm_id": pl.String, "expected": pl.Int64, "missin
 dates that lack some."""
 
 
-def marked(keys: pl.LazyFrame, miners: pl.LazyFrame, done: pl.LazyFrame) -> pl.LazyFrame:
+def marked(keys: pl.LazyFrame, models: Sequence[str], done: pl.LazyFrame) -> pl.LazyFrame:
     """One row per expected CALC_KEY with `absent`: whether no row of it is stored.
 
-    keys: one row per KEY. miners: one row per miner_model. done: one row per stored calculation.
+    keys: one row per KEY. models: the miner models. done: one row per stored calculation.
     """
-    wanted = gaps.expected(keys.select(KEY), miners.select("miner_model"))
+    wanted = gaps.expected(keys.select(KEY), gaps.named(models))
     lost = gaps.missing(wanted, done).select(*KEY, "miner_model", absent=pl.lit(True))
     return wanted.join(lost, on=[*KEY, "miner_model"], how="left").with_columns(pl.col("absent").fill_null(False))
 
@@ -104,12 +104,17 @@ def _of_begun_models(cells: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _explained(cells: pl.LazyFrame) -> pl.LazyFrame:
-    """The cells with `by_farm` and `by_period`: what explains that they are missing."""
+    """The cells with `by_farm` and `by_period`: whether a whole farm or period explains that they are missing.
+
+    The rule is that of `shapes`: only farms, only periods, or a mixture of both (`mixed_farm`, `mixed_period`).
+    """
     farm_gone, period_gone, absent = pl.col("farm_gone"), pl.col("period_gone"), pl.col("absent")
+    # Periods that follow each other are one stretch: a new one begins where the step is larger than 1.
     stretches = (pl.col(PERIOD).filter(period_gone).unique().sort().diff().fill_null(2) > 1).sum()
     one_stretch = (stretches == 1) & (pl.col(FARM).filter(farm_gone).n_unique() > 1)
     beside_farms = absent.filter(~farm_gone).sum().over(DATE) > 0
     beside_periods = absent.filter(~period_gone).sum().over(DATE) > 0
+    # A period with single missing rows says nothing about the farms that have keys in it.
     spoiled = ((absent > 0) & ~farm_gone & ~period_gone).any().over(DATE, PERIOD)
     mixed_farm = farm_gone & (~period_gone).any().over(DATE, FARM) & ~spoiled.any().over(DATE, FARM)
     mixed_period = period_gone & (~farm_gone).any().over(DATE, PERIOD)

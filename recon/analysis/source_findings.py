@@ -15,13 +15,13 @@ import polars as pl
 
 from recon.analysis.findings import Finding, days_of, spans, worst_of
 from recon.analysis.source_periods import clock_change_findings, short_dates
+from recon.core.price import HOURS_PER_PERIOD
 from recon.core.suggestions import explain_command
 from recon.core.window import periods_in_day
 
 MAX_FARM_MW = 1500.0
 """No wind farm delivers more: the largest in Great Britain (Hornsea 2, Moray and Seagreen) have 900 to 1,400 MW, and
 most of them are several BM units."""
-HOURS_PER_PERIOD = 0.5
 MOST_ROWS_PER_KEY = 20
 NEARLY_ALL = 0.9
 FEWEST_KEYS = 3

@@ -28,11 +28,11 @@ Day = Sequence[int]
 
 def days(dates: pl.DataFrame) -> dict[date, Day]:
     """dates: one row per settlement date with the lists `periods` and `period_keys`."""
-    found: dict[date, Day] = {}
+    days: dict[date, Day] = {}
     for day, periods, keys in dates.select("settlement_date", "periods", "period_keys").iter_rows():
         counts = dict(zip(periods or [], keys or [], strict=True))
-        found[day] = [counts.get(period, 0) for period in range(1, periods_in_day(day) + 1)]
-    return found
+        days[day] = [counts.get(period, 0) for period in range(1, periods_in_day(day) + 1)]
+    return days
 
 
 def gaps_in(keys: Day) -> Iterator[range]:
@@ -68,20 +68,20 @@ def lacking(before: Day, keys: Day, after: Day) -> list[int]:
     """
     if not any(keys) or not all(before) or not all(after):
         return []
-    found: list[int] = []
+    absent: list[int] = []
     for gap in gaps_in(keys):
         least = BUSY_KEYS if len(gap) >= LONG_GAP else MANY_KEYS
         edges = (gap.start - 1, gap.stop)
         if _busy(keys, edges, least) and _busy(before, gap, least) and _busy(after, gap, least):
-            found.extend(gap)
-    return found
+            absent.extend(gap)
+    return absent
 
 
-def _neighbours(found: dict[date, Day]) -> Iterator[tuple[date, Day, Day, Day]]:
+def _neighbours(days: dict[date, Day]) -> Iterator[tuple[date, Day, Day, Day]]:
     one = timedelta(days=1)
-    for day, keys in found.items():
-        if day - one in found and day + one in found:
-            yield day, found[day - one], keys, found[day + one]
+    for day, keys in days.items():
+        if day - one in days and day + one in days:
+            yield day, days[day - one], keys, days[day + one]
 
 
 def _extra_hour(keys: Day) -> list[int]:

@@ -8,10 +8,11 @@ from datetime import date
 import polars as pl
 
 from recon.analysis.findings import Finding
-from recon.analysis.source_findings import HOURS_PER_PERIOD, MAX_FARM_MW, MOST_ROWS_PER_KEY, source_findings
-from recon.core.chunks import split_range
+from recon.analysis.source_findings import MAX_FARM_MW, MOST_ROWS_PER_KEY, source_findings
+from recon.core.chunks import halving, on_timeout, split_range
 from recon.core.errors import DatabaseError
 from recon.core.names import quote_identifier
+from recon.core.price import HOURS_PER_PERIOD
 from recon.postgres.layout import Layout
 from recon.postgres.sql import literal
 from recon.postgres.tables import Tables
@@ -46,19 +47,16 @@ def aggregates(tables: Tables, ends: tuple[date, date], *, max_farm_mw: float) -
 
     Run it inside a transaction: it uses savepoints, and both statements should be of one moment.
     """
-    first, last = ends
-    parts = {**_parts(tables.layout, max_farm_mw), "first": literal(first), "last": literal(last)}
-    try:
+
+    def read(part: tuple[date, date]) -> SourceAggregates:
+        parts = {**_parts(tables.layout, max_farm_mw), "first": literal(part[0]), "last": literal(part[1])}
         with tables.session.savepoint():
             return SourceAggregates(
                 tables.frame("analysis/source_dates", **parts),
                 tables.frame("analysis/source_farms", **parts),
             )
-    except DatabaseError as error:
-        if error.code != "timeout" or first == last:
-            raise
-    halves = split_range(first, last)
-    return _joined([aggregates(tables, half, max_farm_mw=max_farm_mw) for half in halves])
+
+    return _joined(list(halving(read, ends, on_timeout(split_range))))
 
 
 def _joined(sides: list[SourceAggregates]) -> SourceAggregates:

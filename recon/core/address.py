@@ -34,10 +34,10 @@ class Url:
         >>> Url.parse("postgresql://ana:a?b#c@h1:1,h2/db?sslmode=require").hosts
         'h1:1,h2'
         """
-        found = URL.fullmatch(text)
-        if not found:
+        parts = URL.fullmatch(text)
+        if not parts:
             raise UsageError("the database URL is not one", "write postgresql://user@host:5432/database")
-        scheme, user, password, hosts, path, query = found.groups()
+        scheme, user, password, hosts, path, query = parts.groups()
         return cls(scheme, user, password, hosts, path or "", tuple(filter(None, (query or "").split("&"))))
 
     def __str__(self) -> str:
@@ -158,9 +158,9 @@ def secrets_in(text: str) -> set[str]:
     """The passwords a connection string holds, as written and as decoded: what must never be shown."""
     if "://" in text:
         url = Url.parse(text)
-        found = {parameter.partition("=")[2] for parameter in url.parameters if _name(parameter) in SECRETS}
-        found |= {url.password or ""}
-        return {secret for secret in found | {unquote(secret) for secret in found} if secret}
+        secrets = {parameter.partition("=")[2] for parameter in url.parameters if _name(parameter) in SECRETS}
+        secrets |= {url.password or ""}
+        return {secret for secret in secrets | {unquote(secret) for secret in secrets} if secret}
     raw = {value.strip("'") for name, value in PAIR.findall(text) if name.lower() in SECRETS}
     return {secret for secret in raw | {v for k, v in _pairs(text).items() if k in SECRETS} if secret}
 
@@ -228,8 +228,8 @@ def parameters(text: str, environ: Mapping[str, str]) -> dict[str, str]:
         given = {name: unquote(value) for name, value in written.items() if value}
         given |= {name: value for name, value in {"host": host, "port": port}.items() if value}
         given |= {_name(parameter): unquote(_parted(parameter)[2]) for parameter in url.parameters}
-    found = {name: environ[variable] for name, variable in VARIABLES.items() if environ.get(variable)}
-    return found | {name: value for name, value in given.items() if value}
+    from_variables = {name: environ[variable] for name, variable in VARIABLES.items() if environ.get(variable)}
+    return from_variables | {name: value for name, value in given.items() if value}
 
 
 def server_address(text: str, environ: Mapping[str, str]) -> tuple[str, int] | None:
@@ -238,8 +238,8 @@ def server_address(text: str, environ: Mapping[str, str]) -> tuple[str, int] | N
     >>> server_address("postgresql://u@db.example.com/power?sslmode=require", {})
     ('db.example.com', 5432)
     """
-    found = parameters(text, environ)
-    host, port = found.get("host", ""), found.get("port", "5432")
+    given = parameters(text, environ)
+    host, port = given.get("host", ""), given.get("port", "5432")
     several = "://" in text and "," in Url.parse(text).hosts
     return (
         (host, int(port))
@@ -249,8 +249,8 @@ def server_address(text: str, environ: Mapping[str, str]) -> tuple[str, int] | N
 
 
 def _host_and_port(hosts: str) -> tuple[str, str]:
-    found = re.fullmatch(r"(?:\[([^\]]*)\]|([^:\[]*))(?::(\d*))?", hosts)
-    return (unquote(found[1] or found[2]), found[3] or "") if found else ("", "")
+    parts = re.fullmatch(r"(?:\[([^\]]*)\]|([^:\[]*))(?::(\d*))?", hosts)
+    return (unquote(parts[1] or parts[2]), parts[3] or "") if parts else ("", "")
 
 
 def socket_url(text: str) -> str:

@@ -1,13 +1,17 @@
-"""Cutting dates into chunks of bounded size, and a single larger date into groups of settlement periods."""
+"""Cutting dates into chunks of bounded size, chunks that time out into halves, large dates into settlement periods."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import TypeVar
 
-import polars as pl
+from recon.core.errors import DatabaseError
 
+CHUNK_ROWS = 120_000
+"""Rows in memory at a time, as far as whole dates allow: about 60 MB per worker; larger chunks are not quicker."""
+Part = TypeVar("Part")
+Result = TypeVar("Result")
 T = TypeVar("T")
 
 
@@ -35,16 +39,6 @@ def period_groups(rows_per_period: Iterable[tuple[int | None, int]], max_rows: i
     return _groups(rows_per_period, None, max_rows)
 
 
-def split_rows(frame: pl.DataFrame, max_rows: int) -> list[pl.DataFrame]:
-    """The frame in slices whose column `rows` adds up to at most `max_rows`, but for a single larger row.
-
-    >>> [part.height for part in split_rows(pl.DataFrame({"rows": [400, 400, 400]}), max_rows=1000)]
-    [2, 1]
-    """
-    groups = _groups(enumerate(frame.get_column("rows")), None, max_rows)
-    return [frame.slice(group[0], len(group)) for group in groups]
-
-
 def _groups(sized: Iterable[tuple[T, int]], max_count: int | None, max_rows: int) -> Iterator[list[T]]:
     group: list[T] = []
     total = 0
@@ -58,17 +52,59 @@ def _groups(sized: Iterable[tuple[T, int]], max_count: int | None, max_rows: int
         yield group
 
 
-def halves(dates: Sequence[date]) -> tuple[Sequence[date], Sequence[date]]:
-    """The two halves of some dates; the first is the larger."""
+def halves(dates: Sequence[date]) -> list[Sequence[date]]:
+    """The two halves of some dates, the first one the larger; none of a single date."""
     middle = (len(dates) + 1) // 2
-    return dates[:middle], dates[middle:]
+    return [dates[:middle], dates[middle:]] if len(dates) > 1 else []
 
 
-def split_range(first: date, last: date) -> tuple[tuple[date, date], tuple[date, date]]:
-    """The two halves of an inclusive range of at least two dates.
+def split_range(ends: tuple[date, date]) -> list[tuple[date, date]]:
+    """The two halves of an inclusive range of dates; none of a single date.
 
-    >>> [[str(d) for d in half] for half in split_range(date(2024, 1, 1), date(2024, 1, 4))]
+    >>> [[str(d) for d in half] for half in split_range((date(2024, 1, 1), date(2024, 1, 4)))]
     [['2024-01-01', '2024-01-02'], ['2024-01-03', '2024-01-04']]
     """
+    first, last = ends
     middle = first + (last - first) // 2
-    return (first, middle), (middle + timedelta(days=1), last)
+    return [(first, middle), (middle + timedelta(days=1), last)] if first < last else []
+
+
+def on_timeout(cut: Callable[[Part], Sequence[Part]]) -> Callable[[Part, DatabaseError], Sequence[Part]]:
+    """A rule for `halving`: what times out is cut, any other error ends the work."""
+    return lambda part, error: cut(part) if error.code == "timeout" else ()
+
+
+def ignored(part: object, error: DatabaseError) -> None:
+    """An error after which smaller parts are tried, which nothing is notified of."""
+
+
+def halving(
+    work: Callable[[Part], Result],
+    whole: Part,
+    cut: Callable[[Part, DatabaseError], Sequence[Part]],
+    retrying: Callable[[Part, DatabaseError], object] = ignored,
+) -> Iterator[Result]:
+    """The result of `work` on the whole, or those on its parts in order where it fails, each part on demand.
+
+    cut: the parts to try after an error, smaller ones each time; none to let the error pass. retrying: is called with
+    what failed and why before its parts are tried.
+
+    >>> def work(dates):
+    ...     if len(dates) > 2:
+    ...         raise DatabaseError("too slow", code="timeout")
+    ...     return [day.day for day in dates]
+    >>> list(halving(work, [date(2024, 4, day) for day in (20, 21, 22)], on_timeout(halves)))
+    [[20, 21], [22]]
+    """
+    try:
+        result = work(whole)
+    except DatabaseError as error:
+        parts = cut(whole, error)
+        if not parts:
+            raise
+        retrying(whole, error)
+    else:
+        yield result
+        return
+    for part in parts:
+        yield from halving(work, part, cut, retrying)

@@ -22,7 +22,7 @@ FILE_VARIABLE = "RECON_CONFIG"
 """Names a file of settings, which is then read instead of those that are found."""
 SIZES = ("COLUMNS", "LINES")
 HOMELESS = Path("/nonexistent/recon")
-"""The home of a user who has none; as Debian's nobody has it."""
+"""The home of a user who has none, as that of Debian's user nobody."""
 NO_DATABASE_HINT = (
     "pass --database-url postgresql://user@host/db, or set RECON_DATABASE_URL, DATABASE_URL, PGHOST or PGSERVICE; "
     "'recon demo' needs none"
@@ -51,7 +51,7 @@ def users_folder(kind: Literal["data", "config"]) -> Path | None:
 
 
 def user_path(text: str | Path, what: str) -> Path:
-    """A path with ~ as the user's home; UsageError where nobody knows that."""
+    """A path with ~ as the user's home; UsageError where that is not known."""
     try:
         return Path(os.path.abspath(Path(text).expanduser()))
     except (RuntimeError, OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""What is there and what is missing: joins between the expected and the stored calculations.
+"""Missing, matched, duplicate and orphan rows: joins between the expected and the stored calculations.
 
 Keys and calculations meet in anti-joins, so that duplicates and orphans can never offset what is missing.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from recon.core.chunks import period_groups
 from recon.core.schema import COUNTS, HASHED_KEY, KEY, SIDE
 
 
@@ -57,7 +58,7 @@ def count(keys: pl.LazyFrame, miners: pl.LazyFrame, done: pl.LazyFrame, key: Seq
 
 
 def together(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """COUNTS of different keys put together: dates as a whole, whose settlement periods were counted apart."""
+    """The sum of COUNTS of different keys: whole dates whose settlement periods were counted apart."""
     return pl.concat([pl.DataFrame(schema=COUNTS), *parts]).group_by(SIDE).agg(pl.all().sum())
 
 
@@ -129,10 +130,12 @@ class Survey:
         )
         return counts.cast(COUNTS)  # type: ignore[arg-type]
 
-    def sized(self, some: pl.DataFrame) -> pl.DataFrame:
-        """These `by` with `rows`: how many calculations they should have or have, whichever is more."""
-        sizes = self.sides.group_by(self.by).agg(rows=pl.max_horizontal("rows", "keys").sum())
-        return some.join(sizes, on=self.by, how="left", nulls_equal=True, maintain_order="left")
+    def pieces(self, some: pl.DataFrame, max_rows: int) -> list[pl.DataFrame]:
+        """These `by` in slices of at most so many calculations, stored or due, but for a single larger one."""
+        sizes = self.sides.group_by(self.by).agg(size=pl.max_horizontal("rows", "keys").sum())
+        sized = some.join(sizes, on=self.by, how="left", nulls_equal=True, maintain_order="left")
+        groups = period_groups(enumerate(sized.get_column("size")), max_rows)
+        return [some.slice(group[0] or 0, len(group)) for group in groups]
 
     @property
     def surely_unfilled(self) -> pl.DataFrame:

@@ -16,8 +16,8 @@ from recon.core.suggestions import UPDATE_DIFFICULTY
 
 @dataclass(frozen=True)
 class PlannedDate:
-    """One date of a plan: what it should hold in the end, what is missing now, why it is blocked, if it is,
-    and how many stored rows a repair is to replace or remove.
+    """One date of a plan: expected and missing rows, why it is blocked (None: it is not), and how many stored rows the
+    repairs would replace or remove.
     """
 
     day: date
@@ -28,7 +28,7 @@ class PlannedDate:
 
     @property
     def result(self) -> DateResult:
-        """The date as long as nothing has been done about it."""
+        """The result of a date that was not worked on yet: pending, or blocked."""
         return DateResult(self.day, "blocked" if self.blocked else "pending", self.missing, error=self.blocked)
 
 
@@ -72,7 +72,7 @@ def _reason(day: date, terms: dict[str, object]) -> str | None:
 
 @dataclass(frozen=True)
 class DateResult:
-    """What became of one planned settlement date.
+    """Result of one planned settlement date.
 
     status: done | skipped (nothing was missing when its turn came) | failed | blocked | pending.
     missing, inserted, replaced (wrong rows, whose values were written anew in place; inserted counts them, too) and

@@ -28,11 +28,24 @@ FLOOR_DECIMALS = 9
 binary floating point may put at 999.9999999999999."""
 
 
+def joules_per_hash() -> pl.Expr:
+    """The energy of one hash, in J, on the row's miner model (`power_w`, `hashrate_ths`)."""
+    return pl.col("power_w") / (pl.col("hashrate_ths") * H_PER_TH)
+
+
+def hashes(energy_mwh: pl.Expr) -> pl.Expr:
+    """The hashes that an energy (MWh) buys on the row's miner model."""
+    return energy_mwh * J_PER_MWH / joules_per_hash()
+
+
+def blocks(energy_mwh: pl.Expr, difficulty: pl.Expr) -> pl.Expr:
+    """The blocks that an energy (MWh) finds on average at a difficulty (dimensionless, Float64)."""
+    return hashes(energy_mwh) / (difficulty * HASHES_PER_DIFFICULTY)
+
+
 def bitcoin(energy_mwh: pl.Expr, difficulty: pl.Expr) -> pl.Expr:
-    """BTC (unrounded) that `energy_mwh` buys at a difficulty (Float64) and the row's `subsidy_btc`."""
-    joules_per_hash = pl.col("power_w") / (pl.col("hashrate_ths") * H_PER_TH)
-    hashes = energy_mwh * J_PER_MWH / joules_per_hash
-    return hashes / (difficulty * HASHES_PER_DIFFICULTY) * pl.col("subsidy_btc")
+    """BTC (unrounded) that an energy (MWh) buys at a difficulty (Float64) and the row's `subsidy_btc`."""
+    return blocks(energy_mwh, difficulty) * pl.col("subsidy_btc")
 
 
 def whole_machine_share() -> pl.Expr:

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 FrameSchema = dict[str, Any]
-"""Column names and their Polars types (whose own type for this is private)."""
+"""Column names with their Polars types; the name that Polars has for such a type is private."""
 
 KEY = ["settlement_date", "settlement_period", "farm_id"]
 """What identifies a curtailment: several source rows of one key are normal and are summed."""

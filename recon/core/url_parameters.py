@@ -1,7 +1,7 @@
-"""Parameters of a connection string: what libpq knows, what other programs' drivers add, and what nobody knows.
+"""Parameters of a connection string: what libpq knows, what other programs' drivers add, and what is unknown.
 
 Frameworks hand one DATABASE_URL to every program. What theirs adds and what has no meaning here is left out; a search
-path is taken; anything else is refused, since whoever wrote it meant something by it.
+path is taken; anything else is refused, since it was written for a reason.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LIBPQ = {
     *("gssdelegation", "replication", "target_session_attrs", "load_balance_hosts", "scram_client_key"),
     *("scram_server_key", "oauth_issuer", "oauth_client_id", "oauth_client_secret", "oauth_scope"),
 }
-"""libpq 18's, which the driver is built with."""
+"""The parameters of libpq 18, which the driver is built with."""
 CHOICES = {
     "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
     "sslnegotiation": ("postgres", "direct"),

@@ -20,7 +20,7 @@ RISKS = {
     "memory": 1,
     "long_queries": 1,
 }
-"""Points that each trouble adds; 14 in all."""
+"""Points that each check adds where it does not pass; 14 in all."""
 AT_LEAST = {
     *("concurrency", "headroom", "write_probe", "memory", "connect_timeout", "statement_timeout", "lock_timeout"),
     *("idle_in_transaction_session_timeout", "idle_session_timeout", "transaction_timeout"),
@@ -33,7 +33,7 @@ NAGIOS = {OK: (0, "OK"), WARN: (1, "WARNING"), FAIL: (2, "CRITICAL"), SKIP: (3, 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at: its value with unit against a threshold, what was seen, and an advice that can be pasted.
+    """One check: its value with unit against a threshold, a detail, and advice that can be pasted.
 
     status: ok | warn | fail | skip (detail then says why).
     """
@@ -71,14 +71,14 @@ class Diagnosis:
     @property
     def risk(self) -> int:
         """How likely a run is to time out here, out of 14."""
-        return sum(points for name, points in RISKS.items() if self._troubled(name))
+        return sum(points for name, points in RISKS.items() if self._adds_risk(name))
 
-    def _troubled(self, name: str) -> bool:
-        found = {check.name: check for check in self.checks}
+    def _adds_risk(self, name: str) -> bool:
+        by_name = {check.name: check for check in self.checks}
         if name == "latency_high":
-            latency = found.get("latency")
+            latency = by_name.get("latency")
             return latency is not None and (latency.value or 0) > HIGH_LATENCY_MS
-        check = found.get(name)
+        check = by_name.get(name)
         worst = (WARN, FAIL) if name in ("memory", "long_queries") else (FAIL,)
         return check is not None and check.status in worst
 
@@ -120,8 +120,8 @@ class Diagnosis:
         """Exit code and the one line a monitoring plugin prints: state, what is wrong, and the figures."""
         state = SKIP if not self.connected else next((s for s in (FAIL, WARN) if self.with_status(s)), OK)
         code, word = NAGIOS[state]
-        troubles = self.with_status(FAIL) or self.with_status(WARN)
-        said = "; ".join(f"{c.name}: {c.detail}" for c in troubles) or f"risk {self.risk} of {self.most_risk}"
+        bad = self.with_status(FAIL) or self.with_status(WARN)
+        said = "; ".join(f"{c.name}: {c.detail}" for c in bad) or f"risk {self.risk} of {self.most_risk}"
         return code, f"RECON {word} - {said.replace('|', '/')} | {perfdata(self.checks)}".replace("\n", " ")
 
 
@@ -152,7 +152,7 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 def slowest_nodes(plan: dict[str, Any], most: int = 3) -> list[tuple[str, float]]:
     """The nodes of an EXPLAIN (ANALYZE, FORMAT JSON) plan that took longest by themselves: (what, ms)."""
-    found: list[tuple[str, float]] = []
+    nodes: list[tuple[str, float]] = []
 
     def visit(node: dict[str, Any]) -> float:
         total = float(node.get("Actual Total Time", 0.0)) * float(node.get("Actual Loops", 1))
@@ -160,8 +160,8 @@ def slowest_nodes(plan: dict[str, Any], most: int = 3) -> list[tuple[str, float]
         where = node.get("Relation Name") or node.get("Index Name") or ""
         blocks = int(node.get("Shared Read Blocks", 0))
         what = f"{node['Node Type']} {where}".strip() + (f" ({blocks:,} blocks from disk)" if blocks else "")
-        found.append((what, max(0.0, total - inner)))
+        nodes.append((what, max(0.0, total - inner)))
         return total
 
     visit(plan)
-    return sorted(found, key=lambda node: -node[1])[:most]
+    return sorted(nodes, key=lambda node: -node[1])[:most]

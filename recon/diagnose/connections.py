@@ -15,6 +15,7 @@ from recon.diagnose.network import phases
 from recon.postgres.layout import Layout
 from recon.postgres.pool import Pool
 from recon.postgres.session import Session, connect
+from recon.postgres.sql import sql
 
 NAME = "recon/diagnose"
 PROBE_STATEMENT_S = 20.0
@@ -27,8 +28,8 @@ SLOW_ROUND_TRIP_MS = 50.0
 SPARE_CONNECTIONS = 2
 
 
-class Scene:
-    """What probes need: how to connect, how many connections at once, and the tables where they could be read."""
+class Probes:
+    """The sessions that checks are made with, how many connections to try at once, and the tables, once inspected."""
 
     def __init__(self, settings: Settings, connections: int = 3) -> None:
         self.settings = settings
@@ -49,7 +50,7 @@ class Scene:
         return (self._as_runs if own_limit else self._probes).session()
 
     def new_session(self, *, writing: bool = False) -> Session:
-        """A connection that nobody has used before; `writing` is for temporary tables, which are no one else's."""
+        """A new connection; `writing` is for temporary tables."""
         return connect(replace(self._probing, read_only=not writing), NAME)
 
     def close(self) -> None:
@@ -58,16 +59,16 @@ class Scene:
         self._as_runs.close()
 
 
-def connecting(scene: Scene) -> Iterator[Check]:
-    """Phase by phase, then whole: ten connections one after the other, unless nobody can be reached at all."""
-    network = list(phases(scene.settings))
+def connecting(probes: Probes) -> Iterator[Check]:
+    """The phases of connecting, then ten whole connections in turn, unless the server cannot be reached at all."""
+    network = list(phases(probes.settings))
     yield from network
-    limit_ms = scene.settings.timeouts.connect_s * 1000
+    limit_ms = probes.settings.timeouts.connect_s * 1000
     lost = next((check for check in network if check.status == FAIL), None)
     if lost:
         yield Check("connect", FAIL, None, "ms", limit_ms, f"not tried: {lost.detail}", lost.advice)
         return
-    times, queries, failure = _connect_often(scene)
+    times, queries, failure = _connect_often(probes)
     if failure and not times:
         yield Check("connect", FAIL, None, "ms", limit_ms, failure.message, failure.hint)
         return
@@ -85,7 +86,7 @@ def connecting(scene: Scene) -> Iterator[Check]:
         yield Check("connect", WARN if slow else OK, p95, "ms", SLOW_CONNECT_MS, detail, advice)
 
 
-def _connect_often(scene: Scene) -> tuple[list[float], list[float], ConnectError | None]:
+def _connect_often(probes: Probes) -> tuple[list[float], list[float], ConnectError | None]:
     """Milliseconds of each connection and of its first query; with the error that ended the series."""
     times: list[float] = []
     queries: list[float] = []
@@ -93,7 +94,7 @@ def _connect_often(scene: Scene) -> tuple[list[float], list[float], ConnectError
     while len(times) < CONNECTS and time.perf_counter() < until:
         started = time.perf_counter()
         try:
-            with scene.new_session() as session:
+            with probes.new_session() as session:
                 connected = time.perf_counter()
                 with session.transaction(read_only=True):
                     begun = time.perf_counter()
@@ -106,10 +107,10 @@ def _connect_often(scene: Scene) -> tuple[list[float], list[float], ConnectError
     return times, queries, None
 
 
-def latency(scene: Scene) -> Iterator[Check]:
+def latency(probes: Probes) -> Iterator[Check]:
     """Round trips of the smallest query."""
     times = []
-    with scene.session() as session, session.transaction(read_only=True):
+    with probes.session() as session, session.transaction(read_only=True):
         for _ in range(ROUND_TRIPS):
             started = time.perf_counter()
             session.rows("select 1 as one")
@@ -121,16 +122,14 @@ def latency(scene: Scene) -> Iterator[Check]:
     yield Check("latency", WARN if slow else OK, p50, "ms", SLOW_ROUND_TRIP_MS, detail, advice if slow else "")
 
 
-def concurrency(scene: Scene) -> Iterator[Check]:
+def concurrency(probes: Probes) -> Iterator[Check]:
     """As many connections at once as asked for, and how many are free."""
-    from recon.postgres.sql import sql
-
-    with scene.session() as session:
+    with probes.session() as session:
         (room,) = session.rows(sql("postgres/capacity"))
         free = room["allowed"] - room["reserved"] - room["used"]
-        with ThreadPoolExecutor(scene.connections) as executor:
-            failures = [f for f in executor.map(_try_to_connect, [scene] * scene.connections) if f]
-    wanted = scene.connections
+        with ThreadPoolExecutor(probes.connections) as executor:
+            failures = [f for f in executor.map(_try_to_connect, [probes] * probes.connections) if f]
+    wanted = probes.connections
     detail = f"{wanted - len(failures)} of {wanted} connections at once" + (f"; {failures[0]}" if failures else "")
     fewer = f"recon fix --workers {max(1, min(wanted - len(failures), free))}  # or: recon minimal most-critical"
     state = FAIL if failures else OK
@@ -140,24 +139,24 @@ def concurrency(scene: Scene) -> Iterator[Check]:
     yield Check("headroom", WARN if tight else OK, free, "", wanted + SPARE_CONNECTIONS, detail, fewer if tight else "")
 
 
-def _try_to_connect(scene: Scene) -> str | None:
+def _try_to_connect(probes: Probes) -> str | None:
     try:
-        with scene.new_session() as session:
+        with probes.new_session() as session:
             session.rows("select pg_sleep(0.2)::text as slept")
     except DatabaseError as error:
         return error.message
     return None
 
 
-def pooler(scene: Scene) -> Iterator[Check]:
+def pooler(probes: Probes) -> Iterator[Check]:
     """A pooler connects under a name of its own, and gives a new connection an old backend or one per transaction."""
     query = "select pg_backend_pid() as pid, extract(epoch from clock_timestamp() - backend_start)::float8 as age_s"
     query += " from pg_stat_activity where pid = pg_backend_pid()"
-    with scene.new_session() as session:
+    with probes.new_session() as session:
         seen = [session.rows(query)[0] for _ in range(5)]
         is_pooled = session.is_pooled
     changes = len({row["pid"] for row in seen}) > 1
-    reused = (seen[0]["age_s"] or 0) > scene.settings.timeouts.connect_s
+    reused = (seen[0]["age_s"] or 0) > probes.settings.timeouts.connect_s
     if not (is_pooled or changes or reused):
         yield Check("pooler", OK, detail="none in between")
         return

@@ -44,8 +44,8 @@ def ladder(opens: Opens, layout: Layout | None) -> Iterator[Check]:
     if complex_query.status == FAIL:
         yield complex_query
         return
-    told = filter(None, (complex_query.detail, _slowest(opens, survey)))
-    yield replace(complex_query, detail="; ".join(told))
+    details = filter(None, (complex_query.detail, _slowest(opens, survey)))
+    yield replace(complex_query, detail="; ".join(details))
 
 
 def _timed(opens: Opens, limit_s: float, name: str, statements: list[str]) -> Check:

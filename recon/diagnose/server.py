@@ -18,7 +18,6 @@ from recon.postgres.invalid_index import InvalidIndex, invalid_indexes
 from recon.postgres.layout import Layout
 from recon.postgres.obstacles import standby_away
 from recon.postgres.session import Session
-from recon.postgres.setup import index_statement
 from recon.postgres.sql import sql
 
 NEEDS_MS = {
@@ -67,7 +66,7 @@ def table_checks(session: Session, layout: Layout) -> Iterator[Check]:
     for table, oid in ((layout.curtailment, layout.curtailment_oid), (layout.calculations, layout.calculations_oid)):
         try:
             yield _upkeep(table.name.name, table.name.quoted, session.rows(sql("diagnose/table"), oid)[0])
-        except DatabaseError as error:  # its size needs a lock that whoever rewrites the table does not give
+        except DatabaseError as error:  # its size needs a lock, which a session that rewrites the table holds
             yield Check(f"table_{table.name.name}", SKIP, detail=error.message)
         yield _date_index(table, session.rows(sql("diagnose/index"), oid, dict(table.columns)["settlement_date"])[0])
         for index in invalid_indexes(session, layout, oid):
@@ -76,7 +75,7 @@ def table_checks(session: Session, layout: Layout) -> Iterator[Check]:
         yield Check("unique_index", OK)
     else:
         detail = f"no unique index on {', '.join(CALC_KEY)}"
-        yield Check("unique_index", WARN, detail=detail, advice=index_statement(layout) + ";")
+        yield Check("unique_index", WARN, detail=detail, advice=layout.index_statement + ";")
 
 
 def _invalid_index(table: Table, index: InvalidIndex) -> Check:
@@ -87,23 +86,23 @@ def _invalid_index(table: Table, index: InvalidIndex) -> Check:
     return Check("invalid_index", WARN, detail=f"{detail}: whoever built it was stopped", advice=index.drop)
 
 
-def _date_index(table: Table, found: dict[str, Any]) -> Check:
+def _date_index(table: Table, facts: dict[str, Any]) -> Check:
     """Whether chunks can find their dates. A partitioned table takes no index concurrently."""
     name, column = f"index_{table.name.name}", dict(table.columns)["settlement_date"]
-    if found["kind"] not in ("r", "p"):
+    if facts["kind"] not in ("r", "p"):
         return Check(name, SKIP, detail=f"{table.name.name} is a view: the indexes of its tables count")
-    if found["found"]:
+    if facts["found"]:
         return Check(name, OK)
     detail = f"no index of {table.name.name} begins with {column}: every chunk reads the whole table"
-    how = "" if found["kind"] == "p" else " CONCURRENTLY"
+    how = "" if facts["kind"] == "p" else " CONCURRENTLY"
     statement = f"CREATE INDEX{how} ON {table.name.quoted} ({table.column('settlement_date')});"
     return Check(name, WARN, detail=detail, advice=statement)
 
 
-def _upkeep(name: str, quoted: str, found: dict[str, Any]) -> Check:
-    rows, dead = found["rows"], found["dead"]
-    times = f"last vacuum {_when(found['vacuumed'])}, last analyze {_when(found['analyzed'])}"
-    detail = f"about {rows:,} rows, {found['bytes'] / 2**20:,.1f} MiB, {dead:,} dead rows; {times}"
+def _upkeep(name: str, quoted: str, facts: dict[str, Any]) -> Check:
+    rows, dead = facts["rows"], facts["dead"]
+    times = f"last vacuum {_when(facts['vacuumed'])}, last analyze {_when(facts['analyzed'])}"
+    detail = f"about {rows:,} rows, {facts['bytes'] / 2**20:,.1f} MiB, {dead:,} dead rows; {times}"
     bloated = dead > MANY_DEAD and dead > DEAD_SHARE * max(rows, 1)
     advice = f"VACUUM (ANALYZE) {quoted};" if bloated else ""
     return Check(f"table_{name}", WARN if bloated else OK, dead, "dead rows", MANY_DEAD, detail, advice)
@@ -115,10 +114,10 @@ def _when(text: str | None) -> str:
 
 def sessions(session: Session) -> Iterator[Check]:
     """Queries that run long, transactions that sit idle, and who waits for whom."""
-    found = session.rows(sql("diagnose/sessions"))
-    long = [row for row in found if row["state"] == "active" and (row["query_s"] or 0) > LONG_S]
-    idle = [row for row in found if "idle in transaction" in row["state"] and (row["state_s"] or 0) > IDLE_S]
-    waiting = [row for row in found if row["blocked_by"]]
+    rows = session.rows(sql("diagnose/sessions"))
+    long = [row for row in rows if row["state"] == "active" and (row["query_s"] or 0) > LONG_S]
+    idle = [row for row in rows if "idle in transaction" in row["state"] and (row["state_s"] or 0) > IDLE_S]
+    waiting = [row for row in rows if row["blocked_by"]]
     advice = "recon fix 5 --statement-timeout 600  # the server is busy; better when pid {pid} is done"
     yield _others("long_queries", long, "query_s", f"queries over {LONG_S:.0f} s", advice)
     advice = (
@@ -147,13 +146,13 @@ def _who(row: dict[str, Any]) -> str:
 
 def locks(session: Session, layout: Layout) -> Iterator[Check]:
     """Locks of others on the two tables that keep readers or writers out."""
-    found = session.rows(sql("diagnose/locks"), layout.curtailment_oid, layout.calculations_oid)
+    held = session.rows(sql("diagnose/locks"), layout.curtailment_oid, layout.calculations_oid)
     detail = "; ".join(
         f"{_who(row)} holds {row['mode']} on {row['table_name']} for {row['transaction_s'] or 0:.0f} s"
-        for row in found[:3]
+        for row in held[:3]
     )
-    advice = f"recon fix --lock-timeout 600  # waits until pid {found[0]['pid']} is done" if found else ""
-    yield Check("table_locks", FAIL if found else OK, len(found), "locks", 0, detail, advice)
+    advice = f"recon fix --lock-timeout 600  # waits until pid {held[0]['pid']} is done" if held else ""
+    yield Check("table_locks", FAIL if held else OK, len(held), "locks", 0, detail, advice)
 
 
 def write_probe(session: Session) -> Iterator[Check]:

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from recon.core import gaps, schema
-from recon.core.chunks import chunks, period_groups
+from recon.core.chunks import CHUNK_ROWS, chunks, period_groups
 from recon.core.errors import DataFileError
 from recon.core.schema import ENERGY, KEY
 from recon.core.settings import Settings
@@ -24,9 +24,6 @@ from recon.reconcile.value_check import ValueCheck
 from recon.reference.reference import Reference
 from recon.values import summary
 from recon.values.judging import Judge
-
-CHUNK_ROWS = 120_000
-"""BTC values that are judged at a time, as far as whole dates allow."""
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,18 @@ WANTED = "name a directory that 'recon export' wrote"
 
 
 @dataclass(frozen=True)
+class Target:
+    """The directory of an export, and how its files are written."""
+
+    directory: Path
+    form: ExportFormat
+
+    def path(self, month: str) -> Path:
+        """A month's file."""
+        return self.directory / part_name(month, self.form)
+
+
+@dataclass(frozen=True)
 class Part:
     """A file as it was written."""
 
@@ -91,7 +103,7 @@ def found(directory: Path) -> list[str]:
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """What the export says of itself; DataFileError when there is none."""
+    """The manifest of an export; DataFileError when there is none."""
     path = directory / MANIFEST
     try:
         return Manifest.from_json(path.read_text(encoding="utf-8"))
@@ -107,10 +119,10 @@ def write_manifest(directory: Path, manifest: Manifest) -> None:
         replace_text(directory / MANIFEST, manifest.to_json())
 
 
-def write_part(directory: Path, month: str, form: str, models: Sequence[str], frames: Iterable[pl.DataFrame]) -> Part:
+def write_part(target: Target, month: str, models: Sequence[str], frames: Iterable[pl.DataFrame]) -> Part:
     """A month's file in the place of the former one. frames: slices, one in memory at a time."""
-    path = directory / part_name(month, form)
-    write = _write_parquet if form == ExportFormat.PARQUET else _write_csv
+    path = target.path(month)
+    write = _write_parquet if target.form == ExportFormat.PARQUET else _write_csv
     with _errors(path):
         path.parent.mkdir(exist_ok=True)
         with replacing(path) as part:
@@ -142,9 +154,9 @@ def _write_csv(path: Path, nothing: pl.DataFrame, frames: Iterable[pl.DataFrame]
     return rows
 
 
-def remove_part(directory: Path, month: str, form: str) -> None:
+def remove_part(target: Target, month: str) -> None:
     """The month has no data any more."""
-    path = directory / part_name(month, form)
+    path = target.path(month)
     with _errors(path):
         path.unlink(missing_ok=True)
         if not any(path.parent.iterdir()):
@@ -160,7 +172,7 @@ def fingerprint(path: Path) -> tuple[int, str]:
 def read_part(path: Path, form: str, models: Sequence[str]) -> pl.LazyFrame:
     """A slice from its file; DataFileError when it cannot be read, or (`code` columns) is no slice of these models.
 
-    A large file is not held in memory: it has been read to its end once, and is read again by whoever collects of it.
+    A large file is not held in memory: it has been read to its end once, and is read again when the frame is collected.
     """
     try:
         scanned = (

@@ -1,4 +1,4 @@
-"""What an export says of itself: its files with their checksums, its parameters, and what it had to leave out."""
+"""The manifest of an export: its files with checksums, its parameters, and the values that were left out."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def against(counts: pl.DataFrame, stated: pl.DataFrame, models: Sequence[str]) -
     """gaps.COUNTS with as many keys expected as there were when the slice was taken.
 
     counts: gaps.COUNTS of the rows that are there (a date as often as it was counted). stated: STATED. Keys that were
-    lost are missing; of keys that came in addition nobody knows which they are, but their calculations are orphans.
+    lost are missing; of keys that came in addition it is not known which they are, but their calculations are orphans.
     """
     wanted = stated.select("settlement_date", "keys").join(gaps.named(models).collect(), how="cross")
     found = counts.group_by(SIDE).agg(pl.col("matched", "duplicate", "orphan").sum())

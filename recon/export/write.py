@@ -11,37 +11,26 @@ from typing import Any
 
 import polars as pl
 
-from recon.core import gaps, schema
-from recon.core.chunks import chunks, halves
-from recon.core.errors import SCHEMA_VERSION, DatabaseError, ExitCode, UsageError
-from recon.core.schema import BTC, STORED
-from recon.core.settings import ExportFormat
+from recon.core import schema
+from recon.core.chunks import CHUNK_ROWS, chunks
+from recon.core.errors import SCHEMA_VERSION, ExitCode, UsageError
 from recon.core.version import __version__
 from recon.core.window import Window
 from recon.export import files, slices
+from recon.export.files import Target
 from recon.export.manifest import DateFacts, Manifest, Month, by_month, reaches, totals
-from recon.postgres.inspect import inspect
-from recon.postgres.profile import stage
-from recon.postgres.scope import Scope
-from recon.postgres.session import connect
-from recon.postgres.tables import Tables
+from recon.export.moment import Chunk, Moment
+from recon.postgres.inspect import opened
 from recon.reconcile.request import Job
 from recon.reconcile.status import Status
 from recon.reconcile.survey import aggregates
 from recon.reconcile.value_check import ValueCheck
-from recon.reference.reference import Reference
 from recon.values import summary
-from recon.values.judging import Judge
-from recon.values.tolerance import Tolerance
-from recon.values.verdicts import SURPLUS
-
-CHUNK_ROWS = 120_000
-"""Keys and stored rows in memory at a time, as far as whole dates allow: about 100 MB."""
 
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What an export wrote.
+    """Result of an export.
 
     status: the tables at that moment, with the verdict on every value. blocked: dates whose difficulty or subsidy is
     not known. manifest: the whole directory. written: the months of this export.
@@ -75,20 +64,19 @@ class ExportReport:
         }
 
 
-def export(job: Job, window: Window, directory: Path, form: ExportFormat, check: ValueCheck) -> ExportReport:
+def export(job: Job, window: Window, target: Target, check: ValueCheck) -> ExportReport:
     """Writes every month of the window anew, one file after the other, and the manifest after each."""
-    with files.sole_use(directory):
-        manifest = _begun(job, window, directory, form, check.tolerance)
-        with connect(job.settings, job.name) as session:
-            layout = inspect(session, job.settings)
-            with session.transaction(read_only=True, snapshot=True):
-                return _export(_Moment(Tables(session, layout), job.judge(check.tolerance), check), manifest, directory)
+    with files.sole_use(target.directory):
+        manifest = _begun(job, window, target, check)
+        with opened(job.settings, job.name) as tables, tables.session.transaction(read_only=True, snapshot=True):
+            return _export(Moment(tables, job.judge(check.tolerance)), manifest, target, check)
 
 
-def _begun(job: Job, window: Window, directory: Path, form: str, tolerance: Tolerance) -> Manifest:
+def _begun(job: Job, window: Window, target: Target, check: ValueCheck) -> Manifest:
     """The directory's manifest, as it is to be gone on with; UsageError when that would mix or lose data."""
-    parameters = {"fleet": str(job.settings.fleet), "tolerance": vars(tolerance), **job.reference.parameters()}
-    new = Manifest(str(form), job.models, window, parameters, __version__)
+    directory = target.directory
+    parameters = {"fleet": str(job.settings.fleet), "tolerance": vars(check.tolerance), **job.reference.parameters()}
+    new = Manifest(str(target.form), job.models, window, parameters, __version__)
     if not (directory / files.MANIFEST).exists():
         return new
     old = files.read_manifest(directory)
@@ -108,109 +96,23 @@ def _begun(job: Job, window: Window, directory: Path, form: str, tolerance: Tole
     return replace(new, months=old.months, unfinished=old.unfinished)
 
 
-@dataclass(frozen=True)
-class _Facts:
-    """What is kept of a piece when its rows are written."""
-
-    counts: pl.DataFrame
-    traces: summary.Traces
-    left_out: Counter[str]
-    rounded: int
-
-
-@dataclass(frozen=True)
-class _Chunk:
-    """What is kept of some whole dates once all their pieces are written."""
-
-    counts: pl.DataFrame
-    values: summary.Part
-    left_out: Counter[str]
-    rounded: int
-
-    @classmethod
-    def of(cls, pieces: Sequence[_Facts], reference: Reference) -> _Chunk:
-        """What the pieces come to."""
-        return cls(
-            gaps.together([piece.counts for piece in pieces]),
-            summary.folded([piece.traces for piece in pieces], reference),
-            sum((piece.left_out for piece in pieces), Counter[str]()),
-            sum(piece.rounded for piece in pieces),
-        )
-
-
-@dataclass(frozen=True)
-class _Moment:
-    """Both tables as of one moment: inside a transaction with a snapshot."""
-
-    tables: Tables
-    judge: Judge
-    check: ValueCheck
-
-    def taken(self, days: Sequence[date]) -> Iterator[tuple[pl.DataFrame, _Facts]]:
-        """The slice of some whole dates, in one piece; in several where that takes too long for a statement."""
-        try:
-            with self.tables.session.savepoint():
-                whole = self.piece(days, Scope.of(days))
-        except DatabaseError as error:
-            if error.code != "timeout" or len(days) == 1:
-                raise
-        else:
-            yield whole
-            return
-        for half in halves(days):
-            yield from self.taken(half)
-
-    def taken_by_periods(self, day: date) -> Iterator[tuple[pl.DataFrame, _Facts]]:
-        """The slice of a date that is larger than a chunk, some settlement periods after the other."""
-        pieces = self.tables.pieces(day, len(self.judge.reference.models), CHUNK_ROWS)
-        whole = self.judge.priced_whole((self.tables.keys(piece), self.tables.values(piece)) for piece in pieces)
-        for piece in pieces:
-            yield self.piece([day], piece, whole_dates=whole)
-
-    def piece(self, days: Sequence[date], scope: Scope, *, whole_dates: bool = True) -> tuple[pl.DataFrame, _Facts]:
-        """The slice of a scope, and what is kept of it. whole_dates: see Judge.verdicts."""
-        reference = self.judge.reference
-        with stage("read"):
-            keys = self.tables.keys(scope)
-            exact = self.tables.frame("export/values_exact", scope)
-        with stage("values"):
-            stored = exact.select(STORED.keys()).cast(STORED, strict=False)  # type: ignore[arg-type]
-            judged = self.judge.verdicts(keys, stored, whole_dates=whole_dates)
-            btc = exact.select("row_id", "rounded", pl.col("bitcoin_mined").cast(BTC, strict=False))
-            right = judged.filter(pl.col("verdict").is_in(slices.RIGHT)).join(btc, on="row_id")
-            counts = gaps.count(keys.lazy(), gaps.named(reference.models), judged.lazy()).collect()
-            traces = summary.traces(judged, self._shares)
-            facts = _Facts(counts, traces, _left_out(counts, judged), int(right["rounded"].sum()))
-            return slices.taken(keys, reference.terms(days), right, reference.models), facts
-
-    def _shares(self, some: pl.DataFrame) -> pl.DataFrame:
-        return self.tables.source_rows(Scope.of_periods(some))
-
-
-def _left_out(counts: pl.DataFrame, judged: pl.DataFrame) -> Counter[str]:
-    """Why the slice has no value for a key and model, and how often."""
-    left_out = Counter(dict(judged.group_by("verdict").len().iter_rows()))
-    left_out["missing"] = int((counts["expected"] - counts["matched"]).sum())
-    return Counter({why: rows for why, rows in left_out.items() if rows and why not in (*slices.RIGHT, *SURPLUS)})
-
-
-def _export(moment: _Moment, manifest: Manifest, directory: Path) -> ExportReport:
-    window = manifest.window
+def _export(moment: Moment, manifest: Manifest, target: Target, check: ValueCheck) -> ExportReport:
+    window, directory = manifest.window, target.directory
     source, stored = aggregates([moment.tables], window)
     sizes = dict(pl.concat([_sizes(source, "keys"), _sizes(stored, "rows")]).group_by("day").sum().iter_rows())
     former = (name for name in (*manifest.unfinished, *(m.month for m in manifest.months)) if reaches(window, name))
     names = sorted({*former, *by_month(sizes)})
     manifest = replace(manifest, unfinished=tuple(sorted({*manifest.unfinished, *names})))
     files.write_manifest(directory, manifest)
-    facts: list[_Chunk] = []
+    facts: list[Chunk] = []
     for name in names:
         days = [(day, sizes[day]) for day in by_month(sizes).get(name, [])]
-        month, found = _month(moment, directory, manifest, name, source, days)
+        month, kept = _month(moment, target, name, source, days)
         manifest = manifest.with_month(name, month)
         files.write_manifest(directory, manifest)
-        facts += found
+        facts += kept
         if days:
-            moment.check.progress(len(days), len(sizes))
+            check.progress(len(days), len(sizes))
     return _report(moment, manifest, directory, source, facts, names)
 
 
@@ -219,50 +121,49 @@ def _sizes(aggregates: pl.DataFrame, column: str) -> pl.DataFrame:
 
 
 def _month(
-    moment: _Moment,
-    directory: Path,
-    manifest: Manifest,
+    moment: Moment,
+    target: Target,
     name: str,
     source: pl.DataFrame,
     days: Sequence[tuple[date, int]],
-) -> tuple[Month | None, list[_Chunk]]:
+) -> tuple[Month | None, list[Chunk]]:
     """Writes a month, or removes it when the curtailment has no date of it, whatever is stored."""
-    facts: list[_Chunk] = []
+    facts: list[Chunk] = []
     larger = {day for day, rows in days if rows > CHUNK_ROWS}
 
     def taken() -> Iterator[pl.DataFrame]:
         for batch in chunks(days, max_dates=len(days), max_rows=CHUNK_ROWS):
             pieces = []
-            for rows, found in moment.taken_by_periods(batch[0]) if larger & {*batch} else moment.taken(batch):
-                pieces.append(found)
+            for rows, kept in moment.taken_by_periods(batch[0]) if larger & {*batch} else moment.taken(batch):
+                pieces.append(kept)
                 yield rows
-            facts.append(_Chunk.of(pieces, moment.judge.reference))
+            facts.append(Chunk.of(pieces, moment.judge))
 
     stated = source.filter(pl.col("settlement_date").is_in([day for day, _ in days])).select(slices.STATED.keys())
     if stated.is_empty():
         deque(taken(), maxlen=0)
-        files.remove_part(directory, name, manifest.form)
+        files.remove_part(target, name)
         return None, facts
-    part = files.write_part(directory, name, manifest.form, manifest.models, taken())
-    left_out = sum((found.left_out for found in facts), Counter[str]())
+    part = files.write_part(target, name, moment.judge.reference.models, taken())
+    left_out = sum((kept.left_out for kept in facts), Counter[str]())
     dates = tuple(DateFacts(*row) for row in stated.iter_rows())
-    expected = sum(int(found.counts["expected"].sum()) for found in facts)
-    rounded = sum(found.rounded for found in facts)
+    expected = sum(int(kept.counts["expected"].sum()) for kept in facts)
+    rounded = sum(kept.rounded for kept in facts)
     return Month(name, **vars(part), expected=expected, left_out=left_out, rounded=rounded, dates=dates), facts
 
 
 def _report(
-    moment: _Moment,
+    moment: Moment,
     manifest: Manifest,
     directory: Path,
     source: pl.DataFrame,
-    facts: Sequence[_Chunk],
+    facts: Sequence[Chunk],
     names: list[str],
 ) -> ExportReport:
     counts = pl.concat([pl.DataFrame(schema=schema.COUNTS), *(chunk.counts for chunk in facts)])
     judged = summary.combined([chunk.values for chunk in facts], moment.judge.tolerance)
-    astray = moment.tables.undated(manifest.window)
-    status = Status(manifest.window, manifest.models, source, counts, judged, undated=astray)
+    undated = moment.tables.undated(manifest.window)
+    status = Status(manifest.window, manifest.models, source, counts, judged, undated=undated)
     with_keys = source.filter(pl.col("keys") > 0).get_column("settlement_date")
     unknown = moment.judge.reference.terms(with_keys).filter(pl.any_horizontal(pl.all().is_null()))
     blocked = tuple(unknown.get_column("settlement_date"))

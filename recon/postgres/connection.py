@@ -17,7 +17,7 @@ from recon.core.environment import libpq_parameters
 from recon.core.errors import DatabaseError
 from recon.core.settings import Settings
 from recon.postgres.driver import Known, connection_string
-from recon.postgres.errors import STANDBY_HINT, server_spoke, told_in_english, translate
+from recon.postgres.errors import STANDBY_HINT, server_spoke, state_in_english, translate
 from recon.postgres.statements import Use, bound, send
 from recon.postgres.stopping import current, open_sessions
 
@@ -129,7 +129,7 @@ class Connection:
         """The SQLSTATE of a refused connection: asked for again where libpq has only words in another language."""
         from recon.postgres import handshake
 
-        return told_in_english(said) or handshake.sqlstate(said, libpq_parameters(self._settings.database_url))
+        return state_in_english(said) or handshake.sqlstate(said, libpq_parameters(self._settings.database_url))
 
     def _ended_by(self, said: str, waited_s: float, *, began: bool) -> str | None:
         """The SQLSTATE by which the server ended the session while it waited for us: that message comes without one.
@@ -137,7 +137,7 @@ class Connection:
         In another language it is told by the limits that a new session has, and by how long this one waited, with or
         without a transaction that had begun.
         """
-        known = told_in_english(said)
+        known = state_in_english(said)
         if known or not server_spoke(said) or waited_s < SHORTEST_LIMIT_S:
             return known
         spent_s = {"57P05": waited_s}

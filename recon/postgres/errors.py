@@ -1,6 +1,6 @@
-"""What a server or its driver said, as one of our errors.
+"""Errors of the server and its driver, translated into ours.
 
-A server speaks the language it was told to: what happened is told by SQLSTATE, and its words are only quoted.
+A server speaks the language it is set to: an error is recognized by its SQLSTATE, and its words are only quoted.
 https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
@@ -28,7 +28,7 @@ ENDS_RUN = {
     "42703": "a column has gone meanwhile; look with 'recon status'",
     "428C9": "the database fills this column itself: name another one with --calculations-columns",
 }
-"""What no date can escape, and what to do about it."""
+"""Errors that every date would meet and that end the run, by SQLSTATE, and what to do about them."""
 HINTS = {
     "23502": f"give the column a default, or let it hold null, {RESUME}",
     "23503": f"add the row it refers to in the other table, or end what refers to the row that would go, {RESUME}",
@@ -42,14 +42,46 @@ HINTS = {
     "54000": f"a limit of the server is in the way: use a smaller batch, {RESUME}",
     "P0001": f"a trigger of the table refuses it: change what it objects to, {RESUME}",
 }
-"""What to do about what stands in the way of a date, and passes only when somebody does something about it."""
+"""What to do about an error that fails a date and does not pass by itself, by SQLSTATE."""
 ANOTHER_INDEX = f"a unique index of the table is in the way: widen or drop it (or set the sequence that lags), {RESUME}"
 ENDED = {
     "57P05": ("idle_session_timeout", "give recon's role more: ALTER ROLE ... SET idle_session_timeout = 0"),
     "25P03": ("idle_in_transaction_session_timeout", "give it more with --idle-timeout SECONDS"),
     "25P04": ("transaction_timeout", "ALTER ROLE ... SET transaction_timeout = 0 for recon's role; or a smaller batch"),
 }
-"""The settings by which a server ends sessions. It says so without a SQLSTATE when nobody listens at that moment."""
+"""The settings by which a server ends sessions. It says so without a SQLSTATE while the session is idle."""
+NO_TEXT = ("22021", "22P05")
+"""Bytes that are no text in the encoding that they are said to be in, or that UTF-8 does not have."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What a SQLSTATE stands for: our code, what to do about it, and the line (`{}` is the server's)."""
+
+    code: str
+    hint: str
+    line: str = "{}"
+
+
+CAUSES = {
+    "57014": Cause("timeout", "raise --statement-timeout, or use a smaller batch"),
+    "55P03": Cause("lock", "another session holds the lock; try again later"),
+    "25006": Cause("read_only", ENDS_RUN["25006"], "the server takes no changes: {}"),
+    **dict.fromkeys(
+        NO_TEXT,
+        Cause(
+            "encoding",
+            "mend those bytes, or move the data into a database in UTF8; recon speaks UTF-8",
+            "the database holds bytes that are no text: {}",
+        ),
+    ),
+    **{
+        state: Cause("ended", f"{remedy}; {RESUME}", f"the server ended the session by its {setting} ({{}})")
+        for state, (setting, remedy) in ENDED.items()
+    },
+}
+QUALIFY = "qualify the names in the function with their schema, or ALTER FUNCTION ... SET search_path"
+MISSING_GRANT = "ask its owner for the missing GRANT (the README lists what a reader and a writer need), or to do it"
 WITHOUT_STANDBY = "ALTER SYSTEM SET synchronous_standby_names = ''; SELECT pg_reload_conf();"
 STANDBY_HINT = f"have it back, or let the server go on without it: {WITHOUT_STANDBY}"
 """What to do about a synchronous standby that is away."""
@@ -90,15 +122,13 @@ LIBPQ = {
 """libpq's own words, which are English wherever it runs."""
 UNKNOWN_NAMES = {"42P01", "42883", "42704", "3F000"}
 """A table, function, type or schema that does not exist."""
-NO_TEXT = {"22021", "22P05"}
-"""Bytes that are no text in the encoding that they are said to be in, or that UTF-8 does not have."""
 NOT_LOST = {"NOT_IMPLEMENTED", "INVALID_ARGUMENT", "INVALID_DATA", "NOT_FOUND", "ALREADY_EXISTS"}
-"""The driver's status codes that say that it refuses by itself."""
+"""The driver's status codes for what it refuses itself, without the server."""
 
 
 @dataclass(frozen=True)
 class Said:
-    """What is known of a driver's exception: the server's first line, its DETAIL, and what they are about.
+    """The facts of a driver's exception: the server's first line, its DETAIL, and what they are about.
 
     context: the function in which the server met the error; empty for one in the statement itself.
     """
@@ -147,18 +177,18 @@ def server_spoke(text: str) -> bool:
 
 
 def first_error_line(text: str) -> str:
-    """What the server said, without the driver's wrapping and without the query.
+    """The server's message, without the driver's wrapping and without the query.
 
     >>> first_error_line("IO: [libpq] Failed to prepare: FEHLER:  Relation »x« existiert nicht\\nLINE 1: x")
     'Relation »x« existiert nicht'
     """
-    found = SERVER_WORDS.search(text)
-    line = found.group(1) if found else text
+    spoken = SERVER_WORDS.search(text)
+    line = spoken.group(1) if spoken else text
     line = re.sub(r"^[A-Z_]+: (\[libpq\] )?", "", line.strip()).split("\n")[0]
     return re.sub(r"\s*\. SQLSTATE: \w+$", "", line).strip()
 
 
-def told_in_english(text: str) -> str | None:
+def state_in_english(text: str) -> str | None:
     """The SQLSTATE of a message that came without one, where its words are English."""
     return next((state for words, state in IN_ENGLISH.items() if re.search(words, text)), None)
 
@@ -186,13 +216,13 @@ def keeps_out(error: DatabaseError, columns: set[str]) -> DatabaseError:
     """
     if error.sqlstate != "23505":
         return error
-    found = re.search(r"\(([^()=]*)\)=\(", error.message)
-    named = {name.strip().strip('"') for name in found[1].split(",")} if found else set()
+    index = re.search(r"\(([^()=]*)\)=\(", error.message)
+    named = {name.strip().strip('"') for name in index[1].split(",")} if index else set()
     return error if columns <= named else DatabaseError(error.message, ANOTHER_INDEX, code="unique", sqlstate="23505")
 
 
 def row_security_denied(what: str, role: str = "", sqlstate: str | None = None) -> PermissionDenied:
-    """That row security would hide rows: what is filtered can be neither counted nor repaired."""
+    """The error that row security hides rows: what is filtered can be neither counted nor repaired."""
     who = quote_identifier(role) if role else "ROLE"
     return PermissionDenied(
         f"row security hides rows of {what}" + (f" from role {who}" if role else ""),
@@ -216,35 +246,16 @@ def translate(
     """
     said = Said.of(error, secrets)
     if connecting:
-        return _connect_error(said.line, str(error), url, sqlstate or told_in_english(str(error)))
-    state = said.sqlstate or sqlstate or told_in_english(said.line)
-    if state == "42501" and (hidden := re.search(r'affected by row-level security .*"(.+)"', said.line)):
-        return row_security_denied(hidden[1], sqlstate=state)
-    if pinned and state in UNKNOWN_NAMES and said.context:
-        hint = "qualify the names in the function with their schema, or ALTER FUNCTION ... SET search_path"
-        line = f"a function that is called by a table needs a search_path: {said.line} ({said.context})"
-        return DatabaseError(line, hint, code="search_path", sqlstate=state)
-    if state in NO_TEXT:
-        hint = "mend those bytes, or move the data into a database in UTF8; recon speaks UTF-8"
-        line = f"the database holds bytes that are no text: {said.line}"
-        return DatabaseError(line, hint, code="encoding", sqlstate=state)
-    if state == "42501" and "must be owner" in said.line:
-        return PermissionDenied(said.line, "ask its owner to do this", sqlstate=state)
+        return _connect_error(said.line, str(error), url, sqlstate or state_in_english(str(error)))
+    state = said.sqlstate or sqlstate or state_in_english(said.line)
     if state == "42501":
-        hint = "ask its owner for the missing GRANT (the README lists what a reader and a writer need), or to do it"
-        return PermissionDenied(said.line, hint, sqlstate=state)
-    if state == "57014":
-        hint = "raise --statement-timeout, or use a smaller batch"
-        return DatabaseError(said.line, hint, code="timeout", sqlstate=state)
-    if state == "55P03":
-        return DatabaseError(said.line, "another session holds the lock; try again later", code="lock", sqlstate=state)
-    if state in ENDED:
-        setting, remedy = ENDED[state]
-        line = f"the server ended the session by its {setting} ({said.line})"
-        return DatabaseError(line, f"{remedy}; {RESUME}", code="ended", sqlstate=state)
-    if state == "25006":
-        line = f"the server takes no changes: {said.line}"
-        return DatabaseError(line, ENDS_RUN[state], code="read_only", sqlstate=state)
+        return _denied(said.line)
+    if pinned and state in UNKNOWN_NAMES and said.context:
+        line = f"a function that is called by a table needs a search_path: {said.line} ({said.context})"
+        return DatabaseError(line, QUALIFY, code="search_path", sqlstate=state)
+    if state in CAUSES:
+        cause = CAUSES[state]
+        return DatabaseError(cause.line.format(said.line), cause.hint, code=cause.code, sqlstate=state)
     if state is None and said.status in NOT_LOST and "connection" not in said.line:
         return DatabaseError(said.line, "this is no trouble of the server: see --verbose", code="driver")
     if state is None or state.startswith(("08", "57P")):
@@ -252,8 +263,16 @@ def translate(
     return DatabaseError(said.whole, ENDS_RUN.get(state) or HINTS.get(state, ""), sqlstate=state)
 
 
+def _denied(line: str) -> PermissionDenied:
+    """What an error of SQLSTATE 42501 lacks: rights on rows, ownership, or a GRANT."""
+    if hidden := re.search(r'affected by row-level security .*"(.+)"', line):
+        return row_security_denied(hidden[1], sqlstate="42501")
+    hint = "ask its owner to do this" if "must be owner" in line else MISSING_GRANT
+    return PermissionDenied(line, hint, sqlstate="42501")
+
+
 def _connect_error(line: str, text: str, url: str, state: str | None) -> ConnectError:
-    found = next((cause for words, cause in LIBPQ.items() if state is None and re.search(words, text)), UNREACHABLE)
-    code, hint = NOT_LET_IN if "pg_hba.conf" in text else CONNECTING.get(state or "", found)
+    by_words = next((cause for words, cause in LIBPQ.items() if state is None and re.search(words, text)), UNREACHABLE)
+    code, hint = NOT_LET_IN if "pg_hba.conf" in text else CONNECTING.get(state or "", by_words)
     kind = AddressError if code == "usage" else ConnectError
     return kind(f"cannot connect to {url}: {line}", hint, code=code)

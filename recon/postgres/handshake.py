@@ -39,16 +39,16 @@ Parameters = Mapping[str, str]
 
 def sqlstate(said: str, parameters: Parameters) -> str | None:
     """The SQLSTATE of the refusal that libpq tells of in `said`; None where no server spoke, or not again."""
-    found = list(REFUSED.finditer(said))
-    if not found or any(parameters.get(name) for name in WITHHELD):
+    refused = list(REFUSED.finditer(said))
+    if not refused or any(parameters.get(name) for name in WITHHELD):
         return None
-    with suppress(OSError, ValueError, LookupError, struct.error), _connected(found[-1], parameters) as channel:
+    with suppress(OSError, ValueError, LookupError, struct.error), _connected(refused[-1], parameters) as channel:
         return _Conversation(channel, parameters).refusal()
     return None
 
 
-def _connected(found: re.Match[str], parameters: Parameters) -> socket.socket:
-    name, address, port, path = found.groups()
+def _connected(refused: re.Match[str], parameters: Parameters) -> socket.socket:
+    name, address, port, path = refused.groups()
     if path:
         channel = socket.socket(socket.AF_UNIX)
         channel.settimeout(LONGEST_S)
@@ -78,7 +78,7 @@ def _encryption(mode: str, parameters: Parameters) -> ssl.SSLContext:
 
 
 class _Conversation:
-    """What is said up to the server's refusal."""
+    """The messages up to the server's refusal."""
 
     def __init__(self, channel: socket.socket, parameters: Parameters) -> None:
         self._channel = channel
@@ -112,13 +112,13 @@ class _Conversation:
         self._read_bytes += count
         if not 0 <= count <= MOST_BYTES or self._read_bytes > MOST_BYTES:
             raise ValueError("no such message")
-        found = b""
-        while len(found) < count:
-            more = self._channel.recv(count - len(found))
+        received = b""
+        while len(received) < count:
+            more = self._channel.recv(count - len(received))
             if not more:
                 raise ConnectionError("the server hung up")
-            found += more
-        return found
+            received += more
+        return received
 
     def _say(self, body: bytes) -> None:
         self._channel.sendall(b"p" + struct.pack("!i", len(body) + 4) + body)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -13,8 +14,9 @@ from recon.core.settings import Settings
 from recon.postgres import obstacles
 from recon.postgres.errors import row_security_denied
 from recon.postgres.layout import FLOATS, WHOLES, Column, Layout
-from recon.postgres.session import Session
+from recon.postgres.session import Session, connect
 from recon.postgres.sql import sql
+from recon.postgres.tables import Tables
 
 OLDEST_SERVER = 140000
 TEXTS = ("text", "varchar")
@@ -54,6 +56,13 @@ def inspect(
             changing = removing or updating
             obstacles.check(session, layout.calculations, layout.calculations_oid, models, changing=changing)
         return layout
+
+
+@contextmanager
+def opened(settings: Settings, name: str) -> Iterator[Tables]:
+    """Both tables, to be read through a session of their own; `name`: its application name."""
+    with connect(settings, name) as session:
+        yield Tables(session, inspect(session, settings))
 
 
 def _inspect(session: Session, settings: Settings, *, writing: bool, removing: bool, updating: bool) -> Layout:

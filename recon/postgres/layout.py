@@ -103,6 +103,13 @@ class Layout:
         return {theirs for ours, theirs in self.calculations.columns if ours in CALC_KEY}
 
     @property
+    def index_statement(self) -> str:
+        """The statement that creates the unique index; concurrently unless the table is partitioned."""
+        columns = ", ".join(self.calculations.column(name) for name in CALC_KEY)
+        how = "" if self.partitioned else "concurrently "
+        return f"create unique index {how}on {self.calculations.name.quoted} ({columns})"
+
+    @property
     def lock_space(self) -> int:
         """The first half of our advisory locks: the calculations table, as a signed 32-bit number."""
         return (self.calculations_oid ^ 0x5EC04) % 2**32 - 2**31

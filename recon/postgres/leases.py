@@ -1,5 +1,5 @@
-"""A lease in the ledger: what only one run may do at a time. It expires by itself, so that nobody has to clear up after
-a run that died; neither a transaction nor a session has to stay open for it.
+"""A lease in the ledger: what only one run may do at a time. It expires by itself, so a run that
+died leaves nothing to clear up; neither a transaction nor a session has to stay open for it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Lease:
     def renew(self) -> None:
         """Keeps it; IncompleteError once another run has it. Asks the server once a minute at most.
 
-        Without a server there is nobody who could take it: the next time will tell.
+        Without a server no other run can take it either: it is renewed the next time.
         """
         if time.monotonic() - self._renewed_at < RENEW_EVERY_S:
             return
@@ -59,12 +59,12 @@ class Lease:
                 )
             self._renewed_at = time.monotonic()
 
-    def renewing(self, told: Callable[..., None]) -> Callable[..., None]:
-        """The same callback of a progress, by which the lease is renewed as well."""
+    def renewing(self, notify: Callable[..., None]) -> Callable[..., None]:
+        """A progress callback that renews the lease as well."""
 
         def both(*progress: object) -> None:
             self.renew()
-            told(*progress)
+            notify(*progress)
 
         return both
 

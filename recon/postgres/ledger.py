@@ -6,11 +6,13 @@ A chunk's line is written in the transaction that writes its rows: both are comm
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from recon.core.errors import ExitCode, IncompleteError, LedgerError, PermissionDenied
+from recon.core.errors import DatabaseError, ExitCode, IncompleteError, Interrupted, LedgerError, PermissionDenied
 from recon.core.names import quote_identifier
 from recon.core.plan import DateResult, PlannedDate
 from recon.core.settings import Settings
@@ -24,7 +26,7 @@ READABLE = (1, VERSION)
 LOCK = 0x5EC0_0001
 FINISHED = ("done", "skipped")
 OPEN = ("running", "stopped")
-"""A run that nobody has closed: it is at work, or it died."""
+"""A run that is not closed: it is at work, or it died."""
 
 
 def ddl() -> str:
@@ -49,8 +51,8 @@ def version(session: Session) -> int | None:
 
 def ensure(session: Session) -> bool:
     """Creates the ledger where there is none, or upgrades it; whether it did. LedgerError for a version of others."""
-    found = version(session)
-    if _fits(found) and found == VERSION:
+    there = version(session)
+    if _fits(there) and there == VERSION:
         return False
     try:
         with session.transaction():
@@ -59,7 +61,7 @@ def ensure(session: Session) -> bool:
             for statement in statements if _has_schema(session) else (new_schema, *statements):
                 session.execute(statement)
     except PermissionDenied as error:
-        done = "created" if found is None else f"upgraded from version {found} to {VERSION}"
+        done = "created" if there is None else f"upgraded from version {there} to {VERSION}"
         raise PermissionDenied(
             f"the ledger cannot be {done}: {error.message}",
             f"ask an administrator to run:\n{ddl()}{_grants(session)}",
@@ -85,36 +87,40 @@ def require(session: Session) -> bool:
     return _fits(version(session))
 
 
-def _fits(found: int | None) -> bool:
-    if found is not None and found not in READABLE:
+def _fits(number: int | None) -> bool:
+    if number is not None and number not in READABLE:
         raise LedgerError(
-            f"the ledger in schema recon is of version {found}, this program needs {VERSION}",
+            f"the ledger in schema recon is of version {number}, this program needs {VERSION}",
             "use the version of recon that wrote it, or rename the schema; 'recon init' then makes a new one",
         )
-    return found is not None
+    return number is not None
 
 
-def store_plan(
-    session: Session,
-    run_id: str,
-    command: str,
-    code_version: str,
-    ends: tuple[date | None, date | None],
-    parameters: dict[str, Any],
-    dates: Sequence[PlannedDate],
-    max_changes: int | None = None,
-) -> None:
-    """Stores a run with its whole plan, before anything is written; and how many stored rows it may change in all."""
+@dataclass(frozen=True)
+class NewRun:
+    """A run as it begins: its command, the ends of its window, its options as JSON, and how many stored rows it may
+    change in all (None: any number).
+    """
+
+    run_id: str
+    command: str
+    ends: tuple[date | None, date | None]
+    parameters: dict[str, Any]
+    max_changes: int | None = None
+
+
+def store_plan(session: Session, run: NewRun, dates: Sequence[PlannedDate]) -> None:
+    """Stores a run with its whole plan, before anything is written."""
     values = [planned.result for planned in dates]
     with session.transaction():
-        session.execute(
-            sql("postgres/run_insert"), run_id, command, code_version, *ends, json.dumps(parameters), max_changes
-        )
+        parameters = json.dumps(run.parameters)
+        begun = (run.run_id, run.command, __version__, *run.ends, parameters, run.max_changes)
+        session.execute(sql("postgres/run_insert"), *begun)
         if not dates:
             return
         session.execute(
             sql("postgres/run_dates_insert"),
-            run_id,
+            run.run_id,
             [v.day for v in values],
             list(range(len(values))),
             [v.status for v in values],
@@ -167,8 +173,8 @@ def count_changes(session: Session, run_id: str, rows: int) -> None:
 
 def changes(session: Session, run_id: str) -> tuple[int, int | None]:
     """How many stored rows a run has changed, and how many it may change in all."""
-    (found,) = session.rows(sql("postgres/run_changes"), run_id)
-    return found["changed"], found["max_changes"]
+    (row,) = session.rows(sql("postgres/run_changes"), run_id)
+    return row["changed"], row["max_changes"]
 
 
 def limit_changes(session: Session, run_id: str, most: int) -> None:
@@ -188,14 +194,30 @@ def finish(session: Session, run_id: str, status: str | None = None) -> None:
     session.execute(sql("postgres/run_finish"), run_id, status)
 
 
+@contextmanager
+def closing(settings: Settings, name: str, run_id: str) -> Iterator[None]:
+    """Work on a run that is closed even if the work raises: as interrupted after a signal, as failed after an error.
+
+    It is closed on a connection of its own (`name`: its application name), since the work's may be lost or stopped.
+    The error of the work is raised in any case; where the server cannot be reached any more the run stays open.
+    """
+    try:
+        yield
+    except BaseException as error:
+        status = "interrupted" if isinstance(error, (Interrupted, KeyboardInterrupt)) else "failed"
+        with suppress(DatabaseError), connect(settings, name, last_words=True) as session:
+            finish(session, run_id, status)
+        raise
+
+
 def runs(session: Session, run_id: str | None = None) -> list[dict[str, Any]]:
     """All runs, newest first, or the one named; each with its dates' totals and its parameters (None: damaged)."""
     if not require(session):
         return []
-    found = session.rows(sql("postgres/runs"), run_id)
-    for row in found:
+    rows = session.rows(sql("postgres/runs"), run_id)
+    for row in rows:
         row["parameters"] = _parameters(row["parameters"])
-    return found
+    return rows
 
 
 def _parameters(text: str) -> dict[str, Any] | None:
@@ -205,12 +227,12 @@ def _parameters(text: str) -> dict[str, Any] | None:
 
 def find(session: Session, run_id: str) -> dict[str, Any]:
     """The run of that id; LedgerError when the ledger does not hold it, or not its parameters any more."""
-    found = runs(session, run_id)
-    if not found:
+    named = runs(session, run_id)
+    if not named:
         raise LedgerError(f"there is no run {run_id}", "see 'recon runs'", code="no_run")
-    if found[0]["parameters"] is None:
+    if named[0]["parameters"] is None:
         raise LedgerError(f"the parameters of run {run_id} are damaged", "start anew with 'recon fix'")
-    return found[0]
+    return named[0]
 
 
 def dates(session: Session, run_id: str) -> list[DateResult]:
@@ -248,18 +270,18 @@ def note_failures(session: Session, run_id: str, results: Sequence[DateResult]) 
         return record(session, run_id, results)
 
 
-def told(session: Session) -> int | None:
-    """The exit code of the nightly run that was posted last; None when none was."""
-    found = session.rows(sql("postgres/told")) if require(session) else []
-    return int(found[0]["told"]) if found else None
+def last_posted(session: Session) -> int | None:
+    """The exit code of the nightly run that was posted last; None without one."""
+    posted = session.rows(sql("postgres/last_posted")) if require(session) else []
+    return int(posted[0]["exit_code"]) if posted else None
 
 
-def note_told(session: Session, run_id: str, ends: tuple[date, date], exit_code: int) -> None:
+def note_posted(session: Session, run_id: str, ends: tuple[date, date], exit_code: int) -> None:
     """Notes that a nightly run was posted with that exit code."""
     ensure(session)
     status = "done" if exit_code in (ExitCode.OK, ExitCode.DIFFERENCES) else "incomplete"
     with session.transaction():
-        session.execute(sql("postgres/told_note"), run_id, __version__, status, *ends, str(exit_code))
+        session.execute(sql("postgres/note_posted"), run_id, __version__, status, *ends, str(exit_code))
 
 
 def history(settings: Settings, run_id: str | None, *, name: str) -> tuple[list[dict[str, Any]], list[DateResult]]:

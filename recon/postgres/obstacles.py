@@ -35,12 +35,12 @@ def check(session: Session, table: Table, oid: int, models: Sequence[str], *, ch
     """
     check_standby(session)
     for row in session.rows(sql("postgres/obstacles"), oid):
-        trouble = _trouble(table, row, models, changing=changing)
-        if trouble:
-            raise SchemaError(*trouble)
+        problem = _problem(table, row, models, changing=changing)
+        if problem:
+            raise SchemaError(*problem)
 
 
-def _trouble(table: Table, row: dict[str, Any], models: Sequence[str], *, changing: bool) -> tuple[str, str] | None:
+def _problem(table: Table, row: dict[str, Any], models: Sequence[str], *, changing: bool) -> tuple[str, str] | None:
     kind, name, columns = row["kind"], row["name"], set(row["columns"])
     theirs = dict(table.columns)
     if kind == "generated" and name in theirs.values():

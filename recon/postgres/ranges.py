@@ -13,7 +13,7 @@ VALUES = ("bitcoin_mined", "difficulty")
 
 
 def check_priced(rows: pl.DataFrame) -> None:
-    """DatabaseError for calculations (bitcoin.calculations) without BTC: their difficulty is not known, or they come to
+    """DatabaseError for calculations (bitcoin.calculations) without BTC: their difficulty is not known, or they are
     more than any number that is stored.
     """
     unpriced = rows.filter(pl.col("bitcoin_mined").is_null())

@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from recon.core.errors import SCHEMA_VERSION, ExitCode, SchemaError
-from recon.core.schema import CALC_KEY
 from recon.core.settings import Settings
 from recon.postgres import ledger
-from recon.postgres.inspect import inspect
+from recon.postgres.inspect import opened
 from recon.postgres.invalid_index import InvalidIndex, invalid_indexes, telling
-from recon.postgres.layout import Layout
 from recon.postgres.obstacles import check_standby
-from recon.postgres.session import Session, connect
-from recon.postgres.sql import sql
+from recon.postgres.tables import Tables
 
 LONGEST_BUILD_S = 86_400
 """How long building the index may take."""
@@ -22,7 +19,7 @@ LONGEST_BUILD_S = 86_400
 
 @dataclass(frozen=True)
 class InitReport:
-    """What `recon init` found, did, or (with a dry run) would do; `index_statement` is None where one exists."""
+    """Result of `recon init`, or with a dry run what it would do; `index_statement` is None where one exists."""
 
     ledger_existed: bool
     ledger_version: int | None
@@ -64,67 +61,66 @@ class InitReport:
         return self.ledger_version == ledger.VERSION
 
 
-def index_statement(layout: Layout) -> str:
-    """The statement that creates the unique index; concurrently where the table allows it (not when partitioned)."""
-    columns = ", ".join(layout.calculations.column(name) for name in CALC_KEY)
-    how = "" if layout.partitioned else "concurrently "
-    return f"create unique index {how}on {layout.calculations.name.quoted} ({columns})"
-
-
 def init(settings: Settings, *, name: str, unique_index: bool, dry_run: bool) -> InitReport:
     """Creates the ledger and, where asked, the unique index. SchemaError when duplicates stand in its way."""
-    with connect(settings, name) as session:
-        layout = inspect(session, settings)
+    with opened(settings, name) as tables:
+        session, layout = tables.session, tables.layout
         if unique_index and not (layout.unique_index or layout.partitioned or dry_run):
             session.check_direct("building an index without locking its table")
         existed, version = ledger.require(session), ledger.version(session)
-        statement = None if layout.unique_index else index_statement(layout)
-        duplicates, unfinished = None, None
-        if unique_index and statement:
-            unfinished = _unfinished(session, layout)
-            duplicates = int(session.rows(sql("postgres/duplicates", **layout.parts))[0]["duplicates"])
-            if duplicates and not dry_run:
-                raise SchemaError(
-                    f"{layout.calculations.name} holds {duplicates} duplicate rows, which a unique index refuses",
-                    "remove them with 'recon fix --repair duplicate,orphan --yes', then run this again",
-                )
+        statement = None if layout.unique_index else layout.index_statement
+        wanted = statement if unique_index else None
+        unfinished = _unfinished(tables) if wanted else None
+        duplicates = _duplicates(tables, allowed=dry_run) if wanted else None
         if not dry_run:
             check_standby(session)
             ledger.ensure(session)
-            if unique_index and statement:
-                with telling(settings, layout, name):
-                    if unfinished:
-                        _build(session, layout, unfinished.drop)
-                    _build(session, layout, statement)
+            with telling(settings, layout, name):
+                for step in (unfinished.drop if unfinished else None, wanted):
+                    if step:
+                        _build(tables, step)
     return InitReport(
         ledger_existed=existed,
         ledger_version=version,
         ledger_ddl=ledger.ddl(),
         index_existed=layout.unique_index,
         index_statement=statement,
-        index_created=bool(unique_index and statement and not dry_run),
+        index_created=bool(wanted and not dry_run),
         duplicates=duplicates,
         dry_run=dry_run,
         invalid_index=unfinished.name if unfinished else None,
     )
 
 
-def _unfinished(session: Session, layout: Layout) -> InvalidIndex | None:
+def _unfinished(tables: Tables) -> InvalidIndex | None:
     """The INVALID index that an earlier `init` left; SchemaError where an index cannot be built or is being built."""
+    layout = tables.layout
     if layout.has_heirs:
         raise SchemaError(
             f"{layout.calculations.name} has tables that inherit from it, whose rows no index of its own covers",
             "move their rows into it, or partition the table instead",
         )
-    found = next((index for index in invalid_indexes(session, layout) if index.is_ours), None)
+    found = next((index for index in invalid_indexes(tables.session, layout) if index.is_ours), None)
     if found and found.is_being_built:
         raise SchemaError(f"the index {found.name} is being built by another session", "wait until it is done")
     return found
 
 
-def _build(session: Session, layout: Layout, statement: str) -> None:
+def _duplicates(tables: Tables, *, allowed: bool) -> int:
+    """How many duplicate rows there are; SchemaError where there are any and they are not allowed."""
+    rows = int(tables.rows("postgres/duplicates")[0]["duplicates"])
+    if rows and not allowed:
+        raise SchemaError(
+            f"{tables.layout.calculations.name} holds {rows} duplicate rows, which a unique index refuses",
+            "remove them with 'recon fix --repair duplicate,orphan --yes', then run this again",
+        )
+    return rows
+
+
+def _build(tables: Tables, statement: str) -> None:
     """Builds or drops an index: concurrently outside of any transaction, else within one."""
-    if not layout.partitioned:
+    session = tables.session
+    if not tables.layout.partitioned:
         session.alone(statement, LONGEST_BUILD_S)
         return
     with session.transaction():

@@ -11,8 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from recon.core.chunks import halves, period_groups, split_range
-from recon.core.errors import DatabaseError
+from recon.core.chunks import halves, halving, on_timeout, period_groups, split_range
 from recon.core.schema import (
     CALC_KEY_SCHEMA,
     DONE_HASHES,
@@ -126,20 +125,25 @@ class Tables:
         return self.frame("postgres/values", scope, **parts).cast(STORED, strict=False)  # type: ignore[arg-type]
 
     def aggregate(self, window: Window, name: str) -> pl.DataFrame:
-        """One table's aggregates per settlement date. A window that times out is halved.
+        """One table's aggregates per date, as `survey_query` asks for them. A window that times out is halved.
 
-        name: the SQL file, "room/name". Run it inside a transaction: it uses savepoints.
+        Run it inside a transaction: it uses savepoints.
         """
-        first, last = window.bounds
-        try:
+
+        def read(part: Window) -> pl.DataFrame:
             with self.session.savepoint():
-                return self.session.frame(self.survey_query(name, within(window)))
-        except DatabaseError as error:
-            if error.code != "timeout" or first == last:
-                raise
-        ends = self.rows("postgres/date_range", first=literal(first), last=literal(last))[0]
-        days = _cut(ends["first_date"] or first, ends["last_date"] or first)
-        return pl.concat([self.aggregate(Window(*half), name) for half in days])
+                return self.session.frame(self.survey_query(name, within(part)))
+
+        return pl.concat(halving(read, window, on_timeout(self._halves)))
+
+    def _halves(self, window: Window) -> list[Window]:
+        """The halves of the dates that a window has curtailment of; none of a single date."""
+        first, last = window.bounds
+        if first == last:
+            return []
+        (ends,) = self.rows("postgres/date_range", first=literal(first), last=literal(last))
+        days = (ends["first_date"] or first, ends["last_date"] or first)
+        return [Window(*half) for half in split_range(days) or [days]]
 
     def stored_sums(self, scope: Scope) -> pl.DataFrame:
         """The survey of the calculations of a scope as of now, with the sums that are verified."""
@@ -191,13 +195,14 @@ class Tables:
             queries = (self.sql("postgres/keys", scope), self.sql("postgres/done", scope))
             keys, done = (scan_with_connectorx(self.session.settings, [query]) for query in queries)
             return keys.cast(pl.Schema(ENERGY)), _as_calculations(done)
-        try:
+
+        def read(dates: Sequence[date]) -> tuple[pl.DataFrame, pl.DataFrame]:
+            part = Scope(tuple(dates), scope.periods)
             with self.session.savepoint():
-                return self.keys(scope), self.done(scope)
-        except DatabaseError as error:
-            if error.code != "timeout" or len(scope.dates) == 1:
-                raise
-        sides = [self.scan(Scope(tuple(half), scope.periods)) for half in halves(scope.dates)]
+                return self.keys(part), self.done(part)
+
+        whole: Sequence[date] = scope.dates
+        sides = list(halving(read, whole, on_timeout(halves)))
         return pl.concat([keys for keys, _ in sides]), pl.concat([done for _, done in sides])
 
     def _gives_way(self) -> bool:
@@ -230,10 +235,6 @@ def source_state(rows: pl.DataFrame) -> pl.DataFrame:
 def _as_calculations(rows: pl.DataFrame) -> pl.DataFrame:
     """Stored calculations as CALC_KEYs, whatever integer type the table has."""
     return rows.cast(CALC_KEY_SCHEMA, strict=False)  # type: ignore[arg-type]
-
-
-def _cut(first: date, last: date) -> list[tuple[date, date]]:
-    return list(split_range(first, last)) if first < last else [(first, last)]
 
 
 @cache

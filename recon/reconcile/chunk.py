@@ -11,7 +11,6 @@ from datetime import date
 import polars as pl
 
 from recon.core import gaps
-from recon.core.chunks import split_rows
 from recon.core.gaps import PERIOD, Survey
 from recon.core.plan import DateResult
 from recon.core.price import priced, wanted
@@ -33,6 +32,8 @@ MAX_CHUNK_ROWS = 120_000
 """Rows that are worked on at once: bounds memory at about 60 MB per worker whatever the batch size; larger chunks are
 not quicker. A date that has more is worked on by settlement periods, in its one transaction.
 """
+MOST_NAMED_SHARE = 0.2
+"""Where more of the keys than that lack rows, all are read with their names: a list of so many is no quicker."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,9 @@ def fill_keys(tables: Tables, job: Job, keys: pl.DataFrame, attempt: int = 1) ->
             before = tables.stored_sums(scope)
             read, state = tables.keys_and_state(scope)
             done = tables.done_hashes(scope)
-        counts, totals = _fill(tables, job, read, done, fills=True, only=keys)
-        written = Written.of(state, read, totals, counts)
+        rows = _append(tables, job, read, done, fills=True, only=keys)
+        counts = gaps.after(read, job.models, done, rows, all_gaps=False)
+        written = Written.of(state, read, readback.totals(rows), counts)
         with stage("verify"):
             tables.session.settle_constraints()
             counts = readback.check(tables, scope, job.models, before, written)
@@ -96,8 +98,10 @@ def _written(
     if empty:
         with stage("read"):
             keys, state = tables.keys_and_state(Scope.of(empty))
-        counts, totals = _fill(tables, job, keys, pl.DataFrame(schema=DONE_HASHES), fills=fills)
-        yield Written.of(state, keys, totals, counts)
+        nothing = pl.DataFrame(schema=DONE_HASHES)
+        rows = _append(tables, job, keys, nothing, fills=fills)
+        counts = gaps.after(keys, job.models, nothing, rows, all_gaps=fills)
+        yield Written.of(state, keys, readback.totals(rows), counts)
     if others:
         yield _fill_periods(tables, job, others, stored, fills=fills)
 
@@ -110,25 +114,36 @@ def _fill_periods(tables: Tables, job: Job, dates: Sequence[date], stored: pl.Da
     surveyed = Survey.of(source, of_dates, job.models, PERIOD)
     unfilled = surveyed.unfilled
     counts, totals = [surveyed.counts(unfilled)], []
-    for periods in split_rows(surveyed.sized(unfilled), MAX_CHUNK_ROWS):
+    for periods in surveyed.pieces(unfilled, MAX_CHUNK_ROWS):
         with stage("read"):
-            scope = Scope.of_periods(periods)
-            keys, done = tables.key_hashes(scope), tables.done_hashes(scope)
-        counted, added = _fill(tables, job, keys, done, fills=fills)
-        counts.append(counted)
-        totals.append(added)
+            hashes, keys, done = _to_fill(tables, job, Scope.of_periods(periods))
+        rows = _append(tables, job, keys, done, fills=fills)
+        with stage("price"):
+            counts.append(gaps.after(hashes, job.models, done, rows, all_gaps=fills))
+            totals.append(readback.totals(rows))
     return Written.of_periods(source, readback.sum_totals(totals), gaps.together(counts))
 
 
-def _fill(
-    tables: Tables, job: Job, keys: pl.DataFrame, done: pl.DataFrame, *, fills: bool, only: pl.DataFrame | None = None
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Writes what some keys lack: all of it, or of the keys `only`; nothing unless it `fills`.
+def _to_fill(tables: Tables, job: Job, scope: Scope) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """The hashes of all keys of a scope, those keys that lack a row (HASHED_ENERGY), and DONE_HASHES.
 
-    schema.COUNTS as they are then, and readback.totals of what was written.
+    Names and energies are read of what is missing only; of whole machines, which are floored per period, all are.
     """
-    if "energy_mwh" not in keys.columns and job.settings.fleet is Fleet.FRACTIONAL:
-        pass
+    done = tables.done_hashes(scope)
+    if job.settings.fleet is Fleet.WHOLE or done.is_empty():
+        keys = tables.hashed_keys(scope)
+        return keys, keys, done
+    hashes = tables.key_hashes(scope)
+    pairs = gaps.expected(hashes.lazy(), gaps.named(job.models))
+    lacking = gaps.missing(pairs, done.lazy(), HASHED_KEY).select(HASHED_KEY).unique().collect()
+    many = lacking.height > MOST_NAMED_SHARE * hashes.height
+    return hashes, tables.hashed_keys(scope) if many else tables.keys_of(lacking), done
+
+
+def _append(
+    tables: Tables, job: Job, keys: pl.DataFrame, done: pl.DataFrame, *, fills: bool, only: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """Writes what some keys lack: all of it, or of the keys `only`; nothing unless it `fills`. Returns what it wrote."""
     with stage("price"):
         rows = _missing_rows(keys, done, job)
     if only is not None:
@@ -139,9 +154,7 @@ def _fill(
         check_range(rows, tables.layout)
         with stage("copy"):
             tables.append(rows, job.reference.difficulty_decimals)
-    with stage("price"):
-        counts = gaps.after(keys, job.models, done, rows, all_gaps=fills and only is None)
-        return counts, readback.totals(rows)
+    return rows
 
 
 @contextmanager

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 
 import polars as pl
 
 from recon.core import gaps
-from recon.core.errors import DatabaseError, ExitCode, Interrupted, ReconError
+from recon.core.errors import DatabaseError, ExitCode, ReconError
 from recon.core.plan import DateResult, PlannedDate, plan
 from recon.core.schema import KEY
 from recon.core.settings import Order, Settings
@@ -25,7 +24,7 @@ from recon.postgres.inspect import inspect
 from recon.postgres.layout import Layout
 from recon.postgres.pool import Pool
 from recon.postgres.scope import Scope
-from recon.postgres.session import Session, connect
+from recon.postgres.session import Session
 from recon.postgres.stopping import pause
 from recon.postgres.tables import Tables
 from recon.reconcile.chunk import fill_keys
@@ -173,14 +172,12 @@ class _Run:
             request = FixRequest(before.window, batch_dates=1, workers=1)
             begin(Tables(session, layout), self.job, request, planned)
             self.watcher.planned(self.job.run_id, planned)
-        try:
-            result, failed = self._keys_filled(layout, planned[0], keys)
-        except BaseException as error:
-            self.pool.close()
-            status = "interrupted" if isinstance(error, (Interrupted, KeyboardInterrupt)) else "failed"
-            with suppress(DatabaseError), connect(self.job.settings, self.job.name, last_words=True) as session:
-                ledger.finish(session, self.job.run_id, status)
-            raise
+        with ledger.closing(self.job.settings, self.job.name, self.job.run_id):
+            try:
+                result, failed = self._keys_filled(layout, planned[0], keys)
+            except BaseException:
+                self.pool.close()  # the run is closed on a connection of its own, and only one may be open
+                raise
         with self.pool.session() as session:
             after = look(Tables(session, layout))
         self.pool.close()

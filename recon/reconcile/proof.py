@@ -18,10 +18,8 @@ from recon.core.errors import SCHEMA_VERSION, DataFileError, ExitCode, UsageErro
 from recon.core.schema import BTC, FrameSchema
 from recon.core.settings import Settings
 from recon.core.window import Window
-from recon.postgres.inspect import inspect
-from recon.postgres.session import connect
+from recon.postgres.inspect import opened
 from recon.postgres.sql import literal
-from recon.postgres.tables import Tables
 
 WANTED = "give a file that 'recon verify' wrote"
 FIXED = ("date", "curtailment_rows", "keys", "energy_mwh", "rows")
@@ -125,12 +123,10 @@ class Comparison:
 def prove(settings: Settings, window: Window, *, name: str) -> Proof:
     """The proof of a window; both tables as of one moment, read-only."""
     first, last = window.bounds
-    with connect(settings, name) as session:
-        layout = inspect(session, settings)
-        tables, bounds = Tables(session, layout), {"first": literal(first), "last": literal(last)}
-        with session.transaction(read_only=True, snapshot=True):
-            source = tables.rows("reconcile/proof_source", **bounds)
-            stored = tables.rows("reconcile/proof_stored", **bounds)
+    bounds = {"first": literal(first), "last": literal(last)}
+    with opened(settings, name) as tables, tables.session.transaction(read_only=True, snapshot=True):
+        source = tables.rows("reconcile/proof_source", **bounds)
+        stored = tables.rows("reconcile/proof_stored", **bounds)
     return Proof(window, tuple(_dates(source, stored)))
 
 

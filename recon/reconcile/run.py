@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
@@ -11,15 +10,13 @@ from functools import partial
 import polars as pl
 
 from recon.core import schema
-from recon.core.chunks import chunks, halves
-from recon.core.errors import DatabaseError, IncompleteError, Interrupted, ReconError
+from recon.core.chunks import chunks, halves, halving
+from recon.core.errors import DatabaseError, IncompleteError, ReconError
 from recon.core.plan import DateResult, PlannedDate
-from recon.core.version import __version__
 from recon.postgres import ledger
 from recon.postgres.errors import ends_run
 from recon.postgres.layout import Layout
 from recon.postgres.pool import Pool
-from recon.postgres.session import connect
 from recon.postgres.tables import Tables
 from recon.postgres.whole_rows import relations
 from recon.reconcile.chunk import MAX_CHUNK_ROWS, Filled, fill
@@ -41,7 +38,8 @@ def begin(
     days = [it.day for it in planned]
     ends = (min(days, default=request.window.first), max(days, default=request.window.last))
     parameters = request.to_dict(job, relations(tables))
-    ledger.store_plan(tables.session, job.run_id, job.command, __version__, ends, parameters, planned, max_changes)
+    run = ledger.NewRun(job.run_id, job.command, ends, parameters, max_changes)
+    ledger.store_plan(tables.session, run, planned)
 
 
 @dataclass(frozen=True)
@@ -63,33 +61,24 @@ class Run:
         self.watcher.planned(self.job.run_id, planned)
         results = {it.day: it.result for it in planned}
         after = before
-        try:
-            left = list(planned)
-            while left:
-                verified, counts = [], [NOTHING_VERIFIED]
-                for filled in self._filled(left):
-                    for result in filled.results:
-                        results[result.day] = result
-                        self.watcher.finished(result)
-                    verified += [result.day for result in filled.results if result.status in ledger.FINISHED]
-                    counts.append(filled.counts)
-                after = after.with_counts(verified, pl.concat(counts))
-                left = self._settle(results)
-        except IncompleteError as error:
-            if error.code != "max_changes":
-                self._close("failed")
-                raise
-            return self._stopped(results, error), after
-        except BaseException as error:
-            self._close("interrupted" if isinstance(error, (Interrupted, KeyboardInterrupt)) else "failed")
-            raise
+        with ledger.closing(self.job.settings, self.job.name, self.job.run_id):
+            try:
+                left = list(planned)
+                while left:
+                    verified, counts = [], [NOTHING_VERIFIED]
+                    for filled in self._filled(left):
+                        for result in filled.results:
+                            results[result.day] = result
+                            self.watcher.finished(result)
+                        verified += [result.day for result in filled.results if result.status in ledger.FINISHED]
+                        counts.append(filled.counts)
+                    after = after.with_counts(verified, pl.concat(counts))
+                    left = self._settle(results)
+            except IncompleteError as error:
+                if error.code != "max_changes":
+                    raise
+                return self._stopped(results, error), after
         return tuple(results.values()), after
-
-    def _close(self, status: str | None) -> None:
-        """The last words of a run that could not end by itself."""
-        settings, name = self.job.settings, self.job.name
-        with suppress(DatabaseError), connect(settings, name, last_words=True) as session:
-            ledger.finish(session, self.job.run_id, status)
 
     def _stopped(self, results: dict[date, DateResult], why: ReconError) -> tuple[DateResult, ...]:
         """What the ledger has of the dates, those that were under way included, where no more rows may change: the
@@ -132,23 +121,27 @@ def work(
     privilege, a table that has gone.
     """
 
-    attempts = 0
-
-    def attempt(number: int) -> list[Filled]:
-        nonlocal attempts
-        attempts = number
-        with pool.session() as session:
-            return [fill(Tables(session, layout), job, policy, dates, number)]
-
-    try:
-        return retried(attempt, dates, retrying, layout)
-    except DatabaseError as error:
+    def smaller(some: Sequence[date], error: DatabaseError) -> Sequence[Sequence[date]]:
         if ends_run(error):
-            raise
-        if len(dates) == 1:
-            failed = DateResult(dates[0], "failed", 0, attempts=attempts, error=str(error))
+            return ()
+        return halves(some) if error.code == "timeout" else [[day] for day in some]
+
+    def chunk(some: Sequence[date]) -> Filled:
+        attempts = 0
+
+        def attempt(number: int) -> Filled:
+            nonlocal attempts
+            attempts = number
             with pool.session() as session:
-                return [Filled(ledger.note_failures(session, job.run_id, [failed]), NOTHING_VERIFIED)]
-        retrying(dates, error)
-        parts = halves(dates) if error.code == "timeout" else [[day] for day in dates]
-    return [filled for part in parts for filled in work(layout, job, policy, pool, part, retrying)]
+                return fill(Tables(session, layout), job, policy, some, number)
+
+        try:
+            return retried(attempt, some, retrying, layout)
+        except DatabaseError as error:
+            if ends_run(error) or len(some) > 1:
+                raise
+            failed = DateResult(some[0], "failed", 0, attempts=attempts, error=str(error))
+            with pool.session() as session:
+                return Filled(ledger.note_failures(session, job.run_id, [failed]), NOTHING_VERIFIED)
+
+    return list(halving(chunk, dates, smaller, retrying))

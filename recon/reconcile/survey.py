@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import polars as pl
 
 from recon.core import gaps
-from recon.core.chunks import chunks, split_rows
+from recon.core.chunks import chunks
 from recon.core.errors import ConnectError, DatabaseError
 from recon.core.gaps import DATE, PERIOD, Survey
 from recon.core.window import Window
@@ -80,7 +80,7 @@ class KeyComparison:
         source, stored = tables.source_periods(Scope.of(dates)), tables.stored_periods(Scope.of(dates))
         surveyed = Survey.of(source, stored, models, PERIOD)
         disputed = surveyed.disputed
-        groups = split_rows(surveyed.sized(disputed), SCAN_ROWS // 2)
+        groups = surveyed.pieces(disputed, SCAN_ROWS // 2)
         counts = self._compared(tables, models, [Scope.of_periods(group) for group in groups])
         return gaps.together([surveyed.counts(disputed), counts])
 

@@ -10,8 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from recon.core.chunks import chunks, halves
-from recon.core.errors import DatabaseError
+from recon.core.chunks import CHUNK_ROWS, chunks, halves, halving, on_timeout
 from recon.core.price import calculations
 from recon.core.schema import CALC_KEY, CALC_KEY_SCHEMA, FrameSchema
 from recon.postgres.layout import Layout
@@ -29,8 +28,6 @@ from recon.values.judging import Judge
 from recon.values.summary import Shares, Values, agreeing, combined, folded, traces
 from recon.values.tolerance import Tolerance
 
-CHUNK_ROWS = 120_000
-"""Stored rows per chunk: bounds memory to about 60 MB per worker; larger chunks are not quicker."""
 TO_CHANGE: FrameSchema = {
     **CALC_KEY_SCHEMA,
     "stored_btc": pl.Float64,
@@ -133,14 +130,11 @@ def _dates_with_rows(status: Status) -> list[tuple[date, int]]:
 
 
 def _chunk(how: _ChunkJudge, pool: Pool, days: Sequence[date], retrying: Retrying) -> list[Any]:
-    try:
+    def read(some: Sequence[date]) -> Any:
         with pool.session() as session, stage("values"), session.transaction(read_only=True, snapshot=True):
-            return list(_of_chunk(how, Tables(session, how.layout), days))
-    except DatabaseError as error:
-        if error.code != "timeout" or len(days) == 1:
-            raise
-        retrying(days, error)
-    return [kept for half in halves(days) for kept in _chunk(how, pool, half, retrying)]
+            return list(_of_chunk(how, Tables(session, how.layout), some))
+
+    return [kept for part in halving(read, days, on_timeout(halves), retrying) for kept in part]
 
 
 def _of_chunk(how: _ChunkJudge, tables: Tables, days: Sequence[date]) -> Iterator[Any]:

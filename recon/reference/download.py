@@ -69,7 +69,7 @@ def _request(url: str, shown: str) -> urllib.request.Request:
 
 
 def _read(answer: HTTPResponse, shown: str, most: int, deadline: float) -> bytes:
-    """At most so many bytes. A server that sends a few now and then keeps nobody waiting beyond the deadline."""
+    """At most so many bytes. A server that sends a few now and then is not waited for beyond the deadline."""
     parts, left = [], most
     while left and (part := answer.read1(left)):
         parts.append(part)

@@ -39,7 +39,7 @@ def _figures(line: Line) -> tuple[str, float, float]:
         raise line.wrong("the miner_model is blank", "give it a name")
     hashrate_ths = line.get("hashrate_ths", positive_float, "a hashrate in TH/s above 0")
     power_w = line.get("power_w", positive_float, "a power in W above 0")
-    if wrong := miner_trouble(model, hashrate_ths, power_w):
+    if wrong := miner_problem(model, hashrate_ths, power_w):
         raise line.wrong(wrong, f"a miner takes {BOUNDS_J_PER_TH}: give its hashrate in TH/s and its power in W")
     return model, hashrate_ths, power_w
 
@@ -52,10 +52,10 @@ def positive_float(text: str) -> float:
     return number
 
 
-def miner_trouble(model: str, hashrate_ths: float, power_w: float) -> str | None:
-    """What is wrong with a machine whose unit is off by a thousand, if it is.
+def miner_problem(model: str, hashrate_ths: float, power_w: float) -> str | None:
+    """Why a machine's figures cannot be right (a unit off by a thousand); None where they can.
 
-    >>> miner_trouble("S9", 13.5, 1323), miner_trouble("S9", 13500, 1323)
+    >>> miner_problem("S9", 13.5, 1323), miner_problem("S9", 13500, 1323)
     (None, 'S9 takes 0.098 J/TH (1323 W for 13500 TH/s)')
     """
     j_per_th = power_w / hashrate_ths if hashrate_ths > 0 else float("inf")

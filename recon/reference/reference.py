@@ -19,8 +19,8 @@ from recon.reference.difficulty import lookup
 from recon.reference.difficulty.coverage import Coverage
 from recon.reference.difficulty.epochs import Epoch, coverage, frame
 from recon.reference.difficulty.known import read_known
-from recon.reference.miner_models import miner_trouble, read_miners, read_variants
-from recon.reference.subsidies import read_subsidies, subsidy_on_dates, subsidy_trouble
+from recon.reference.miner_models import miner_problem, read_miners, read_variants
+from recon.reference.subsidies import read_subsidies, subsidy_on_dates, subsidy_problem
 
 
 @dataclass(frozen=True)
@@ -98,11 +98,11 @@ class Reference:
         subsidies = pl.DataFrame(starts, schema=SUBSIDIES, orient="row")
         if any(sum(frame.null_count().row(0)) for frame in (miners, subsidies)):
             raise ValueError("a figure is missing")
-        for wrong in map(miner_trouble, *(miners.get_column(name) for name in MINERS)):
+        for wrong in map(miner_problem, *(miners.get_column(name) for name in MINERS)):
             if wrong:
                 raise ValueError(wrong)
         for before, subsidy_btc in pairwise([None, *subsidies.get_column("subsidy_btc")]):
-            if wrong := subsidy_trouble(subsidy_btc, before):
+            if wrong := subsidy_problem(subsidy_btc, before):
                 raise ValueError(wrong)
         return replace(self, miners=miners, subsidies=subsidies)
 
@@ -112,7 +112,7 @@ def load(
 ) -> Reference:
     """The files given, else the packaged ones; for difficulty, the user's updated file comes before the packaged.
 
-    today: epochs that have not come yet are refused; None where nobody knows the date.
+    today: epochs that have not come yet are refused; None where the date is not known.
 
     DataFileError names file and line of the first thing that cannot be right.
     """

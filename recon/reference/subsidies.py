@@ -37,16 +37,16 @@ def read_subsidies(path: Path) -> pl.DataFrame:
         if rows and starts_on <= rows[-1][0]:
             raise line.wrong(f"{starts_on} comes after {rows[-1][0]}", "sort the lines by date, one per date")
         subsidy_btc = line.get("subsidy_btc", positive_float, "BTC above 0")
-        if wrong := subsidy_trouble(subsidy_btc, rows[-1][1] if rows else None):
+        if wrong := subsidy_problem(subsidy_btc, rows[-1][1] if rows else None):
             raise line.wrong(wrong, "a block pays 50 BTC, halved time after time: 50, 25, 12.5, 6.25, 3.125, ...")
         rows.append((starts_on, subsidy_btc))
     return pl.DataFrame(rows, schema=SUBSIDIES, orient="row")
 
 
-def subsidy_trouble(subsidy_btc: float, before: float | None) -> str | None:
+def subsidy_problem(subsidy_btc: float, before: float | None) -> str | None:
     """What is wrong with a block subsidy that no halving leads to; halves of floats are exact.
 
-    >>> subsidy_trouble(3.125, 6.25), subsidy_trouble(3125, None)
+    >>> subsidy_problem(3.125, 6.25), subsidy_problem(3125, None)
     (None, 'subsidy_btc is 3125, which is no halving of 50')
     """
     if subsidy_btc not in HALVINGS:

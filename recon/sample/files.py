@@ -1,11 +1,8 @@
-"""A sample on disk: two Parquet files and the manifest that tells what is in them."""
+"""A sample on disk: two Parquet files and the manifest that describes them."""
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +10,7 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from recon.core.errors import DataFileError, UsageError
+from recon.core.files import HALF_WRITTEN, replace_text, replacing
 
 CURTAILMENT_FILE = "curtailment_records.parquet"
 CALCULATIONS_FILE = "historical_bitcoin_calculations.parquet"
@@ -30,7 +28,7 @@ def check_free(directory: Path, *, force: bool = False) -> None:
     if not directory.is_dir():
         raise UsageError(f"{directory} is not a directory", "choose another --out")
     found = sorted(path.name for path in directory.iterdir())
-    others = [name for name in found if name.removesuffix(".part") not in OURS]
+    others = [name for name in found if name not in OURS and not name.startswith(HALF_WRITTEN)]
     if others and MANIFEST_FILE not in found and not force:
         raise UsageError(
             f"{directory} holds other files and no sample ({len(others)} of them, as {others[0]})",
@@ -45,16 +43,11 @@ def write(directory: Path, curtailment: pl.DataFrame, calculations: pl.DataFrame
         directory.mkdir(parents=True, exist_ok=True)
         (directory / MANIFEST_FILE).unlink(missing_ok=True)
         for name, frame in ((CURTAILMENT_FILE, curtailment), (CALCULATIONS_FILE, calculations)):
-            _replace(directory / name, partial(frame.write_parquet, compression="zstd"))
-        _replace(directory / MANIFEST_FILE, lambda part: part.write_text(text, encoding="utf-8"))
+            with replacing(directory / name) as part:
+                frame.write_parquet(part, compression="zstd")
+        replace_text(directory / MANIFEST_FILE, text)
     except OSError as error:
         raise UsageError(f"cannot write to {directory}: {error.strerror or error}", "choose another --out") from None
-
-
-def _replace(path: Path, write_to: Callable[[Path], object]) -> None:
-    part = path.with_name(path.name + ".part")
-    write_to(part)
-    os.replace(part, path)
 
 
 def read_manifest(directory: Path) -> Manifest:

@@ -39,7 +39,7 @@ PACKAGED = Recipe(
 
 @dataclass(frozen=True)
 class Sample:
-    """Both tables as frames (without their ids), and the manifest that tells what is in them."""
+    """Both tables as frames (without their ids), and the manifest that describes them."""
 
     curtailment: pl.DataFrame
     calculations: pl.DataFrame

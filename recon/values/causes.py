@@ -30,6 +30,9 @@ CLUSTER: FrameSchema = {
 CLEAR_BTC = 1e-4
 """From here on the rounding to a satoshi moves a ratio by less than GAP; smaller rows join the clusters of others."""
 GAP = 2e-4
+ROUNDING_BTC = 1.5e-8
+"""How far rounding to a satoshi can put a stored value off: half a satoshi each for the stored and the expected value,
+and half of one in reserve."""
 SPREAD = 1e-3
 FEWEST_ROWS = 3
 MOST = 0.8
@@ -98,11 +101,11 @@ def clusters(pieces: Sequence[Evidence], catalogue: Catalogue) -> pl.DataFrame:
     """
     if len(pieces) == 1:
         return _clusters(pieces[0], catalogue)
-    found = [frame.get_column("miner_model").unique().cast(pl.String) for piece in pieces for frame in piece]
+    models = [frame.get_column("miner_model").unique().cast(pl.String) for piece in pieces for frame in piece]
     kinds = list(zip(*pieces, strict=True))
     parts = (
         Evidence(*(pl.concat(_of_model(frame, model) for frame in frames) for frames in kinds))
-        for model in pl.concat(found).unique().sort()
+        for model in pl.concat(models).unique().sort()
     )
     return pl.concat([pl.DataFrame(schema=CLUSTER), *(_clusters(part, catalogue) for part in parts)])
 
@@ -118,8 +121,8 @@ def _clusters(evidence: Evidence, catalogue: Catalogue) -> pl.DataFrame:
     small = evidence.small.partition_by(SIDE, as_dict=True)
     for side in _sides(evidence):
         mine = groups.get(side.key)
-        found = side.causes([] if mine is None else mine.select("ratio", "rows", "spread").rows(), catalogue)
-        rows += _with_small_rows(side, found, small.get(side.key))
+        clusters = side.causes([] if mine is None else mine.select("ratio", "rows", "spread").rows(), catalogue)
+        rows += _with_small_rows(side, clusters, small.get(side.key))
     return pl.DataFrame(rows, schema=CLUSTER, orient="row")
 
 
@@ -155,14 +158,14 @@ class _Side:
 def _sides(evidence: Evidence) -> list[_Side]:
     single = pl.col("single")
     stale = pl.concat([evidence.clear, evidence.small.drop("expected_btc")])
-    found = stale.group_by(SIDE).agg(
+    sides = stale.group_by(SIDE).agg(
         rows=pl.len(),
         ratio=pl.col("ratio").median(),
         single=single.sum(),
         single_ratio=pl.col("ratio").filter(single).median(),
     )
-    found = found.join(evidence.due.unique(SIDE), on=SIDE)
-    return [_Side(**row) for row in found.sort(SIDE).iter_rows(named=True)]
+    sides = sides.join(evidence.due.unique(SIDE), on=SIDE)
+    return [_Side(**row) for row in sides.sort(SIDE).iter_rows(named=True)]
 
 
 def _by_difficulty(wrong: pl.DataFrame, catalogue: Catalogue) -> list[tuple[Any, ...]]:
@@ -185,7 +188,7 @@ def _is_single_row() -> pl.Expr:
     """Whether the stored BTC is what one of the key's several source rows would have given."""
     shares = pl.col("row_mwh").list.eval(pl.element())
     energy = pl.col("ratio") * pl.col("energy_mwh")
-    slack = SAME * pl.col("energy_mwh") + 1.5e-8 / pl.col("expected_btc") * pl.col("energy_mwh")
+    slack = SAME * pl.col("energy_mwh") + ROUNDING_BTC / pl.col("expected_btc") * pl.col("energy_mwh")
     nearest = (shares - energy).list.eval(pl.element().abs()).list.min()
     return (pl.col("source_rows") > 1) & (nearest <= slack)
 
@@ -208,14 +211,14 @@ def _groups(clear: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _with_small_rows(side: _Side, found: list[tuple[Any, ...]], small: pl.DataFrame | None) -> list[tuple[Any, ...]]:
+def _with_small_rows(side: _Side, clusters: list[tuple[Any, ...]], small: pl.DataFrame | None) -> list[tuple[Any, ...]]:
     """Small rows join the cluster their rounding allows; what is left varies."""
-    if sum(cluster[-1] for cluster in found) == side.rows:
-        return found
+    if sum(cluster[-1] for cluster in clusters) == side.rows:
+        return clusters
     joined = []
-    for *head, ratio, rows in found:
+    for *head, ratio, rows in clusters:
         if small is not None:
-            slack = 1.5e-8 * max(1.0, ratio) / pl.col("expected_btc") + SAME * ratio
+            slack = ROUNDING_BTC * max(1.0, ratio) / pl.col("expected_btc") + SAME * ratio
             mine = (pl.col("ratio") - ratio).abs() <= slack
             rows += small.filter(mine).height
             small = small.filter(~mine)
@@ -226,12 +229,12 @@ def _with_small_rows(side: _Side, found: list[tuple[Any, ...]], small: pl.DataFr
     return joined
 
 
-def causes(found: pl.DataFrame) -> list[Cause]:
+def causes(clusters: pl.DataFrame) -> list[Cause]:
     """The clusters of a window put together by cause, most rows first."""
     rounded = pl.when(pl.col("code") == "varying").then(0.0).otherwise(pl.col("ratio").round_sig_figs(3))
     keep_ratio = pl.when(pl.col("code").is_in(EPOCH_CODES)).then(0.0).otherwise(rounded)
     merged = (
-        found.with_columns(group=keep_ratio)
+        clusters.with_columns(group=keep_ratio)
         .group_by("code", "cause", "group")
         .agg(
             models=pl.col("miner_model").unique().sort(),

@@ -10,25 +10,20 @@ from typing import Any
 import polars as pl
 
 from recon.core.errors import SCHEMA_VERSION, ConnectError, ExitCode
-from recon.core.price import H_PER_TH, HASHES_PER_DIFFICULTY, J_PER_MWH, calculations
+from recon.core.price import J_PER_MWH, blocks, calculations, hashes, joules_per_hash
 from recon.core.schema import BTC, EPOCHS, MINERS, FrameSchema
 from recon.core.settings import Settings
 from recon.core.window import check_period, periods_in_day
-from recon.postgres.inspect import inspect
+from recon.postgres.inspect import opened
 from recon.postgres.scope import Scope
-from recon.postgres.session import connect
 from recon.postgres.tables import Tables
 from recon.reference.reference import Reference
+from recon.values.tolerance import Tolerance
 
-ATOL_BTC = Decimal("1e-8")
-RTOL = Decimal("1e-6")
 MOST_PERIOD = 2**31 - 1
 """What an integer column holds."""
-
-
-def agree(found: Decimal, wanted: Decimal) -> bool:
-    """Whether two values are equal within a satoshi and a millionth; never with NaN."""
-    return found.is_finite() and abs(found - wanted) <= ATOL_BTC + RTOL * abs(wanted)
+Key = tuple[date, int, str]
+"""Settlement date, settlement period and farm."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +53,8 @@ class ModelLine:
         if len(self.stored) > 1:
             return "duplicate"
         bitcoin, difficulty = self.stored[0]
-        right = agree(bitcoin, self.bitcoin_mined) and agree(difficulty, self.difficulty)
+        near = Tolerance()
+        right = near.agrees_exactly(bitcoin, self.bitcoin_mined) and near.agrees_exactly(difficulty, self.difficulty)
         return "agrees" if right else "differs"
 
     def to_dict(self) -> dict[str, Any]:
@@ -110,6 +106,11 @@ class Explanation:
         return None if 1 <= self.period <= last else f"{self.day} has settlement periods 1 to {last} only"
 
     @property
+    def joules(self) -> float | None:
+        """The key's energy in J; None where it has none."""
+        return None if self.energy_mwh is None else self.energy_mwh * J_PER_MWH
+
+    @property
     def exit_code(self) -> ExitCode:
         """0 when every model's one stored row agrees; 4 when the date has no difficulty; else 1."""
         verdicts = {line.verdict for line in self.models}
@@ -137,7 +138,7 @@ class Explanation:
             "impossible": self.impossible,
             "source_rows": [{"volume_mwh": volume, "counts": counts} for volume, counts in self.source_rows],
             "energy_mwh": self.energy_mwh,
-            "joules": None if self.energy_mwh is None else self.energy_mwh * J_PER_MWH,
+            "joules": self.joules,
             "difficulty": None if self.difficulty is None else str(self.difficulty),
             "subsidy_btc": self.subsidy_btc,
             "models": [line.to_dict() for line in self.models],
@@ -155,10 +156,8 @@ def explain(settings: Settings, reference: Reference, day: date, period: int, fa
     if abs(period) > MOST_PERIOD:
         check_period(day, period)
     try:
-        with connect(settings, name) as session:
-            layout = inspect(session, settings)
-            with session.transaction(read_only=True, snapshot=True):
-                found = explain_in(Tables(session, layout), reference, (day, period, farm))
+        with opened(settings, name) as tables, tables.session.transaction(read_only=True, snapshot=True):
+            found = explain_in(tables, reference, (day, period, farm))
     except ConnectError:
         check_period(day, period)
         raise
@@ -167,7 +166,7 @@ def explain(settings: Settings, reference: Reference, day: date, period: int, fa
     return found
 
 
-def explain_in(tables: Tables, reference: Reference, key: tuple[date, int, str]) -> Explanation:
+def explain_in(tables: Tables, reference: Reference, key: Key) -> Explanation:
     """The same inside an open transaction."""
     day, period, farm = key
     fleet = tables.session.settings.fleet
@@ -176,7 +175,7 @@ def explain_in(tables: Tables, reference: Reference, key: tuple[date, int, str])
     terms = reference.terms([day])
     keys = tables.keys(Scope.of([day], [period]))
     priced = calculations(keys.lazy(), reference.miners.lazy(), terms.lazy(), fleet)
-    rows = priced.filter(pl.col("farm_id") == farm).sort("miner_model").collect().to_dicts()
+    rows = _with_steps(priced.filter(pl.col("farm_id") == farm)).sort("miner_model").collect().to_dicts()
     nearest = [] if rows else tables.rows("values/nearest_keys", *key)
     term = terms.to_dicts()[0]
     return Explanation(
@@ -192,24 +191,20 @@ def explain_in(tables: Tables, reference: Reference, key: tuple[date, int, str])
     )
 
 
+def _with_steps(priced: pl.LazyFrame) -> pl.LazyFrame:
+    """Priced rows with the steps in between: `joules_per_hash`, `hashes` and `expected_blocks` of the whole energy."""
+    energy, difficulty = pl.col("energy_mwh"), pl.col("difficulty").cast(pl.Float64)
+    steps = {"joules_per_hash": joules_per_hash(), "hashes": hashes(energy)}
+    return priced.with_columns(**steps, expected_blocks=blocks(energy, difficulty))
+
+
 def _line(row: dict[str, Any], stored: list[dict[str, Any]]) -> ModelLine:
-    joules_per_hash = row["power_w"] / (row["hashrate_ths"] * H_PER_TH)
-    hashes = row["energy_mwh"] * J_PER_MWH / joules_per_hash
-    difficulty = row["difficulty"]
+    figures = ("hashrate_ths", "power_w", "joules_per_hash", "hashes", "expected_blocks", "bitcoin_mined", "difficulty")
+    of_model = (r for r in stored if r["miner_model"] == row["miner_model"])
     return ModelLine(
         miner_model=row["miner_model"],
-        hashrate_ths=row["hashrate_ths"],
-        power_w=row["power_w"],
-        joules_per_hash=joules_per_hash,
-        hashes=hashes,
-        expected_blocks=None if difficulty is None else hashes / (float(difficulty) * HASHES_PER_DIFFICULTY),
-        bitcoin_mined=row["bitcoin_mined"],
-        stored=tuple(
-            (_decimal(r["bitcoin_mined"]), _decimal(r["difficulty"]))
-            for r in stored
-            if r["miner_model"] == row["miner_model"]
-        ),
-        difficulty=difficulty,
+        stored=tuple((_decimal(r["bitcoin_mined"]), _decimal(r["difficulty"])) for r in of_model),
+        **{name: row[name] for name in figures},
     )
 
 

@@ -11,7 +11,6 @@ from typing import Any
 from recon.core.errors import SCHEMA_VERSION, DatabaseError, ExitCode, PermissionDenied, UsageError
 from recon.core.plan import DateResult, PlannedDate
 from recon.core.settings import Settings
-from recon.core.version import __version__
 from recon.postgres import ledger
 from recon.postgres.inspect import inspect
 from recon.postgres.session import connect
@@ -86,7 +85,8 @@ def restore(
     columns that are not there any more, are refused before anything is changed. A restore is not restored: the repair
     is simply made again.
     """
-    with connect(settings, f"recon/quarantine/{run_id}") as session:
+    name = f"recon/quarantine/{run_id}"
+    with connect(settings, name) as session:
         ledger.require(session)
         if ledger.find(session, of_run)["command"] == COMMAND:
             raise UsageError(f"run {of_run} is a restore itself", "repair again with 'recon fix --repair ...'")
@@ -100,9 +100,10 @@ def restore(
         confirm(sum(row["rows"] for row in found))
         ledger.ensure(session)
         ends = (planned[0].day, planned[-1].day)
-        ledger.store_plan(session, run_id, COMMAND, __version__, ends, {"of_run": of_run}, planned)
-        results = [_restore_date(tables, of_run, run_id, it) for it in planned]
-        ledger.finish(session, run_id)
+        ledger.store_plan(session, ledger.NewRun(run_id, COMMAND, ends, {"of_run": of_run}), planned)
+        with ledger.closing(settings, name, run_id):
+            results = [_restore_date(tables, of_run, run_id, it) for it in planned]
+            ledger.finish(session, run_id)
     return RestoreReport(run_id, of_run, tuple(results), dry_run, notes)
 
 

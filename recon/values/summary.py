@@ -17,7 +17,7 @@ from recon.values import tally as values_tally
 from recon.values.causes import Cause
 from recon.values.tally import MIXED, several_difficulties, summarize
 from recon.values.tolerance import Tolerance
-from recon.values.verdicts import ASTRAY, WRONG
+from recon.values.verdicts import ORPHANS, WRONG
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Values:
         """One row per settlement date with a row that is not ok: `wrong` values, and what the verdicts found to be
         surplus, which the survey may not have seen: `duplicate_judged`, `orphan_judged`.
         """
-        kinds = {"wrong": WRONG, "duplicate_judged": ("duplicate",), "orphan_judged": ASTRAY}
+        kinds = {"wrong": WRONG, "duplicate_judged": ("duplicate",), "orphan_judged": ORPHANS}
         counts = {
             name: pl.col("rows").filter(pl.col("verdict").is_in(verdicts)).sum() for name, verdicts in kinds.items()
         }
@@ -140,7 +140,7 @@ Shares = Callable[[pl.DataFrame], pl.DataFrame]
 Traces = tuple[pl.DataFrame, causes.Evidence]
 """What is kept of judged rows: audit.TALLY, and what may tell the causes of wrong ones."""
 Part = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
-"""What some whole dates come to: their summary, their dates of several difficulties, their ratios."""
+"""Result of some whole dates: their summary, their dates of several difficulties, their ratios."""
 
 
 def traces(rows: pl.DataFrame, shares: Shares) -> Traces:
@@ -158,7 +158,7 @@ def folded(pieces: Sequence[Traces], reference: Reference) -> Part:
 
 
 def agreeing(rows: pl.DataFrame) -> Part:
-    """The part of dates all of whose values are right. rows: one row per settlement date and miner model, and `rows`."""
+    """The part of dates all of whose values are right. rows: how many, per settlement date and miner model."""
     ok = rows.select("settlement_date", "miner_model", verdict=pl.lit("ok"), rows="rows")
     example = {name: pl.lit(None, kind) for name, kind in SUMMARY.items() if name not in ok.columns}
     return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 import polars as pl
 
@@ -20,12 +21,17 @@ class Tolerance:
         if not (self.atol_btc >= 0 and 0 <= self.rtol <= 1):
             raise UsageError(f"the tolerance is {self.atol_btc:g} BTC and {self.rtol:g}", "neither is negative")
 
-    def agrees(self, found: pl.Expr, wanted: pl.Expr, slack: pl.Expr | float = 1.0) -> pl.Expr:
+    def agrees(self, stored: pl.Expr, wanted: pl.Expr, slack: pl.Expr | float = 1.0) -> pl.Expr:
         """Whether BTC agree; null and NaN never do."""
-        close = (found - wanted).abs() <= self.atol_btc * slack + self.rtol * wanted.abs()
-        return (close & found.is_finite()).fill_null(False)
+        close = (stored - wanted).abs() <= self.atol_btc * slack + self.rtol * wanted.abs()
+        return (close & stored.is_finite()).fill_null(False)
 
-    def same_difficulty(self, found: pl.Expr, wanted: pl.Expr) -> pl.Expr:
+    def agrees_exactly(self, stored: Decimal, expected: Decimal) -> bool:
+        """Whether two decimals agree as `agrees` has it, without rounding them to binary; NaN never does."""
+        atol, rtol = Decimal(str(self.atol_btc)), Decimal(str(self.rtol))
+        return stored.is_finite() and abs(stored - expected) <= atol + rtol * abs(expected)
+
+    def same_difficulty(self, stored: pl.Expr, wanted: pl.Expr) -> pl.Expr:
         """Whether difficulties agree: files round them differently."""
-        close = (found - wanted).abs() <= self.rtol * wanted.abs()
-        return (close & found.is_finite()).fill_null(False)
+        close = (stored - wanted).abs() <= self.rtol * wanted.abs()
+        return (close & stored.is_finite()).fill_null(False)

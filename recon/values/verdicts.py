@@ -28,8 +28,8 @@ WRONG = ("stale", "wrong_difficulty", "zero", "negative", "nan")
 """Verdicts of rows that have to be computed anew."""
 SURPLUS = ("duplicate", "orphan", "unknown_model")
 """Verdicts of rows that should not be there."""
-ASTRAY = ("orphan", "unknown_model")
-"""Verdicts of rows that no key and configured model asks for."""
+ORPHANS = ("orphan", "unknown_model")
+"""Verdicts of rows without an expected key and model."""
 
 
 def judge(
@@ -49,8 +49,8 @@ def judge(
     Some settlement periods of a date are judged as well by themselves, once it is known of the others whether all of
     them are `priced_whole`: where they are not, whole_dates is False, and no date is recognized as priced so.
     """
-    found = _examined(wanted, stored, miners, tolerance or Tolerance())
-    return _shown(_recognize_whole_dates(found) if whole_dates else found)
+    examined = _examined(wanted, stored, miners, tolerance or Tolerance())
+    return _shown(_recognize_whole_dates(examined) if whole_dates else examined)
 
 
 def priced_whole(
@@ -60,24 +60,24 @@ def priced_whole(
 
     The frames are those that `judge` is given, of some settlement periods of a date.
     """
-    found = _examined(wanted, stored, miners, tolerance or Tolerance())
-    return bool(found.select((pl.col("agrees_whole") | ~_can_be_judged()).all()).collect().item())
+    examined = _examined(wanted, stored, miners, tolerance or Tolerance())
+    return bool(examined.select((pl.col("agrees_whole") | ~_can_be_judged()).all()).collect().item())
 
 
 def _examined(wanted: pl.LazyFrame, stored: pl.LazyFrame, miners: pl.LazyFrame, near: Tolerance) -> pl.LazyFrame:
     """The stored rows with the verdict that each has by itself and among those of its pair, and `agrees_whole`."""
     whole = wanted.select(*CALC_KEY, pl.col("whole_btc").cast(pl.Float64))
     due = _expectation(wanted).join(whole, on=CALC_KEY, how="left")
-    found = stored.join(due, on=CALC_KEY, how="left")
+    rows = stored.join(due, on=CALC_KEY, how="left")
     keys = wanted.select(KEY).unique().with_columns(has_key=pl.lit(True))
     models = miners.select("miner_model").with_columns(known_model=pl.lit(True))
-    found = (
-        found.join(keys, on=KEY, how="left")
+    rows = (
+        rows.join(keys, on=KEY, how="left")
         .join(models, on="miner_model", how="left")
         .with_columns(pl.col("has_key", "known_model").fill_null(False))
         .with_columns(_base_verdict(near).alias("verdict"), agrees_whole=_agrees_whole(near))
     )
-    return _keep_one_per_pair(found)
+    return _keep_one_per_pair(rows)
 
 
 def judge_doubtful(
@@ -106,10 +106,10 @@ def _settle(wanted: pl.LazyFrame, stored: pl.DataFrame, near: Tolerance) -> tupl
     agrees = near.agrees(pl.col("stored_btc"), pl.col("expected_btc")) & near.same_difficulty(
         pl.col("stored_difficulty"), pl.col("expected_difficulty")
     )
-    found = stored.lazy().join(due, on=CALC_KEY, how="left")
-    found = found.with_columns(settled=agrees & ~pl.col("pair").is_duplicated()).collect().lazy()
-    settled = _shown(found.filter("settled").with_columns(verdict=pl.lit("ok")))
-    return settled.collect(), found.filter(~pl.col("settled")).select(STORED.keys()).collect()
+    rows = stored.lazy().join(due, on=CALC_KEY, how="left")
+    rows = rows.with_columns(settled=agrees & ~pl.col("pair").is_duplicated()).collect().lazy()
+    settled = _shown(rows.filter("settled").with_columns(verdict=pl.lit("ok")))
+    return settled.collect(), rows.filter(~pl.col("settled")).select(STORED.keys()).collect()
 
 
 def _expectation(wanted: pl.LazyFrame) -> pl.LazyFrame:
@@ -160,22 +160,22 @@ def _agrees_whole(near: Tolerance) -> pl.Expr:
     return near.agrees(pl.col("stored_btc"), pl.col("whole_btc")) & same_difficulty
 
 
-def _keep_one_per_pair(found: pl.LazyFrame) -> pl.LazyFrame:
+def _keep_one_per_pair(rows: pl.LazyFrame) -> pl.LazyFrame:
     """Rows beyond the best of their pair become duplicates: one that agrees is kept, else the first by row_id."""
     placed = pl.col("known_model") & pl.col("has_key")
     worse = pl.col("verdict").replace_strict({"ok": 0, "blocked": 0}, default=1, return_dtype=pl.Int8)
     worse = pl.when(pl.col("agrees_whole")).then(0).otherwise(worse)
     rank = pl.struct(worse.alias("worse"), "row_id").rank("ordinal").over(CALC_KEY)
     surplus = placed & (rank > 1)
-    return found.with_columns(verdict=pl.when(surplus).then(pl.lit("duplicate")).otherwise("verdict"))
+    return rows.with_columns(verdict=pl.when(surplus).then(pl.lit("duplicate")).otherwise("verdict"))
 
 
-def _recognize_whole_dates(found: pl.LazyFrame) -> pl.LazyFrame:
+def _recognize_whole_dates(rows: pl.LazyFrame) -> pl.LazyFrame:
     """A date all of whose judged rows agree with whole machines was priced so: its rows are not wrong."""
     judged = _can_be_judged()
     all_whole = (pl.col("agrees_whole") | ~judged).all().over("settlement_date")
     whole = judged & all_whole & (pl.col("verdict") != "ok")
-    return found.with_columns(verdict=pl.when(whole).then(pl.lit("whole")).otherwise("verdict"))
+    return rows.with_columns(verdict=pl.when(whole).then(pl.lit("whole")).otherwise("verdict"))
 
 
 def _can_be_judged() -> pl.Expr:
@@ -192,9 +192,9 @@ def to_change(judged: pl.LazyFrame, repairs: frozenset[str]) -> pl.LazyFrame:
     wrong, twice = pl.col("verdict").is_in(WRONG), pl.col("verdict") == "duplicate"
     stale = (wrong | twice) & wrong.any().over(CALC_KEY) & ("stale" in repairs)
     surplus = (wrong | twice) & twice.any().over(CALC_KEY) & ("duplicate" in repairs)
-    astray = pl.col("verdict").is_in(["orphan", "unknown_model"]) & ("orphan" in repairs)
+    orphan = pl.col("verdict").is_in(ORPHANS) & ("orphan" in repairs)
     dated = ~(pl.col("verdict") == "blocked").any().over("settlement_date")
-    removed = astray | (twice & ("duplicate" in repairs))
+    removed = orphan | (twice & ("duplicate" in repairs))
     action = pl.when(removed).then(pl.lit("remove")).otherwise(pl.lit("replace"))
-    asked = judged.with_columns(action=action, asked=(stale | surplus | astray) & dated)
+    asked = judged.with_columns(action=action, asked=(stale | surplus | orphan) & dated)
     return asked.filter(pl.col("asked") & (pl.col("verdict") != "ok")).drop("asked")

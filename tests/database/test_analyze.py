@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from recon.analysis.analyze import Analysis, analyze
+from recon.analysis.analyze import Analysis, AnalysisOptions, analyze
 from recon.analysis.findings import Finding
 from recon.core.errors import ExitCode
 from recon.core.names import CALCULATION_COLUMNS, CURTAILMENT_COLUMNS, Table
@@ -219,7 +219,8 @@ def sow_in_source(database: Database, *planted: Planted) -> None:
 
 
 def look(database: Database, window: Window | None = None, **options: float) -> Analysis:
-    return analyze(Job("1", "test", database.settings, REFERENCE), window or Window(), **options)  # type: ignore[arg-type]
+    asked = AnalysisOptions(**options)  # type: ignore[arg-type]
+    return analyze(Job("1", "test", database.settings, REFERENCE), window or Window(), asked)
 
 
 def counts(found: Analysis) -> dict[str, int]:
@@ -319,7 +320,7 @@ def test_the_sample_raises_no_false_alarm_about_its_source(database: Database) -
 def test_all_keys_compared_or_only_disputed_dates_is_the_same(clean: Database) -> None:
     for planted in IN_CALCULATIONS.values():
         sow(clean, planted)
-    deep = analyze(Job("1", "test", clean.settings, REFERENCE), Window(), deep=True)
+    deep = analyze(Job("1", "test", clean.settings, REFERENCE), Window(), AnalysisOptions(deep=True))
     assert deep.findings == look(clean).findings
 
 

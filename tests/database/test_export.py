@@ -22,7 +22,7 @@ import pytest
 from recon.core.errors import DataFileError, IncompleteError, UsageError
 from recon.core.settings import ExportFormat, Settings
 from recon.core.window import Window
-from recon.export import check, files, write
+from recon.export import check, files, moment, write
 from recon.export import check as export_check
 from recon.export import files as export_files
 from recon.export import write as export
@@ -63,7 +63,8 @@ def exported(reconciled: Database, tmp_path: Path) -> Path:
 def exports(
     database: Database, out: Path, window: Window | None = None, form: ExportFormat = ExportFormat.PARQUET
 ) -> ExportReport:
-    return write.export(Job("1", "test", database.settings, REFERENCE), window or Window(), out, form, ValueCheck())
+    job = Job("1", "test", database.settings, REFERENCE)
+    return write.export(job, window or Window(), files.Target(out, form), ValueCheck())
 
 
 def checked(out: Path, window: Window | None = None) -> Status:
@@ -391,7 +392,7 @@ def test_memory_is_bounded_by_chunks(
 ) -> None:
     """However long a month or large a date is, one chunk of it is written before the next is read."""
     found: list[str] = []
-    piece, arrow = write._Moment.piece, files._arrow
+    piece, arrow = moment.Moment.piece, files._arrow
 
     def noted_piece(self: Any, days: Any, where: Any, **more: Any) -> Any:
         found.append(f"read {len(days)}")
@@ -403,7 +404,8 @@ def test_memory_is_bounded_by_chunks(
         return arrow(frame)
 
     monkeypatch.setattr(export, "CHUNK_ROWS", most)
-    monkeypatch.setattr(write._Moment, "piece", noted_piece)
+    monkeypatch.setattr(moment, "CHUNK_ROWS", most)
+    monkeypatch.setattr(moment.Moment, "piece", noted_piece)
     monkeypatch.setattr(export_files, "_arrow", noted_arrow)
     assert exports(reconciled, tmp_path / "out").exit_code == 0
     assert found == ["read 1", "write 1"] * steps

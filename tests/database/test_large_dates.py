@@ -15,10 +15,10 @@ from recon.core.settings import ExportFormat, Settings
 from recon.core.window import Window
 from recon.export import check as export_check
 from recon.export import files as export_files
-from recon.export import write
+from recon.export import moment, write
 from recon.export import write as export
 from recon.export.check import status
-from recon.export.files import part_name, read_part
+from recon.export.files import Target, part_name, read_part
 from recon.postgres.inspect import inspect
 from recon.postgres.scope import Scope
 from recon.postgres.session import connect
@@ -108,7 +108,12 @@ def with_everything(database: Database) -> None:
 
 def by_few_rows(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     """A date is large from so many rows on."""
-    for module, name in ((values, "CHUNK_ROWS"), (export, "CHUNK_ROWS"), (export_check, "CHUNK_ROWS")):
+    for module, name in (
+        (values, "CHUNK_ROWS"),
+        (export, "CHUNK_ROWS"),
+        (moment, "CHUNK_ROWS"),
+        (export_check, "CHUNK_ROWS"),
+    ):
         monkeypatch.setattr(module, name, rows)
     monkeypatch.setattr(survey, "SCAN_ROWS", rows)
 
@@ -117,7 +122,7 @@ def said(database: Database) -> dict[str, Any]:
     """What analyze --values says, and which rows repairs would take out."""
     check = value_check.ValueCheck()
     job = Job("test", "fix", database.settings, REFERENCE)
-    found = analyze.analyze(job, Window(), deep=True, check=check)
+    found = analyze.analyze(job, Window(), analyze.AnalysisOptions(deep=True, check=check))
     policy = RepairPolicy(frozenset({"missing", "stale", "duplicate", "orphan"}))
     changes = fix.fix(job, FixRequest(policy=policy, dry_run=True), watcher=watcher.Watcher()).changes
     assert changes is not None
@@ -147,7 +152,7 @@ def test_an_export_of_a_large_date_has_the_same_rows_in_the_same_order(
 
     def exported(name: str) -> tuple[list[tuple[Any, ...]], dict[str, Any], dict[str, Any]]:
         out, check = tmp_path / name, value_check.ValueCheck()
-        report = write.export(Job("1", "test", database.settings, REFERENCE), Window(), out, form, check)
+        report = write.export(Job("1", "test", database.settings, REFERENCE), Window(), Target(out, form), check)
         files = [out / part_name(month.month, form) for month in report.written]
         rows = [row for file in files for row in read_part(file, form, MODELS).collect().iter_rows()]
         checked = status(out, Settings(), REFERENCE, Window(), check).to_dict()

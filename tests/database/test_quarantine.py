@@ -270,3 +270,16 @@ class TestItsTable:
             assert (done["restored"], done["notes"], copy.whole_rows()) == (3, [], before)
         finally:
             copy.drop()
+
+
+def test_a_restore_that_the_server_ends_is_recorded_as_failed(tables: Database, run_recon: Run) -> None:
+    run_id = repaired(tables, run_recon)
+    tables.execute(
+        "create function refuse() returns trigger language plpgsql as "
+        "$$ begin raise exception 'not today' using errcode = 'insufficient_privilege'; end $$"
+    )
+    tables.execute(f"create trigger refuse before insert on {TABLE} for each row execute function refuse()")
+    done = restore(tables, run_recon, run_id, "--json")
+    assert "not today" in done.stdout
+    assert done.returncode == 3
+    assert tables.rows("select status from recon.runs where command = 'quarantine restore'") == [("failed",)]

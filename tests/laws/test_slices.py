@@ -43,7 +43,7 @@ def frame(rows: list[tuple]) -> pl.DataFrame:
 @given(st.lists(st.lists(ROW, max_size=4), max_size=3))
 def test_what_is_written_is_what_is_read(form: ExportFormat, chunks: list[list[tuple]]) -> None:
     with TemporaryDirectory() as place:
-        part = files.write_part(Path(place), "2024-04", form, MODELS, (frame(rows) for rows in chunks))
+        part = files.write_part(files.Target(Path(place), form), "2024-04", MODELS, (frame(rows) for rows in chunks))
         path = Path(place) / files.part_name("2024-04", form)
         read = files.read_part(path, form, MODELS).collect()
         assert read.equals(frame([row for rows in chunks for row in rows]))
@@ -75,13 +75,13 @@ def test_a_slice_holds_every_key_and_exactly_the_values_it_was_given(data: st.Da
 
 def test_a_failure_half_way_leaves_the_former_file(tmp_path: Path) -> None:
     before = frame([(DAY, 1, "T_A-1", 1.0, Decimal(1), None, None, Decimal(1), 3.125)])
-    files.write_part(tmp_path, "2024-04", "csv", MODELS, [before])
+    files.write_part(files.Target(tmp_path, ExportFormat.CSV), "2024-04", MODELS, [before])
 
     def full_disk() -> object:
         yield before
         raise OSError(28, "No space left on device")
 
     with pytest.raises(UsageError, match=r"part-0\.csv cannot be written: No space left on device"):
-        files.write_part(tmp_path, "2024-04", "csv", MODELS, full_disk())  # type: ignore[arg-type]
+        files.write_part(files.Target(tmp_path, ExportFormat.CSV), "2024-04", MODELS, full_disk())  # type: ignore[arg-type]
     assert [path.name for path in tmp_path.glob("*/*")] == ["part-0.csv"]
     assert files.read_part(tmp_path / "month=2024-04" / "part-0.csv", "csv", MODELS).collect().equals(before)

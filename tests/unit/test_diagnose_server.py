@@ -10,7 +10,7 @@ import pytest
 
 from recon.core.settings import Settings
 from recon.diagnose.checks import FAIL, OK, WARN, Check
-from recon.diagnose.connections import Scene, pooler
+from recon.diagnose.connections import Probes, pooler
 from recon.diagnose.server import _upkeep, sessions, settings_checks
 
 
@@ -107,7 +107,7 @@ def test_a_table_full_of_dead_rows_wants_a_vacuum(rows: int, dead: int, status: 
 def test_a_pooler_gives_itself_away_by_its_backends(
     backends: list[int], age_s: float, is_pooled: bool, words: str | None
 ) -> None:
-    class Pooled(Scene):
+    class Pooled(Probes):
         @contextmanager
         def new_session(self) -> Iterator[Any]:  # type: ignore[override]
             told: Any = Told(*([{"pid": pid, "age_s": age_s}] for pid in backends))

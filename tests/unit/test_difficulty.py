@@ -12,7 +12,8 @@ from recon.core.schema import EPOCHS
 from recon.reference.data_files import packaged
 from recon.reference.difficulty import lookup
 from recon.reference.difficulty.coverage import Coverage
-from recon.reference.difficulty.known import read_epochs
+from recon.reference.difficulty.epochs import coverage, frame
+from recon.reference.difficulty.known import read_known
 from recon.reference.subsidies import read_subsidies, subsidy_on_dates
 from tests import oracle
 
@@ -67,10 +68,11 @@ def test_the_order_of_dates_and_epochs_does_not_matter() -> None:
 
 
 def test_every_date_of_the_packaged_file_agrees_with_a_search_by_hand() -> None:
-    frame, coverage = read_epochs(packaged("difficulty.csv"))
-    assert coverage.spans == ((date(2017, 1, 11), date(2026, 6, 24)),)
-    days = pl.date_range(coverage.first, coverage.known_through, eager=True)
-    found = lookup.on_dates(pl.LazyFrame({"settlement_date": days}), frame.lazy(), coverage).collect()
+    known = read_known(packaged("difficulty.csv"))
+    covered = coverage(known)
+    assert covered.spans == ((date(2017, 1, 11), date(2026, 6, 24)),)
+    days = pl.date_range(covered.first, covered.known_through, eager=True)
+    found = lookup.on_dates(pl.LazyFrame({"settlement_date": days}), frame(known).lazy(), covered).collect()
     assert [value for _, value in found.iter_rows()] == [oracle.difficulty(day) for day in days]
 
 

@@ -18,7 +18,7 @@ from recon.reference.difficulty.epochs import Epoch, to_csv
 from recon.reference.difficulty.files import Source, read
 from recon.reference.difficulty.known import read_known
 from recon.reference.difficulty.merge import contradictions, merged
-from recon.reference.difficulty.rules import implausible, troubles
+from recon.reference.difficulty.rules import implausible, problems
 
 KNOWN = list(read_known(packaged("difficulty.csv")))
 LAST = KNOWN[-1]
@@ -60,7 +60,7 @@ def test_days_are_folded_into_the_epochs_they_lie_in() -> None:
     source = read(text, "days.csv")
     assert source.daily
     assert source.known_through == date(2024, 2, 29)
-    assert troubles(source) == []
+    assert problems(source) == []
     assert [e.difficulty for e in source.epochs] == list(dict.fromkeys(number for _, number in listed))
     assert contradictions(source, KNOWN) == []
     assert list(merged(source, KNOWN)) == KNOWN
@@ -68,9 +68,9 @@ def test_days_are_folded_into_the_epochs_they_lie_in() -> None:
 
 def test_a_wrong_day_is_named_with_its_line() -> None:
     text = "date,difficulty\n" + "".join(f"{day},{number}\n" for day, number in days(date(2024, 1, 1), 5))
-    (trouble,) = contradictions(read(text + "2024-01-06,77\n", "x"), KNOWN)
-    assert trouble.place == "line 7"
-    assert "77" in trouble.reason
+    (problem,) = contradictions(read(text + "2024-01-06,77\n", "x"), KNOWN)
+    assert problem.place == "line 7"
+    assert "77" in problem.reason
 
 
 @pytest.mark.parametrize(("after", "contradicts"), [(1, True), (9, True), (10, False), (11, False), (14, False)])
@@ -80,7 +80,7 @@ def test_days_of_the_last_known_epoch_are_known_as_long_as_it_surely_lasts(after
     lines = [f"{first + timedelta(days=n)},{number:.0f}" for n, number in enumerate(numbers)]
     source = read("\n".join(["date,difficulty", *lines]), "x.csv")
     assert bool(contradictions(source, KNOWN)) is contradicts
-    assert all(not trouble.is_opinion for trouble in contradictions(source, KNOWN)), "a day overrides no epoch"
+    assert all(not problem.is_opinion for problem in contradictions(source, KNOWN)), "a day overrides no epoch"
     if not contradicts:
         result = merged(source, KNOWN)
         assert [e.difficulty for e in result[-2:]] == [LAST.difficulty, LAST.difficulty + 10**12]
@@ -145,11 +145,11 @@ def test_a_plateau_and_a_leap_are_implausible() -> None:
         Epoch(start + timedelta(days=35), Decimal(405), 6048, "line 4"),
         Epoch(start + timedelta(days=49), Decimal(101), 8064, "line 5"),
     ]
-    assert [trouble.place for trouble in implausible(epochs)] == ["line 2", "line 4", "line 5"]
+    assert [problem.place for problem in implausible(epochs)] == ["line 2", "line 4", "line 5"]
     for days_claimed, places in ((21, ["line 3"]), (20, [])):
         through = start.date() + timedelta(days=days_claimed)
         source = read(f"# known_through: {through}\ndate,difficulty\n{start:%Y-%m-%d},100\n", "x")
-        assert [trouble.place for trouble in troubles(source)] == places
+        assert [problem.place for problem in problems(source)] == places
 
 
 def test_a_file_may_go_backwards_but_not_to_and_fro() -> None:
@@ -157,7 +157,7 @@ def test_a_file_may_go_backwards_but_not_to_and_fro() -> None:
 
     def jumbled(*order: int) -> list[tuple[str, str]]:
         source = read("\n".join(["date,difficulty", *(lines[n] for n in order)]), "x.csv")
-        return [(trouble.place, trouble.reason.partition(",")[0]) for trouble in troubles(source)]
+        return [(problem.place, problem.reason.partition(",")[0]) for problem in problems(source)]
 
     assert jumbled(0, 1, 2, 3, 4, 5) == jumbled(5, 4, 3, 2, 1, 0) == jumbled(2) == []
     assert jumbled(0, 1, 3, 2, 5, 4) == [("line 5", "2024-01-03 00:00 comes after 2024-01-04 00:00")]
@@ -193,7 +193,7 @@ def test_new_epochs_are_added_once_and_the_file_reads_back(count: int) -> None:
 def test_forced_a_source_overrules_a_known_epoch_but_keeps_its_time() -> None:
     (said,) = read(as_json([Epoch(LAST.starts + timedelta(hours=1), Decimal(5), LAST.height)]), "x").epochs
     wrong = Source((said,), (said,))
-    assert [trouble.is_opinion for trouble in contradictions(wrong, KNOWN)] == [True]
+    assert [problem.is_opinion for problem in contradictions(wrong, KNOWN)] == [True]
     assert list(merged(wrong, KNOWN)) == KNOWN
     forced = merged(wrong, KNOWN, force=True)
     assert (forced[-1].starts, forced[-1].difficulty) == (LAST.starts, Decimal(5))

@@ -43,7 +43,7 @@ def grid(days: int = 1, periods: int = 8, farms: int = 5) -> pl.DataFrame:
 def marked(held: pl.DataFrame, lost: pl.Expr) -> pl.LazyFrame:
     """The pairs of some keys, all stored but for those of the condition."""
     done = held.join(MINERS, how="cross").filter(~lost)
-    return gap_shapes.marked(held.lazy(), MINERS.lazy(), done.lazy())
+    return gap_shapes.marked(held.lazy(), MODELS, done.lazy())
 
 
 def shapes_of(pairs: pl.LazyFrame) -> pl.LazyFrame:
@@ -155,7 +155,7 @@ def test_every_missing_row_of_a_begun_model_is_explained_once(lost: set[tuple[in
         orient="row",
     )
     done = held.join(MINERS, how="cross").join(gone, on=CALC_KEY, how="anti")
-    found = shapes_of(gap_shapes.marked(held.lazy(), MINERS.lazy(), done.lazy())).collect()
+    found = shapes_of(gap_shapes.marked(held.lazy(), MODELS, done.lazy())).collect()
     explained = {
         row["settlement_date"]: row["rows_in_farms"] + row["rows_in_periods"] + row["scattered"]
         for row in found.to_dicts()

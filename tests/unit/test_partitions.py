@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recon.core.chunks import chunks, halves, period_groups, split_range
+from recon.core.chunks import chunks, halves, halving, on_timeout, period_groups, split_range
+from recon.core.errors import DatabaseError
 from tests.builders import days
 
 APRIL = days(date(2024, 4, 1), 30)
@@ -62,7 +65,37 @@ def test_groups_of_periods_together_are_all_periods_in_their_order_and_within_th
 
 
 def test_halves_of_an_odd_number_put_more_into_the_first() -> None:
-    assert halves(APRIL[:3]) == (APRIL[:2], APRIL[2:3])
+    assert halves(APRIL[:3]) == [APRIL[:2], APRIL[2:3]]
+    assert halves(APRIL[:1]) == []
+
+
+@given(st.integers(1, 30), st.integers(1, 8))
+def test_what_times_out_is_halved_until_it_does_not_with_no_date_left_out_or_done_twice(count: int, most: int) -> None:
+    tried: list[int] = []
+
+    def work(dates: Sequence[date]) -> Sequence[date]:
+        if len(dates) > most:
+            raise DatabaseError("too slow", code="timeout")
+        return dates
+
+    cut = on_timeout(halves)
+    parts = list(halving(work, APRIL[:count], cut, lambda dates, _: tried.append(len(dates))))
+    assert [day for part in parts for day in part] == APRIL[:count]
+    assert max(map(len, parts)) <= most
+    assert all(dates > most for dates in tried)
+
+
+def test_another_error_and_a_single_date_that_times_out_are_not_tried_again() -> None:
+    errors = [DatabaseError("gone", code="connect"), DatabaseError("too slow", code="timeout")]
+
+    def work(_: Sequence[date]) -> None:
+        raise errors[0]
+
+    with pytest.raises(DatabaseError, match="gone"):
+        list(halving(work, APRIL, on_timeout(halves)))
+    errors.pop(0)
+    with pytest.raises(DatabaseError, match="too slow"):
+        list(halving(work, APRIL[:1], on_timeout(halves)))
 
 
 @given(st.integers(0, 29), st.integers(0, 29))
@@ -70,7 +103,7 @@ def test_a_split_range_leaves_no_date_out_and_none_twice(one: int, other: int) -
     first, last = sorted((one, other))
     if first == last:
         return
-    (a, b), (c, d) = split_range(APRIL[first], APRIL[last])
+    (a, b), (c, d) = split_range((APRIL[first], APRIL[last]))
     assert (a, d) == (APRIL[first], APRIL[last])
     assert (c - b).days == 1
     assert a <= b

@@ -12,7 +12,8 @@ import pytest
 
 from recon.core.errors import DataFileError
 from recon.reference.data_files import packaged
-from recon.reference.difficulty.known import read_epochs
+from recon.reference.difficulty.epochs import coverage, frame
+from recon.reference.difficulty.known import read_known
 from recon.reference.miner_models import read_miners
 from recon.reference.numbers import Misread, positive
 from recon.reference.reference import Reference, load
@@ -73,15 +74,15 @@ class TestEpochs:
             2024-04-22T01:00:00+01:00,"1,234.6"
             """,
         )
-        frame, coverage = read_epochs(file)
+        known = read_known(file)
         starts = [datetime(2024, 4, d, h, tzinfo=UTC) for d, h in ((2, 0), (11, 6), (22, 0))]
-        assert frame.get_column("starts_at_utc").to_list() == starts, "of a date, only its end is sure"
-        assert frame.get_column("difficulty").to_list() == [1000, 2000, Decimal("1234.6")]
-        assert coverage.spans == ((date(2024, 4, 2), date(2024, 5, 2)),)
+        assert frame(known).get_column("starts_at_utc").to_list() == starts, "of a date, only its end is sure"
+        assert frame(known).get_column("difficulty").to_list() == [1000, 2000, Decimal("1234.6")]
+        assert coverage(known).spans == ((date(2024, 4, 2), date(2024, 5, 2)),)
 
     def test_known_through_is_what_the_file_says(self, tmp_path: Path) -> None:
         text = "# known_through: 2024-04-15\ndate,difficulty\n2024-04-10,1"
-        assert read_epochs(write(tmp_path / "d.csv", text))[1].known_through == date(2024, 4, 15)
+        assert coverage(read_known(write(tmp_path / "d.csv", text))).known_through == date(2024, 4, 15)
 
     @pytest.mark.parametrize(
         ("lines", "words"),
@@ -101,16 +102,16 @@ class TestEpochs:
     )
     def test_a_line_that_cannot_be_right_is_named(self, tmp_path: Path, lines: str, words: tuple[str, ...]) -> None:
         with pytest.raises(DataFileError) as failure:
-            read_epochs(write(tmp_path / "d.csv", f"date,difficulty\n{lines}"))
+            read_known(write(tmp_path / "d.csv", f"date,difficulty\n{lines}"))
         assert all(word in str(failure.value) for word in words)
 
     def test_a_known_through_that_is_no_date_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(DataFileError, match="known_through is 'soon'"):
-            read_epochs(write(tmp_path / "d.csv", "# known_through: soon\ndate,difficulty\n2024-04-10,1"))
+            read_known(write(tmp_path / "d.csv", "# known_through: soon\ndate,difficulty\n2024-04-10,1"))
 
 
 class TestFiles:
-    readers = pytest.mark.parametrize("read", [read_miners, read_epochs, read_subsidies])
+    readers = pytest.mark.parametrize("read", [read_miners, read_known, read_subsidies])
 
     @readers
     def test_a_file_that_is_not_there_is_named(self, tmp_path: Path, read: Callable[[Path], Any]) -> None:

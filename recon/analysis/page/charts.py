@@ -74,7 +74,6 @@ def _calendar(year: str) -> alt.Chart:
         alt.Tooltip("wrong_rows", type="nominal", title="wrong"),
         alt.Tooltip("band", type="nominal", title="colour"),
     ]
-    days = [str(day) for day in range(1, 32)]
     chart: alt.Chart = (
         alt.Chart(alt.NamedData("calendar"), height=12 * 17)
         .transform_filter(f"substring(datum.date, 0, 4) === '{year}'")
@@ -85,24 +84,27 @@ def _calendar(year: str) -> alt.Chart:
             month=f"{MONTHS}[toNumber(substring(datum.date, 5, 7)) - 1]",
         )
         .mark_rect(cornerRadius=2, stroke="var(--panel)", strokeWidth=1.5)
-        .encode(
-            x=alt.X("day", type="ordinal", title=None, scale=alt.Scale(domain=days, paddingInner=0)).axis(
-                labelAngle=0, ticks=False, orient="top", values=["1", "5", "10", "15", "20", "25", "31"]
-            ),
-            y=alt.Y("month", type="ordinal", title=None, scale=alt.Scale(domain=MONTHS, paddingInner=0)).axis(
-                ticks=False
-            ),
-            color=alt.Color("band", type="nominal", legend=None).scale(
-                domain=[str(band) for band in Band], range=BAND_COLOURS
-            ),
-            tooltip=tooltip,
-        )
+        .encode(**_cells(), tooltip=tooltip)
     )
     return chart
 
 
+def _cells() -> dict[str, Any]:
+    """Where the cell of a date is, and its colour."""
+    days, months = (alt.Scale(domain=names, paddingInner=0) for names in ([str(day) for day in range(1, 32)], MONTHS))
+    return {
+        "x": alt.X("day", type="ordinal", title=None, scale=days).axis(
+            labelAngle=0, ticks=False, orient="top", values=["1", "5", "10", "15", "20", "25", "31"]
+        ),
+        "y": alt.Y("month", type="ordinal", title=None, scale=months).axis(ticks=False),
+        "color": alt.Color("band", type="nominal", legend=None).scale(
+            domain=[str(band) for band in Band], range=BAND_COLOURS
+        ),
+    }
+
+
 def _stack(data: str) -> alt.Chart:
-    """What is there and what is missing, one upon the other."""
+    """Stacked bars: matched and missing rows."""
     chart: alt.Chart = (
         alt.Chart(alt.NamedData(data))
         .transform_fold(["matched", "missing"], as_=["what", "rows"])

@@ -1,4 +1,4 @@
-"""`recon report`: everything there is to see of a window, gathered for one page."""
+"""`recon report`: the content of its page: analysis, calendar, sums of BTC by month, runs."""
 
 from __future__ import annotations
 
@@ -11,17 +11,15 @@ from typing import Any
 
 import polars as pl
 
-from recon.analysis import analyze, calendar
-from recon.analysis.analyze import Analysis
+from recon.analysis import calendar
+from recon.analysis.analyze import Analysis, AnalysisOptions, analyze
 from recon.core.errors import LedgerError, PermissionDenied
 from recon.core.version import __version__
 from recon.core.window import Window
-from recon.postgres import inspect, ledger
-from recon.postgres.session import Session, connect
-from recon.postgres.tables import Tables
+from recon.postgres import ledger
+from recon.postgres.inspect import opened
+from recon.postgres.session import Session
 from recon.reconcile.request import Job
-from recon.reconcile.value_check import ValueCheck
-from recon.reconcile.watcher import Compared, unwatched
 
 SHOWN_RUNS = 50
 RUN_FIELDS = ("run_id", "command", "status", "dates", "dates_done", "inserted", "started_at", "finished_at")
@@ -29,7 +27,7 @@ RUN_FIELDS = ("run_id", "command", "status", "dates", "dates_done", "inserted", 
 
 @dataclass(frozen=True)
 class Page:
-    """What the page is made from.
+    """The content of the page.
 
     btc: one row per month and miner model, as (month, model, rows, BTC), in order. runs: newest first; runs_note says
     what is not among them and why. made_at is an aware datetime.
@@ -61,22 +59,13 @@ class Page:
         }
 
 
-def gather(
-    job: Job,
-    window: Window,
-    *,
-    made_at: datetime,
-    check: ValueCheck | None = None,
-    compared: Compared = unwatched,
-    program: str = "recon",
-) -> Page:
+def gather(job: Job, window: Window, options: AnalysisOptions, *, made_at: datetime) -> Page:
     """The page's content; read-only. The analysis is as of one moment, sums and runs as of the next."""
-    found = analyze.analyze(job, window, check=check, compared=compared, program=program)
-    with connect(job.settings, job.name) as session:
-        layout = inspect.inspect(session, job.settings)
-        with session.transaction(read_only=True, snapshot=True):
-            btc = Tables(session, layout).aggregate(window, "analysis/stored_btc")
-        runs, note = _runs(session)
+    found = analyze(job, window, options)
+    with opened(job.settings, job.name) as tables:
+        with tables.session.transaction(read_only=True, snapshot=True):
+            btc = tables.aggregate(window, "analysis/stored_btc")
+        runs, note = _runs(tables.session)
     return Page(found, tuple(btc_by_month(btc)), tuple(runs), note, made_at)
 
 
@@ -94,7 +83,7 @@ def btc_by_month(stored: pl.DataFrame) -> Iterable[tuple[str, str, int, Decimal]
 
 
 def _runs(session: Session) -> tuple[list[dict[str, Any]], str]:
-    """The newest runs, and what is not among them."""
+    """The newest runs, and a note on those that are left out."""
     try:
         history = ledger.runs(session)
     except (LedgerError, PermissionDenied) as error:

@@ -1,4 +1,4 @@
-"""The page of `recon report`: one file that asks nobody for anything, which its own security policy enforces."""
+"""The page of `recon report`: one file that loads nothing from elsewhere, which its own security policy enforces."""
 
 from __future__ import annotations
 

@@ -37,20 +37,13 @@ def analyze(
         recon analyze --from 2024-04-20 --json
     """
     window = Window.parse(first, last)
-    from recon.analysis import analyze as analysis_analyze
+    from recon.analysis import analyze as story
     from recon.cli.show import progress
     from recon.cli.show import status as show_status
 
     with progress.comparing(call) as compared:
         check = compare.check(call, compared)
-        found = analysis_analyze.analyze(
-            call.job,
-            window,
-            deep=deep,
-            max_farm_mw=max_farm_mw,
-            check=check,
-            compared=compared,
-            program=program(),
-        )
+        options = story.AnalysisOptions(deep, max_farm_mw, check, compared, program())
+        found = story.analyze(call.job, window, options)
     show_status.analysis(call, found)
     return found.exit_code

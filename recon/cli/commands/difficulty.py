@@ -9,7 +9,6 @@ import typer
 
 from recon.cli.call import Call
 from recon.cli.common import with_common
-from recon.core.address import without_password
 from recon.core.errors import ExitCode, UsageError
 from recon.core.suggestions import PUBLIC_DIFFICULTY, UPDATE_DIFFICULTY
 from recon.core.window import parse_date
@@ -73,21 +72,21 @@ def check(call: Call, origin: Annotated[str, typer.Argument(metavar="FILE|URL", 
     from recon.reference.difficulty import update as difficulty_update
 
     today, patience = datetime.now(UTC).date(), call.timeouts.connect_s
-    found = difficulty_update.check(call.reference, origin, today=today, timeout_s=patience)
-    shown = without_password(origin) if "://" in origin else origin
+    source = difficulty_update.Origin(origin, timeout_s=patience)
+    found, shown = difficulty_update.check(call.reference, source, today=today), source.shown
     if call.json:
         call.print_json(found.to_dict())
-    for trouble in found.troubles[:TOP]:
-        call.say(f"{shown}, {trouble}")
-    if len(found.troubles) > TOP:
-        call.say(f"... and {len(found.troubles) - TOP} more (--json shows all)")
+    for problem in found.problems[:TOP]:
+        call.say(f"{shown}, {problem}")
+    if len(found.problems) > TOP:
+        call.say(f"... and {len(found.problems) - TOP} more (--json shows all)")
     if found.left_out:
         call.say(f"{shown} leaves out {hole_text(found.left_out)}")
     if found.blocked:
         call.say(f"with it no difficulty is known for {hole_text(found.blocked)}; run '{UPDATE_DIFFICULTY}'")
     through = f" through {found.source.known_through}" if found.source.epochs else ""
-    call.say(f"{len(found.source.epochs)} epochs{through}, {len(found.troubles)} troubles")
-    return ExitCode.DIFFERENCES if found.troubles else ExitCode.OK
+    call.say(f"{len(found.source.epochs)} epochs{through}, {len(found.problems)} troubles")
+    return ExitCode.DIFFERENCES if found.problems else ExitCode.OK
 
 
 @with_common(database=False)
@@ -120,9 +119,8 @@ def update(
     from recon.reference.difficulty.update import holes_of
 
     today, patience = datetime.now(UTC).date(), call.timeouts.connect_s
-    done = difficulty_update.update(
-        call.reference, origin, call.home, live=live, today=today, force=force, timeout_s=patience
-    )
+    source = difficulty_update.Origin(origin, live, patience)
+    done = difficulty_update.update(call.reference, source, call.home, today=today, force=force)
     if call.json:
         return call.print_json(done.to_dict())
     changed = f", {done.changed} changed" if done.changed else ""

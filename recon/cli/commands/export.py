@@ -49,11 +49,12 @@ def export(
     window = Window.parse(first, last)
     from recon.cli.show import exported, progress
     from recon.export import write as story
+    from recon.export.files import Target
     from recon.reconcile.value_check import ValueCheck
     from recon.values.tolerance import Tolerance
 
     with progress.comparing(call) as compared:
         check = ValueCheck(Tolerance(atol, rtol), 1, compared)
-        report = story.export(call.job, window, out, form, check)
+        report = story.export(call.job, window, Target(out, form), check)
     exported.tell_export(call, report)
     return report.exit_code

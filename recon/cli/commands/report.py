@@ -49,20 +49,14 @@ def report(
         raise UsageError(f"a report needs {', '.join(absent)}", extras.install("report"), code="no_report")
     if not out.absolute().parent.is_dir():
         raise UsageError(f"{out.parent} is not a directory", "name another file with --out")
+    from recon.analysis.analyze import AnalysisOptions
     from recon.analysis.page import content
     from recon.cli.show import progress, status
 
     with progress.comparing(call) as compared:
-        check = compare.check(call, compared)
+        options = AnalysisOptions(check=compare.check(call, compared), compared=compared, program=program())
         made_at = datetime.now(UTC)
-        found = content.gather(
-            call.job,
-            window,
-            made_at=made_at,
-            check=check,
-            compared=compared,
-            program=program(),
-        )
+        found = content.gather(call.job, window, options, made_at=made_at)
     from recon.analysis.page import html
 
     write_out(out, html.render(found.to_dict()))

@@ -180,9 +180,9 @@ class Night:
             return
         try:
             with connect(self._call.settings, self._call.name) as session:
-                before = ledger.told(session)
+                before = ledger.last_posted(session)
                 if before != code and self._post_result(document, before):
-                    ledger.note_told(session, self._call.run_id, self._window.bounds, code)
+                    ledger.note_posted(session, self._call.run_id, self._window.bounds, code)
         except ReconError as error:
             LOG.warning("whether the webhook has to be told is not known: %s", error)
 

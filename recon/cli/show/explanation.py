@@ -33,7 +33,7 @@ def explanation(call: Call, found: Explanation) -> None:
         for day, period, farm in found.nearest:
             call.say(f"  a key near by: {called(explain_command(day, period, farm), program())}")
     else:
-        call.say(f"  energy         {found.energy_mwh:.10g} MWh = {found.energy_mwh * 3.6e9:.10g} J")
+        call.say(f"  energy         {found.energy_mwh:.10g} MWh = {found.joules:.10g} J")
         call.say(f"  difficulty     {_plain(found.difficulty)} (in force at 00:00 UTC)")
         call.say(f"  block subsidy  {found.subsidy_btc} BTC")
     for line in found.models:

@@ -148,7 +148,7 @@ def _complaint(log: Path) -> str:
 
 
 def _guard(server: Server) -> None:
-    """Leaves a process behind that stops the server once nobody uses it."""
+    """Starts the guardian process, which stops the server after its last user."""
     stopping = (str(server.programs / "pg_ctl"), "stop", "-m", "fast", "-D", str(server.data))
     arguments = (str(server.base / "in-use"), str(server.user.uid), str(server.user.gid), *stopping)
     subprocess.Popen(
@@ -158,7 +158,7 @@ def _guard(server: Server) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-    ).returncode = 0  # it outlives us: nobody is to wait for it, or to warn that nobody did
+    ).returncode = 0  # it outlives us: no wait for it, and no warning that there was none
 
 
 def _stop(server: Server) -> None:
@@ -174,7 +174,7 @@ def _stop(server: Server) -> None:
 
 
 def _wait_for_users(lock: int, server: Server) -> None:
-    """Takes the exclusive lock; for a moment it may be the guardian who has it."""
+    """Takes the exclusive lock; for a moment the guardian may hold it."""
     deadline = time.monotonic() + BUSY_S
     while True:
         try:

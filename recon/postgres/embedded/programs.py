@@ -104,7 +104,7 @@ def _is_whole(copy: Path, site: Path) -> bool:
 
 
 def _renew(copy: Path, site: Path) -> None:
-    """A copy in place of what is there. It gets its name when it is whole: who is killed meanwhile leaves none."""
+    """A copy in place of what is there. It gets its name when it is whole, so half of one is never used."""
     half = Path(tempfile.mkdtemp(prefix=".new-", dir=copy.parent))
     try:
         for part in filter(lambda part: (site / part).is_dir(), PARTS):

@@ -73,7 +73,7 @@ class Server:
         )
 
     def own(self, directory: Path) -> None:
-        """Makes a directory that only the server's user may enter; DatabaseError when it is somebody else's."""
+        """Makes a directory that only the server's user may enter; DatabaseError when it belongs to another user."""
         directory.mkdir(mode=0o700, exist_ok=True)
         if os.geteuid() == 0 and directory.lstat().st_uid == 0:
             os.chown(directory, self.user.uid, self.user.gid, follow_symlinks=False)
@@ -113,7 +113,7 @@ def programs(home: Path, user: User | None = None) -> Path:
 
 
 def _user(data: Path | None = None) -> User:
-    """Whose the data are; else who we are, or for root somebody else."""
+    """The owner of the data; without data the current user, or for root one of USERS_FOR_ROOT."""
     if os.geteuid() != 0:
         return User(os.getuid(), os.getgid())
     known = {user.pw_name: user for user in pwd.getpwall()}

@@ -12,7 +12,7 @@ from recon.core.wording import counted
 DAY = timedelta(days=1)
 Span = tuple[date, date]
 """The first and the last date, both included."""
-MOST_TOLD = 3
+MOST_NAMED = 3
 """Holes that a line names."""
 
 
@@ -82,6 +82,6 @@ def hole_text(holes: Sequence[Span]) -> str:
     '65 dates, 2026-06-25 to 2026-08-28'
     """
     days = counted(sum((last - first).days + 1 for first, last in holes), "date")
-    told = [f"{first}" if first == last else f"{first} to {last}" for first, last in holes[:MOST_TOLD]]
-    more = f" and {len(holes) - MOST_TOLD:,} more" if len(holes) > MOST_TOLD else ""
-    return f"{days}, {', '.join(told)}{more}"
+    named = [f"{first}" if first == last else f"{first} to {last}" for first, last in holes[:MOST_NAMED]]
+    more = f" and {len(holes) - MOST_NAMED:,} more" if len(holes) > MOST_NAMED else ""
+    return f"{days}, {', '.join(named)}{more}"

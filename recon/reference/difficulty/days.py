@@ -1,7 +1,7 @@
-"""Difficulty told day by day: runs of days with one figure, and which dates they cover.
+"""Difficulty listed day by day: runs of days with one figure, and which dates they cover.
 
-What is told of a day was in force at some time of it. So the day on which the figure changes has the one or the other
-at its 00:00 UTC: nobody knows, and it is not covered. A day that is left out is not covered either.
+What is listed for a day was in force at some time of it. So it is not known which of the two figures was in force at
+00:00 UTC of the day on which they change, and that day is not covered. A day that is left out is not covered either.
 """
 
 from __future__ import annotations
@@ -55,33 +55,33 @@ def is_daily(rows: Sequence[Epoch]) -> bool:
 
 
 def runs(rows: Sequence[Epoch]) -> list[Run]:
-    """The runs of a daily list; of a day that is told several times, what is told first."""
-    found: list[Run] = []
+    """The runs of a daily list; of a day that is listed several times, its first figure."""
+    listed: list[Run] = []
     for row in rows:
         day = row.starts.date()
-        before = found[-1] if found else None
+        before = listed[-1] if listed else None
         if before and day == before.last:
             continue
         touches = before is not None and day == before.last + DAY
         if before and touches and same(row.difficulty, before.difficulty):
-            found[-1] = replace(before, last=day)
+            listed[-1] = replace(before, last=day)
         else:
-            found.append(Run(row, day, touches))
-    return found
+            listed.append(Run(row, day, touches))
+    return listed
 
 
-def sighted(found: Sequence[Run]) -> Iterator[Epoch]:
+def sighted(listed: Sequence[Run]) -> Iterator[Epoch]:
     """Epochs as the runs show them, each with the dates that it surely has."""
-    for run, after in zip(found, [*found[1:], None], strict=True):
+    for run, after in zip(listed, [*listed[1:], None], strict=True):
         first = run.starts + DAY if run.joined or not run.first.dated else run.starts
         ends_in_a_change = after is not None and after.joined
         if first <= run.last and not (run.days == 1 and ends_in_a_change):
             yield Epoch(midnight(first), run.difficulty, None, run.first.place, run.last, sighted=True)
 
 
-def oddities(found: Sequence[Run]) -> Iterator[tuple[str, str]]:
+def oddities(listed: Sequence[Run]) -> Iterator[tuple[str, str]]:
     """Place and reason of each run that no epoch can have been."""
-    for before, run, after in zip([None, *found], found, [*found[1:], None], strict=False):
+    for before, run, after in zip([None, *listed], listed, [*listed[1:], None], strict=False):
         if timedelta(days=run.days - 1) > LONGEST:
             yield run.first.place, f"the difficulty of {run.starts} stays for {run.days} days"
         if before and after and run.joined and after.joined and run.days < FEWEST_DAYS:
@@ -96,7 +96,7 @@ def _too_short(before: Run, run: Run, after: Run) -> str:
 
 
 def mean_text(row: Epoch, beside: Sequence[Decimal]) -> str:
-    """What is said of the mean of two difficulties."""
+    """The reason why a figure that is the mean of two difficulties is refused."""
     one, other = (f"{figure.normalize():f}" for figure in beside)
     what = f"{row.difficulty.normalize():f} on {row.starts:%Y-%m-%d} lies between {one} and {other}"
     return f"{what}: a list of daily means, which are no difficulties; take a list of epochs"

@@ -19,7 +19,7 @@ BLOCKS = 2016
 SHORTEST = timedelta(days=3.5)
 LONGEST = timedelta(days=20)
 AFTER_LAST = timedelta(days=10)
-"""How long an epoch surely lasts whose end nobody told; it takes about 14 days."""
+"""How long an epoch surely lasts whose end is not known; it takes about 14 days."""
 SAME = Decimal("1e-6")
 
 
@@ -68,7 +68,7 @@ def bounded(rows: Sequence[Epoch], known_through: date | None, fresh: Collection
     """The epochs, each with the date through which it is known, unless the next one follows it.
 
     known_through: the last date of all; None: 10 days after the start of the last. fresh: the starts of epochs that
-    nobody knew of when the others got their dates; the one before them may last until they start.
+    were not known when the others got their dates; the one before them may last until they start.
     """
     if not rows:
         return ()
@@ -99,7 +99,7 @@ def spans(rows: Sequence[Epoch]) -> Iterator[Span]:
 
 
 def folded(rows: Iterable[Epoch]) -> list[Epoch]:
-    """Epochs in order of time, those that are one epoch told twice put together."""
+    """Epochs in order of time, those that are one epoch listed twice joined."""
     kept: list[Epoch] = []
     for row in rows:
         if kept and _is_one(kept[-1], row):

@@ -31,7 +31,7 @@ MILLISECONDS = 10**11
 
 @dataclass(frozen=True)
 class Source:
-    """What a file said, its rows in order of time (`said`), and the epochs that follow from them.
+    """The contents of a file: its rows in order of time (`said`), and the epochs that follow from them.
 
     daily: it went day by day. jumbled: the first row that is out of order in a file that goes neither forwards nor
     backwards, and the row before it.

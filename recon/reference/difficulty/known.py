@@ -5,20 +5,11 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-import polars as pl
-
 from recon.reference.data_files import packaged, text_of
-from recon.reference.difficulty.coverage import Coverage
-from recon.reference.difficulty.epochs import Epoch, coverage, frame
+from recon.reference.difficulty.epochs import Epoch
 from recon.reference.difficulty.files import read
 from recon.reference.difficulty.merge import settled
 from recon.reference.difficulty.rules import refuse
-
-
-def read_epochs(path: Path, today: date | None = None) -> tuple[pl.DataFrame, Coverage]:
-    """schema.EPOCHS from a file of difficulties, in order of time, and the dates that they cover."""
-    known = read_known(path, today)
-    return frame(known), coverage(known)
 
 
 def read_known(path: Path, today: date | None = None) -> tuple[Epoch, ...]:

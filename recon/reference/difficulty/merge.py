@@ -1,4 +1,4 @@
-"""Difficulties from elsewhere beside the known ones: where they say something else, and taking in what is new."""
+"""A source of difficulties compared with the known epochs: contradictions, and the two merged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import pairwise
 from recon.reference.difficulty.coverage import DAY
 from recon.reference.difficulty.epochs import Epoch, bounded, folded, same
 from recon.reference.difficulty.files import Source
-from recon.reference.difficulty.rules import Trouble, implausible, mean_of
+from recon.reference.difficulty.rules import Problem, implausible, mean_of
 from recon.reference.numbers import midnight
 
 CLOSE = timedelta(hours=3)
@@ -36,17 +36,17 @@ def certain(known: Sequence[Epoch]) -> list[Time]:
     return [time for time in times if time.begins <= time.ends]
 
 
-def contradictions(source: Source, known: Sequence[Epoch]) -> list[Trouble]:
+def contradictions(source: Source, known: Sequence[Epoch]) -> list[Problem]:
     """Where a source says something else than the known epochs, by more than a millionth."""
     times = certain(known)
-    found = (_contradiction(row, source.daily, known, times) for row in source.said)
-    return [trouble for trouble in found if trouble]
+    wrong = (_contradiction(row, source.daily, known, times) for row in source.said)
+    return [problem for problem in wrong if problem]
 
 
-def _contradiction(row: Epoch, daily: bool, known: Sequence[Epoch], times: Sequence[Time]) -> Trouble | None:
+def _contradiction(row: Epoch, daily: bool, known: Sequence[Epoch], times: Sequence[Time]) -> Problem | None:
     match = None if daily else _match(row, known)
     if match and match.height == row.height and abs(match.starts - row.starts) > CLOSE + _slack(row, match):
-        return Trouble(row.place, f"block {row.height} on {_day(row)}, where {_day(match)} is known")
+        return Problem(row.place, f"block {row.height} on {_day(row)}, where {_day(match)} is known")
     about = [match] if match else [time.epoch for time in _beside(row, times)]
     if any(same(row.difficulty, epoch.difficulty) for epoch in about):
         return _other_height(row, about)
@@ -57,15 +57,15 @@ def _contradiction(row: Epoch, daily: bool, known: Sequence[Epoch], times: Seque
     figures = " and ".join(f"{epoch.difficulty.normalize():f}" for epoch in about)
     are = "is" if len(about) == 1 else "are"
     opinion = match is not None and not row.dated
-    return Trouble(row.place, f"{row.difficulty} on {_day(row)}, where {figures} {are} known", is_opinion=opinion)
+    return Problem(row.place, f"{row.difficulty} on {_day(row)}, where {figures} {are} known", is_opinion=opinion)
 
 
-def _other_height(row: Epoch, about: Sequence[Epoch]) -> Trouble | None:
+def _other_height(row: Epoch, about: Sequence[Epoch]) -> Problem | None:
     """A block that starts another epoch than the one whose difficulty it has."""
     heights = [epoch.height for epoch in about if same(row.difficulty, epoch.difficulty)]
     if row.height is None or None in heights or row.height in heights:
         return None
-    return Trouble(row.place, f"block {row.height} on {_day(row)}, where block {heights[0]} is known")
+    return Problem(row.place, f"block {row.height} on {_day(row)}, where block {heights[0]} is known")
 
 
 def _day(row: Epoch) -> str:
@@ -94,7 +94,7 @@ def _beside(row: Epoch, times: Sequence[Time], slack: timedelta = CLOSE) -> list
 
 
 def _wholly_known(row: Epoch, times: Sequence[Time]) -> bool:
-    """Whether what is in force is known of all the time that a row may speak of."""
+    """Whether the difficulty is known for all of the time that a row may be about."""
     beside = _beside(row, times, timedelta())
     gapless = all(other.begins <= one.ends for one, other in pairwise(beside))
     return bool(beside) and gapless and beside[0].begins <= row.starts and row.in_force <= beside[-1].ends
@@ -132,15 +132,15 @@ def _touching(row: Epoch, times: Sequence[Time]) -> list[Time]:
 
 def _longer(one: Epoch, row: Epoch) -> Epoch:
     """A known epoch that is seen later than it was known to last; a row that says no more of when it started is not."""
-    is_told_again = abs(row.starts - one.starts) <= CLOSE + _slack(row, one)
-    if not (row.sighted or is_told_again) or one.through is None or row.through is None or row.through <= one.through:
+    is_same_start = abs(row.starts - one.starts) <= CLOSE + _slack(row, one)
+    if not (row.sighted or is_same_start) or one.through is None or row.through is None or row.through <= one.through:
         return one
     return replace(one, through=row.through)
 
 
 def settled(rows: Sequence[Epoch], known: Sequence[Epoch]) -> tuple[Epoch, ...]:
     """Epochs as days show them; where a change is that of two known epochs, its time is known, and so is its day."""
-    found = list(rows)
+    joined = list(rows)
     changes = list(pairwise(known))
     for n, (one, other) in enumerate(pairwise(rows)):
         if not (other.sighted and one.through and other.first_day - one.through == 2 * DAY):
@@ -148,12 +148,12 @@ def settled(rows: Sequence[Epoch], known: Sequence[Epoch]) -> tuple[Epoch, ...]:
         for before, after in changes:
             near = other.starts - 2 * DAY <= after.starts <= other.starts
             if near and same(before.difficulty, one.difficulty) and same(after.difficulty, other.difficulty):
-                found[n] = replace(found[n], through=None)
-                found[n + 1] = replace(other, starts=after.starts, sighted=False)
-    return tuple(found)
+                joined[n] = replace(joined[n], through=None)
+                joined[n + 1] = replace(other, starts=after.starts, sighted=False)
+    return tuple(joined)
 
 
-def misfits(result: Sequence[Epoch], known: Sequence[Epoch]) -> Iterator[Trouble]:
+def misfits(result: Sequence[Epoch], known: Sequence[Epoch]) -> Iterator[Problem]:
     """What cannot be right between the new epochs and the known ones beside them."""
     old = {(epoch.starts, epoch.difficulty) for epoch in known}
     for one, other in pairwise(result):

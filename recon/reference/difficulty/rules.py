@@ -1,4 +1,4 @@
-"""What cannot be right in a list of difficulties, whoever reads it and for what."""
+"""Rules that every list of difficulties has to keep, for whatever purpose it is read."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BITS_SINCE = date(2014, 1, 1)
 
 
 @dataclass(frozen=True)
-class Trouble:
+class Problem:
     """One thing that cannot be right, where it is, and why.
 
     is_opinion: it says something else than what is known, so that one of the two is wrong; the user may decide.
@@ -42,35 +42,35 @@ class Trouble:
         return f"{self.place}: {self.reason}"
 
 
-def troubles(source: Source, today: date | None = None) -> list[Trouble]:
-    """Everything that cannot be right in a source by itself. today: None where nobody knows the date."""
-    found = [*_order(source), *(trouble for row in source.said for trouble in _row(row, today))]
+def problems(source: Source, today: date | None = None) -> list[Problem]:
+    """Everything that cannot be right in a source by itself. today: None where it is not known."""
+    wrong = [*_order(source), *(problem for row in source.said for problem in _row(row, today))]
     if source.daily:
-        found += [Trouble(place, reason) for place, reason in oddities(runs(source.said))]
-        found += _daily_steps(source)
+        wrong += [Problem(place, reason) for place, reason in oddities(runs(source.said))]
+        wrong += _daily_steps(source)
     else:
-        found += implausible(source.said)
-    return [*found, *_end(source)]
+        wrong += implausible(source.said)
+    return [*wrong, *_end(source)]
 
 
 def refuse(source: Source, name: str, today: date | None = None) -> Source:
-    """The source itself; DataFileError with the first of its troubles."""
-    if found := troubles(source, today):
+    """The source itself; DataFileError with the first of its problems."""
+    if wrong := problems(source, today):
         raise DataFileError(
-            f"{name}, {said(found)}", f"see all of it with 'recon difficulty check {shlex.quote(name)}'"
+            f"{name}, {said(wrong)}", f"see all of it with 'recon difficulty check {shlex.quote(name)}'"
         )
     return source
 
 
-def said(found: Sequence[Trouble]) -> str:
-    """The first trouble, and how many more there are."""
-    return f"{found[0]}{f' (and {len(found) - 1} more)' if len(found) > 1 else ''}"
+def said(wrong: Sequence[Problem]) -> str:
+    """The first problem, and how many more there are."""
+    return f"{wrong[0]}{f' (and {len(wrong) - 1} more)' if len(wrong) > 1 else ''}"
 
 
-def _order(source: Source) -> Iterator[Trouble]:
+def _order(source: Source) -> Iterator[Problem]:
     if source.jumbled:
         one, other = source.jumbled
-        yield Trouble(
+        yield Problem(
             other.place, f"{_minute(other)} comes after {_minute(one)}, out of order: sort, one line per epoch"
         )
 
@@ -79,40 +79,40 @@ def _minute(row: Epoch) -> str:
     return f"{row.starts:%Y-%m-%d %H:%M}"
 
 
-def _row(row: Epoch, today: date | None) -> Iterator[Trouble]:
+def _row(row: Epoch, today: date | None) -> Iterator[Problem]:
     day = row.starts.date()
     if today and day > today + FUTURE:
-        yield Trouble(row.place, f"{day} has not come yet: it is {today}")
+        yield Problem(row.place, f"{day} has not come yet: it is {today}")
     if day < FIRST_BLOCK:
-        yield Trouble(row.place, f"{day} is before Bitcoin's first block, which is of {FIRST_BLOCK}")
+        yield Problem(row.place, f"{day} is before Bitcoin's first block, which is of {FIRST_BLOCK}")
     if row.height is not None and row.height % BLOCKS:
-        yield Trouble(row.place, f"block {row.height} starts no epoch: its height is no multiple of {BLOCKS}")
+        yield Problem(row.place, f"block {row.height} starts no epoch: its height is no multiple of {BLOCKS}")
     if day >= BITS_SINCE and BITS[0] <= row.difficulty <= BITS[1] and row.difficulty % 1 == 0:
-        yield Trouble(row.place, f"{row.difficulty.normalize():f} is a difficulty in compact form (bits)")
+        yield Problem(row.place, f"{row.difficulty.normalize():f} is a difficulty in compact form (bits)")
 
 
-def _daily_steps(source: Source) -> Iterator[Trouble]:
-    found = runs(source.said)
-    for one, other in pairwise(found):
+def _daily_steps(source: Source) -> Iterator[Problem]:
+    listed = runs(source.said)
+    for one, other in pairwise(listed):
         if other.joined:
             yield from _step(one.first, other.first)
 
 
-def implausible(rows: Sequence[Epoch]) -> Iterator[Trouble]:
+def implausible(rows: Sequence[Epoch]) -> Iterator[Problem]:
     """What cannot be right between one epoch and the next: their heights, how long one lasts, the step between them."""
     for one, other in pairwise(rows):
         yield from _pair(one, other)
 
 
-def _pair(one: Epoch, other: Epoch) -> Iterator[Trouble]:
+def _pair(one: Epoch, other: Epoch) -> Iterator[Problem]:
     lasted, epochs = other.starts - one.starts, _epochs_between(one, other)
     loose = DAY if any(_may_be_a_date(row) for row in (one, other)) else timedelta()
     if epochs is not None and epochs < 1:
-        yield Trouble(other.place, f"block {other.height} comes after block {one.height}")
+        yield Problem(other.place, f"block {other.height} comes after block {one.height}")
     elif epochs == 1 and lasted > LONGEST + loose:
-        yield Trouble(one.place, f"the difficulty of {one.starts:%Y-%m-%d} stays for {lasted.days} days: {LASTS}")
+        yield Problem(one.place, f"the difficulty of {one.starts:%Y-%m-%d} stays for {lasted.days} days: {LASTS}")
     elif _too_short(one, other, lasted + loose, epochs):
-        yield Trouble(other.place, f"the epoch of {one.starts:%Y-%m-%d} lasts {_days(lasted)}: {LASTS}")
+        yield Problem(other.place, f"the epoch of {one.starts:%Y-%m-%d} lasts {_days(lasted)}: {LASTS}")
     elif follows(one, other):
         yield from _step(one, other)
 
@@ -135,32 +135,32 @@ def _may_be_a_date(row: Epoch) -> bool:
 
 
 def _too_short(one: Epoch, other: Epoch, lasted: timedelta, epochs: int | None) -> bool:
-    """Not where the figure stays (one epoch, told twice) and not where the step was cut to 4."""
+    """Not where the figure stays (one epoch, listed twice) and not where the step was cut to 4."""
     clamped = epochs == 1 and other.difficulty >= CLAMPED * one.difficulty
     again = epochs is None and same(one.difficulty, other.difficulty)
     return lasted < SHORTEST * (epochs or 1) and not (clamped or again)
 
 
-def _step(one: Epoch, other: Epoch) -> Iterator[Trouble]:
+def _step(one: Epoch, other: Epoch) -> Iterator[Problem]:
     step = other.difficulty / one.difficulty
     if not 1 / LARGEST_STEP <= step <= LARGEST_STEP:
         day = f"{other.starts:%Y-%m-%d}"
-        yield Trouble(other.place, f"the difficulty of {day} changes by a factor of {step:.3g}: 1/4 to 4 is possible")
+        yield Problem(other.place, f"the difficulty of {day} changes by a factor of {step:.3g}: 1/4 to 4 is possible")
 
 
-def _end(source: Source) -> Iterator[Trouble]:
+def _end(source: Source) -> Iterator[Problem]:
     """Whether a last date is claimed that the epoch cannot have reached, or nothing is left."""
     if not source.epochs:
-        yield Trouble(source.said[-1].place, "no date has this difficulty for sure: give the time at which it starts")
+        yield Problem(source.said[-1].place, "no date has this difficulty for sure: give the time at which it starts")
     for row in source.epochs:
         if row.through and row.through - row.starts.date() > LONGEST:
             lasted = (row.through - row.starts.date()).days
             is_last = row is source.epochs[-1]
-            yield Trouble(row.place, f"the {'last ' if is_last else ''}difficulty is said to stay for {lasted} days")
+            yield Problem(row.place, f"the {'last ' if is_last else ''}difficulty is said to stay for {lasted} days")
 
 
-def mean_of(row: Epoch, beside: Sequence[Decimal]) -> Trouble | None:
-    """The trouble of a figure that lies between the two that are known of its day."""
+def mean_of(row: Epoch, beside: Sequence[Decimal]) -> Problem | None:
+    """The problem of a figure that lies between the two that are known of its day."""
     if len(beside) == 2 and min(beside) < row.difficulty < max(beside):
-        return Trouble(row.place, mean_text(row, beside))
+        return Problem(row.place, mean_text(row, beside))
     return None

@@ -17,17 +17,17 @@ from recon.reference.difficulty.epochs import Epoch, coverage, to_csv
 from recon.reference.difficulty.files import Source, read
 from recon.reference.difficulty.known import read_known
 from recon.reference.difficulty.merge import contradictions, merged, misfits, settled
-from recon.reference.difficulty.rules import Trouble, said, troubles
+from recon.reference.difficulty.rules import Problem, problems, said
 from recon.reference.download import TIMEOUT_S, fetch, is_url
 from recon.reference.numbers import midnight
 from recon.reference.reference import Reference
 
 SINCE = date(2010, 1, 1)
-"""Public lists leave 2009 out, in which difficulty was 1, and nobody asks for it."""
+"""Public lists leave 2009 out, in which difficulty was 1; it is never needed."""
 
 
 def holes_of(covered: Coverage) -> tuple[Span, ...]:
-    """The holes that are worth a word."""
+    """The holes in coverage since 2010, in which dates are blocked."""
     return tuple(hole for hole in covered.holes if hole[1] >= SINCE)
 
 
@@ -68,7 +68,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Update:
-    """What an update added, and where it was written."""
+    """Result of an update: epochs added and changed, and the file written."""
 
     path: Path
     added: int
@@ -110,7 +110,7 @@ class Checked:
     """
 
     source: Source
-    troubles: tuple[Trouble, ...]
+    problems: tuple[Problem, ...]
     result: tuple[Epoch, ...]
     known: tuple[Epoch, ...]
 
@@ -122,7 +122,7 @@ class Checked:
     @property
     def blocked(self) -> tuple[Span, ...]:
         """The holes of what would be known; none where the file is not taken."""
-        return () if self.troubles else holes_of(coverage(self.result))
+        return () if self.problems else holes_of(coverage(self.result))
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of `recon difficulty check`."""
@@ -131,59 +131,64 @@ class Checked:
             "command": "difficulty check",
             "epochs": len(self.source.epochs),
             "known_through": str(self.source.known_through) if self.source.known_through else None,
-            "troubles": [{"place": trouble.place, "reason": trouble.reason} for trouble in self.troubles],
+            "troubles": [{"place": problem.place, "reason": problem.reason} for problem in self.problems],
             "left_out": holes_to_list(self.left_out),
             "blocked": holes_to_list(self.blocked),
         }
 
 
-def check(
-    reference: Reference,
-    origin: str,
-    *,
-    today: date,
-    live: bool = False,
-    force: bool = False,
-    timeout_s: float = TIMEOUT_S,
-) -> Checked:
+@dataclass(frozen=True)
+class Origin:
+    """Where difficulties are read from: a file or a URL.
+
+    live: it is up to date, so that its last difficulty holds through today (UTC). timeout_s: of a URL, in seconds.
+    """
+
+    place: str
+    live: bool = False
+    timeout_s: float = TIMEOUT_S
+
+    @property
+    def shown(self) -> str:
+        """The place without a password."""
+        return without_password(self.place) if is_url(self.place) else self.place
+
+    def read(self) -> Source:
+        """What it holds; DataFileError where that cannot be read."""
+        is_remote = is_url(self.place)
+        text = fetch(self.place, timeout_s=self.timeout_s) if is_remote else text_of(Path(self.place))
+        return read(text, self.shown)
+
+
+def check(reference: Reference, origin: Origin, *, today: date, force: bool = False) -> Checked:
     """Reads a file or URL and compares it with what is known.
 
-    live: the source is up to date, so that its last difficulty holds through today (UTC). force: its word counts
-    against known epochs.
+    force: where it contradicts known epochs, its own replace them.
     """
-    source = _read(origin, timeout_s)
-    if live and source.epochs:
+    source = origin.read()
+    if origin.live and source.epochs:
         last = source.epochs[-1]
         last = replace(last, through=max(last.through or today, today))
         source = replace(source, epochs=(*source.epochs[:-1], last))
-    found = [*troubles(source, today), *contradictions(source, reference.known)]
+    found = [*problems(source, today), *contradictions(source, reference.known)]
     if force:
-        found = [trouble for trouble in found if not trouble.is_opinion]
+        found = [problem for problem in found if not problem.is_opinion]
     result = reference.known if found else merged(source, reference.known, force=force)
     once = dict.fromkeys([*found, *misfits(result, reference.known)])  # a daily mean is odd and contradicts
     return Checked(source, tuple(once), result, reference.known)
 
 
-def update(
-    reference: Reference,
-    origin: str,
-    home: Path,
-    *,
-    force: bool,
-    today: date,
-    live: bool = False,
-    timeout_s: float = TIMEOUT_S,
-) -> Update:
+def update(reference: Reference, origin: Origin, home: Path, *, force: bool, today: date) -> Update:
     """Merges a file or URL into the known epochs and writes the user's file, all of it or nothing.
 
     DataFileError when the source contradicts a known epoch, unless forced, when it cannot be right, and when the user's
     file would know less than before.
     """
-    checked = check(reference, origin, today=today, live=live, force=force, timeout_s=timeout_s)
-    if checked.troubles:
-        mend = ", or take its word with --force" if all(t.is_opinion for t in checked.troubles) else ""
-        look = f"look at it with 'recon difficulty check'{mend}"
-        raise DataFileError(f"{_shown(origin)}, {said(checked.troubles)}", look)
+    checked = check(reference, origin, today=today, force=force)
+    if checked.problems:
+        instead = ", or take its word with --force" if all(t.is_opinion for t in checked.problems) else ""
+        look = f"look at it with 'recon difficulty check'{instead}"
+        raise DataFileError(f"{origin.shown}, {said(checked.problems)}", look)
     path, result, known = home / USERS_DIFFICULTY, checked.result, reference.known
     _refuse_to_lose(path, reference, coverage(result))
     _write(path, to_csv(result))
@@ -198,15 +203,6 @@ def _refuse_to_lose(path: Path, reference: Reference, covered: Coverage) -> None
     lost = coverage(read_known(path)).lost(covered)
     if lost.spans:
         raise DataFileError(f"{path} knows more: {hole_text(lost.spans)}", "update it without --difficulty")
-
-
-def _shown(origin: str) -> str:
-    return without_password(origin) if is_url(origin) else origin
-
-
-def _read(origin: str, timeout_s: float) -> Source:
-    text = fetch(origin, timeout_s=timeout_s) if is_url(origin) else text_of(Path(origin))
-    return read(text, _shown(origin))
 
 
 def _write(path: Path, text: str) -> None:
