@@ -13,10 +13,10 @@ from typing import IO, Any
 import pytest
 from hypothesis import settings
 
-from tests.databases import Database, make_template, new_database
-from tests.forked import Forks, Process, bare_variables, start_python
-from tests.poolers import PgBouncer, start_bouncer
-from tests.servers import Server, debian_programs, embedded_programs, start_server, temporary_home
+from tests.support.databases import Database, make_template, new_database
+from tests.support.forked import Forks, Process, bare_variables, start_python
+from tests.support.poolers import PgBouncer, start_bouncer
+from tests.support.servers import Server, debian_programs, embedded_programs, start_server, temporary_home
 
 # The same examples at every run, and no example is slow: the machine may be.
 settings.register_profile("recon", max_examples=50, deadline=None, derandomize=True, database=None)

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from tests.databases import Database
+from tests.support.databases import Database
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 FIRST = date(2024, 4, 15)

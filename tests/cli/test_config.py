@@ -17,8 +17,8 @@ from recon.cli.settings import read
 from recon.core.environment import parse_settings
 from recon.core.errors import UsageError
 from recon.core.settings import Settings
-from tests.builders import DAY, fill, source_rows
-from tests.databases import Database
+from tests.support.builders import DAY, fill, source_rows
+from tests.support.databases import Database
 
 Run = Callable[..., Any]
 CANARY = "c4n4ry"

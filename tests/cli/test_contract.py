@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests import oracle
-from tests.builders import DAY, MODELS, days
-from tests.databases import Database
+from tests.support import oracle
+from tests.support.builders import DAY, MODELS, days
+from tests.support.databases import Database
 
 ONE, TWO, THREE, FOUR = days(DAY, 4)
 TABLE = "historical_bitcoin_calculations"

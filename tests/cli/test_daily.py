@@ -14,10 +14,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from recon.core.suggestions import UPDATE_DIFFICULTY
-from tests import oracle
-from tests.builders import days, fill, source_rows
-from tests.databases import Database
-from tests.servers import wait_until
+from tests.support import oracle
+from tests.support.builders import days, fill, source_rows
+from tests.support.databases import Database
+from tests.support.servers import wait_until
 
 TABLE = "historical_bitcoin_calculations"
 AUTUMN = date(2024, 10, 27)

@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from tests import oracle
-from tests.builders import MODELS
-from tests.databases import Database, new_database
-from tests.oracle import Calculation, Source, energies, satoshis
-from tests.servers import Server
+from tests.support import oracle
+from tests.support.builders import MODELS
+from tests.support.databases import Database, new_database
+from tests.support.oracle import Calculation, Source, energies, satoshis
+from tests.support.servers import Server
 
 Run = Callable[..., Any]
 Key = tuple[date, int, str]

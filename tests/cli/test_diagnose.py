@@ -16,11 +16,11 @@ from typing import Any
 import adbc_driver_postgresql.dbapi as adbc
 import pytest
 
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database, new_database
-from tests.proxy import proxy
-from tests.servers import Server, wait_until
-from tests.terminal import on_a_terminal, plain
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import Database, new_database
+from tests.support.proxy import proxy
+from tests.support.servers import Server, wait_until
+from tests.support.terminal import on_a_terminal, plain
 
 Run = Callable[..., Any]
 NAMES = {

@@ -24,8 +24,8 @@ from recon.reference import download
 from recon.reference.data_files import packaged
 from recon.reference.difficulty.known import read_known
 from recon.reference.download import LARGEST_BYTES, DownloadError, fetch
-from tests.builders import later_epochs, write
-from tests.servers import free_port
+from tests.support.builders import later_epochs, write
+from tests.support.servers import free_port
 
 Run = Callable[..., "CompletedProcess[str]"]
 KNOWN = read_known(packaged("difficulty.csv"))

@@ -12,7 +12,7 @@ import pytest
 
 from recon.cli.app import main
 from recon.reference.data_files import packaged
-from tests import oracle
+from tests.support import oracle
 
 NOBODY = "postgresql://nobody@127.0.0.1:1/none"
 TODAY = datetime.now(UTC).date()

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.forked import REPOSITORY
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import Database
+from tests.support.forked import REPOSITORY
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 TABLE = "historical_bitcoin_calculations"

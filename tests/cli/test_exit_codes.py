@@ -10,9 +10,9 @@ from typing import Any
 import adbc_driver_postgresql.dbapi as adbc
 import pytest
 
-from tests.builders import DAY, fill, source_rows
-from tests.databases import Database
-from tests.servers import Server, wait_until
+from tests.support.builders import DAY, fill, source_rows
+from tests.support.databases import Database
+from tests.support.servers import Server, wait_until
 
 NOBODY = "postgresql://nobody@127.0.0.1:1/none"
 """Whoever connects here ends with 3."""

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from recon.postgres.embedded import lifecycle
-from tests.builders import DAY, fill, source_rows, write
-from tests.databases import Database
-from tests.forked import start_python
+from tests.support.builders import DAY, fill, source_rows, write
+from tests.support.databases import Database
+from tests.support.forked import start_python
 
 Run = Callable[..., Any]
 OTHERS = stat.S_IRWXG | stat.S_IRWXO

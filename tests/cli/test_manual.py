@@ -15,8 +15,8 @@ import pytest
 from recon.cli.about import SECTIONS
 from recon.cli.manual import about, exit_status, leaves
 from recon.core.errors import MEANINGS, ExitCode
-from tests.parsing import commands_in, mentioned, options, options_in, parse, program
-from tests.readme import README
+from tests.support.parsing import commands_in, mentioned, options, options_in, parse, program
+from tests.support.readme import README
 
 Run = Callable[..., Any]
 COMMANDS = dict(leaves(program()))

@@ -12,10 +12,10 @@ from typing import Any
 import adbc_driver_postgresql.dbapi as adbc
 import pytest
 
-from tests import oracle
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.servers import wait_until
+from tests.support import oracle
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import Database
+from tests.support.servers import wait_until
 
 TABLE = "historical_bitcoin_calculations"
 OURS = "select pid from pg_stat_activity where application_name like 'recon/%' and state <> 'idle'"

@@ -21,12 +21,12 @@ from recon.cli.nightly.notify import check, post
 from recon.core import extras
 from recon.core.errors import UsageError
 from recon.core.settings import LogFormat, Settings
-from tests import oracle
-from tests.builders import days, fill, source_rows
-from tests.databases import Database
-from tests.inbox import Inbox, inbox
-from tests.proxy import proxy
-from tests.servers import free_port, wait_until
+from tests.support import oracle
+from tests.support.builders import days, fill, source_rows
+from tests.support.databases import Database
+from tests.support.inbox import Inbox, inbox
+from tests.support.proxy import proxy
+from tests.support.servers import free_port, wait_until
 
 Run = Callable[..., Any]
 FIRST = date(2024, 10, 27)

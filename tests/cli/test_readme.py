@@ -24,9 +24,9 @@ from recon.core.environment import URL_VARIABLES
 from recon.core.suggestions import UPDATE_DIFFICULTY
 from recon.core.window import today_in_london
 from recon.reference.reference import load
-from tests.databases import Database
-from tests.parsing import commands_in, parse
-from tests.readme import README, blocks, examples, run, timeless
+from tests.support.databases import Database
+from tests.support.parsing import commands_in, parse
+from tests.support.readme import README, blocks, examples, run, timeless
 
 Run = Callable[..., Any]
 TEXT = README.read_text(encoding="utf-8")

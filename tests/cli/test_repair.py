@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from recon.cli.app import main
-from tests import oracle
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.terminal import on_a_terminal
+from tests.support import oracle
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import Database
+from tests.support.terminal import on_a_terminal
 
 Run = Callable[..., Any]
 TABLE = "historical_bitcoin_calculations"

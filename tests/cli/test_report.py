@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from recon.core import extras
-from tests import oracle
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.roles import READER, role_url
+from tests.support import oracle
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import Database
+from tests.support.roles import READER, role_url
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 HOSTILE = "T_</script><script>alert(1)</script>&\"'-1"

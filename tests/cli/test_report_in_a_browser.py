@@ -14,8 +14,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests import browser
-from tests.databases import Database
+from tests.support import browser
+from tests.support.databases import Database
 
 pytestmark = pytest.mark.skipif(
     not (browser.PROGRAM and browser.DRIVER), reason="no chromium with its chromedriver on the PATH"

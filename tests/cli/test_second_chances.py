@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests import oracle
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.proxy import proxy
-from tests.servers import Server, wait_until
-from tests.terminal import on_a_terminal, plain
+from tests.support import oracle
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import Database
+from tests.support.proxy import proxy
+from tests.support.servers import Server, wait_until
+from tests.support.terminal import on_a_terminal, plain
 
 TABLE = "historical_bitcoin_calculations"
 GATE = 4713

@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.servers import free_port, wait_until
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import Database
+from tests.support.servers import free_port, wait_until
 
 CANARY = "c4n4ry"
 PASSWORD = f"{CANARY} p@ss/w:o?r&d#%'é\\"

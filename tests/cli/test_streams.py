@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.servers import wait_until
-from tests.terminal import on_a_terminal
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import Database
+from tests.support.servers import wait_until
+from tests.support.terminal import on_a_terminal
 
 Run = Callable[..., Any]
 ESCAPE = "\x1b["

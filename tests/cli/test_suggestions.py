@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from recon.core.suggestions import PUBLIC_DIFFICULTY
-from tests import oracle
-from tests.builders import days, fill, later_epochs, source_rows
-from tests.databases import Database
-from tests.parsing import parse
+from tests.support import oracle
+from tests.support.builders import days, fill, later_epochs, source_rows
+from tests.support.databases import Database
+from tests.support.parsing import parse
 
 Run = Callable[..., Any]
 CANARY = "c4n4ry"

@@ -11,9 +11,9 @@ from datetime import date
 
 import pytest
 
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.terminal import on_a_terminal, plain
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import Database
+from tests.support.terminal import on_a_terminal, plain
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 FARM = "T_Ω-é-1"

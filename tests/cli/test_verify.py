@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from tests import oracle
-from tests.builders import DAY, MODELS, days, fill, source_rows
 from tests.conftest import recon_cwd
-from tests.databases import Database, new_database
-from tests.servers import free_port
+from tests.support import oracle
+from tests.support.builders import DAY, MODELS, days, fill, source_rows
+from tests.support.databases import Database, new_database
+from tests.support.servers import free_port
 
 TABLE = "historical_bitcoin_calculations"
 DATES = days(DAY, 3)

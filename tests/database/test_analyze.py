@@ -19,8 +19,8 @@ from recon.core.window import Window
 from recon.reconcile.request import Job
 from recon.reference.reference import load as load_reference
 from recon.sample import load
-from tests.databases import Database, new_database
-from tests.servers import Server
+from tests.support.databases import Database, new_database
+from tests.support.servers import Server
 
 REFERENCE = load_reference(None, None, None, Path("/nonexistent"))
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests import oracle
-from tests.builders import DAY, days, fill, source_rows, write
-from tests.databases import Database
-from tests.servers import Server, free_port
+from tests.support import oracle
+from tests.support.builders import DAY, days, fill, source_rows, write
+from tests.support.databases import Database
+from tests.support.servers import Server, free_port
 
 TABLE = "historical_bitcoin_calculations"
 

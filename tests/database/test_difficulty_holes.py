@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from recon.core.suggestions import UPDATE_DIFFICULTY
-from tests import oracle
-from tests.builders import fill, source_rows
-from tests.databases import Database
+from tests.support import oracle
+from tests.support.builders import fill, source_rows
+from tests.support.databases import Database
 
 Run = Callable[..., Any]
 KNOWN = 124932866006548

@@ -20,7 +20,7 @@ from recon.postgres.embedded import lifecycle
 from recon.postgres.embedded import lifecycle as embedded
 from recon.postgres.embedded import programs as embedded_programs
 from recon.postgres.embedded.server import FOR_ROOT, find, location
-from tests.servers import wait_until
+from tests.support.servers import wait_until
 
 USER = """
 import sys

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests import oracle
-from tests.builders import DAY
-from tests.databases import TABLES, Database
-from tests.servers import Server
+from tests.support import oracle
+from tests.support.builders import DAY
+from tests.support.databases import TABLES, Database
+from tests.support.servers import Server
 
 TABLE = "historical_bitcoin_calculations"
 FARMS = ("T_GRÜN-1", "T_ÉOLE-2", "T_PLAIN-3")

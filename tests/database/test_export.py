@@ -31,9 +31,9 @@ from recon.reconcile.request import Job
 from recon.reconcile.status import Status
 from recon.reconcile.value_check import ValueCheck
 from recon.reference import reference
-from tests import oracle
-from tests.builders import MODELS, fill, source_rows
-from tests.databases import Database
+from tests.support import oracle
+from tests.support.builders import MODELS, fill, source_rows
+from tests.support.databases import Database
 
 Run = Callable[..., Any]
 MARCH = [date(2024, 3, 30), date(2024, 3, 31)]

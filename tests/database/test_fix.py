@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from recon.core.suggestions import UPDATE_DIFFICULTY
-from tests import oracle
-from tests.builders import DAY, MODELS, days, fill, source_rows, write
-from tests.databases import Database
+from tests.support import oracle
+from tests.support.builders import DAY, MODELS, days, fill, source_rows, write
+from tests.support.databases import Database
 
 PUBLISHED = {"S19J_PRO": "75.39206818", "S9": "23.46386401", "M20S": "46.53665311"}
 WORKED = {"S19J_PRO": "0.02750185", "S9": "0.00855925", "M20S": "0.01697585"}

@@ -20,9 +20,9 @@ from recon.reconcile.value_check import ValueCheck
 from recon.reconcile.watcher import Watcher
 from recon.reference.reference import load
 from recon.values import explanation
-from tests import oracle
-from tests.builders import DAY, fill
-from tests.databases import Database
+from tests.support import oracle
+from tests.support.builders import DAY, fill
+from tests.support.databases import Database
 
 REFERENCE = load(None, None, None, Path("nowhere"))
 TABLE = "historical_bitcoin_calculations"

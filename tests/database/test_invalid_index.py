@@ -11,8 +11,8 @@ from typing import Any
 import adbc_driver_postgresql.dbapi as adbc
 import pytest
 
-from tests.databases import Database
-from tests.servers import wait_until
+from tests.support.databases import Database
+from tests.support.servers import wait_until
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 TABLE = "historical_bitcoin_calculations"

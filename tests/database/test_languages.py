@@ -14,9 +14,9 @@ from recon.core.errors import ConnectError, DatabaseError
 from recon.core.settings import Settings
 from recon.postgres.errors import is_transient
 from recon.postgres.session import Session, connect
-from tests.databases import Database, make_template, new_database
-from tests.locales import german_locales
-from tests.servers import CONFIGURATION, Server, debian_programs, start_server
+from tests.support.databases import Database, make_template, new_database
+from tests.support.locales import german_locales
+from tests.support.servers import CONFIGURATION, Server, debian_programs, start_server
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 HBA = """

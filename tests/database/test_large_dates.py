@@ -28,9 +28,9 @@ from recon.reconcile import value_check as values
 from recon.reconcile.request import FixRequest, Job
 from recon.reference import reference
 from recon.values.policy import RepairPolicy
-from tests import oracle
-from tests.builders import DAY, MODELS, fill, source_rows
-from tests.databases import Database
+from tests.support import oracle
+from tests.support.builders import DAY, MODELS, fill, source_rows
+from tests.support.databases import Database
 
 CURTAILMENT, CALCULATIONS = "curtailment_records", "historical_bitcoin_calculations"
 ODD = ("null", "0", "-3", "47", "51", "2147483647", "-2147483648", "2147483648", "9000000000000000000")

@@ -18,10 +18,10 @@ from recon.postgres.session import connect
 from recon.reconcile import daily, run, watcher
 from recon.reconcile.request import FixRequest, Job
 from recon.reference import reference
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.inbox import inbox
-from tests.roles import WRITER, grant, role_url
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import Database
+from tests.support.inbox import inbox
+from tests.support.roles import WRITER, grant, role_url
 
 TABLE = "historical_bitcoin_calculations"
 Run = Callable[..., Any]

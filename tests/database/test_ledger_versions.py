@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests import oracle
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.ledgers import make_version_1
-from tests.roles import READER, REPAIRER, WRITER, role_url
+from tests.support import oracle
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import Database
+from tests.support.ledgers import make_version_1
+from tests.support.roles import READER, REPAIRER, WRITER, role_url
 
 Run = Callable[..., Any]
 TABLE = "historical_bitcoin_calculations"

@@ -12,10 +12,10 @@ import pytest
 
 from recon.postgres import ledger
 from recon.postgres.session import connect
-from tests import oracle
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.servers import wait_until
+from tests.support import oracle
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import Database
+from tests.support.servers import wait_until
 
 TABLE = "historical_bitcoin_calculations"
 COLUMNS = "settlement_date, settlement_period, farm_id, miner_model, bitcoin_mined, difficulty"

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
-from tests import oracle
-from tests.builders import fill, source_rows
-from tests.databases import Database
 from tests.faults.harness import backend_pids
-from tests.readme import blocks
-from tests.servers import wait_until
+from tests.support import oracle
+from tests.support.builders import fill, source_rows
+from tests.support.databases import Database
+from tests.support.readme import blocks
+from tests.support.servers import wait_until
 
 Run = Callable[..., Any]
 TABLE = "historical_bitcoin_calculations"

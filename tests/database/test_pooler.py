@@ -13,9 +13,9 @@ import pytest
 
 from recon.postgres.pool import Pool
 from recon.postgres.session import connect
-from tests import oracle
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
+from tests.support import oracle
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import Database
 
 TABLE = "historical_bitcoin_calculations"
 DATES = days(DAY, 6)

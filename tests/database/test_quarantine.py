@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 import pytest
 
-from tests import oracle
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
+from tests.support import oracle
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import Database
 
 Run = Callable[..., Any]
 TABLE = "historical_bitcoin_calculations"

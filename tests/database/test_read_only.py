@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from recon.postgres.session import connect
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.roles import READER, role_url
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import Database
+from tests.support.roles import READER, role_url
 
 Run = Callable[..., Any]
 

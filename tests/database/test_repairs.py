@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests import oracle
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.roles import WRITER, role_url
+from tests.support import oracle
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import Database
+from tests.support.roles import WRITER, role_url
 
 Run = Callable[..., Any]
 TABLE = "historical_bitcoin_calculations"

@@ -13,10 +13,10 @@ from recon.reconcile.report import FixReport
 from recon.reconcile.request import FixRequest, Job
 from recon.reconcile.watcher import Watcher
 from recon.reference.reference import load
-from tests import oracle
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.servers import wait_until
+from tests.support import oracle
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import Database
+from tests.support.servers import wait_until
 
 REFERENCE = load(None, None, None, Path("nowhere"))
 TABLE = "historical_bitcoin_calculations"

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.roles import READER, REPAIRER, WRITER, role_url
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import Database
+from tests.support.roles import READER, REPAIRER, WRITER, role_url
 
 SOURCE, TABLE = "curtailment_records", "historical_bitcoin_calculations"
 COMMANDS: list[list[object]] = [

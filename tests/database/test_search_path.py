@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests import oracle
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.planted import plant
-from tests.roles import READER, REPAIRER, WRITER, grant, role_url
+from tests.support import oracle
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import Database
+from tests.support.planted import plant
+from tests.support.roles import READER, REPAIRER, WRITER, grant, role_url
 
 SOURCE, TABLE = "curtailment_records", "historical_bitcoin_calculations"
 DATES = days(DAY, 3)

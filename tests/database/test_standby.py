@@ -14,8 +14,8 @@ import pytest
 from recon.core.errors import ReconError
 from recon.core.settings import Settings, Timeouts
 from recon.postgres.session import connect
-from tests.databases import Database, new_database
-from tests.servers import Server, wait_until
+from tests.support.databases import Database, new_database
+from tests.support.servers import Server, wait_until
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 DAY = "2024-04-20"

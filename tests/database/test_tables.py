@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests import oracle
-from tests.builders import DAY, days, source_rows
-from tests.databases import Database
+from tests.support import oracle
+from tests.support.builders import DAY, days, source_rows
+from tests.support.databases import Database
 
 CURTAILMENT, CALCULATIONS = "curtailment_records", "historical_bitcoin_calculations"
 ROWS = source_rows(days(DAY, 3))

@@ -15,9 +15,9 @@ import pytest
 
 from recon.core.settings import Settings
 from recon.postgres.session import connect
-from tests.builders import DAY
-from tests.databases import Database
-from tests.servers import Server, wait_until
+from tests.support.builders import DAY
+from tests.support.databases import Database
+from tests.support.servers import Server, wait_until
 
 PASSWORD = "c4n4ry-t1s"
 Run = Callable[..., Any]

@@ -10,8 +10,8 @@ from datetime import date
 import pytest
 
 from recon.core.settings import Settings
-from tests.databases import Database
-from tests.servers import free_port
+from tests.support.databases import Database
+from tests.support.servers import free_port
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 DAY = date(2024, 4, 20)

@@ -14,9 +14,9 @@ from recon.postgres.tables import Tables
 from recon.reconcile import survey, value_check
 from recon.reconcile.request import Job
 from recon.reference import reference
-from tests import oracle
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
+from tests.support import oracle
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import Database
 
 REFERENCE = reference.load(None, None, None, Path("/nowhere"))
 DATES = days(DAY, 5)

@@ -13,9 +13,9 @@ import pytest
 import recon
 from recon.postgres.tables import Tables
 from recon.reconcile import chunk as load
-from tests import oracle
-from tests.builders import DAY, MODELS, days, fill, source_rows
-from tests.databases import Database
+from tests.support import oracle
+from tests.support.builders import DAY, MODELS, days, fill, source_rows
+from tests.support.databases import Database
 
 Run = Callable[..., Any]
 TABLE = "historical_bitcoin_calculations"

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests import oracle
-from tests.databases import Database
+from tests.support import oracle
+from tests.support.databases import Database
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 TABLE = "historical_bitcoin_calculations"

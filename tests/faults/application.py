@@ -13,9 +13,9 @@ from itertools import count
 
 import adbc_driver_postgresql.dbapi as adbc
 
-from tests.builders import MODELS
-from tests.databases import Database
 from tests.faults.judge import CALCULATIONS
+from tests.support.builders import MODELS
+from tests.support.databases import Database
 
 PERIODS = (1, 17, 24, 46, 2, 2, 51)
 """Those of the data, one that has nothing at first, and one that no day has."""

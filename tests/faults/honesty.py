@@ -9,8 +9,8 @@ from tests.faults.catalogue import fault
 from tests.faults.data import DATES
 from tests.faults.harness import SLOWLY, Trial, kill
 from tests.faults.judge import CALCULATIONS, unfinished
-from tests.forked import Process
-from tests.servers import wait_until
+from tests.support.forked import Process
+from tests.support.servers import wait_until
 
 ROLE, PASSWORD = "guest", "not-the-least-secret"
 INDEXES = f"select indisvalid from pg_index where indrelid = '{CALCULATIONS}'::regclass and not indisprimary"

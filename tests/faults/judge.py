@@ -9,11 +9,11 @@ from datetime import date
 from decimal import Decimal
 from functools import cache
 
-from tests import oracle
-from tests.builders import CalcKey
-from tests.databases import Database
 from tests.faults.data import SOURCE
-from tests.oracle import Calculation, Source
+from tests.support import oracle
+from tests.support.builders import CalcKey
+from tests.support.databases import Database
+from tests.support.oracle import Calculation, Source
 
 CALCULATIONS = "historical_bitcoin_calculations"
 NOT_OURS = ("curtailment_records", "notes_of_others")

@@ -13,7 +13,7 @@ from tests.faults.catalogue import fault
 from tests.faults.data import DATES
 from tests.faults.harness import Trial
 from tests.faults.judge import CALCULATIONS
-from tests.poolers import start_bouncer
+from tests.support.poolers import start_bouncer
 
 STALE = f"id = (select min(id) from {CALCULATIONS})"
 PAYOUTS = f"create table payouts (calc_id integer references {CALCULATIONS} (id) {{}}, paid numeric)"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from datetime import date
 
-from tests.databases import Database
 from tests.faults.catalogue import fault
 from tests.faults.data import DATES
 from tests.faults.harness import SLOWLY, Trial
 from tests.faults.judge import CALCULATIONS
 from tests.faults.limits import every_row
-from tests.servers import wait_until
+from tests.support.databases import Database
+from tests.support.servers import wait_until
 
 SKIP = 3
 DAY = DATES[-1 - SKIP]

@@ -13,8 +13,8 @@ from tests.faults.catalogue import fault
 from tests.faults.data import DATES
 from tests.faults.harness import SLOWLY, Trial, backend_pids, kill
 from tests.faults.judge import CALCULATIONS, Verdict, judge
-from tests.forked import Process
-from tests.servers import Server
+from tests.support.forked import Process
+from tests.support.servers import Server
 
 CHUNKS_BEFORE = 8
 

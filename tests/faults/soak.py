@@ -20,16 +20,16 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from tests import oracle
-from tests.databases import Database
 from tests.faults import results
 from tests.faults.application import Session, turns
 from tests.faults.data import DATES
 from tests.faults.harness import Stage, Trial
 from tests.faults.judge import CALCULATIONS, has_ledger
 from tests.faults.program import Outcome, ended
-from tests.forked import Forks
-from tests.servers import temporary_home
+from tests.support import oracle
+from tests.support.databases import Database
+from tests.support.forked import Forks
+from tests.support.servers import temporary_home
 
 STORED = Path(__file__).parent / "soak.csv"
 SESSIONS = 3

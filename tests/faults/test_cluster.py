@@ -15,15 +15,15 @@ from typing import Any
 import pytest
 
 from recon.cli.app import main
-from tests import oracle
-from tests.databases import Database
 from tests.faults import cluster
 from tests.faults.catalogue import ON_A_CLUSTER, Fault, catalogue, play
 from tests.faults.data import BEFORE, DATES
 from tests.faults.harness import Stage, Trial
 from tests.faults.judge import CALCULATIONS, Verdict, judge
-from tests.proxy import proxy
-from tests.servers import wait_until
+from tests.support import oracle
+from tests.support.databases import Database
+from tests.support.proxy import proxy
+from tests.support.servers import wait_until
 
 PASSWORD = "between-us-2"
 CHOSEN = "hashtext(settlement_date::text || settlement_period || farm_id || miner_model) % {} = 0"

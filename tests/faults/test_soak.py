@@ -7,12 +7,12 @@ from itertools import islice
 
 import pytest
 
-from tests.databases import Database
 from tests.faults import results, soak
 from tests.faults.application import turns
 from tests.faults.data import DATES
 from tests.faults.harness import Stage, Trial
 from tests.faults.judge import CALCULATIONS
+from tests.support.databases import Database
 
 SEED = 3
 SECONDS = 4

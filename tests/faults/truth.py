@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tests.databases import Database
 from tests.faults.catalogue import fault
 from tests.faults.data import DATES
 from tests.faults.harness import SLOWLY, Trial
 from tests.faults.judge import CALCULATIONS
+from tests.support.databases import Database
 
 CURTAILMENT = "curtailment_records"
 ONE_DATE = ("date", DATES[5])

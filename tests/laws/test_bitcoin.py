@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from recon.core.price import bitcoin, calculations, whole_machine_share
 from recon.core.schema import CALC_KEY
 from recon.core.settings import Fleet
-from tests import oracle
-from tests.builders import DAY, MODELS, energy_frame, miner_frame, terms_frame
+from tests.support import oracle
+from tests.support.builders import DAY, MODELS, energy_frame, miner_frame, terms_frame
 
 Energy = tuple[date, int, str, float]
 MWH = st.floats(0, 3000, allow_nan=False)

@@ -26,11 +26,11 @@ from recon.reference import reference
 from recon.values import quarantine
 from recon.values.policy import RepairPolicy
 from recon.values.verdicts import SURPLUS, WRONG
-from tests import oracle
-from tests.builders import fill, source_rows
-from tests.databases import Database, new_database
-from tests.oracle import Calculation
-from tests.servers import Server
+from tests.support import oracle
+from tests.support.builders import fill, source_rows
+from tests.support.databases import Database, new_database
+from tests.support.oracle import Calculation
+from tests.support.servers import Server
 
 REFERENCE = reference.load(None, None, None, Path("/nowhere"))
 DATES = [date(2024, 3, 31), date(2024, 4, 19), date(2024, 4, 20), date(2024, 10, 27)]

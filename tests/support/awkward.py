@@ -20,15 +20,15 @@ from decimal import Decimal
 from itertools import count
 from pathlib import Path
 
-from tests import oracle
-from tests.builders import days
-from tests.databases import TABLES, Database
-from tests.forked import REPOSITORY
-from tests.locales import german_locales
-from tests.oracle import Calculation, Source
-from tests.poolers import PgBouncer, start_bouncer
-from tests.roles import REPAIRER, WRITER, grant
-from tests.servers import CONFIGURATION, Server, debian_programs, embedded_programs, start_server
+from tests.support import oracle
+from tests.support.builders import days
+from tests.support.databases import TABLES, Database
+from tests.support.forked import REPOSITORY
+from tests.support.locales import german_locales
+from tests.support.oracle import Calculation, Source
+from tests.support.poolers import PgBouncer, start_bouncer
+from tests.support.roles import REPAIRER, WRITER, grant
+from tests.support.servers import CONFIGURATION, Server, debian_programs, embedded_programs, start_server
 
 LOCALES = ("UTF-8", "ISO-8859-1")
 SOURCE, TABLE = "curtailment_records", "historical_bitcoin_calculations"

@@ -11,9 +11,9 @@ from pathlib import Path
 import polars as pl
 
 from recon.core.schema import CALC_KEY_SCHEMA, ENERGY, KEY_SCHEMA, MINERS
-from tests.databases import Database
-from tests.oracle import MINERS as FIGURES
-from tests.oracle import Source
+from tests.support.databases import Database
+from tests.support.oracle import MINERS as FIGURES
+from tests.support.oracle import Source
 
 DAY = date(2024, 4, 20)
 FARMS = ("T_VKNGW-1", "T_SGRWO-6", "E_CLDRW-1", "2__FSSEN001")

@@ -13,7 +13,7 @@ from typing import Any
 import adbc_driver_postgresql.dbapi as adbc
 
 from recon.core.settings import Settings
-from tests.servers import Server
+from tests.support.servers import Server
 
 TABLES = """
 create table curtailment_records (

@@ -1,8 +1,9 @@
 """The program in a process of its own, forked where the libraries it stands on are loaded already.
 
 To load polars, the driver and typer takes longer than most commands take for all the rest. So a test process has one
-helper (`python -m tests.forked`) that has loaded them, and forks for every run. From there on the run is like any
-other: it loads recon's own modules, has its own arguments, variables, directory and streams, and ends as Python ends.
+helper (`python -m tests.support.forked`) that has loaded them, and forks for every run. From there on the run is like
+any other: it loads recon's own modules, has its own arguments, variables, directory and streams, and ends as Python
+ends.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pathlib import Path
 from select import select
 from typing import IO, TextIO, TypeAlias
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 LIBRARIES = (
     "adbc_driver_postgresql",
     "platformdirs",
@@ -103,7 +104,7 @@ class Forks:
         self._orders, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._helper = subprocess.Popen(
-                [sys.executable, "-m", "tests.forked", str(theirs.fileno())],
+                [sys.executable, "-m", "tests.support.forked", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 env=bare_variables(),
                 cwd=REPOSITORY,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.databases import Database
+from tests.support.databases import Database
 
 VERSION_1 = """
 create schema recon;

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tests.databases import Database
+from tests.support.databases import Database
 
 MINERS = {"S19J_PRO": ("100", 3050), "S9": ("13.5", 1323), "M20S": ("68", 3360)}
 """Hashrate in TH/s and power in W."""
 HALVINGS = [(date(2016, 7, 9), "12.5"), (date(2020, 5, 11), "6.25"), (date(2024, 4, 20), "3.125")]
-EPOCHS = Path(__file__).parents[1] / "data" / "difficulty.csv"
+EPOCHS = Path(__file__).parents[2] / "data" / "difficulty.csv"
 SATOSHI = Decimal("1e-8")
 
 Source = tuple[date, int, str, str]

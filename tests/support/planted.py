@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 
 import recon
-from tests.databases import Database
+from tests.support.databases import Database
 
 TYPES = ("text", "name", "int2", "int4", "int8", "numeric", "float8", "date", "timestamptz", "interval", "oid", "jsonb")
 OPERATORS = ("=", "<>", "<", ">", "<=", ">=", "+", "-", "||")

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import adbc_driver_postgresql.dbapi as adbc
 import pytest
 
-from tests.servers import Server, free_port, wait_until
+from tests.support.servers import Server, free_port, wait_until
 
 CONFIGURATION = """
 [databases]

@@ -1,4 +1,4 @@
-"""The README's console examples: run against the real program, and written anew with `python -m tests.readme`;
+"""The README's console examples: run against the real program, and written anew with `python -m tests.support.readme`;
 and its tables, which other programs make from stored results.
 """
 
@@ -11,9 +11,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.servers import temporary_home
+from tests.support.servers import temporary_home
 
-README = Path(__file__).parent.parent / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 EXAMPLE = re.compile(r"```console\n\$ (recon [^\n]+)\n(.*?)```", re.DOTALL)
 SHOWN_HOME = "~/.local/share/recon"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from tests.databases import Database
-from tests.readme import blocks
+from tests.support.databases import Database
+from tests.support.readme import blocks
 
 GRANTS = {
     block.split("\n")[0].removeprefix("-- ").split(":")[0]: re.findall(r"^GRANT [^;]+ TO \w+;$", block, re.M)

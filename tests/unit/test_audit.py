@@ -15,7 +15,7 @@ from recon.core.schema import BTC, CALC_KEY_SCHEMA, STORED
 from recon.values.tally import MIXED, several_difficulties, summarize, tally
 from recon.values.tolerance import Tolerance
 from recon.values.verdicts import SURPLUS, WRONG, judge, judge_doubtful, to_change
-from tests.builders import DAY, Key, miner_frame
+from tests.support.builders import DAY, Key, miner_frame
 
 DUE = 80e12
 """The difficulty of every date here."""

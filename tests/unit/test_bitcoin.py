@@ -13,8 +13,8 @@ from recon.core.schema import BTC
 from recon.core.settings import Fleet
 from recon.reference.data_files import packaged
 from recon.reference.miner_models import read_miners
-from tests import oracle
-from tests.builders import DAY, MODELS, energy_frame, miner_frame, terms_frame
+from tests.support import oracle
+from tests.support.builders import DAY, MODELS, energy_frame, miner_frame, terms_frame
 
 PUBLISHED_DAY = date(2025, 3, 28)
 PUBLISHED = {"S19J_PRO": "75.39206818", "S9": "23.46386401", "M20S": "46.53665311"}

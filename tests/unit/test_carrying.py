@@ -21,7 +21,7 @@ from recon.reconcile.dask.engine import _unfit
 from recon.reconcile.dask.worker import Order, attended, prepared
 from recon.reference import reference
 from recon.reference.data_files import packaged
-from tests.builders import DAY, energy_frame
+from tests.support.builders import DAY, energy_frame
 
 REFERENCE = reference.load(None, None, None, Path())
 OURS = Settings(database_url="postgresql://owner:between-us@db/power", json=True)

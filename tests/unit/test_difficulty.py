@@ -14,7 +14,7 @@ from recon.reference.difficulty import lookup
 from recon.reference.difficulty.coverage import Coverage
 from recon.reference.difficulty.known import read_epochs
 from recon.reference.subsidies import read_subsidies, subsidy_on_dates
-from tests import oracle
+from tests.support import oracle
 
 KNOWN_THROUGH = date(2024, 5, 9)
 COVERAGE = Coverage(((date(2024, 4, 11), KNOWN_THROUGH),))

@@ -9,7 +9,7 @@ from polars.testing import assert_frame_equal
 
 from recon.core.gaps import count, expected, judge, missing, orphans
 from recon.core.schema import COUNTS
-from tests.builders import DAY, done_frame, key_frame, miner_frame
+from tests.support.builders import DAY, done_frame, key_frame, miner_frame
 
 NEXT = date(2024, 4, 21)
 A, B = (DAY, 1, "T_A-1"), (DAY, 2, "T_A-1")

@@ -8,7 +8,7 @@ import pytest
 
 from recon.analysis.calendar import Band, Day, months
 from recon.cli.show import calendar
-from tests.builders import DAY, days
+from tests.support.builders import DAY, days
 
 
 def standing(day: date = DAY, expected: int = 10, matched: int = 10, **more: int) -> Day:

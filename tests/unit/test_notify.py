@@ -10,7 +10,7 @@ from io import BytesIO
 import pytest
 
 from recon.cli.nightly.notify import MOST_REDIRECTIONS, _Astray, _PostAgain, post
-from tests.inbox import Inbox, inbox
+from tests.support.inbox import Inbox, inbox
 
 CODES = (301, 302, 303, 307, 308)
 KIND = "application/json"

@@ -18,7 +18,7 @@ from recon.reconcile.request import FixRequest, Job, check_tables, from_dict
 from recon.reference.reference import Reference, load
 from recon.values.policy import RepairPolicy
 from recon.values.tolerance import Tolerance
-from tests.builders import write
+from tests.support.builders import write
 
 ODD = Table.parse('"my schema"."odd.name; --"', CALCULATION_COLUMNS, "bitcoin_mined=btc")
 BEGUN = Settings(database_url="postgresql://ana:s3cret@db/power", calculations=ODD, fleet=Fleet.WHOLE)

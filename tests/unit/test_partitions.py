@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recon.core.chunks import chunks, halves, period_groups, split_range
-from tests.builders import days
+from tests.support.builders import days
 
 APRIL = days(date(2024, 4, 1), 30)
 

@@ -10,7 +10,7 @@ from recon.core.schema import COUNTS
 from recon.core.settings import Order
 from recon.core.window import Window
 from recon.reconcile.status import Status
-from tests.builders import DAY, days, terms_frame
+from tests.support.builders import DAY, days, terms_frame
 
 DATES = days(DAY, 4)
 

@@ -15,8 +15,8 @@ from recon.cli.show import progress
 from recon.core.errors import DatabaseError
 from recon.core.plan import DateResult, PlannedDate
 from recon.core.settings import Settings
-from tests.builders import DAY, days
-from tests.servers import wait_until
+from tests.support.builders import DAY, days
+from tests.support.servers import wait_until
 
 LINE = re.compile(r"(\d+)/(\d+) dates, ([\d,]+) rows, [\d,]+ rows/s(?:, about ([\d,]+) s left)?(?:, (\d+ retr\w+))?")
 

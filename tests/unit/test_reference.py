@@ -17,7 +17,7 @@ from recon.reference.miner_models import read_miners
 from recon.reference.numbers import Misread, positive
 from recon.reference.reference import Reference, load
 from recon.reference.subsidies import read_subsidies
-from tests.builders import write
+from tests.support.builders import write
 
 MINERS = "miner_model,hashrate_ths,power_w"
 

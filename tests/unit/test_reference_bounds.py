@@ -14,7 +14,7 @@ from recon.reference.miner_models import read_miners, read_variants
 from recon.reference.numbers import Misread, positive, unmistakable
 from recon.reference.reference import load
 from recon.reference.subsidies import read_subsidies
-from tests.builders import write
+from tests.support.builders import write
 
 MINERS = "miner_model,hashrate_ths,power_w"
 SUBSIDIES = "starts_on,subsidy_btc"

@@ -18,7 +18,7 @@ from recon.reconcile.report import FixReport
 from recon.reconcile.status import Status, date_rows, percent
 from recon.values.summary import Values
 from recon.values.tally import MIXED
-from tests.builders import DAY, days
+from tests.support.builders import DAY, days
 
 DATES = days(DAY, 4)
 

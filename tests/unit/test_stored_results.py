@@ -11,7 +11,7 @@ from benchmarks import table as benchmark_table
 from benchmarks import workers
 from tests.faults import results as fault_results
 from tests.faults import table as fault_table
-from tests.readme import with_table
+from tests.support.readme import with_table
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ import pytest
 from recon.core.schema import BTC, CALC_KEY_SCHEMA, COUNTS, SOURCE_STATE
 from recon.postgres.layout import WEIGHTS
 from recon.reconcile.readback import Sums, Written, discrepancies, stored_sums, totals, written_sums
-from tests.builders import DAY
+from tests.support.builders import DAY
 
 A, B, C = ((DAY, period, "T_A-1") for period in (1, 2, 3))
 DIFFICULTY = Decimal("86388558925171.02500000")
