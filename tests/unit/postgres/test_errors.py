@@ -1,19 +1,12 @@
-"""The parts of recon.postgres that need no server."""
+"""What the server said, in one line with a word for programs; and whether trying again can help."""
 
 from __future__ import annotations
-
-import re
-from datetime import date
-from urllib.parse import parse_qs, urlsplit
 
 import adbc_driver_manager
 import pytest
 
 from recon.core.errors import ConnectError, DatabaseError, PermissionDenied, UsageError
-from recon.core.settings import Settings, Timeouts
-from recon.postgres.driver import connection_string
 from recon.postgres.errors import first_error_line, is_transient, translate
-from recon.postgres.sql import date_list, sql
 
 URL = "postgresql://ana@db/power"
 LOST = "IO: [libpq] server closed the connection unexpectedly\n\tThis probably means the server terminated abnormally"
@@ -23,53 +16,6 @@ def driver_error(text: str, sqlstate: str | None = None) -> adbc_driver_manager.
     return adbc_driver_manager.OperationalError(
         text, status_code=adbc_driver_manager.AdbcStatusCode.IO, sqlstate=sqlstate
     )
-
-
-def parameters(url: str) -> dict[str, list[str]]:
-    return parse_qs(urlsplit(connection_string(Settings(database_url=url), "recon/fix/7f3a")).query)
-
-
-class TestConnectionString:
-    def test_names_the_application_and_bounds_every_wait(self) -> None:
-        assert parameters(URL) == {
-            "application_name": ["recon/fix/7f3a"],
-            "connect_timeout": ["10"],
-            "keepalives_idle": ["30"],
-            "keepalives_interval": ["10"],
-            "keepalives_count": ["3"],
-            "tcp_user_timeout": ["60000"],
-            "client_encoding": ["UTF8"],
-        }
-
-    @pytest.mark.parametrize("url", [URL + "?client_encoding=LATIN1", "host=db client_encoding=LATIN1"])
-    def test_speaks_utf8_whatever_the_url_says(self, url: str) -> None:
-        """The last of several of a name counts."""
-        assert (
-            re.findall(r"client_encoding='?(\w+)", connection_string(Settings(database_url=url), "recon"))[-1] == "UTF8"
-        )
-
-    def test_keeps_what_the_user_gave(self) -> None:
-        given = parameters(URL + "?connect_timeout=3&application_name=mine&sslmode=require")
-        assert given["connect_timeout"] == ["3"]
-        assert given["application_name"] == ["mine"]
-        assert given["sslmode"] == ["require"]
-
-    @pytest.mark.parametrize("end", ["", "?", "?sslmode=require", "?sslmode=require&"])
-    def test_is_a_url_whatever_the_given_one_ends_with(self, end: str) -> None:
-        text = connection_string(Settings(database_url=URL + end), "recon")
-        assert text.count("?") == 1
-        assert "&&" not in text
-        assert "?&" not in text
-
-    def test_takes_libpqs_keyword_form(self) -> None:
-        text = connection_string(Settings(database_url="service=power connect_timeout = 4"), "recon/status/1")
-        assert text.startswith("service=power connect_timeout = 4 ")
-        assert text.count("connect_timeout") == 1
-        assert "application_name='recon/status/1'" in text
-
-    def test_never_asks_libpq_for_less_than_two_seconds(self) -> None:
-        settings = Settings(database_url=URL, timeouts=Timeouts(connect_s=0.2))
-        assert "connect_timeout=2" in connection_string(settings, "recon")
 
 
 class TestWhatCanPass:
@@ -151,19 +97,3 @@ class TestWhatTheServerSaid:
         assert error.code == code
         assert error.message.startswith("cannot connect to postgresql://ana@db/power: ")
         assert error.hint
-
-
-def test_dates_are_literals() -> None:
-    assert date_list([date(2024, 4, 20), date(2024, 4, 21)]) == "array[date '2024-04-20', date '2024-04-21']::date[]"
-    assert date_list([]) == "array[]::date[]"
-
-
-def test_a_statement_comes_from_its_file_with_its_parts_filled_in() -> None:
-    assert "'{search_path,row_security," in sql("postgres/session")
-    assert '"my table"' in sql("sample/calculations", kind="", table='"my table"', id="", **_columns())
-
-
-def _columns() -> dict[str, str]:
-    from recon.core.names import CALCULATION_COLUMNS
-
-    return {name: name for name in CALCULATION_COLUMNS}

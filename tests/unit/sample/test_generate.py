@@ -22,7 +22,7 @@ from recon.sample import load as sample_load
 from recon.sample.curtailment import curtailment, farms
 from recon.sample.recipe import Recipe, consecutive
 
-DATA = Path(__file__).parents[2] / "data"
+DATA = Path(__file__).parents[3] / "data"
 HALVINGS = [date(2020, 5, 11), date(2024, 4, 20)]
 MODELS = {"S19J_PRO": ("100", "3050"), "S9": ("13.5", "1323"), "M20S": ("68", "3360")}
 
