@@ -24,6 +24,13 @@ settings.register_profile("thorough", max_examples=2000, deadline=None, database
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "recon"))
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """None for a single file or test, which is done before they had started; else three for two cores, since many
+    tests wait. Each worker has a server of its own.
+    """
+    return 0 if len(config.args) == 1 and not Path(config.args[0]).is_dir() else 3
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """PostgreSQL 18 from the wheel; one for each test process."""

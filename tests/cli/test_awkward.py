@@ -19,14 +19,13 @@ from tests.support.awkward import (
     DATES,
     FARMS,
     SCHEMA,
-    SOURCE,
-    TABLE,
     Awkward,
     Place,
     awkward_database,
     awkward_server,
 )
 from tests.support.builders import later_epochs
+from tests.support.databases import CURTAILMENT, TABLE
 from tests.support.forked import Process, start_python
 from tests.support.parsing import parse, program
 from tests.support.poolers import start_bouncer
@@ -142,7 +141,7 @@ READING = [
     Step("report --values --out {out}/before.html", 1),
 ]
 STARTING = [
-    Step("status", 3, says=f'ask its owner for: GRANT SELECT ON {SCHEMA}.{SOURCE} TO "recon"'),
+    Step("status", 3, says=f'ask its owner for: GRANT SELECT ON {SCHEMA}.{CURTAILMENT} TO "recon"'),
     Step("init --dry-run", before=Awkward.grant, says="create table if not exists recon.runs"),
     Step("init", 3, says="ask an administrator to run"),
     Step("init", who="admin"),

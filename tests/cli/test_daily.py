@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -16,16 +15,14 @@ import pytest
 from recon.core.suggestions import UPDATE_DIFFICULTY
 from tests.support import oracle
 from tests.support.builders import days, fill, source_rows
-from tests.support.databases import Database
+from tests.support.databases import TABLE, Database
+from tests.support.program import Run, Start
 from tests.support.servers import wait_until
 
-TABLE = "historical_bitcoin_calculations"
 AUTUMN = date(2024, 10, 27)
 """The clocks went back: 50 settlement periods."""
 GATE = 4714
 WAITING = "select count(*) from pg_locks where locktype = 'advisory' and objsubid = 1 and not granted"
-
-Run = Callable[..., Any]
 
 
 def outcomes(done: Any, code: int) -> dict[str, str]:
@@ -134,7 +131,7 @@ def test_force_prices_wrong_rows_anew_once_it_is_agreed_to(database: Database, r
 
 
 def test_one_instance_at_a_time_and_a_terminated_one_leaves_whole_dates(
-    database: Database, run_recon: Run, start_recon: Run
+    database: Database, run_recon: Run, start_recon: Start
 ) -> None:
     """The first is held in the middle of a date; a second gives way; the first is told to stop; a third does it all."""
     rows = fill(database, source_rows(days(AUTUMN, 2)))

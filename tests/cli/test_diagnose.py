@@ -9,7 +9,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -18,11 +18,11 @@ import pytest
 
 from tests.support.builders import DAY, days, fill, source_rows
 from tests.support.databases import Database, new_database
+from tests.support.program import Run, Start
 from tests.support.proxy import proxy
 from tests.support.servers import Server, wait_until
 from tests.support.terminal import on_a_terminal, plain
 
-Run = Callable[..., Any]
 NAMES = {
     *("resolve", "tcp", "tls", "authentication", "first_query", "connect", "latency", "concurrency", "headroom"),
     *("pooler", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "connect_timeout"),
@@ -123,7 +123,7 @@ def test_missing_indexes_are_named_with_statements_that_mend_it(database: Databa
 
 
 def test_a_blocked_table_is_named_with_who_blocks_it_and_waiting_for_it_works(
-    indexed: Database, run_recon: Run, start_recon: Run
+    indexed: Database, run_recon: Run, start_recon: Start
 ) -> None:
     with holding(indexed, "lock table historical_bitcoin_calculations in access exclusive mode") as pid:
         started = time.monotonic()
@@ -236,7 +236,7 @@ def silent_server() -> Iterator[tuple[int, list[float]]]:
         yield listener.getsockname()[1], stays
 
 
-def test_a_server_that_never_answers_is_given_up_within_twelve_seconds(start_recon: Run) -> None:
+def test_a_server_that_never_answers_is_given_up_within_twelve_seconds(start_recon: Start) -> None:
     with silent_server() as (port, stays):
         url = f"postgresql://analyst@127.0.0.1:{port}/power"
         running = [start_recon("diagnose", command, "--json", url=url) for command in ("analyze", "test")]
@@ -330,7 +330,7 @@ class TestMonitor:
         assert all("cannot connect" in look["error"] for look in looks)
         assert last["summary"]["failures"] == 2
 
-    def test_an_interrupt_prints_the_summary_and_is_no_error(self, indexed: Database, start_recon: Run) -> None:
+    def test_an_interrupt_prints_the_summary_and_is_no_error(self, indexed: Database, start_recon: Start) -> None:
         running = start_recon("diagnose", "monitor", "--interval", "60", url=indexed.url)
         assert running.stdout.readline().startswith("time=")
         running.send_signal(signal.SIGINT)

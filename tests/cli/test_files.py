@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,8 +14,8 @@ from recon.postgres.embedded import lifecycle
 from tests.support.builders import DAY, fill, source_rows, write
 from tests.support.databases import Database
 from tests.support.forked import start_python
+from tests.support.program import Run
 
-Run = Callable[..., Any]
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 

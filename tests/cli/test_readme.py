@@ -8,7 +8,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -26,14 +25,13 @@ from recon.core.window import today_in_london
 from recon.reference.reference import load
 from tests.support.databases import Database
 from tests.support.parsing import commands_in, parse
+from tests.support.program import NOBODY, Run
 from tests.support.readme import README, blocks, examples, run, timeless
 
-Run = Callable[..., Any]
 TEXT = README.read_text(encoding="utf-8")
 CRON_FIELD = r"(\*|\d+(-\d+)?)(/\d+)?(,\d+)*"
 CRON_RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 PROGRAM = "/usr/local/bin/recon"
-NOBODY = "postgresql://nobody@127.0.0.1:1/none"
 """Whose options are right gets as far as here, and ends with 3."""
 
 

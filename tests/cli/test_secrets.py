@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import pytest
 
 from tests.support.builders import DAY, days, fill, source_rows
 from tests.support.databases import Database
+from tests.support.program import CANARY, Run, Start
 from tests.support.servers import free_port, wait_until
 
-CANARY = "c4n4ry"
 PASSWORD = f"{CANARY} p@ss/w:o?r&d#%'é\\"
 MALFORMED = (
     "postgresql://ana:{}@[half/db",
@@ -41,8 +39,6 @@ pipeline.status = bug
 sys.argv = ["recon", "status", "-v"]
 cli.run()
 """
-
-Run = Callable[..., Any]
 
 
 def address(database: Database, role: str, form: str, password: str = PASSWORD) -> dict[str, str]:
@@ -123,7 +119,7 @@ def test_a_bugs_traceback_does_not_hold_it(environment: dict[str, str]) -> None:
 
 
 def test_neither_ps_nor_the_server_show_it_while_a_run_is_at_work(
-    database: Database, start_recon: Run, role: str
+    database: Database, start_recon: Start, role: str
 ) -> None:
     database.execute("begin")
     database.execute("lock table curtailment_records in access exclusive mode")

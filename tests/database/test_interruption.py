@@ -11,10 +11,9 @@ import pytest
 
 import recon
 from tests.support.builders import DAY, days, fill, source_rows
-from tests.support.databases import Database
+from tests.support.databases import TABLE, Database
 from tests.support.servers import wait_until
 
-TABLE = "historical_bitcoin_calculations"
 CALLS = """
 import signal, sys, threading
 import recon

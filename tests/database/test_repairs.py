@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from tests.support import oracle
 from tests.support.builders import DAY, days, fill, source_rows
-from tests.support.databases import Database
+from tests.support.databases import TABLE, Database
+from tests.support.program import Run, document
 from tests.support.roles import WRITER, role_url
 
-Run = Callable[..., Any]
-TABLE = "historical_bitcoin_calculations"
 DATES = days(DAY, 4)
 SOURCE = source_rows(DATES)
 RIGHT = oracle.calculations(SOURCE)
@@ -55,11 +52,6 @@ def spoil(database: Database, number: int = 1) -> list[int]:
         f"update {TABLE} set bitcoin_mined = bitcoin_mined * 2 + 1 where id in ({', '.join(map(str, ids))})"
     )
     return ids
-
-
-def document(done: Any, code: int = 0) -> dict[str, Any]:
-    assert done.returncode == code, done.stdout + done.stderr
-    return json.loads(done.stdout)
 
 
 def others(database: Database) -> list[tuple]:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from tests.support import oracle
 from tests.support.builders import days
-from tests.support.databases import TABLES, Database
+from tests.support.databases import CURTAILMENT, TABLE, TABLES, Database
 from tests.support.forked import REPOSITORY
 from tests.support.locales import german_locales
 from tests.support.oracle import Calculation, Source
@@ -31,7 +31,6 @@ from tests.support.roles import REPAIRER, WRITER, grant
 from tests.support.servers import CONFIGURATION, Server, debian_programs, embedded_programs, start_server
 
 LOCALES = ("UTF-8", "ISO-8859-1")
-SOURCE, TABLE = "curtailment_records", "historical_bitcoin_calculations"
 SCHEMA = '"Strom-Börse"'
 COLUMNS = "settlement_period=sp,farm_id=bmu"
 FARMS = ("T_GRÜN-1", "E_GRÖßE'-2")
@@ -65,7 +64,7 @@ create table recon.notizen (t text);
 create schema {SCHEMA};
 set search_path = {SCHEMA};
 {TABLES}
-alter table {SOURCE} {EXTRA};
+alter table {CURTAILMENT} {EXTRA};
 alter table {TABLE} {EXTRA};
 alter table {TABLE} rename column settlement_period to sp;
 alter table {TABLE} rename column farm_id to bmu;
@@ -74,7 +73,7 @@ create table audit (what text, calc_id integer);
 audited;
 create trigger audit before insert or update or delete on {TABLE} for each row execute function audited();
 create schema seen;
-create view seen.{SOURCE} as select * from {SOURCE};
+create view seen.{CURTAILMENT} as select * from {CURTAILMENT};
 create view seen.{TABLE} as select id, settlement_date, sp as settlement_period, bmu as farm_id, miner_model,
     bitcoin_mined, difficulty, calculated_at from {TABLE};
 grant usage on schema {SCHEMA} to recon;
@@ -188,7 +187,7 @@ class Awkward:
 
     def everything(self) -> list[Counter[str]]:
         """Every row of the tables that are not recon's own, whole."""
-        tables = (SOURCE, TABLE, "payouts", "audit", "recon.notizen")
+        tables = (CURTAILMENT, TABLE, "payouts", "audit", "recon.notizen")
         return [self.database.whole_rows(f"{SCHEMA}.{name}" if "." not in name else name) for name in tables]
 
 

@@ -15,6 +15,7 @@ import adbc_driver_postgresql.dbapi as adbc
 from recon.core.settings import Settings
 from tests.support.servers import Server
 
+CURTAILMENT, TABLE = "curtailment_records", "historical_bitcoin_calculations"
 TABLES = """
 create table curtailment_records (
     id serial primary key,
@@ -90,7 +91,7 @@ class Database:
         """How many rows of the table fulfil the condition."""
         return int(self.scalar(f"select count(*) from {table} where {where}"))
 
-    def whole_rows(self, table: str = "historical_bitcoin_calculations") -> Counter[str]:
+    def whole_rows(self, table: str = TABLE) -> Counter[str]:
         """Every stored row whole, ids, times and all: each column's text by its name, as the quarantine keeps it."""
         columns = self.rows(COLUMNS.format(table=table))
         keys = ", ".join(key for key, _ in columns)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tests.support.databases import Database
+from tests.support.databases import TABLE, Database
 
 MINERS = {"S19J_PRO": ("100", 3050), "S9": ("13.5", 1323), "M20S": ("68", 3360)}
 """Hashrate in TH/s and power in W."""
@@ -100,7 +100,7 @@ def calculations(rows: Iterable[Source], *, whole: bool = False) -> list[Calcula
     return sorted(found)
 
 
-def stored(database: Database, table: str = "historical_bitcoin_calculations") -> list[Calculation]:
+def stored(database: Database, table: str = TABLE) -> list[Calculation]:
     """Every row that the table holds, sorted; ids and times aside."""
     return sorted(
         database.rows(
