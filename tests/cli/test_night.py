@@ -31,11 +31,12 @@ from tests.support.servers import free_port, wait_until
 
 FIRST = date(2024, 10, 27)
 BUG = f"""
-from recon import cli, daily
+from recon.cli import process
+from recon.reconcile import daily
 def bug(*_, **__):
     raise RuntimeError("{CANARY}")
 daily.daily = bug
-cli.run()
+process.run()
 """
 KNOWN_THROUGH = date(2026, 6, 24)
 """By the packaged file."""

@@ -32,12 +32,13 @@ MALFORMED = (
 )
 BUG = """
 import sys
-from recon import cli, pipeline
+from recon.cli import process
+from recon.reconcile import survey
 def bug(settings, *_, **__):
     raise RuntimeError(f"a bug, with {settings!r}")
-pipeline.status = bug
+survey.status = bug
 sys.argv = ["recon", "status", "-v"]
-cli.run()
+process.run()
 """
 
 
