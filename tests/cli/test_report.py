@@ -195,7 +195,7 @@ def test_a_page_that_cannot_be_made_leaves_the_one_that_was_there(run_recon: Run
 def test_without_the_extra_one_line_says_what_to_install(environment: dict[str, str]) -> None:
     program = (
         "import sys; sys.modules['altair'] = None; sys.argv[1:] = ['-d', 'embedded', 'report']; "
-        "import recon.cli; recon.cli.run()"
+        "from recon.cli import process; process.run()"
     )
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (2, "")

@@ -34,8 +34,8 @@ BUG = """
 import sys
 from recon.cli import process
 from recon.reconcile import survey
-def bug(settings, *_, **__):
-    raise RuntimeError(f"a bug, with {settings!r}")
+def bug(job, *_, **__):
+    raise RuntimeError(f"a bug, with {job!r}")
 survey.status = bug
 sys.argv = ["recon", "status", "-v"]
 process.run()
@@ -115,7 +115,7 @@ def test_a_bugs_traceback_does_not_hold_it(environment: dict[str, str]) -> None:
     env = environment | {"RECON_DATABASE_URL": f"postgresql://ana:{CANARY}@127.0.0.1:1/db"}
     done = subprocess.run([sys.executable, "-c", BUG], env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 70
-    assert "Traceback" in done.stderr and "RuntimeError: a bug, with Settings(" in done.stderr
+    assert "Traceback" in done.stderr and "RuntimeError: a bug, with Job(" in done.stderr
     assert CANARY not in done.stdout + done.stderr
 
 

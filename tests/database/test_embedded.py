@@ -25,8 +25,8 @@ from tests.support.servers import wait_until
 USER = """
 import sys
 from pathlib import Path
-from recon import embedded
-print(embedded.start(Path(sys.argv[1])), flush=True)
+from recon.postgres.embedded import lifecycle
+print(lifecycle.start(Path(sys.argv[1])), flush=True)
 sys.stdin.read()
 """
 """A process that uses the server until its input ends."""
