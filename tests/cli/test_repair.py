@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable
 from datetime import date
@@ -16,7 +17,8 @@ from tests.support import oracle
 from tests.support.builders import DAY, days, fill, source_rows
 from tests.support.databases import TABLE, Database
 from tests.support.program import Run, document
-from tests.support.terminal import on_a_terminal
+from tests.support.terminal import on_a_terminal, plain
+from tests.support.wording import facts
 
 DATES = days(DAY, 4)
 SOURCE = source_rows(DATES)
@@ -125,13 +127,13 @@ class TestBeforeAnythingIsChanged:
         for typed in ("\n", "\x04"):
             code, shown = on_a_terminal(environment, *options, typed=typed)
             assert code == 2
-            assert "7 stored rows would be replaced or removed (each is kept in recon.quarantine)" in shown
+            assert re.search(r"7 stored rows .*recon\.quarantine.*\[y/N\]", shown)
             assert "Go on? [y/N]" in shown
             assert "nothing was changed" in shown
             assert spoiled.whole_rows() == before and not has_ledger(spoiled)
         code, shown = on_a_terminal(environment, *options, typed="y\n")
         assert code == 0
-        assert "2 wrong rows replaced, 5 surplus rows removed" in shown
+        assert re.search(r"\b2 wrong .*\b5 surplus ", shown)
         assert oracle.stored(spoiled) == RIGHT
 
     def test_a_run_that_would_rewrite_the_table_is_stopped(self, spoiled: Database, run_recon: Run) -> None:
@@ -144,13 +146,12 @@ class TestBeforeAnythingIsChanged:
             options = ["--max-changes", limit] if limit else []
             done = run_recon("fix", "--repair", ALL, "--yes", *options, url=spoiled.url)
             assert done.returncode == 2
-            assert done.stderr == (
-                f"recon: 33 of {stored} stored rows would change, more than --max-changes {shown}; "
-                "look at them with --dry-run, then allow them with --max-changes 33\n"
-            )
+            (line,) = done.stderr.splitlines()
+            assert facts(line) == ["33", str(stored), shown, "33"]
+            assert "--dry-run" in line and line.endswith("--max-changes 33")
             assert spoiled.whole_rows() == before and not has_ledger(spoiled)
         shown = run_recon("fix", "--repair", ALL, "--dry-run", url=spoiled.url).stdout
-        assert shown.endswith("more than --max-changes 10%: to do it, give --max-changes 33, too\n")
+        assert re.search(r"--max-changes 10%.* --max-changes 33\b", shown)
         document(run_recon("fix", "--repair", ALL, "--yes", "--max-changes", "33", "--json", url=spoiled.url))
         assert oracle.stored(spoiled) == RIGHT
 
@@ -214,7 +215,7 @@ class TestWhatIsChanged:
         assert spoiled.whole_rows().keys() & {t for t in before if f'"{DATES[1]}"' in t}
         spoiled.execute(f"drop trigger refuse on {TABLE}")
         asked = document(run_recon("resume", "--json", url=spoiled.url), code=2)
-        assert asked["error"]["message"].startswith("the run repairs, too: 2 stored rows would be replaced or removed")
+        assert (asked["error"]["code"], facts(asked["error"]["message"])[0]) == ("consent", "2")
         resumed = document(run_recon("resume", "--yes", "--json", url=spoiled.url))
         assert (resumed["run_id"], resumed["removed"]) == (report["run_id"], 2)
         assert oracle.stored(spoiled) == RIGHT
@@ -299,7 +300,7 @@ class TestWhatIsChanged:
         options = ("fix", "--repair", "stale", "--yes", "--max-changes", "100%", "--json")
         report = document(run_recon(*options, url=database.url), code=4)
         assert (report["inserted"], report["replaced"]) == (0, 0)
-        assert report["dates"][0]["error"].startswith(f"{DAY} 1 T_FARM-0 M20S is still stale")
+        assert re.match(rf"{DAY} 1 T_FARM-0 M20S .*\bstale\b", report["dates"][0]["error"])
         assert database.whole_rows() == before
         assert database.count("recon.quarantine") == 0
 
@@ -330,7 +331,7 @@ class TestTheWayBack:
         shown = run_recon("quarantine", "list", url=spoiled.url).stdout
         assert len(shown.splitlines()) == 1 + 7
         missing = run_recon("quarantine", "list", "nosuchrun", url=spoiled.url)
-        assert (missing.returncode, missing.stderr) == (2, "recon: there is no run nosuchrun; see 'recon runs'\n")
+        assert missing.returncode == 2 and re.fullmatch(r"recon: .* nosuchrun; .*'recon runs'\n", missing.stderr)
 
     def test_restoring_brings_back_every_byte_and_the_repair_can_be_made_again(
         self, spoiled: Database, run_recon: Run, repaired: tuple[Counter[str], str]
@@ -339,7 +340,7 @@ class TestTheWayBack:
         after = spoiled.whole_rows()
         restore = ("quarantine", "restore", run_id)
         dry = run_recon(*restore, "--dry-run", url=spoiled.url)
-        assert dry.stdout == "dry run: 7 rows on 4 dates would be put back; none was\n"
+        assert facts(dry.stdout) == ["7", "4"]
         asked = run_recon(*restore, url=spoiled.url)
         assert (asked.returncode, len(asked.stderr.splitlines())) == (2, 1)
         assert spoiled.whole_rows() == after
@@ -351,7 +352,7 @@ class TestTheWayBack:
         assert (again["restored"], again["run_id"]) == (0, None)
         undone = run_recon("quarantine", "restore", back["run_id"], "--yes", url=spoiled.url)
         assert (undone.returncode, undone.stdout) == (2, "")
-        assert "repair again with 'recon fix --repair ...'" in undone.stderr
+        assert "'recon fix --repair ...'" in undone.stderr
         document(run_recon("fix", "--repair", ALL, "--yes", "--json", url=spoiled.url))
         assert oracle.stored(spoiled) == RIGHT
 
@@ -364,8 +365,8 @@ class TestTheWayBack:
         before = spoiled.rows(touched)
         done = run_recon("quarantine", "restore", run_id, "--yes", url=spoiled.url)
         assert done.returncode == 4
-        assert f"{DATES[0]} left alone: 1 rows that run {run_id} wrote were changed since" in done.stdout
-        assert "6 rows put back" in done.stdout
+        assert re.search(rf"^{DATES[0]} .*\b1 rows .*\b{run_id}\b", done.stdout, re.M)
+        assert re.search(r"^6 rows ", done.stdout, re.M)
         assert spoiled.rows(touched) == before
 
 
@@ -422,7 +423,7 @@ class TestWhatIsSaidOfValues:
         before = oracle.stored(tables)
         code, shown = on_a_terminal(environment, "-d", tables.url, "status", "--values")
         assert code == 0
-        assert f"4 dates are priced as whole machines, first {DATES[0]}: right with --fleet whole" in shown
+        assert re.search(rf"^4 dates .*\b{DATES[0]}.* --fleet whole", plain(shown), re.M)
         assert "comparing values" in shown or "dates compared" in shown
         done = document(run_recon("fix", "--repair", ALL, "--yes", "--json", url=tables.url))
         assert (done["run_id"], oracle.stored(tables)) == (None, before)

@@ -33,12 +33,12 @@ UNPRICED = date(2035, 1, 1)
 
 
 def facts(text: str) -> list[str]:
-    """The dates, numbers and names with digits of a sentence, in order.
+    """The dates, numbers, names and units of a sentence, in order: words with digits, or in capitals.
 
-    >>> facts("2024-04-20 lacks 1,289 rows of S19J_PRO, but 0 of another model.")
-    ['2024-04-20', '1,289', 'S19J_PRO', '0']
+    >>> facts("2024-04-20 lacks 1,289 rows of S19J_PRO, but 0.5 BTC of another model.")
+    ['2024-04-20', '1,289', 'S19J_PRO', '0.5', 'BTC']
     """
-    return [word.rstrip(".,:;") for word in re.findall(r"[\w.,:%-]*\d[\w.,:%-]*", text)]
+    return [word.rstrip(".,:;") for word in re.findall(r"[\w.,:%-]*\d[\w.,:%-]*|\b[A-Z]+\b", text)]
 
 
 class Stage:

@@ -12,6 +12,7 @@ from recon.analysis.findings import Finding
 from recon.analysis.source_findings import source_findings
 from recon.analysis.source_periods import days, gaps_in, lacking
 from recon.core.window import periods_in_day
+from tests.support.wording import facts
 
 FIRST = date(2024, 9, 1)
 CLOCK_CHANGE = date(2024, 10, 27)
@@ -70,7 +71,7 @@ def test_an_empty_source_and_an_ordinary_one_have_no_findings() -> None:
 def test_impossible_periods_name_the_date_the_period_and_how_many_the_day_has() -> None:
     finding = only(found(source_date(date(2024, 3, 31), impossible=3, impossible_key="0003 47 T_X-1")))
     assert (finding.code, finding.severity, finding.count) == ("impossible_periods", "warning", 3)
-    assert finding.example == "2024-03-31 has 3 rows outside its 46 periods, as period 47, T_X-1"
+    assert facts(finding.example) == ["2024-03-31", "3", "46", "47", "T_X-1"]
 
 
 def test_rows_without_volume_are_not_called_impossible_periods() -> None:
@@ -80,13 +81,13 @@ def test_rows_without_volume_are_not_called_impossible_periods() -> None:
 
 def test_an_example_can_be_explained_whatever_the_farm_is_called() -> None:
     finding = only(found(source_date(FIRST, crowded=1, crowded_most=16748, crowded_key="16748 12 it's {odd} farm")))
-    assert finding.example == "2024-09-01 settlement period 12, it's {odd} farm has 16748 rows"
+    assert facts(finding.example) == ["2024-09-01", "12", "16748"] and "it's {odd} farm" in finding.example
     assert """'recon explain 2024-09-01 12 'it'"'"'s {odd} farm''""" in finding.advice
 
 
 def test_energy_is_compared_with_the_limit_that_was_given() -> None:
     finding = only(found(source_date(FIRST, outsize=1, outsize_most="901.23", outsize_key="901 3 A"), max_farm_mw=800))
-    assert finding.example == "2024-09-01 settlement period 3, A has 901.2 MWh; the most is 400 MWh (800 MW x 0.5 h)"
+    assert facts(finding.example) == ["2024-09-01", "3", "A", "901.2", "400", "800", "MW", "0.5"]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +139,7 @@ def test_mixed_signs_count_dates() -> None:
     findings = found(*spell(on_1={"positive": 4, "positive_key": "4 7 A"}))
     assert set(findings) == {"positive_volumes", "mixed_signs"}
     (mixed,) = findings["mixed_signs"]
-    assert (mixed.count, mixed.example) == (1, "2024-09-02 has 4 positive and 240 negative volumes")
+    assert (mixed.count, facts(mixed.example)) == (1, ["2024-09-02", "4", "240"])
 
 
 def test_zero_volume_keys_and_single_repeated_rows_are_only_worth_knowing() -> None:
@@ -188,7 +189,7 @@ def test_a_single_lost_period_is_noticed_among_many_farms() -> None:
 def test_short_dates_are_reported_with_their_periods() -> None:
     finding = only(found(*spell(on_1={"per_period": [5] * 30 + [0] * 18})))
     assert (finding.code, finding.count, finding.dates) == ("short_dates", 1, (date(2024, 9, 2),))
-    assert finding.example == "2024-09-02 has no settlement periods 31-48, while its neighbours are busy then"
+    assert facts(finding.example) == ["2024-09-02", "31-48"]
 
 
 def test_a_date_at_the_edge_of_the_window_or_beside_a_hole_has_no_neighbours_to_tell() -> None:
@@ -257,4 +258,4 @@ def test_a_farm_does_not_vanish_when_the_wind_does() -> None:
     farms = pl.DataFrame([farm("X", 0, 29), farm("Y", 0, 39)], schema=FARMS, orient="row")
     assert found(*spell(number=40, **calm), farms=farms) == {}
     gone = only(found(*spell(number=40), farms=farms))
-    assert gone.example == "X has keys on 30 dates up to 2024-09-30, on none of 10 since"
+    assert facts(gone.example) == ["X", "30", "2024-09-30", "10"]
