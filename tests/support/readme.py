@@ -72,7 +72,7 @@ def timeless(text: str) -> str:
     text = re.sub(r"slowest: .*?\n(?=\S|\n)", "slowest: _\n", text, flags=re.DOTALL)
     text = re.sub(r" *\b\d+\.\d{3} s\b", " _ s", text)
     text = re.sub(r"\d+\.\d s\b", "_ s", text)
-    text = re.sub(r"(?<![\w.])[0-9a-f]{8}\b", "run_id__", text)
+    text = re.sub(r"""(?<![^\s'"(=/])[0-9a-f]{8}(?![^\s'"),;:/])""", "run_id__", text)
     return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "a time", text)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import date
 from pathlib import Path
@@ -21,6 +21,7 @@ from tests.support import oracle
 from tests.support.builders import DAY, MODELS, days, fill, source_rows
 from tests.support.databases import CURTAILMENT, TABLE, Database, make_template, new_database
 from tests.support.forked import bare_variables, start_python
+from tests.support.patterns import CALCULATE, CLUSTERED, IN_CALCULATIONS, IN_SOURCE, SOURCE, sow, sow_in_source
 from tests.support.program import NOBODY, Run
 from tests.support.readme import timeless
 from tests.support.servers import embedded_programs, start_server, temporary_home
@@ -51,8 +52,18 @@ class Stage:
     def recon(self, *arguments: object) -> None:
         """Runs the program and notes both its streams."""
         done = self._run(*arguments, url=self.database.url)
+        self._note(arguments, done.stdout + done.stderr, done.returncode)
+
+    def findings(self, *options: str) -> None:
+        """Runs `recon analyze --json` and notes all its findings; for people it cuts them short."""
+        done = self._run("analyze", *options, "--json", url=self.database.url)
+        found = json.loads(done.stdout)["findings"]
+        lines = ["{severity}: {code} ({count})\n  {example}\n  -> {advice}".format(**finding) for finding in found]
+        self._note(("analyze", *options), "\n".join(lines) + "\n", done.returncode)
+
+    def _note(self, arguments: Sequence[object], said: str, code: int) -> None:
         command = " ".join(["$ recon", *map(str, arguments)])
-        self.said.append(f"{command}\n{done.stdout}{done.stderr}[exit code {done.returncode}]\n")
+        self.said.append(f"{command}\n{said}[exit code {code}]\n")
 
     def checks(self, *names: str, url: str | None = None) -> None:
         """Runs `recon diagnose` and notes what it says of these checks; the others depend on the machine."""
@@ -61,7 +72,7 @@ class Stage:
         lines = [
             f"{found[name]['status']} {name}: {found[name]['detail']}\n  -> {found[name]['advice']}" for name in names
         ]
-        self.said.append("\n".join(["$ recon diagnose", *lines, f"[exit code {done.returncode}]"]) + "\n")
+        self._note(["diagnose"], "\n".join(lines) + "\n", done.returncode)
 
     def text(self) -> str:
         """All of it, without what differs from run to run."""
@@ -135,6 +146,21 @@ def analyze(stage: Stage) -> None:
     stage.recon("analyze", "--values")
 
 
+def findings(stage: Stage) -> None:
+    """Every pattern at once; and those that show only where others do not hide them."""
+    stage.database.add_unique_index()
+    stage.database.execute(SOURCE)
+    sow_in_source(stage.database, *IN_SOURCE.values())
+    for planted in IN_CALCULATIONS.values():
+        sow(stage.database, planted)
+    stage.findings()
+    for planted in CLUSTERED.values():
+        stage.database.execute(f"truncate {TABLE}")
+        stage.database.execute(CALCULATE)
+        sow(stage.database, planted)
+        stage.findings("--from", "2024-10-16", "--to", "2024-11-08")
+
+
 def daily(stage: Stage) -> None:
     stage.recon("runs")
     complete, missing, twice, refused = days(AUTUMN, 4)
@@ -178,7 +204,7 @@ def diagnose(stage: Stage) -> None:
 
 
 SCENARIOS: dict[str, Callable[[Stage], None]] = {
-    play.__name__: play for play in (status, fix, repair, analyze, daily, tables, diagnose)
+    play.__name__: play for play in (status, fix, repair, analyze, findings, daily, tables, diagnose)
 }
 
 
