@@ -12,6 +12,7 @@ from recon.core.settings import Settings
 from recon.diagnose.checks import FAIL, OK, WARN, Check
 from recon.diagnose.connections import Scene, pooler
 from recon.diagnose.server import _upkeep, sessions, settings_checks
+from tests.support.wording import facts
 
 
 class Told:
@@ -75,15 +76,12 @@ def test_long_queries_idle_transactions_and_waits_are_told_apart() -> None:
     seen += [other(7, "active", 1, "5, 6")]
     found = named(sessions(Told(seen)))  # type: ignore[arg-type]
     long, idle, waits = (found[name] for name in ("long_queries", "idle_in_transaction", "lock_waits"))
-    assert (long.status, long.value, long.detail) == (
-        WARN,
-        2,
-        "queries over 30 s, longest 90 s: pid 3 (odd name, psql)",
-    )
+    assert (long.status, long.value, facts(long.detail)) == (WARN, 2, ["30", "90", "3"])
+    assert "(odd name, psql)" in long.detail
     assert long.advice.startswith("recon fix 5 --statement-timeout 600  # ")
     assert (idle.status, idle.value) == (WARN, 1)
     assert idle.advice.startswith("ALTER ROLE \"odd name\" SET idle_in_transaction_session_timeout = '60s';  -- ")
-    assert (waits.value, waits.detail) == (1, "pid 7 (odd name, psql) waits for pid 5, 6")
+    assert (waits.value, facts(waits.detail)) == (1, ["7", "5", "6"])
     assert {check.status for check in sessions(Told([]))} == {OK}  # type: ignore[arg-type]
 
 
@@ -92,7 +90,7 @@ def test_a_table_full_of_dead_rows_wants_a_vacuum(rows: int, dead: int, status: 
     told = {"rows": rows, "dead": dead, "bytes": 2**20, "vacuumed": None, "analyzed": "2024-04-20 12:34:56.789"}
     check = _upkeep("t", '"t"', told)
     assert (check.status, check.advice) == (status, 'VACUUM (ANALYZE) "t";' if status == WARN else "")
-    assert check.detail.endswith(f"{dead:,} dead rows; last vacuum never, last analyze 2024-04-20 12:34")
+    assert facts(check.detail)[-3:] == [f"{dead:,}", "2024-04-20", "12:34"]
 
 
 @pytest.mark.parametrize(
