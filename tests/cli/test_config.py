@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,9 @@ from recon.cli.settings import read
 from recon.core.environment import parse_settings
 from recon.core.errors import UsageError
 from recon.core.settings import Settings
-from tests.builders import DAY, fill, source_rows
-from tests.databases import Database
-
-Run = Callable[..., Any]
-CANARY = "c4n4ry"
+from tests.support.builders import DAY, fill, source_rows
+from tests.support.databases import Database
+from tests.support.program import CANARY, Run
 
 
 @pytest.fixture

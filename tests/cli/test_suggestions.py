@@ -5,22 +5,18 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from recon.core.suggestions import PUBLIC_DIFFICULTY
-from tests import oracle
-from tests.builders import days, fill, later_epochs, source_rows
-from tests.databases import Database
-from tests.parsing import parse
+from tests.support import oracle
+from tests.support.builders import days, fill, later_epochs, source_rows
+from tests.support.databases import TABLE, Database
+from tests.support.parsing import parse
+from tests.support.program import CANARY, Run
 
-Run = Callable[..., Any]
-CANARY = "c4n4ry"
-CALCULATIONS = "historical_bitcoin_calculations"
 BEYOND = date(2026, 6, 25)
 """The day after the last one of known difficulty, by the packaged file."""
 
@@ -40,7 +36,7 @@ def arguments(command: str) -> list[str]:
 @pytest.fixture
 def known(database: Database) -> tuple[str, ...]:
     """The options that name tables of which one is called otherwise; the address has a password."""
-    database.execute(f'alter table {CALCULATIONS} rename to "mined btc"')
+    database.execute(f'alter table {TABLE} rename to "mined btc"')
     between = "&" if "?" in database.url else "?"
     return "-d", f"{database.url}{between}password={CANARY}", "--calculations-table", "mined btc"
 

@@ -25,17 +25,16 @@ import recon
 from recon.api import Options
 from recon.cli.common import give_options
 from recon.cli.options import COMMON, ENGINE
-from tests import oracle
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.readme import README
+from tests.support import oracle
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import Database
+from tests.support.program import CANARY, Run
+from tests.support.readme import README
 from tests.test_architecture import HEAVY, REPOSITORY
 
-Run = Callable[..., Any]
 ROWS = source_rows(days(DAY, 2))
 EXACT = oracle.calculations(ROWS)
 FARM = "T_FARM-0"
-CANARY = "c4n4ry"
 FUNCTIONS = ("status", "plan", "fix", "explain", "verify")
 
 
