@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from recon.cli.app import about_tables
 from recon.core.suggestions import PUBLIC_DIFFICULTY
 from tests.support import oracle
 from tests.support.builders import days, fill, later_epochs, source_rows
@@ -109,3 +110,9 @@ def test_an_error_and_a_diagnosis_suggest_the_address_that_was_given(database: D
     found = json.loads(run_recon("diagnose", "analyze", "--json", "-d", database.url).stdout)
     advice = [entry["advice"] for entry in found["checks"] if entry["advice"].startswith("recon ")]
     assert all(arguments(text.partition("  #")[0])[:2] == ["-d", database.url] for text in advice)
+
+
+def test_the_commands_that_repeat_the_tables_are_those_that_need_a_database() -> None:
+    named = set(about_tables())
+    assert named >= {"status", "range", "diagnose", "diagnose test", "quarantine restore", "sample load"}
+    assert not named & {"demo", "config show", "difficulty update", "sample generate", "help-all", "sample"}

@@ -15,6 +15,7 @@ from recon.analysis.findings import Finding
 from recon.core.errors import ExitCode
 from recon.core.names import CALCULATION_COLUMNS, CURTAILMENT_COLUMNS, Table
 from recon.core.settings import Settings, Timeouts
+from recon.core.suggestions import RECON
 from recon.core.window import Window
 from recon.reconcile.request import Job
 from recon.reference.reference import load as load_reference
@@ -120,7 +121,7 @@ def test_examples_say_where(clean: Database) -> None:
     found = look(clean)
     assert finding(found, "impossible_periods").example.endswith("outside its 48 periods, as period 49, A")
     assert finding(found, "crowded_keys").example == "2024-10-07 settlement period 12, A has 16748 rows"
-    assert "recon explain 2024-10-07 12 A" in finding(found, "crowded_keys").advice
+    assert "recon explain 2024-10-07 12 A" in RECON.render(finding(found, "crowded_keys").advice)
     assert "S21 48" in finding(found, "unknown_models").example
     assert finding(found, "crowded_keys").dates == (date(2024, 10, 7),)
 

@@ -11,6 +11,7 @@ import pytest
 from recon.analysis.findings import Finding
 from recon.analysis.source_findings import source_findings
 from recon.analysis.source_periods import days, gaps_in, lacking
+from recon.core.suggestions import RECON
 from recon.core.window import periods_in_day
 from tests.support.wording import facts
 
@@ -82,7 +83,7 @@ def test_rows_without_volume_are_not_called_impossible_periods() -> None:
 def test_an_example_can_be_explained_whatever_the_farm_is_called() -> None:
     finding = only(found(source_date(FIRST, crowded=1, crowded_most=16748, crowded_key="16748 12 it's {odd} farm")))
     assert facts(finding.example) == ["2024-09-01", "12", "16748"] and "it's {odd} farm" in finding.example
-    assert """'recon explain 2024-09-01 12 'it'"'"'s {odd} farm''""" in finding.advice
+    assert """'recon explain 2024-09-01 12 'it'"'"'s {odd} farm''""" in RECON.render(finding.advice)
 
 
 def test_energy_is_compared_with_the_limit_that_was_given() -> None:

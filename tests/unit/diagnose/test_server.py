@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from recon.core.settings import Settings
+from recon.core.suggestions import RECON
 from recon.diagnose.checks import FAIL, OK, WARN, Check
 from recon.diagnose.connections import Probes, pooler
 from recon.diagnose.server import _upkeep, sessions, settings_checks
@@ -54,7 +55,7 @@ def setting(name: str, value: str, level: str = "role analyst") -> dict[str, Any
 )
 def test_a_limit_is_compared_with_what_a_chunk_needs(name: str, value: str, status: str, advice: str) -> None:
     check = named(settings_checks(Told([setting(name, value)]), 10))[name]  # type: ignore[arg-type]
-    assert (check.status, check.advice) == (status, advice)
+    assert (check.status, RECON.render(check.advice)) == (status, advice)
     assert check.detail == ("no limit" if value == "0" else f"{int(value):,} ms, set for the role analyst")
     assert check.value == (None if value == "0" else float(value)), "0 is no limit and not a short one"
 
@@ -78,9 +79,10 @@ def test_long_queries_idle_transactions_and_waits_are_told_apart() -> None:
     long, idle, waits = (found[name] for name in ("long_queries", "idle_in_transaction", "lock_waits"))
     assert (long.status, long.value, facts(long.detail)) == (WARN, 2, ["30", "90", "3"])
     assert "(odd name, psql)" in long.detail
-    assert long.advice.startswith("recon fix 5 --statement-timeout 600  # ")
+    assert RECON.render(long.advice).startswith("recon fix 5 --statement-timeout 600  # ")
     assert (idle.status, idle.value) == (WARN, 1)
-    assert idle.advice.startswith("ALTER ROLE \"odd name\" SET idle_in_transaction_session_timeout = '60s';  -- ")
+    idle_advice = RECON.render(idle.advice)
+    assert idle_advice.startswith("ALTER ROLE \"odd name\" SET idle_in_transaction_session_timeout = '60s';  -- ")
     assert (waits.value, facts(waits.detail)) == (1, ["7", "5", "6"])
     assert {check.status for check in sessions(Told([]))} == {OK}  # type: ignore[arg-type]
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recon.cli.call import Call, program
+from recon.cli.call import Call
+from recon.core.suggestions import Suggestion
 
 if TYPE_CHECKING:
     from recon.postgres.setup import InitReport
 
 
-def tell_init(call: Call, found: InitReport) -> None:
+def init(call: Call, found: InitReport) -> None:
     """The answer of `recon init`."""
     if call.json:
         return call.print_json(found.to_dict())
@@ -28,9 +29,8 @@ def tell_init(call: Call, found: InitReport) -> None:
     elif found.index_created:
         call.say("the unique index was created")
     else:
-        call.say(
-            f"no unique index keeps duplicates out; '{program()} init --unique-index' runs:\n  {found.index_statement};"
-        )
+        create = call.suggest(Suggestion("init", "--unique-index"))
+        call.say(f"no unique index keeps duplicates out; '{create}' runs:\n  {found.index_statement};")
         if found.duplicates:
-            remedy = f"{program()} fix --repair duplicate,orphan --yes"
+            remedy = call.suggest(Suggestion("fix", "--repair", "duplicate,orphan", "--yes"))
             call.say(f"{found.duplicates:,} duplicates stand in its way; '{remedy}' removes them")

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 from recon.cli.call import Call
 from recon.cli.log import LOG
 from recon.cli.show import columns
+from recon.cli.show.status import verdict, warn_invalid
 from recon.core.suggestions import UPDATE_DIFFICULTY
 from recon.core.wording import counted
 from recon.export.manifest import totals
 
 if TYPE_CHECKING:
     from recon.export.write import ExportReport
-from recon.cli.show.status import verdict, warn_invalid
 
 
-def tell_export(call: Call, report: ExportReport) -> None:
+def export(call: Call, report: ExportReport) -> None:
     """The answer of `recon export`: what was written, and what is not in it."""
     warn_invalid(report.status)
     document = report.to_dict()
