@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks import cases, data, results, server
 from benchmarks.cases import CASES, Case
-from tests.servers import Server
+from tests.support.servers import Server
 
 NEEDED = ("duckdb", "duckdb_extension_postgres_scanner", "pandas", "sqlalchemy", "psycopg")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from tests.databases import Database
+from tests.support.databases import Database
 
 SQL = Path(__file__).parent / "sql"
 SATOSHI = Decimal("1e-8")

@@ -13,8 +13,8 @@ from benchmarks.answers import WrongAnswer, same
 from benchmarks.contenders import Contender, Said
 from benchmarks.data import Data
 from benchmarks.measure import Run, run
-from tests.databases import Database
-from tests.proxy import proxy
+from tests.support.databases import Database
+from tests.support.proxy import proxy
 
 Row = dict[str, Any]
 

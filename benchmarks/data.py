@@ -16,9 +16,9 @@ from pathlib import Path
 
 from benchmarks import answers
 from benchmarks.answers import ModelAnswer, statement
-from tests import oracle
-from tests.databases import Database
-from tests.servers import Server
+from tests.support import oracle
+from tests.support.databases import Database
+from tests.support.servers import Server
 
 START = date(2022, 1, 1)
 DAYS = 1200

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.servers import Server, embedded_programs, start_server
+from tests.support.servers import Server, embedded_programs, start_server
 
 CONFIGURATION = "listen_addresses = '127.0.0.1'\n"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks import results
 from benchmarks.data import ROOT
 from benchmarks.results import Line
-from tests.readme import with_table
+from tests.support.readme import with_table
 
 NAME = "benchmarks"
 """Of its place in the README."""

@@ -21,10 +21,10 @@ from benchmarks.contenders import recon_command
 from benchmarks.data import ROOT, Data
 from benchmarks.measure import run
 from benchmarks.results import Line
-from tests.cluster import Cluster, cluster
-from tests.databases import Database
-from tests.proxy import proxy
-from tests.readme import with_table
+from tests.support.cluster import Cluster, cluster
+from tests.support.databases import Database
+from tests.support.proxy import proxy
+from tests.support.readme import with_table
 
 HERE = Path(__file__).parent
 NAME = "workers"

@@ -27,7 +27,20 @@ from typing import Any, Literal, TypedDict, Unpack, cast
 from recon.core.address import EMBEDDED
 from recon.core.environment import parse_settings
 from recon.core.errors import UsageError
-from recon.core.settings import ChangeLimit, Fleet, Order, Reader, parse_repairs, parse_workers
+from recon.core.settings import (
+    DEFAULT_ATOL_BTC,
+    DEFAULT_BATCH_DATES,
+    DEFAULT_LIMIT,
+    DEFAULT_REPAIR,
+    DEFAULT_RTOL,
+    DEFAULT_WORKERS,
+    ChangeLimit,
+    Fleet,
+    Order,
+    Reader,
+    parse_repairs,
+    parse_workers,
+)
 from recon.core.window import Window, parse_date
 from recon.export import check as export_check
 from recon.postgres.embedded import lifecycle
@@ -50,8 +63,6 @@ __all__ = ["Explanation", "FixReport", "Options", "Proof", "Status", "explain", 
 Day = date | str
 """A settlement date, or its ISO form."""
 Workers = int | Literal["auto"]
-ATOL_BTC, RTOL = Tolerance.atol_btc, Tolerance.rtol
-BATCH_DATES, WORKERS = FixRequest.batch_dates, FixRequest.workers
 
 
 class Options(TypedDict, total=False):
@@ -94,9 +105,9 @@ def status(
     last: Day | None = None,
     deep: bool = False,
     values: bool = False,
-    atol: float = ATOL_BTC,
-    rtol: float = RTOL,
-    workers: Workers = WORKERS,
+    atol: float = DEFAULT_ATOL_BTC,
+    rtol: float = DEFAULT_RTOL,
+    workers: Workers = DEFAULT_WORKERS,
     from_export: str | Path | None = None,
     **options: Unpack[Options],
 ) -> Status:
@@ -118,10 +129,10 @@ def plan(
     first: Day | None = None,
     last: Day | None = None,
     order: Literal["newest", "oldest"] = "newest",
-    repair: str = "missing",
-    atol: float = ATOL_BTC,
-    rtol: float = RTOL,
-    workers: Workers = WORKERS,
+    repair: str = DEFAULT_REPAIR,
+    atol: float = DEFAULT_ATOL_BTC,
+    rtol: float = DEFAULT_RTOL,
+    workers: Workers = DEFAULT_WORKERS,
     **options: Unpack[Options],
 ) -> FixReport:
     """What `fix` would do, as `recon fix --dry-run`: nothing is written."""
@@ -140,14 +151,14 @@ def fix(
     *,
     first: Day | None = None,
     last: Day | None = None,
-    batch_size: int = BATCH_DATES,
-    workers: Workers = WORKERS,
+    batch_size: int = DEFAULT_BATCH_DATES,
+    workers: Workers = DEFAULT_WORKERS,
     order: Literal["newest", "oldest"] = "newest",
-    repair: str = "missing",
+    repair: str = DEFAULT_REPAIR,
     yes: bool = False,
-    max_changes: str = "10%",
-    atol: float = ATOL_BTC,
-    rtol: float = RTOL,
+    max_changes: str = DEFAULT_LIMIT,
+    atol: float = DEFAULT_ATOL_BTC,
+    rtol: float = DEFAULT_RTOL,
     **options: Unpack[Options],
 ) -> FixReport:
     """Fills every gap of the window; with `repair` ("missing,stale,duplicate,orphan") more, as `recon fix`.

@@ -13,15 +13,22 @@ from typing import IO, Any
 import pytest
 from hypothesis import settings
 
-from tests.databases import Database, make_template, new_database
-from tests.forked import Forks, Process, bare_variables, start_python
-from tests.poolers import PgBouncer, start_bouncer
-from tests.servers import Server, debian_programs, embedded_programs, start_server, temporary_home
+from tests.support.databases import Database, make_template, new_database
+from tests.support.forked import Forks, Process, bare_variables, start_python
+from tests.support.poolers import PgBouncer, start_bouncer
+from tests.support.servers import Server, debian_programs, embedded_programs, start_server, temporary_home
 
 # The same examples at every run, and no example is slow: the machine may be.
 settings.register_profile("recon", max_examples=50, deadline=None, derandomize=True, database=None)
 settings.register_profile("thorough", max_examples=2000, deadline=None, database=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "recon"))
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """None for a single file or test, which is done before they had started; else three for two cores, since many
+    tests wait. Each worker has a server of its own.
+    """
+    return 0 if len(config.args) == 1 and not Path(config.args[0]).is_dir() else 3
 
 
 @pytest.fixture(scope="session")

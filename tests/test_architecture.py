@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.databases import Database
+from tests.support.databases import Database
 
 REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "recon"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders import write
-from tests.forked import Forks, bare_variables, start_python
+from tests.support.builders import write
+from tests.support.forked import Forks, bare_variables, start_python
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="nothing is forked elsewhere")
 PROBE = """

@@ -12,9 +12,9 @@ import polars as pl
 from recon.analysis import gap_shapes, source_reads
 from recon.analysis.findings import Finding, by_severity, index_finding, recommendations
 from recon.analysis.gap_findings import count_findings, shape_findings
-from recon.analysis.source_findings import MAX_FARM_MW
 from recon.core.errors import ExitCode, UsageError
-from recon.core.suggestions import called
+from recon.core.settings import MAX_FARM_MW
+from recon.core.suggestions import RECON, Advice, Program
 from recon.core.window import Window
 from recon.postgres.inspect import inspect
 from recon.postgres.pool import Pool
@@ -32,22 +32,23 @@ class Analysis:
 
     status: Status
     findings: tuple[Finding, ...]
-    recommendations: tuple[tuple[str, str], ...]
+    recommendations: tuple[tuple[Advice, Advice], ...]
 
     @property
     def exit_code(self) -> ExitCode:
         """The status's: findings inform, they do not fail."""
         return self.status.exit_code
 
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON document of `recon analyze`."""
+    def to_dict(self, program: Program = RECON) -> dict[str, Any]:
+        """The JSON document of `recon analyze`. program: what suggested commands begin with."""
+        advice = [tuple(map(program.render, pair)) for pair in self.recommendations]
         months = self.status.months if self.status.values else self.status.months.drop("wrong")
         return {
             **self.status.to_dict("analyze"),
             "worst_dates": date_rows(self.status.incomplete),
             "months": months.to_dicts(),
-            "findings": [finding.to_dict() for finding in self.findings],
-            "recommendations": [{"command": command, "why": why} for command, why in self.recommendations],
+            "findings": [finding.to_dict(program) for finding in self.findings],
+            "recommendations": [{"command": command, "why": why} for command, why in advice],
         }
 
 
@@ -80,7 +81,7 @@ class _Shapes:
 
 @dataclass(frozen=True)
 class AnalysisOptions:
-    """Options of an analysis: how deep it goes, and what suggested commands begin with (`program`).
+    """Options of an analysis: how deep it goes, and what is looked at.
 
     deep: compare the keys of every date. max_farm_mw: a key with more energy than that much power makes in half an
     hour is reported. check: compare every stored value too. compared: is called with the dates compared so far.
@@ -90,7 +91,6 @@ class AnalysisOptions:
     max_farm_mw: float = MAX_FARM_MW
     check: ValueCheck | None = None
     compared: Compared = unwatched
-    program: str = "recon"
 
     def __post_init__(self) -> None:
         if not 0 < self.max_farm_mw < float("inf"):
@@ -111,8 +111,7 @@ def analyze(job: Job, window: Window, options: AnalysisOptions | None = None) ->
     index = [] if tables.layout.unique_index else [index_finding(tables.layout.index_statement)]
     findings = by_severity([*count_findings(status), *shapes.findings(status), *index, *source])
     todo = recommendations(status, findings, _blocked(status, job))
-    advice = tuple((called(command, options.program), called(why, options.program)) for command, why in todo)
-    return Analysis(status, tuple(finding.called(options.program) for finding in findings), advice)
+    return Analysis(status, tuple(findings), tuple(todo))
 
 
 def _blocked(status: Status, job: Job) -> Sequence[date]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 import polars as pl
 
-from recon.core.suggestions import UPDATE_DIFFICULTY, called, fix_command
+from recon.core.suggestions import RECON, UPDATE_DIFFICULTY, Advice, Program, Suggestion, fix_command
 from recon.core.wording import counted
 from recon.reconcile.status import Status
 from recon.values.tolerance import Tolerance
@@ -30,16 +30,13 @@ class Finding:
     severity: str
     count: int
     example: str
-    advice: str
+    advice: Advice
     dates: tuple[date, ...] = ()
 
-    def called(self, program: str) -> Finding:
-        """The same with every command in its advice called as `program`."""
-        return replace(self, advice=called(self.advice, program))
-
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self, program: Program = RECON) -> dict[str, Any]:
         """One entry of `findings`."""
-        return {**vars(self), "dates": [day.isoformat() for day in self.dates]}
+        advice, dates = program.render(self.advice), [day.isoformat() for day in self.dates]
+        return {**vars(self), "advice": advice, "dates": dates}
 
 
 def by_severity(findings: Iterable[Finding]) -> list[Finding]:
@@ -96,10 +93,12 @@ def worst_of(dates: pl.DataFrame, column: str) -> dict[str, Any]:
 
 def index_finding(statement: str) -> Finding:
     """No unique index: nothing keeps other programs from writing duplicates."""
-    return Finding("no_unique_index", "warning", 1, statement, "recon init --unique-index")
+    return Finding("no_unique_index", "warning", 1, statement, Suggestion("init", "--unique-index"))
 
 
-def recommendations(status: Status, findings: Sequence[Finding], blocked: Sequence[date]) -> list[tuple[str, str]]:
+def recommendations(
+    status: Status, findings: Sequence[Finding], blocked: Sequence[date]
+) -> list[tuple[Advice, Advice]]:
     """Commands to run with the reason for each, most useful first: recent dates first, then the rest.
 
     blocked: the dates with gaps that have no difficulty.
@@ -108,8 +107,7 @@ def recommendations(status: Status, findings: Sequence[Finding], blocked: Sequen
     advice = _fills(status, blocked)
     if blocked:
         what = f"no difficulty for {counted(len(blocked), 'date')}, first {min(blocked)}"
-        why = f"{what}; then '{fix_command(blocked)}' fills them"
-        advice.append((UPDATE_DIFFICULTY, why))
+        advice.append((UPDATE_DIFFICULTY, (f"{what}; then '", fix_command(blocked), "' fills them")))
     if "wrong_values" in by_code:
         wrong = by_code["wrong_values"]
         advice.append((wrong.advice, f"shows how {wrong.count:,} wrong rows would be replaced; {AGREED}"))
@@ -123,31 +121,33 @@ def recommendations(status: Status, findings: Sequence[Finding], blocked: Sequen
     return advice
 
 
-def _fills(status: Status, blocked: Sequence[date]) -> list[tuple[str, str]]:
+def _fills(status: Status, blocked: Sequence[date]) -> list[tuple[Advice, Advice]]:
     """The newest date that can be filled, then all of them."""
     missing = status.dates.filter((pl.col("missing") > 0) & ~pl.col("settlement_date").is_in(list(blocked)))
     days = days_of(missing)
     if not days:
         return []
     newest = missing.row(-1, named=True)
-    advice = [(f"recon date {newest['settlement_date']}", f"the newest gap: {newest['missing']:,} rows")]
+    first = fix_command([newest["settlement_date"]])
+    advice: list[tuple[Advice, Advice]] = [(first, f"the newest gap: {newest['missing']:,} rows")]
     if len(days) > 1:
         rows = int(missing.get_column("missing").sum())
         open_window = not (status.window.first or status.window.last)
-        whole = "recon fix" if open_window and not blocked else fix_command(days)
+        whole = Suggestion("fix") if open_window and not blocked else fix_command(days)
         advice.append((whole, f"all {rows:,} missing rows on {len(days):,} dates, newest first"))
     return advice
 
 
-def repair_command(status: Status, days: Sequence[date], what: str) -> str:
+def repair_command(status: Status, days: Sequence[date], what: str) -> Suggestion:
     """The command that shows what a repair of some dates would do: one of duplicate, orphan, stale."""
     whole = len(days) > 1 and not (status.window.first or status.window.last)
-    return f"{'recon fix' if whole else fix_command(days)} --repair {what}{_within(status)} --dry-run"
+    fill = Suggestion("fix") if whole else fix_command(days)
+    return fill.with_words("--repair", what, *_within(status), "--dry-run")
 
 
-def _within(status: Status) -> str:
+def _within(status: Status) -> list[str]:
     """The options that repeat the tolerance by which values were found wrong, if it was not the usual one."""
     near, usual = status.values.tolerance if status.values else Tolerance(), Tolerance()
-    atol = "" if near.atol_btc == usual.atol_btc else f" --atol {near.atol_btc!r}"
-    rtol = "" if near.rtol == usual.rtol else f" --rtol {near.rtol!r}"
+    atol = [] if near.atol_btc == usual.atol_btc else ["--atol", repr(near.atol_btc)]
+    rtol = [] if near.rtol == usual.rtol else ["--rtol", repr(near.rtol)]
     return atol + rtol

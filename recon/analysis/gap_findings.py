@@ -147,7 +147,7 @@ def _unknown_models(status: Status) -> Finding | None:
     named = ", ".join(f"{row['miner_model'] or 'no model'} {row['orphan']:,}" for row in models.to_dicts())
     days = days_of(rows)
     example = f"rows of models that are not configured: {named}; newest {days[-1]}"
-    advice = f"configure the model with --miners FILE, or {repair_command(status, days, 'orphan')}"
+    advice = ("configure the model with --miners FILE, or ", repair_command(status, days, "orphan"))
     return Finding("unknown_models", "error", int(rows.get_column("orphan").sum()), example, advice, tuple(days))
 
 

@@ -16,12 +16,10 @@ import polars as pl
 from recon.analysis.findings import Finding, days_of, spans, worst_of
 from recon.analysis.source_periods import clock_change_findings, short_dates
 from recon.core.price import HOURS_PER_PERIOD
-from recon.core.suggestions import explain_command
+from recon.core.settings import MAX_FARM_MW
+from recon.core.suggestions import Advice, explain_command
 from recon.core.window import periods_in_day
 
-MAX_FARM_MW = 1500.0
-"""No wind farm delivers more: the largest in Great Britain (Hornsea 2, Moray and Seagreen) have 900 to 1,400 MW, and
-most of them are several BM units."""
 MOST_ROWS_PER_KEY = 20
 NEARLY_ALL = 0.9
 FEWEST_KEYS = 3
@@ -30,6 +28,7 @@ REGULAR_DATES, GONE_DATES = 20, 10
 """A farm vanishes when it has keys on nearly all of at least so many dates, and then on none of so many ..."""
 STILL_BUSY = 0.5
 """... although those have at least this share of the keys per date that the dates before had."""
+EXPLAIN = "recon explain KEY"
 NOT_CHANGED = "recon never changes the source"
 
 
@@ -56,21 +55,20 @@ def source_findings(dates: pl.DataFrame, farms: pl.DataFrame, max_farm_mw: float
 
 def _found(dates: pl.DataFrame, column: str, code: str, severity: str, what: str, advice: str) -> Finding | None:
     """A finding that counts a column, with the date that has most. `what` may name fields of that date's row;
-    `{period}`, `{farm}` and `{explain}` are those of its example (`<column>_key`: how many, the period, the farm)."""
+    `{period}` and `{farm}` are those of its example (`<column>_key`: how many, the period, the farm), and EXPLAIN in
+    the advice is the command that explains that one.
+    """
     hit = dates.filter(pl.col(column) > 0)
     if hit.is_empty():
         return None
     worst = worst_of(hit, column)
     day = worst["settlement_date"]
     _, period, farm = worst[f"{column}_key"].split(" ", 2)
-    words = worst | {
-        "period": period,
-        "farm": farm,
-        "periods": periods_in_day(day),
-        "explain": explain_command(day, period, farm),
-    }
+    words = worst | {"period": period, "farm": farm, "periods": periods_in_day(day)}
+    before, explained, after = advice.partition(EXPLAIN)
+    told: Advice = (before, explain_command(day, period, farm), after) if explained else advice
     count = int(hit.get_column(column).sum())
-    return Finding(code, severity, count, what.format(**words), advice.format(**words), tuple(days_of(hit)))
+    return Finding(code, severity, count, what.format(**words), told, tuple(days_of(hit)))
 
 
 def _impossible(dates: pl.DataFrame) -> Finding | None:
@@ -87,12 +85,12 @@ def _unusable(dates: pl.DataFrame) -> Finding | None:
 
 def _repeated(dates: pl.DataFrame) -> Finding | None:
     what = "{settlement_date} has {repeated} rows equal to another one, as of settlement period {period}, {farm}"
-    return _found(dates, "repeated", "repeated_rows", "info", what, "see '{explain}'; recon adds them all up")
+    return _found(dates, "repeated", "repeated_rows", "info", what, f"see '{EXPLAIN}'; recon adds them all up")
 
 
 def _crowded(dates: pl.DataFrame) -> Finding | None:
     what = "{settlement_date} settlement period {period}, {farm} has {crowded_most} rows"
-    advice = f"see '{{explain}}' and remove the copies in the source; {NOT_CHANGED}"
+    advice = f"see '{EXPLAIN}' and remove the copies in the source; {NOT_CHANGED}"
     return _found(dates, "crowded", "crowded_keys", "warning", what, advice)
 
 
@@ -100,7 +98,7 @@ def _outsize(dates: pl.DataFrame, max_farm_mw: float) -> Finding | None:
     most = f"{max_farm_mw * HOURS_PER_PERIOD:g} MWh ({max_farm_mw:g} MW x 0.5 h)"
     amounts = pl.col("outsize_most").cast(pl.Float64).round(1)
     what = f"{{settlement_date}} settlement period {{period}}, {{farm}} has {{outsize_most}} MWh; the most is {most}"
-    advice = f"see '{{explain}}' and correct the source, or raise --max-farm-mw; {NOT_CHANGED}"
+    advice = f"see '{EXPLAIN}' and correct the source, or raise --max-farm-mw; {NOT_CHANGED}"
     return _found(dates.with_columns(outsize_most=amounts), "outsize", "outsize_energy", "warning", what, advice)
 
 
@@ -113,7 +111,7 @@ def _positive(dates: pl.DataFrame) -> Finding | None:
     """Curtailment is negative; a table that holds nothing but positive volumes only writes it differently."""
     severity = "warning" if dates.get_column("negative").sum() else "info"
     what = "{settlement_date} has {positive} rows of positive volume, as of settlement period {period}, {farm}"
-    advice = f"see '{{explain}}'; recon takes them as energy like the others, and {NOT_CHANGED[6:]}"
+    advice = f"see '{EXPLAIN}'; recon takes them as energy like the others, and {NOT_CHANGED[6:]}"
     return _found(dates, "positive", "positive_volumes", severity, what, advice)
 
 

@@ -101,7 +101,7 @@ def short_dates(dates: pl.DataFrame) -> list[Finding]:
         return []
     last = max(short)
     example = f"{last} has no settlement periods {ranges(short[last])}, while its neighbours are busy then"
-    advice = f"ask the source for them, then '{fix_command(sorted(short))}'"
+    advice = ("ask the source for them, then '", fix_command(sorted(short)), "'")
     return [Finding("short_dates", "warning", len(short), example, advice, tuple(sorted(short)))]
 
 
@@ -117,5 +117,5 @@ def clock_change_findings(dates: pl.DataFrame) -> list[Finding]:
     if not short:
         return []
     example = f"{short[-1]} has 50 settlement periods, but no key in 49 and 50"
-    advice = f"ask the source for them, then '{fix_command(short)}'"
+    advice = ("ask the source for them, then '", fix_command(short), "'")
     return [Finding("short_clock_changes", "info", len(short), example, advice, tuple(short))]

@@ -8,11 +8,13 @@ from datetime import date
 import polars as pl
 
 from recon.analysis.findings import Finding
-from recon.analysis.source_findings import MAX_FARM_MW, MOST_ROWS_PER_KEY, source_findings
+from recon.analysis.source_findings import MOST_ROWS_PER_KEY, source_findings
 from recon.core.chunks import halving, on_timeout, split_range
 from recon.core.errors import DatabaseError
 from recon.core.names import quote_identifier
 from recon.core.price import HOURS_PER_PERIOD
+from recon.core.settings import MAX_FARM_MW
+from recon.core.suggestions import Advice, Suggestion
 from recon.postgres.layout import Layout
 from recon.postgres.sql import literal
 from recon.postgres.tables import Tables
@@ -37,7 +39,7 @@ def find(tables: Tables, days: pl.Series, *, max_farm_mw: float = MAX_FARM_MW) -
         with tables.session.transaction(read_only=True, snapshot=True):
             found = aggregates(tables, (days.min(), days.max()), max_farm_mw=max_farm_mw)  # type: ignore[arg-type]
     except DatabaseError as error:
-        advice = error.hint or "see 'recon diagnose'"
+        advice: Advice = error.hint or ("see '", Suggestion("diagnose"), "'")
         return [Finding("source_not_checked", "warning", 1, f"the source was not looked at: {error.message}", advice)]
     return source_findings(found.dates, found.farms, max_farm_mw)
 

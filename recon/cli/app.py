@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
 
-from recon.cli.call import ENDINGS, program
 from recon.cli.commands import (
+    analyze,
     config,
+    daily,
     demo,
     diagnose,
     difficulty,
+    explain,
     export,
     fix,
+    init,
     minimal,
     quarantine,
     report,
+    resume,
+    runs,
     sample,
+    status,
     verify,
 )
-from recon.cli.common import give_options, take_common
+from recon.cli.common import callback, give_options
+from recon.cli.invocation import Invocation
 from recon.cli.log import LOG, logs_json, visible
 from recon.cli.manual import ManualFormat
 from recon.core.errors import MEANINGS, ExitCode, ReconError, UsageError
-from recon.core.suggestions import called
 from recon.core.version import __version__
 
 EXIT_CODES = "; ".join(f"{code:d} {meaning}" for code, meaning in MEANINGS.items())
@@ -50,7 +58,7 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback()
-@take_common
+@callback
 def _common(
     ctx: typer.Context,
     version: Annotated[
@@ -60,17 +68,22 @@ def _common(
     """Keeps historical_bitcoin_calculations in exact agreement with curtailment_records, and proves it."""
 
 
-fix.add_to(app)
-diagnose.add_to(app)
-minimal.add_to(app)
-quarantine.add_to(app)
-verify.add_to(app)
-report.add_to(app)
-export.add_to(app)
-difficulty.add_to(app)
-sample.add_to(app)
-demo.add_to(app)
-config.add_to(app)
+def _add(*commands: Callable[..., Any]) -> None:
+    """Registers commands under the names of their functions."""
+    for command in commands:
+        app.command(command.__name__.rstrip("_"))(command)
+
+
+_add(status.status, analyze.analyze, fix.fix, fix.date, fix.range_, resume.resume, runs.runs, explain.explain)
+_add(daily.daily, init.init)
+app.add_typer(diagnose.group, name="diagnose")
+app.add_typer(minimal.group, name="minimal")
+app.add_typer(quarantine.group, name="quarantine")
+_add(verify.verify, report.report, export.export)
+app.add_typer(difficulty.group, name="difficulty")
+app.add_typer(sample.group, name="sample")
+_add(demo.demo)
+app.add_typer(config.group, name="config")
 
 
 @app.command("help-all")
@@ -98,6 +111,18 @@ def whole() -> Any:
     return typer.main.get_command(app)
 
 
+def about_tables(commands: typer.Typer = app, path: str = "") -> Iterator[str]:
+    """The full names of the commands that are about somebody's tables."""
+    for info in commands.registered_commands:
+        if getattr(info.callback, "needs_database", False):
+            yield f"{path}{info.name}"
+    for group in commands.registered_groups:
+        if group.typer_instance:
+            if group.typer_instance.info.invoke_without_command is True:
+                yield str(group.name)
+            yield from about_tables(group.typer_instance, f"{group.name} ")
+
+
 def _give_options(commands: typer.Typer, arguments: list[str]) -> None:
     """Gives their options to the commands that the arguments name; to all where there are none (shell completion)."""
     for info in commands.registered_commands:
@@ -116,30 +141,37 @@ SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
 
 
 def main(arguments: list[str]) -> int:
+    """Runs the program with these arguments; the exit code."""
+    return run_line(Invocation(arguments))
+
+
+def run_line(invocation: Invocation) -> int:
     """Runs one command line; the exit code."""
+    arguments = list(invocation.arguments)
+    invocation.program = replace(invocation.program, commands=frozenset(about_tables()))
     give_options(_common, common=not arguments or arguments[0].startswith("-"))
     _give_options(app, arguments)
     try:
         if COMPLETION & set(arguments[:1]):
             _check_shell()
-        code = app(arguments or ["--help"], prog_name="recon", standalone_mode=False)
+        code = app(arguments or ["--help"], prog_name="recon", standalone_mode=False, obj=invocation)
         sys.stdout.flush()
         return int(code or ExitCode.OK)
     except SystemExit as done:  # how shell completion ends
         return int(done.code or ExitCode.OK)
     except ReconError as error:
-        return fail(error, arguments)
+        return fail(error, invocation)
     except OSError as error:
-        return fail(_of_the_system(error), arguments)
+        return fail(_of_the_system(error), invocation)
     except RuntimeError as error:
         if "--install-completion" not in arguments:
             raise
-        return fail(UsageError(f"the completion cannot be installed: {error}", "set HOME"), arguments)
+        return fail(UsageError(f"the completion cannot be installed: {error}", "set HOME"), invocation)
     except TyperException as error:
         shown = getattr(error, "format_message", error.__str__)()
         place = getattr(error, "ctx", None)
         command = place.command_path if place else "recon"
-        return fail(UsageError(shown.replace("\n", " ").rstrip("."), f"see '{command} --help'"), arguments)
+        return fail(UsageError(shown.replace("\n", " ").rstrip("."), f"see '{command} --help'"), invocation)
     except typer.Abort:
         return ExitCode.INTERRUPTED
 
@@ -164,19 +196,20 @@ def _of_the_system(error: OSError) -> UsageError:
     return UsageError(f"{what}{error.strerror or type(error).__name__}", hint, code="system")
 
 
-def fail(error: ReconError, arguments: list[str]) -> int:
+def fail(error: ReconError, invocation: Invocation) -> int:
     """One line on stderr, or with `--json` one document on stdout; the error's exit code."""
     import json
 
-    error.hint = called(error.hint, program())
+    error.hint = invocation.program.render(error.hint)
     error.message = error.message.replace("\n", "\\n")
-    in_log = logs_json() and ("--json" not in arguments or error.code == "output")
-    if "--json" in arguments and error.code != "output":
+    as_json = "--json" in invocation.arguments and error.code != "output"
+    in_log = logs_json() and not as_json
+    if as_json:
         sys.stdout.write(json.dumps(error.to_dict(), ensure_ascii=False) + "\n")
     elif not in_log:
         sys.stderr.write(f"recon: {visible(str(error))}\n")
     for handler in LOG.handlers[0 if in_log else 1 :]:
         handler.handle(LOG.makeRecord(LOG.name, 40, "", 0, "%s", (str(error),), None))
-    for told in ENDINGS:
-        told(error)
+    for ended in invocation.endings:
+        ended(error)
     return int(error.exit_code)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import logging
 import secrets
-import shlex
 import sys
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,11 +12,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recon.cli.log import LOG, log_json, logs_json, start_logging, visible
+from recon.cli.invocation import Invocation
+from recon.cli.log import log_json, logs_json, start_logging, visible
 from recon.cli.show.waiting import waiting
 from recon.core.address import EMBEDDED
-from recon.core.errors import ReconError, UsageError
+from recon.core.errors import UsageError
 from recon.core.settings import LogFormat, Settings, Timeouts
+from recon.core.suggestions import Advice, Program
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,26 +27,28 @@ if TYPE_CHECKING:
     from recon.reconcile.request import Job
     from recon.reference.reference import Reference
 
-ENDINGS: list[Callable[[ReconError], None]] = []
-"""Told the error that ends the command, on whichever thread it is found: see `recon.cli.night`."""
-REPEATED: list[str] = []
-"""The options of the command line that say which tables are meant, and by which reference data they are judged."""
 MAKING_A_SERVER = ("demo", "sample load")
 """The commands that have something to put into an embedded server that is new."""
 
 
-def program() -> str:
-    """What a suggested command begins with, so that it is about the same tables as this one."""
-    return shlex.join(["recon", *REPEATED])
-
-
 class Call:
-    """A command's settings and streams. Whatever is heavy is loaded when it is first needed."""
+    """A command's settings and streams. Whatever is heavy is loaded when it is first needed.
 
-    def __init__(self, command: str, settings: Settings, elsewhere: dict[str, Any] | None = None) -> None:
+    given: the settings as they were given; where they name the embedded server, it may not have been started yet.
+    elsewhere: the options of `cli.engine.choose`.
+    """
+
+    def __init__(
+        self,
+        command: str,
+        settings: Settings,
+        invocation: Invocation | None = None,
+        elsewhere: dict[str, Any] | None = None,
+    ) -> None:
         self.command = command
+        self.invocation = invocation or Invocation()
         self.run_id = secrets.token_hex(4)
-        self._settings = settings
+        self.given = settings
         self._elsewhere = elsewhere or {}
         self._open = ExitStack()
         start_logging(settings)
@@ -70,45 +71,55 @@ class Call:
     @cached_property
     def settings(self) -> Settings:
         """The settings; with the embedded server started where it is the database."""
-        if self._settings.database_url != EMBEDDED:
-            return self._settings
+        if self.given.database_url != EMBEDDED:
+            return self.given
         from recon.postgres.embedded import lifecycle
 
         new = self.command in MAKING_A_SERVER
         with waiting("starting the embedded server", self.progress, drawn=self.shows_progress):
-            return replace(self._settings, database_url=lifecycle.start(self.home, new=new))
+            return replace(self.given, database_url=lifecycle.start(self.home, new=new))
 
-    def at(self, database_url: str) -> Call:
-        """The same call on another database."""
-        REPEATED[:0] = ["-d", database_url]
-        return Call(self.command, replace(self._settings, database_url=database_url))
+    def embedded(self) -> Call:
+        """The same call on the embedded server."""
+        program = self.program
+        self.invocation.program = replace(program, options=("-d", EMBEDDED, *program.options))
+        return Call(self.command, replace(self.given, database_url=EMBEDDED), self.invocation)
+
+    @property
+    def program(self) -> Program:
+        """How suggested commands begin, so that they are about the same tables as this one."""
+        return self.invocation.program
+
+    def suggest(self, advice: Advice) -> str:
+        """The advice as text; its commands are about the same tables as this one."""
+        return self.program.render(advice)
 
     @property
     def json(self) -> bool:
         """Whether stdout is to hold one JSON document."""
-        return self._settings.json
+        return self.given.json
 
     @property
     def home(self) -> Path:
         """The user's data directory."""
-        return self._settings.home
+        return self.given.home
 
     @property
     def timeouts(self) -> Timeouts:
         """How long to wait; no database is needed to know."""
-        return self._settings.timeouts
+        return self.given.timeouts
 
     @property
     def shows_progress(self) -> bool:
         """Whether stderr is a terminal that may be drawn on."""
-        return sys.stderr.isatty() and not self._settings.quiet and self._settings.log_format is LogFormat.TEXT
+        return sys.stderr.isatty() and not self.given.quiet and self.given.log_format is LogFormat.TEXT
 
     @cached_property
     def reference(self) -> Reference:
         """Miner models, difficulty and subsidies."""
         from recon.reference.reference import load
 
-        s = self._settings
+        s = self.given
         return load(s.miners_file, s.difficulty_file, s.subsidy_file, s.home, datetime.now(UTC).date())
 
     @cached_property
@@ -132,7 +143,7 @@ class Call:
 
     def print_json(self, document: dict[str, Any]) -> None:
         """The document on stdout, plainly."""
-        if self._settings.profile:
+        if self.given.profile:
             document = {**document, "profile": self._profile()}
         sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
@@ -144,7 +155,7 @@ class Call:
 
     def print_profile(self) -> None:
         """With `--profile`, seconds and bytes per stage, on stderr."""
-        if not self._settings.profile or self.json:
+        if not self.given.profile or self.json:
             return None
         if logs_json():
             return log_json("profile", profile=self._profile())
@@ -155,23 +166,12 @@ class Call:
 
     def progress(self, line: str) -> None:
         """A line on stderr while something long goes on."""
-        if self._settings.quiet:
+        if self.given.quiet:
             return None
         if logs_json():
             return log_json(line)
         with suppress(OSError):
             print(line, file=sys.stderr, flush=True)
-
-    def close_log(self, level: int, message: str, **fields: Any) -> None:
-        """The line that sums a command up, at the end of the log file; on stderr only where that is a log, too (JSON
-        lines, or --verbose): there people have seen the answer.
-        """
-        record = LOG.makeRecord(LOG.name, level, "", 0, "%s", (message,), None, extra={"fields": fields})
-        on_screen, *others = LOG.handlers
-        quiet = self._settings.quiet and level < logging.ERROR
-        wanted = [on_screen] if self._settings.verbose or (logs_json() and not quiet) else []
-        for handler in [*wanted, *others]:
-            handler.handle(record)
 
     def say(self, line: str) -> None:
         """A line for people; nothing with `--json`."""

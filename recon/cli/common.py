@@ -1,20 +1,20 @@
-"""The options that every command has, on either side of its name."""
+"""What turns a function into a command: groups of options, the common ones on either side of its name, its `Call`."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from collections.abc import Callable, Iterator
+from dataclasses import is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import typer
 
 from recon.cli.about import About
-from recon.cli.call import REPEATED, Call
-from recon.cli.options import COMMON, ENGINE, KINDS, NIGHTLY, ValueOptions
+from recon.cli.call import Call
+from recon.cli.options import COMMON, KINDS, CommonOptions, EngineOptions
 from recon.cli.settings import Found, files, settle
 from recon.core.address import without_password
 from recon.core.environment import parse_settings
@@ -27,88 +27,80 @@ SAME_TABLES = (
 """The options that say which tables of a database are meant, and what their rows should be."""
 
 Command = Callable[..., int | None]
-Group = dict[str, Any] | type
-"""Options that several commands have: by name, each None unless it is given; or a dataclass of them."""
+Group = type[Any]
+"""A dataclass whose fields are options, or groups of them."""
+Taker = Callable[..., Any]
+"""A command or a group: its parameters are options, or groups of them."""
 
 
-def with_common(
-    *,
-    database: bool = True,
-    unless: str = "",
-    read_only: bool = False,
-    engine: bool = False,
-    compares: bool = False,
+def command(
+    *, database: bool = True, unless: str = "", read_only: bool = False, engine: bool = False
 ) -> Callable[[Command], Command]:
-    """Makes a command take the common options too, and hands it one `Call` made of them.
+    """Makes a function a command. It is called with a `Call`, made of the common options, and with its own parameters;
+    of those whose type is a dataclass, an option group, it gets one that is built from the options.
 
     database: whether it needs one; then a URL must be known before it begins.
     unless: the option that names what is looked at instead of a database.
     read_only: whether all it does with it is read; any command's `--dry-run` is such a case.
     engine: whether its work can be done elsewhere; `call.engine` is then what does it.
-    compares: whether it can compare stored values; its argument `compare` then has the options of that.
     """
-    groups: list[Group] = [*([ValueOptions] if compares else []), *([ENGINE] if engine else [])]
 
-    def decorate(command: Command) -> Command:
-        def wrapper(ctx: typer.Context, **values: Any) -> int | None:
-            given = {name: values.pop(name) for name in COMMON}
-            elsewhere = {name: values.pop(name) for name in ENGINE} if engine else {}
-            if compares:
-                asked = {field.name: values.pop(field.name) for field in fields(ValueOptions)}
-                values["compare"] = ValueOptions(**asked)
-            inherited = ctx.obj or {}
-            merged = {name: inherited.get(name) if value is None else value for name, value in given.items()}
-            found = find_settings(merged | {name: values[name] for name in NIGHTLY.keys() & values.keys()})
-            values |= {name: found[name].value for name in NIGHTLY.keys() & values.keys()}
-            needed = database and not values.get(unless)
+    def decorate(function: Command) -> Command:
+        def wrapper(ctx: typer.Context, **flat: Any) -> int | None:
+            found = find_settings(ctx.obj.give(flat, COMMON) | {name: flat[name] for name in KINDS.keys() & flat})
+            flat |= {name: found[name].value for name in KINDS.keys() & flat}
+            needed = database and not flat.get(unless)
             settings = parse_settings({name: setting.value for name, setting in found.items()}, database=needed)
-            settings = replace(settings, read_only=read_only or bool(values.get("dry_run")))
-            REPEATED[:] = _repeated(found, settings)
-            with Call(ctx.command_path.split(" ", 1)[-1], settings, elsewhere) as call:
+            settings = replace(settings, read_only=read_only or bool(flat.get("dry_run")))
+            ctx.obj.program = replace(ctx.obj.program, options=_naming_tables(found, settings))
+            elsewhere = _built(EngineOptions, flat) if engine else {}
+            with Call(ctx.command_path.split(" ", 1)[-1], settings, ctx.obj, elsewhere) as call:
                 if engine:
                     _ = call.engine  # its options cannot be right or wrong only where it is used
-                code = command(call, **values)
+                code = function(call, **_built(function, flat))
                 call.print_profile()
             return code
 
-        return _take(wrapper, command, without="call", groups=groups)
+        wrapper.needs_database = database  # type: ignore[attr-defined]
+        return _stand_in(wrapper, function, *([EngineOptions] if engine else []), CommonOptions)
 
     return decorate
 
 
-def _repeated(found: dict[str, Found], settings: Settings) -> list[str]:
+def callback(function: Command) -> Command:
+    """Makes a function one that is called with its context before a command is, or beside one. The common options that
+    stand there are kept for the command.
+    """
+
+    def wrapper(ctx: typer.Context, **flat: Any) -> int | None:
+        ctx.obj.given = ctx.obj.give(flat, COMMON)
+        return function(ctx, **_built(function, flat))
+
+    return _stand_in(wrapper, function, CommonOptions)
+
+
+def _naming_tables(found: dict[str, Found], settings: Settings) -> tuple[str, ...]:
     """The options of the command line by which another command is about the same tables; without any password."""
     named = settings.database_url and found["database_url"].source == "flag"
     words = ["-d", without_password(settings.database_url)] if named else []
     for name in SAME_TABLES:
         if found[name].source == "flag":
             words += [f"--{name.replace('_', '-')}", str(found[name].value)]
-    return words
+    return tuple(words)
 
 
-def take_common(function: Command) -> Command:
-    """The same options before the command's name: kept in the context for the command."""
-
-    def wrapper(ctx: typer.Context, **values: Any) -> int | None:
-        inherited = ctx.obj or {}
-        given = {name: values.pop(name, None) for name in COMMON}
-        ctx.obj = {name: inherited.get(name) if value is None else value for name, value in given.items()}
-        return function(ctx, **values)
-
-    return _take(wrapper, function, without="ctx")
+_takers: dict[Callable[..., Any], tuple[Taker, ...]] = {}
+"""What takes the options of each command: the function that it stands for, and groups besides the function's own."""
 
 
-_taken: dict[Callable[..., Any], tuple[Command, str, Sequence[Group]]] = {}
-
-
-def _take(wrapper: Command, command: Command, *, without: str, groups: Sequence[Group] = ()) -> Command:
-    """Lets the wrapper stand for the command, so far without its parameters: `give_options` adds them."""
-    functools.update_wrapper(wrapper, command)
-    wrapper.about = About.of(command.__doc__)  # type: ignore[attr-defined]
+def _stand_in(wrapper: Command, function: Command, *groups: Group) -> Command:
+    """Lets the wrapper stand for the function, so far without its parameters: `give_options` adds them."""
+    functools.update_wrapper(wrapper, function)
+    wrapper.about = About.of(function.__doc__)  # type: ignore[attr-defined]
     wrapper.__doc__ = wrapper.about.help  # type: ignore[attr-defined]
     del wrapper.__wrapped__  # type: ignore[attr-defined]
-    _describe(wrapper, [_context()])
-    _taken[wrapper] = (command, without, groups)
+    _takers[wrapper] = function, *groups
+    _describe(wrapper, [])
     return wrapper
 
 
@@ -117,28 +109,43 @@ def give_options(wrapper: Callable[..., Any] | None, *, common: bool = True) -> 
 
     Only the command that is called needs them: for all of them Typer takes as long as to be imported.
     """
-    if wrapper not in _taken:
+    if wrapper not in _takers:
         return
-    command, without, groups = _taken[wrapper]
-    own = [p for p in _parameters(command) if p.name != without and p.annotation is not ValueOptions]
-    more = [p for group in (*groups, COMMON if common else {}) for p in _parameters(group)]
-    _describe(wrapper, [_context(), *own, *more])
+    takers = [taker for taker in _takers[wrapper] if common or taker is not CommonOptions]
+    _describe(wrapper, [option for taker in takers for option in _options(taker)])
 
 
-def _describe(wrapper: Command, parameters: list[inspect.Parameter]) -> None:
-    wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
+def _describe(wrapper: Command, options: list[inspect.Parameter]) -> None:
+    context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    wrapper.__signature__ = inspect.Signature([context, *options])  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {p.name: p.annotation for p in (context, *options)}
 
 
-def _context() -> inspect.Parameter:
-    return inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+def _parameters(taker: Taker) -> list[inspect.Parameter]:
+    """Those of a group of options, or of a command without its first one, which is no option."""
+    parameters = list(inspect.signature(taker, eval_str=True).parameters.values())
+    return parameters if isinstance(taker, type) else parameters[1:]
 
 
-def _parameters(options: Group | Command) -> list[inspect.Parameter]:
-    kind = inspect.Parameter.KEYWORD_ONLY
-    if isinstance(options, dict):
-        return [inspect.Parameter(name, kind, default=None, annotation=option) for name, option in options.items()]
-    return [p.replace(kind=kind) for p in inspect.signature(options, eval_str=True).parameters.values()]
+def _is_group(annotation: Any) -> TypeGuard[Group]:
+    return isinstance(annotation, type) and is_dataclass(annotation)
+
+
+def _options(taker: Taker) -> Iterator[inspect.Parameter]:
+    """One by one, every option that a command or a group takes; those of a group in its place."""
+    for parameter in _parameters(taker):
+        if _is_group(parameter.annotation):
+            yield from _options(parameter.annotation)
+        else:
+            yield parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+
+
+def _built(taker: Taker, flat: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a command or a group, of the values that Typer gives for its options one by one."""
+    return {
+        p.name: p.annotation(**_built(p.annotation, flat)) if _is_group(p.annotation) else flat[p.name]
+        for p in _parameters(taker)
+    }
 
 
 def find_settings(flags: dict[str, Any]) -> dict[str, Found]:

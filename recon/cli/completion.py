@@ -15,6 +15,8 @@ from recon.core.settings import Settings, Timeouts
 
 QUICKLY = Timeouts(connect_s=1, statement_s=1, lock_s=1)
 OFFERED = 30
+RUN_ID: dict[str, Any] = {"metavar": "RUN_ID", "help": "A run's id, as 'recon runs' shows it."}
+"""How an argument that is a run's id is shown in help."""
 Offer = list[tuple[str, str]]
 """Each run's id with what a shell may show beside it."""
 

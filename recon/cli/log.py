@@ -103,6 +103,18 @@ def _warn_on_screen(text: str) -> None:
     LOG.handlers[0].handle(record)
 
 
+def close_log(settings: Settings, level: int, message: str, **fields: Any) -> None:
+    """The line that sums a command up, at the end of the log file; on stderr only where that is a log, too (JSON
+    lines, or --verbose): there people have seen the answer.
+    """
+    record = LOG.makeRecord(LOG.name, level, "", 0, "%s", (message,), None, extra={"fields": fields})
+    on_screen, *others = LOG.handlers
+    quiet = settings.quiet and level < logging.ERROR
+    wanted = [on_screen] if settings.verbose or (logs_json() and not quiet) else []
+    for handler in [*wanted, *others]:
+        handler.handle(record)
+
+
 def start_logging(settings: Settings) -> None:
     """Sends the log to stderr (warnings; with -v everything) and to the log file (everything)."""
     while LOG.handlers:

@@ -16,6 +16,7 @@ import traceback
 from types import FrameType
 from typing import Any
 
+from recon.cli.invocation import Invocation
 from recon.core.environment import forget_impossible_sizes
 from recon.core.errors import BUG, ExitCode, Interrupted, ReconError, UsageError
 
@@ -85,7 +86,7 @@ class _Command:
     """One command line on its own thread, stoppable by signals."""
 
     def __init__(self, arguments: list[str]) -> None:
-        self._arguments = arguments
+        self._invocation = Invocation(arguments)
         self._code = BUG
         self._stop: ExitCode | None = None
         self._thread = threading.Thread(target=self._run, name="command", daemon=True)
@@ -109,7 +110,7 @@ class _Command:
         """Ends without the command's thread, which waits for a server that does not answer."""
         from recon.cli.app import fail
 
-        return fail(error, self._arguments)
+        return fail(error, self._invocation)
 
     @staticmethod
     def _silence() -> ReconError | None:
@@ -135,9 +136,9 @@ class _Command:
 
     def _run(self) -> None:
         try:
-            from recon.cli.app import main
+            from recon.cli.app import run_line
 
-            self._code = main(self._arguments)
+            self._code = run_line(self._invocation)
         except BaseException:  # noqa: BLE001 a bug keeps its traceback, and the process an exit code that says so
             traceback.print_exc()
             sys.stderr.write("recon: a bug, please report the above; what was committed is in 'recon runs'\n")

@@ -30,6 +30,14 @@ MEANINGS = {
 """What each exit code says, in `recon --help` and in the reference."""
 
 
+SCHEMA_VERSION = 1
+
+
+def document(command: str | None = None, **fields: Any) -> dict[str, Any]:
+    """A JSON document of the program: its version, the command that it answers, if it is an answer, and its fields."""
+    return {"schema_version": SCHEMA_VERSION, **({} if command is None else {"command": command}), **fields}
+
+
 class ReconError(Exception):
     """A failure the user can act on: one line that says what, where and how many, and a next step.
 
@@ -52,7 +60,7 @@ class ReconError(Exception):
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of a command that failed."""
-        return {"schema_version": 1, "error": {"code": self.code, "message": self.message, "hint": self.hint}}
+        return document(error={"code": self.code, "message": self.message, "hint": self.hint})
 
 
 class UsageError(ReconError):
@@ -131,5 +139,3 @@ class Interrupted(ReconError):
 
 BUG = 70
 """EX_SOFTWARE: an error that is none of the expected ones; it keeps its traceback."""
-
-SCHEMA_VERSION = 1

@@ -1,4 +1,4 @@
-"""Settings: every option parsed once into a frozen value. The only module that reads the environment."""
+"""Settings: every option parsed once into a frozen value, and what holds where an option is not given."""
 
 from __future__ import annotations
 
@@ -9,6 +9,18 @@ from pathlib import Path
 
 from recon.core.errors import UsageError
 from recon.core.names import DEFAULT_CALCULATIONS, DEFAULT_CURTAILMENT, Table
+
+DEFAULT_BATCH_DATES = 60
+DEFAULT_WORKERS = 2
+DEFAULT_REPAIR = "missing"
+DEFAULT_PERCENT = 10.0
+DEFAULT_LIMIT = f"{DEFAULT_PERCENT:g}%"
+DEFAULT_ATOL_BTC = 1e-8
+DEFAULT_RTOL = 1e-6
+"""Values agree within so many BTC, and this share of the right value."""
+MAX_FARM_MW = 1500.0
+"""No wind farm delivers more: the largest in Great Britain (Hornsea 2, Moray and Seagreen) have 900 to 1,400 MW, and
+most of them are several BM units."""
 
 
 class Fleet(StrEnum):
@@ -75,7 +87,7 @@ class ChangeLimit:
     """How many stored rows a run may replace or remove: a number, or a share of the rows in the window."""
 
     rows: int | None = None
-    percent: float | None = 10.0
+    percent: float | None = DEFAULT_PERCENT
 
     @classmethod
     def parse(cls, text: str) -> ChangeLimit:

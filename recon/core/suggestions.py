@@ -5,49 +5,111 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 
 from recon.core.window import Window
 
-PUBLIC_DIFFICULTY = "https://mempool.space/api/v1/mining/difficulty-adjustments"
-UPDATE_DIFFICULTY = f"recon difficulty update --live --from {PUBLIC_DIFFICULTY}"
-"""What mends a date without a known difficulty. The address is named each time: nobody is asked behind one's back."""
-ON_TABLES = re.compile(
-    r"\brecon (?=(?:analyze|daily|date|diagnose|explain|fix|init|minimal|quarantine|range|report|resume|runs|status)\b)"
-)
-"""The beginning of a command that is about somebody's tables, and so has to name them as the one before it did."""
 
+@dataclass(frozen=True)
+class Suggestion:
+    """A command of recon to run: the words after the program's name, which begin with the command's.
 
-def called(text: str, program: str) -> str:
-    """A text whose commands are called as `program`, which is `recon` with the options that name the tables.
-
-    >>> called("run 'recon resume', then 'recon difficulty show'", "recon -d embedded")
-    "run 'recon -d embedded resume', then 'recon difficulty show'"
+    >>> print(Suggestion("explain", "2024-04-20", "1", "it's"))
+    recon explain 2024-04-20 1 'it'"'"'s'
     """
-    return ON_TABLES.sub(lambda _: f"{program} ", text)
+
+    words: tuple[str, ...]
+
+    def __init__(self, *words: object) -> None:
+        object.__setattr__(self, "words", tuple(map(str, words)))
+
+    def with_words(self, *words: object) -> Suggestion:
+        """The same command with more words."""
+        return Suggestion(*self.words, *words)
+
+    def because(self, reason: str) -> Advice:
+        """The command with a comment, which a shell passes over.
+
+        >>> RECON.render(Suggestion("fix", 5).because("writing is slow"))
+        'recon fix 5  # writing is slow'
+        """
+        return self, f"  # {reason}"
+
+    def __str__(self) -> str:
+        return shlex.join(("recon", *self.words))
 
 
-def fix_command(days: Sequence[date]) -> str:
+Advice = str | Suggestion | tuple[str | Suggestion, ...]
+"""What to do: prose, a command, or both in turn."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """What suggested commands begin with: `recon`, and where they are about somebody's tables, which.
+
+    options: those that name the tables, as words. commands: the full names of the commands that take them.
+    """
+
+    options: tuple[str, ...] = ()
+    commands: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        return shlex.join(("recon", *self.options))
+
+    def render(self, advice: Advice) -> str:
+        """The advice as one text.
+
+        >>> here = Program(("-d", "embedded"), frozenset({"fix", "resume"}))
+        >>> here.render(("run '", Suggestion("fix", "5"), "', or '", Suggestion("difficulty", "show"), "'"))
+        "run 'recon -d embedded fix 5', or 'recon difficulty show'"
+        >>> here.render("run 'recon resume', then 'recon difficulty show'")
+        "run 'recon -d embedded resume', then 'recon difficulty show'"
+        >>> here.render("give what 'recon fix' wrote")
+        "give what 'recon fix' wrote"
+        """
+        if isinstance(advice, tuple):
+            return "".join(map(self.render, advice))
+        if isinstance(advice, Suggestion):
+            names = {" ".join(advice.words[:length]) for length in (1, 2)}
+            return shlex.join(("recon", *(self.options if names & self.commands else ()), *advice.words))
+        return self._in_prose(advice)
+
+    def _in_prose(self, text: str) -> str:
+        """A text in which commands stand, as in the hint of an error; what one `wrote` is no suggestion to run it."""
+        if not self.options or not self.commands:
+            return text
+        names = "|".join(map(re.escape, self.commands))
+        return re.sub(rf"\brecon (?=(?:{names})\b)(?![a-z ]+' wrote)", lambda _: f"{self} ", text)
+
+
+RECON = Program()
+PUBLIC_DIFFICULTY = "https://mempool.space/api/v1/mining/difficulty-adjustments"
+UPDATE_DIFFICULTY = str(Suggestion("difficulty", "update", "--live", "--from", PUBLIC_DIFFICULTY))
+"""What mends a date without a known difficulty. The address is named each time: nobody is asked behind one's back."""
+
+
+def fix_command(days: Sequence[date]) -> Suggestion:
     """The command that fills some dates."""
-    return f"recon date {days[0]}" if len(days) == 1 else f"recon range {min(days)} {max(days)}"
+    return Suggestion("date", days[0]) if len(days) == 1 else Suggestion("range", min(days), max(days))
 
 
-def fill_command(window: Window) -> str:
+def fill_command(window: Window) -> Suggestion:
     """The command that fills a window.
 
-    >>> fill_command(Window()), fill_command(Window(last=date(2024, 4, 2)))
-    ('recon fix', 'recon fix --to 2024-04-02')
+    >>> print(fill_command(Window()), "or", fill_command(Window(last=date(2024, 4, 2))))
+    recon fix or recon fix --to 2024-04-02
     """
     if window.first and window.last:
         return fix_command(sorted({window.first, window.last}))
     ends = {"--from": window.first, "--to": window.last}
-    return " ".join(["recon fix", *(f"{option} {day}" for option, day in ends.items() if day)])
+    return Suggestion("fix", *(word for option, day in ends.items() if day for word in (option, day)))
 
 
-def explain_command(day: date, period: int | str, farm: str) -> str:
+def explain_command(day: date, period: int | str, farm: str) -> Suggestion:
     """The command that explains a key, safe to paste into a shell whatever the farm is called.
 
     >>> print(explain_command(date(2024, 4, 20), 1, "-x; rm *"))
     recon explain 2024-04-20 1 -- '-x; rm *'
     """
-    return f"recon explain {day} {period} {'-- ' if farm.startswith('-') else ''}{shlex.quote(farm)}"
+    return Suggestion("explain", day, period, *(["--"] if farm.startswith("-") else []), farm)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from recon.core.errors import SCHEMA_VERSION, ExitCode
-from recon.core.suggestions import called
+from recon.core.errors import ExitCode, document
+from recon.core.suggestions import RECON, Advice, Program
 
 OK, WARN, FAIL, SKIP = "ok", "warn", "fail", "skip"
 RISKS = {
@@ -44,11 +44,11 @@ class Check:
     unit: str = ""
     threshold: float | None = None
     detail: str = ""
-    advice: str = ""
+    advice: Advice = ""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self, program: Program = RECON) -> dict[str, Any]:
         """One entry of `checks`."""
-        return dict(vars(self))
+        return {**vars(self), "advice": program.render(self.advice)}
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,6 @@ class Diagnosis:
     command: str
     checks: tuple[Check, ...]
     connected: bool = True
-
-    def called(self, program: str) -> Diagnosis:
-        """The same with every command in its advice called as `program`."""
-        checks = (replace(check, advice=called(check.advice, program)) for check in self.checks)
-        return replace(self, checks=tuple(checks))
 
     def with_status(self, *statuses: str) -> list[Check]:
         """The checks of these statuses, in order."""
@@ -100,20 +95,19 @@ class Diagnosis:
         return ExitCode.DIFFERENCES if self.with_status(FAIL) else ExitCode.OK
 
     @property
-    def recommendations(self) -> list[str]:
+    def recommendations(self) -> list[Advice]:
         """The advice of what failed, then of what may; each once."""
         advice = (check.advice for status in (FAIL, WARN) for check in self.with_status(status))
         return list(dict.fromkeys(filter(None, advice)))
 
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON document of `recon diagnose`."""
+    def to_dict(self, program: Program = RECON) -> dict[str, Any]:
+        """The JSON document of `recon diagnose`. program: what suggested commands begin with."""
         return {
-            "schema_version": SCHEMA_VERSION,
-            "command": self.command,
+            **document(self.command),
             "connected": self.connected,
-            "checks": [check.to_dict() for check in self.checks],
+            "checks": [check.to_dict(program) for check in self.checks],
             "risk": {"score": self.risk, "max": self.most_risk, "level": self.level},
-            "recommendations": self.recommendations,
+            "recommendations": [program.render(advice) for advice in self.recommendations],
         }
 
     def nagios(self) -> tuple[int, str]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from recon.core.errors import ConnectError, DatabaseError
 from recon.core.settings import Settings, Timeouts
+from recon.core.suggestions import Suggestion
 from recon.diagnose.checks import FAIL, OK, WARN, Check, quantile
 from recon.diagnose.network import phases
 from recon.postgres.layout import Layout
@@ -78,12 +79,12 @@ def connecting(probes: Probes) -> Iterator[Check]:
     yield Check("first_query", OK, quantile(queries, 0.5), "ms")
     detail = f"{len(times)} connections: p50 {p50:.1f} ms, p95 {p95:.1f} ms, max {max(times):.1f} ms"
     if failure:
-        advice = "recon fix --workers 1  # fewer connections"
+        advice = Suggestion("fix", "--workers", 1).because("fewer connections")
         yield Check("connect", WARN, p95, "ms", SLOW_CONNECT_MS, f"{detail}; then {failure.message}", advice)
     else:
         slow = p95 > SLOW_CONNECT_MS
-        advice = "recon fix 60 --workers 2  # connecting is slow: few connections" if slow else ""
-        yield Check("connect", WARN if slow else OK, p95, "ms", SLOW_CONNECT_MS, detail, advice)
+        advice = Suggestion("fix", 60, "--workers", 2).because("connecting is slow: few connections")
+        yield Check("connect", WARN if slow else OK, p95, "ms", SLOW_CONNECT_MS, detail, advice if slow else "")
 
 
 def _connect_often(probes: Probes) -> tuple[list[float], list[float], ConnectError | None]:
@@ -117,7 +118,8 @@ def latency(probes: Probes) -> Iterator[Check]:
             times.append((time.perf_counter() - started) * 1000)
     p50, worst = quantile(times, 0.5), max(times)
     slow = p50 > SLOW_ROUND_TRIP_MS
-    advice = f"recon fix 60  # large batches: a round trip takes {p50:.0f} ms; or run recon nearer to the server"
+    why = f"large batches: a round trip takes {p50:.0f} ms; or run recon nearer to the server"
+    advice = Suggestion("fix", 60).because(why)
     detail = f"{ROUND_TRIPS} round trips: p50 {p50:.2f} ms, max {worst:.2f} ms"
     yield Check("latency", WARN if slow else OK, p50, "ms", SLOW_ROUND_TRIP_MS, detail, advice if slow else "")
 
@@ -131,7 +133,8 @@ def concurrency(probes: Probes) -> Iterator[Check]:
             failures = [f for f in executor.map(_try_to_connect, [probes] * probes.connections) if f]
     wanted = probes.connections
     detail = f"{wanted - len(failures)} of {wanted} connections at once" + (f"; {failures[0]}" if failures else "")
-    fewer = f"recon fix --workers {max(1, min(wanted - len(failures), free))}  # or: recon minimal most-critical"
+    workers = Suggestion("fix", "--workers", max(1, min(wanted - len(failures), free)))
+    fewer = (workers, "  # or: ", Suggestion("minimal", "most-critical"))
     state = FAIL if failures else OK
     yield Check("concurrency", state, wanted - len(failures), "", wanted, detail, fewer if failures else "")
     tight = free < wanted + SPARE_CONNECTIONS

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from recon.core.environment import server_address
 from recon.core.settings import Settings
+from recon.core.suggestions import Suggestion
 from recon.diagnose.checks import FAIL, OK, SKIP, WARN, Check
 
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
@@ -54,8 +55,8 @@ def _resolve(host: str, port: int) -> Check:
 def _timed(name: str, started: float, detail: str) -> Check:
     spent_ms = (time.perf_counter() - started) * 1000
     slow = spent_ms > SLOW_MS
-    advice = "recon fix 60  # the network is slow: large batches; or run recon nearer to the server" if slow else ""
-    return Check(name, WARN if slow else OK, spent_ms, "ms", SLOW_MS, detail, advice)
+    advice = Suggestion("fix", 60).because("the network is slow: large batches; or run recon nearer to the server")
+    return Check(name, WARN if slow else OK, spent_ms, "ms", SLOW_MS, detail, advice if slow else "")
 
 
 def _tls(link: socket.socket, url: str) -> Check:

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from recon.core.errors import DatabaseError
+from recon.core.suggestions import Advice, Suggestion
 from recon.core.window import Window
 from recon.diagnose.checks import FAIL, OK, SKIP, WARN, Check, slowest_nodes
 from recon.postgres.layout import Layout
@@ -20,9 +21,12 @@ Opens = Callable[[], AbstractContextManager[Session]]
 CLOSE = 0.5
 """A query that takes half of its timeout will not stay below it for long."""
 LONGEST_S = 60.0
-ADVICE = {
-    "timeout": "recon fix 5 --statement-timeout 600  # or key by key: recon minimal most-critical",
-    "lock": "recon fix --lock-timeout 600  # waits for who holds the lock, see table_locks",
+ADVICE: dict[str, Advice] = {
+    "timeout": (
+        *(Suggestion("fix", 5, "--statement-timeout", 600), "  # or key by key: "),
+        Suggestion("minimal", "most-critical"),
+    ),
+    "lock": Suggestion("fix", "--lock-timeout", 600).because("waits for who holds the lock, see table_locks"),
 }
 
 

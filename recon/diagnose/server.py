@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import polars as pl
 from recon.core.errors import DatabaseError
 from recon.core.names import Table, TableName, quote_identifier
 from recon.core.schema import CALC_KEY
+from recon.core.suggestions import Advice, Suggestion
 from recon.diagnose.checks import FAIL, OK, SKIP, WARN, Check
 from recon.postgres.errors import WITHOUT_STANDBY
 from recon.postgres.invalid_index import InvalidIndex, invalid_indexes
@@ -20,14 +21,17 @@ from recon.postgres.obstacles import standby_away
 from recon.postgres.session import Session
 from recon.postgres.sql import sql
 
-NEEDS_MS = {
-    "statement_timeout": (1_000, 5_000, "recon fix 5 --statement-timeout 120"),
-    "lock_timeout": (100, 1_000, "recon fix --lock-timeout 30"),
-    "idle_in_transaction_session_timeout": (1_000, 10_000, "recon fix --idle-timeout 60"),
-    "idle_session_timeout": (5_000, 60_000, "ALTER ROLE {role} SET idle_session_timeout = 0;"),
-    "transaction_timeout": (5_000, 30_000, "ALTER ROLE {role} SET transaction_timeout = 0;  -- or: recon fix 1"),
+NEEDS_MS: dict[str, tuple[int, int, Callable[[str], Advice]]] = {
+    "statement_timeout": (1_000, 5_000, lambda _: Suggestion("fix", 5, "--statement-timeout", 120)),
+    "lock_timeout": (100, 1_000, lambda _: Suggestion("fix", "--lock-timeout", 30)),
+    "idle_in_transaction_session_timeout": (1_000, 10_000, lambda _: Suggestion("fix", "--idle-timeout", 60)),
+    "idle_session_timeout": (5_000, 60_000, lambda role: f"ALTER ROLE {role} SET idle_session_timeout = 0;"),
+    "transaction_timeout": (
+        *(5_000, 30_000),
+        lambda role: (f"ALTER ROLE {role} SET transaction_timeout = 0;  -- or: ", Suggestion("fix", 1)),
+    ),
 }
-"""Per setting: fails below, warns below (a chunk needs seconds), and what to do. 0 means no limit."""
+"""Per setting: fails below, warns below (a chunk needs seconds), what to do about a role's. 0 means no limit."""
 LONG_S = 30.0
 IDLE_S = 5.0
 DEAD_SHARE, MANY_DEAD = 0.2, 10_000
@@ -44,13 +48,13 @@ def settings_checks(session: Session, connect_s: float) -> Iterator[Check]:
             detail = f"set for the {row['level']}" if value else "the operating system's own; recon sets its own"
             yield Check(name, OK, value or None, unit, None, detail)
             continue
-        least, enough, advice = NEEDS_MS[name]
+        least, enough, advise = NEEDS_MS[name]
         state = OK if not value or value >= enough else FAIL if value < least else WARN
         detail = f"{value:,.0f} {unit}, set for the {row['level']}" if value else "no limit"
-        advice = advice.format(role=row["role_name"]) if state != OK else ""
-        yield Check(name, state, value or None, "ms", enough, detail, advice)
+        remedy = advise(row["role_name"]) if state != OK else ""
+        yield Check(name, state, value or None, "ms", enough, detail, remedy)
     slow = connect_s < 2
-    advice = "recon fix --connect-timeout 10" if slow else ""
+    advice = Suggestion("fix", "--connect-timeout", 10) if slow else ""
     yield Check("connect_timeout", WARN if slow else OK, connect_s, "s", 2, "of this program", advice)
 
 
@@ -118,26 +122,36 @@ def sessions(session: Session) -> Iterator[Check]:
     long = [row for row in rows if row["state"] == "active" and (row["query_s"] or 0) > LONG_S]
     idle = [row for row in rows if "idle in transaction" in row["state"] and (row["state_s"] or 0) > IDLE_S]
     waiting = [row for row in rows if row["blocked_by"]]
-    advice = "recon fix 5 --statement-timeout 600  # the server is busy; better when pid {pid} is done"
-    yield _others("long_queries", long, "query_s", f"queries over {LONG_S:.0f} s", advice)
-    advice = (
-        "ALTER ROLE {role} SET idle_in_transaction_session_timeout = '60s';"
-        "  -- for its next session; have pid {pid} commit"
-    )
-    yield _others("idle_in_transaction", idle, "state_s", "idle in a transaction", advice)
+    yield _others("long_queries", long, "query_s", f"queries over {LONG_S:.0f} s", _when_done)
+    yield _others("idle_in_transaction", idle, "state_s", "idle in a transaction", _end_transaction)
     detail = "; ".join(f"{_who(row)} waits for pid {row['blocked_by']}" for row in waiting[:3])
     blockers = waiting[0]["blocked_by"] if waiting else ""
-    advice = f"recon fix --lock-timeout 600  # waits until pid {blockers} is done" if waiting else ""
+    advice = _wait_for(blockers) if waiting else ""
     yield Check("lock_waits", WARN if waiting else OK, len(waiting), "sessions", 0, detail, advice)
 
 
-def _others(name: str, rows: list[dict[str, Any]], age: str, what: str, advice: str) -> Check:
+def _when_done(row: dict[str, Any]) -> Advice:
+    longer = Suggestion("fix", 5, "--statement-timeout", 600)
+    return longer.because(f"the server is busy; better when pid {row['pid']} is done")
+
+
+def _end_transaction(row: dict[str, Any]) -> Advice:
+    limit = f"ALTER ROLE {quote_identifier(row['role_name'])} SET idle_in_transaction_session_timeout = '60s';"
+    return f"{limit}  -- for its next session; have pid {row['pid']} commit"
+
+
+def _wait_for(pids: object) -> Advice:
+    return Suggestion("fix", "--lock-timeout", 600).because(f"waits until pid {pids} is done")
+
+
+def _others(
+    name: str, rows: list[dict[str, Any]], age: str, what: str, advise: Callable[[dict[str, Any]], Advice]
+) -> Check:
     if not rows:
         return Check(name, OK, 0, "sessions", 0)
     worst = max(rows, key=lambda row: row[age] or 0)
     detail = f"{what}, longest {worst[age]:.0f} s: {_who(worst)}"
-    role = quote_identifier(worst["role_name"])
-    return Check(name, WARN, len(rows), "sessions", 0, detail, advice.format(pid=worst["pid"], role=role))
+    return Check(name, WARN, len(rows), "sessions", 0, detail, advise(worst))
 
 
 def _who(row: dict[str, Any]) -> str:
@@ -151,7 +165,7 @@ def locks(session: Session, layout: Layout) -> Iterator[Check]:
         f"{_who(row)} holds {row['mode']} on {row['table_name']} for {row['transaction_s'] or 0:.0f} s"
         for row in held[:3]
     )
-    advice = f"recon fix --lock-timeout 600  # waits until pid {held[0]['pid']} is done" if held else ""
+    advice = _wait_for(held[0]["pid"]) if held else ""
     yield Check("table_locks", FAIL if held else OK, len(held), "locks", 0, detail, advice)
 
 
@@ -165,7 +179,7 @@ def write_probe(session: Session) -> Iterator[Check]:
         yield Check("write_probe", SKIP, detail=f"no temporary table: {error.message}")
         return
     slow = rate < SLOW_ROWS_PER_S
-    advice = "recon fix 5  # writing is slow: keeps transactions short" if slow else ""
+    advice = Suggestion("fix", 5).because("writing is slow: keeps transactions short") if slow else ""
     detail = f"{PROBE_ROWS:,} rows copied into a temporary table"
     yield Check("write_probe", WARN if slow else OK, rate, "rows/s", SLOW_ROWS_PER_S, detail, advice)
 
@@ -192,5 +206,5 @@ def memory() -> Iterator[Check]:
     free = kib.get("MemAvailable", 0) * 1024
     detail = f"recon uses {used / 2**20:,.0f} MiB; the host has {free / 2**20:,.0f} MiB to spare"
     tight = free < LEAST_FREE_BYTES
-    advice = "recon fix 5 --workers 1  # needs the least memory" if tight else ""
+    advice = Suggestion("fix", 5, "--workers", 1).because("needs the least memory") if tight else ""
     yield Check("memory", WARN if tight else OK, free, "B", LEAST_FREE_BYTES, detail, advice)

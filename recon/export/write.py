@@ -13,7 +13,7 @@ import polars as pl
 
 from recon.core import schema
 from recon.core.chunks import CHUNK_ROWS, chunks
-from recon.core.errors import SCHEMA_VERSION, ExitCode, UsageError
+from recon.core.errors import ExitCode, UsageError, document
 from recon.core.version import __version__
 from recon.core.window import Window
 from recon.export import files, slices
@@ -50,8 +50,7 @@ class ExportReport:
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of `recon export`."""
         return {
-            "schema_version": SCHEMA_VERSION,
-            "command": "export",
+            **document("export"),
             "window": self.status.window.to_dict(),
             "out": str(self.directory),
             "format": self.manifest.form,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from recon.core.errors import SCHEMA_VERSION, ExitCode, SchemaError
+from recon.core.errors import ExitCode, SchemaError, document
 from recon.core.settings import Settings
 from recon.postgres import ledger
 from recon.postgres.inspect import opened
@@ -37,8 +37,7 @@ class InitReport:
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of `recon init`."""
         return {
-            "schema_version": SCHEMA_VERSION,
-            "command": "init",
+            **document("init"),
             "ledger": {
                 "existed": self.ledger_existed,
                 "created": not self.ledger_existed and not self.dry_run,

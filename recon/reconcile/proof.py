@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from recon.core.errors import SCHEMA_VERSION, DataFileError, ExitCode, UsageError
+from recon.core.errors import DataFileError, ExitCode, UsageError, document
 from recon.core.schema import BTC, FrameSchema
 from recon.core.settings import Settings
 from recon.core.window import Window
@@ -62,8 +62,7 @@ class Proof:
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of `recon verify`."""
         return {
-            "schema_version": SCHEMA_VERSION,
-            "command": "verify",
+            **document("verify"),
             "window": self.window.to_dict(),
             "dates": [proof.to_dict() for proof in self.dates],
             "checksum": self.checksum,

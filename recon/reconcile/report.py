@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from recon.core.errors import SCHEMA_VERSION, ExitCode
+from recon.core.errors import ExitCode, document
 from recon.core.plan import RESULTS, DateResult
 from recon.core.schema import json_number
 from recon.reconcile.status import Status
@@ -100,8 +100,7 @@ class FixReport:
         """The JSON document of `fix`, `date`, `range`, `resume`, `daily` and `minimal`."""
         writable = [result for result in self.results if result.status != "blocked"]
         return {
-            "schema_version": SCHEMA_VERSION,
-            "command": self.command,
+            **document(self.command),
             "run_id": self.run_id,
             "window": self.after.window.to_dict(),
             "planned": {"dates": len(writable), "rows": sum(result.missing for result in writable)},

@@ -11,7 +11,17 @@ import polars as pl
 
 from recon.core.errors import LedgerError, UsageError
 from recon.core.names import Table, TableName
-from recon.core.settings import AUTO, MOST_WORKERS, ChangeLimit, Fleet, Order, Settings, parse_repairs
+from recon.core.settings import (
+    AUTO,
+    DEFAULT_BATCH_DATES,
+    DEFAULT_WORKERS,
+    MOST_WORKERS,
+    ChangeLimit,
+    Fleet,
+    Order,
+    Settings,
+    parse_repairs,
+)
 from recon.core.window import Window
 from recon.reference.reference import Reference
 from recon.values.judging import Judge
@@ -58,8 +68,8 @@ class FixRequest:
     window: Window = field(default_factory=Window)
     policy: RepairPolicy = field(default_factory=RepairPolicy)
     limit: ChangeLimit = field(default_factory=ChangeLimit)
-    batch_dates: int = 60
-    workers: int = 2
+    batch_dates: int = DEFAULT_BATCH_DATES
+    workers: int = DEFAULT_WORKERS
     order: Order = Order.NEWEST
     deep: bool = False
     dry_run: bool = False

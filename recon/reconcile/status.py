@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from recon.core.errors import SCHEMA_VERSION, ExitCode
+from recon.core.errors import ExitCode, document
 from recon.core.window import Window
 from recon.postgres.tables import Undated
 from recon.values.summary import Values
@@ -156,8 +156,7 @@ class Status:
     def to_dict(self, command: str = "status") -> dict[str, Any]:
         """The JSON document of `recon status`."""
         return {
-            "schema_version": SCHEMA_VERSION,
-            "command": command,
+            **document(command),
             "window": self.window.to_dict(),
             "curtailment_rows": int(self.source.get_column("source_rows").sum()) + self.undated.source,
             "invalid": self.invalid,

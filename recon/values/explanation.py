@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from recon.core.errors import SCHEMA_VERSION, ConnectError, ExitCode
+from recon.core.errors import ConnectError, ExitCode, document
 from recon.core.price import J_PER_MWH, blocks, calculations, hashes, joules_per_hash
 from recon.core.schema import BTC, EPOCHS, MINERS, FrameSchema
 from recon.core.settings import Settings
@@ -127,8 +127,7 @@ class Explanation:
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of `recon explain`."""
         return {
-            "schema_version": SCHEMA_VERSION,
-            "command": "explain",
+            **document("explain"),
             "key": {
                 "settlement_date": self.day.isoformat(),
                 "settlement_period": self.period,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from recon.core.errors import SCHEMA_VERSION, DatabaseError, ExitCode, PermissionDenied, UsageError
+from recon.core.errors import DatabaseError, ExitCode, PermissionDenied, UsageError, document
 from recon.core.plan import DateResult, PlannedDate
 from recon.core.settings import Settings
 from recon.postgres import ledger
@@ -49,8 +49,7 @@ class RestoreReport:
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of `recon quarantine restore`."""
         return {
-            "schema_version": SCHEMA_VERSION,
-            "command": COMMAND,
+            **document(COMMAND),
             "run_id": self.run_id,
             "of_run": self.of_run,
             "restored": self.restored,

@@ -8,14 +8,15 @@ from decimal import Decimal
 import polars as pl
 
 from recon.core.errors import UsageError
+from recon.core.settings import DEFAULT_ATOL_BTC, DEFAULT_RTOL
 
 
 @dataclass(frozen=True)
 class Tolerance:
     """Values agree within atol (BTC) + rtol x expected; difficulties within rtol."""
 
-    atol_btc: float = 1e-8
-    rtol: float = 1e-6
+    atol_btc: float = DEFAULT_ATOL_BTC
+    rtol: float = DEFAULT_RTOL
 
     def __post_init__(self) -> None:
         if not (self.atol_btc >= 0 and 0 <= self.rtol <= 1):

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
-import subprocess
-from collections.abc import Callable
 from datetime import date, timedelta
 
 import pytest
 
-from tests.databases import Database
+from tests.support.databases import Database
+from tests.support.program import Run
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
 FIRST = date(2024, 4, 15)
 
 

@@ -1,4 +1,4 @@
-"""Every command of the program on one server that is everything which the tests' own is not (see tests/awkward.py)."""
+"""Every command of the program on the server of `tests.support.awkward`, which is all that the tests' own is not."""
 
 from __future__ import annotations
 
@@ -13,24 +13,23 @@ from pathlib import Path
 import pytest
 
 from recon.cli.manual import leaves
-from tests.awkward import (
+from tests.support.awkward import (
     BEYOND,
     COLUMNS,
     DATES,
     FARMS,
     SCHEMA,
-    SOURCE,
-    TABLE,
     Awkward,
     Place,
     awkward_database,
     awkward_server,
 )
-from tests.builders import later_epochs
-from tests.forked import Process, start_python
-from tests.parsing import parse, program
-from tests.poolers import start_bouncer
-from tests.servers import temporary_home
+from tests.support.builders import later_epochs
+from tests.support.databases import CURTAILMENT, TABLE
+from tests.support.forked import Process, start_python
+from tests.support.parsing import parse, program
+from tests.support.poolers import start_bouncer
+from tests.support.servers import temporary_home
 
 Begin = Callable[..., Process]
 D0, D1, D2, D3, D4, D5 = DATES[:6]
@@ -142,7 +141,7 @@ READING = [
     Step("report --values --out {out}/before.html", 1),
 ]
 STARTING = [
-    Step("status", 3, says=f'ask its owner for: GRANT SELECT ON {SCHEMA}.{SOURCE} TO "recon"'),
+    Step("status", 3, says=f'ask its owner for: GRANT SELECT ON {SCHEMA}.{CURTAILMENT} TO "recon"'),
     Step("init --dry-run", before=Awkward.grant, says="create table if not exists recon.runs"),
     Step("init", 3, says="ask an administrator to run"),
     Step("init", who="admin"),

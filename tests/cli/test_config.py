@@ -5,23 +5,20 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from recon.cli.common import find_settings
-from recon.cli.options import COMMON, KINDS, NIGHTLY, OTHERWISE
+from recon.cli.options import COMMON, KINDS, OTHERWISE, NightlyOptions
 from recon.cli.settings import read
 from recon.core.environment import parse_settings
 from recon.core.errors import UsageError
 from recon.core.settings import Settings
-from tests.builders import DAY, fill, source_rows
-from tests.databases import Database
-
-Run = Callable[..., Any]
-CANARY = "c4n4ry"
+from tests.support.builders import DAY, fill, source_rows
+from tests.support.databases import Database
+from tests.support.program import CANARY, Run
 
 
 @pytest.fixture
@@ -172,7 +169,7 @@ def test_what_is_shown_as_a_default_is_what_holds() -> None:
     others = ["statement_timeout", "lock_timeout", "idle_timeout", "miners", "difficulty", "subsidy"]
     others += ["curtailment_columns", "calculations_columns"]
     assert set(OTHERWISE) - set(held) == set(others)
-    assert set(KINDS) == set(COMMON) - {"json"} | set(NIGHTLY) | {"home"}
+    assert set(KINDS) == set(COMMON) - {"json"} | set(vars(NightlyOptions())) | {"home"}
 
 
 class TestTrust:

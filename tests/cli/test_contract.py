@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
-from tests import oracle
-from tests.builders import DAY, MODELS, days
-from tests.databases import Database
+from tests.support import oracle
+from tests.support.builders import DAY, MODELS, days
+from tests.support.databases import TABLE, Database
+from tests.support.program import Run, document
 
 ONE, TWO, THREE, FOUR = days(DAY, 4)
-TABLE = "historical_bitcoin_calculations"
-
-Run = Callable[..., Any]
 
 
 @pytest.fixture
@@ -40,11 +35,6 @@ def four_dates(database: Database) -> Database:
     database.add_calculations(*partial, *partial[:2], partial[0])
     database.add_calculations((FOUR, 1, "T_A-1", "S9", "0.5", "1"), (TWO, 2, "T_A-1", "T17", "0.5", "1"))
     return database
-
-
-def document(done: Any, code: int = 0) -> dict[str, Any]:
-    assert done.returncode == code, done.stdout + done.stderr
-    return json.loads(done.stdout)
 
 
 STATUS = {

@@ -17,15 +17,14 @@ from typing import Any
 
 import pytest
 
-from tests import oracle
-from tests.builders import MODELS
-from tests.databases import Database, new_database
-from tests.oracle import Calculation, Source, energies, satoshis
-from tests.servers import Server
+from tests.support import oracle
+from tests.support.builders import MODELS
+from tests.support.databases import Database, new_database
+from tests.support.oracle import Calculation, Source, energies, satoshis
+from tests.support.program import Run
+from tests.support.servers import Server
 
-Run = Callable[..., Any]
 Key = tuple[date, int, str]
-TABLE = "historical_bitcoin_calculations"
 PAIR = ("settlement_period", "farm_id", "miner_model")
 GAP_FINDINGS = {"few_farms", "missing_farms", "missing_periods", "scattered_gaps", "uneven_models"}
 ALL = "missing,stale,duplicate,orphan"
@@ -266,11 +265,6 @@ def facts(document: dict[str, Any]) -> Counter[tuple[Any, ...]]:
     return +found
 
 
-def whole_rows(database: Database) -> Counter[str]:
-    """Every stored row whole: ids, times and all."""
-    return database.whole_rows()
-
-
 @pytest.fixture(scope="module")
 def scene() -> Scene:
     return plant()
@@ -306,17 +300,17 @@ def test_every_defect_is_found_explained_repaired_and_can_be_put_back(
     assert found == wanted
     assert precision == recall == 1.0
 
-    before = whole_rows(spoiled)
+    before = spoiled.whole_rows()
     options = ("fix", "--repair", ALL, "--max-changes", "100%")
     planned = run(*options, "--dry-run", code=1)["changes"]
     rows = ((c["action"], date.fromisoformat(c["date"]), *(c[n] for n in PAIR)) for c in planned)
     assert Counter(rows) == scene.touched
-    assert whole_rows(spoiled) == before
+    assert spoiled.whole_rows() == before
 
     report = run(*options, "--yes", code=0)
     assert report["reconciled"] is True
     assert oracle.stored(spoiled) == oracle.calculations(scene.source)
-    after = whole_rows(spoiled)
+    after = spoiled.whole_rows()
     kept = spoiled.quarantined()
     assert kept == before - after
     assert kept.total() == scene.touched.total() == report["replaced"] + report["removed"]
@@ -325,8 +319,8 @@ def test_every_defect_is_found_explained_repaired_and_can_be_put_back(
 
     back = run("quarantine", "restore", report["run_id"], "--yes", code=0)
     assert back["restored"] == kept.total()
-    assert before - whole_rows(spoiled) == Counter()
+    assert before - spoiled.whole_rows() == Counter()
     filled = report["inserted"] - report["replaced"]
-    assert whole_rows(spoiled).total() == before.total() + filled
+    assert spoiled.whole_rows().total() == before.total() + filled
     gaps = {fact for fact in wanted if fact[0] == "missing" or fact[1] in GAP_FINDINGS}
     assert facts(run("analyze", "--values", code=1)) == Counter({f: n for f, n in wanted.items() if f not in gaps})

@@ -9,20 +9,21 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import adbc_driver_postgresql.dbapi as adbc
 import pytest
 
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database, new_database
-from tests.proxy import proxy
-from tests.servers import Server, wait_until
-from tests.terminal import on_a_terminal, plain
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import Database, new_database
+from tests.support.program import Run, Start
+from tests.support.proxy import proxy
+from tests.support.servers import Server, wait_until
+from tests.support.terminal import on_a_terminal, plain
+from tests.support.wording import facts
 
-Run = Callable[..., Any]
 NAMES = {
     *("resolve", "tcp", "tls", "authentication", "first_query", "connect", "latency", "concurrency", "headroom"),
     *("pooler", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "connect_timeout"),
@@ -86,10 +87,10 @@ def test_a_healthy_server_has_every_check_and_no_risk(indexed: Database, run_rec
     assert found[""]["risk"] == {"score": 0, "max": 14, "level": "low"}
     assert {name: check["detail"] for name, check in found.items() if name and check["status"] == "fail"} == {}
     assert [found[f"index_{table}"]["status"] for table in ("curtailment_records", "historical_bitcoin_calculations")]
-    assert re.search(r"10 connections: p50 [\d.]+ ms, p95 [\d.]+ ms, max [\d.]+ ms", found["connect"]["detail"])
+    assert re.search(r"10 .*p50 [\d.]+ ms, p95 [\d.]+ ms, max [\d.]+ ms", found["connect"]["detail"])
     assert found["latency"]["unit"] == "ms"
     assert "slowest: " in found["query_complex"]["detail"]
-    assert re.fullmatch(r"100 allowed, 3 reserved, \d+ in use: \d+ free", found["headroom"]["detail"])
+    assert re.fullmatch(r"100 .* 3 .* \d+ .* \d+ free", found["headroom"]["detail"])
     assert (found["write_probe"]["unit"], found["write_probe"]["value"] > 0) == ("rows/s", True)
     assert indexed.count("pg_class", "relname = 'recon_probe'") == 0
 
@@ -123,7 +124,7 @@ def test_missing_indexes_are_named_with_statements_that_mend_it(database: Databa
 
 
 def test_a_blocked_table_is_named_with_who_blocks_it_and_waiting_for_it_works(
-    indexed: Database, run_recon: Run, start_recon: Run
+    indexed: Database, run_recon: Run, start_recon: Start
 ) -> None:
     with holding(indexed, "lock table historical_bitcoin_calculations in access exclusive mode") as pid:
         started = time.monotonic()
@@ -143,7 +144,7 @@ def test_a_blocked_table_is_named_with_who_blocks_it_and_waiting_for_it_works(
         wait_until(lambda: indexed.count("pg_locks", "not granted"), 30, "the waiting run")
         found = checks(run_recon("diagnose", "--json", url=indexed.url), 1)
         assert found["lock_waits"]["status"] == "warn"
-        assert f"waits for pid {pid}" in found["lock_waits"]["detail"]
+        assert str(pid) in facts(found["lock_waits"]["detail"])
         assert "recon/fix/" in found["lock_waits"]["detail"]
     assert waiting.wait(60) == 0
     assert indexed.count("historical_bitcoin_calculations") > 0
@@ -172,7 +173,7 @@ def test_a_server_with_five_connections_has_no_room(own_server: Server, run_reco
     assert found["concurrency"]["status"] == "fail"
     assert "too many clients" in found["concurrency"]["detail"] or "slots" in found["concurrency"]["detail"]
     assert found["headroom"]["status"] == "warn"
-    assert "5 allowed" in found["headroom"]["detail"]
+    assert facts(found["headroom"]["detail"])[0] == "5"
     fill(database, source_rows([DAY]))
     database.disconnect()
     assert run_recon(*pasted(found["concurrency"]["advice"]), url=database.url).returncode == 0
@@ -191,7 +192,7 @@ def test_a_role_with_a_tiny_statement_timeout_is_told_so(server: Server, indexed
     found = checks(run_recon("diagnose", "--json", url=url), 1)
     setting = found["statement_timeout"]
     assert (setting["status"], setting["value"]) == ("fail", 100.0)
-    assert setting["detail"] == "100 ms, set for the role hurried"
+    assert re.match(r"100 ms, .*\bhurried\b", setting["detail"])
     assert found["query_complex"]["status"] == "fail"
     assert found["query_complex"]["threshold"] == 0.1
     indexed.execute('grant create on database "' + indexed.name + '" to hurried')
@@ -208,7 +209,7 @@ def test_a_distant_server_is_told_from_a_slow_one(indexed: Database, run_recon: 
         found = checks(run_recon("diagnose", "--connections", "1", "--json", url=url, timeout=300))
         assert found["latency"]["status"] == "warn"
         assert 200 <= found["latency"]["value"] < 400
-        assert re.search(r"a round trip takes [23]\d\d ms", found["latency"]["advice"])
+        assert re.search(r"\b[23]\d\d ms\b", found["latency"]["advice"])
         assert found["write_probe"]["status"] in ("ok", "warn")
         far.delay_s = 0.01  # the test has seen how far it is
         assert run_recon(*pasted(found["latency"]["advice"]), url=url).returncode == 0, "what is recommended works"
@@ -236,7 +237,7 @@ def silent_server() -> Iterator[tuple[int, list[float]]]:
         yield listener.getsockname()[1], stays
 
 
-def test_a_server_that_never_answers_is_given_up_within_twelve_seconds(start_recon: Run) -> None:
+def test_a_server_that_never_answers_is_given_up_within_twelve_seconds(start_recon: Start) -> None:
     with silent_server() as (port, stays):
         url = f"postgresql://analyst@127.0.0.1:{port}/power"
         running = [start_recon("diagnose", command, "--json", url=url) for command in ("analyze", "test")]
@@ -251,8 +252,7 @@ def test_a_server_that_never_answers_is_given_up_within_twelve_seconds(start_rec
         assert found["connected"] is False
     analyzed = json.loads(stdouts[0])
     assert analyzed["risk"]["level"] == "high"
-    assert "the server accepts connections and never answers" in stdouts[0]
-    assert any("another program listens there, or the server hangs" in line for line in analyzed["recommendations"])
+    assert "never answers" in stdouts[0] and analyzed["recommendations"]
 
 
 def test_nobody_there_is_said_by_the_phase_that_fails(run_recon: Run) -> None:
@@ -313,7 +313,7 @@ class TestMonitor:
         *looks, summary = done.stdout.splitlines()
         assert len(looks) == 3
         assert all(re.match(r"time=\S+ connect_ms=[\d.]+ latency_ms=[\d.]+ sessions=\d+ ", look) for look in looks)
-        assert re.fullmatch(r"3 looks, worst latency [\d.]+ ms, 0 failures", summary)
+        assert re.fullmatch(r"3 .* [\d.]+ ms, 0 .*", summary)
 
     def test_json_is_one_object_per_line(self, indexed: Database, run_recon: Run) -> None:
         done = run_recon("diagnose", "monitor", "--interval", "0.1", "--count", "2", "--json", url=indexed.url)
@@ -330,12 +330,12 @@ class TestMonitor:
         assert all("cannot connect" in look["error"] for look in looks)
         assert last["summary"]["failures"] == 2
 
-    def test_an_interrupt_prints_the_summary_and_is_no_error(self, indexed: Database, start_recon: Run) -> None:
+    def test_an_interrupt_prints_the_summary_and_is_no_error(self, indexed: Database, start_recon: Start) -> None:
         running = start_recon("diagnose", "monitor", "--interval", "60", url=indexed.url)
         assert running.stdout.readline().startswith("time=")
         running.send_signal(signal.SIGINT)
         rest, _ = running.communicate(timeout=30)
-        assert rest.startswith("1 look, worst latency ")
+        assert re.match(r"1 look, .* [\d.]+ ms, ", rest)
         assert running.returncode == 0
 
     def test_a_terminal_shows_a_live_table_and_ctrl_c_the_summary(
@@ -348,5 +348,5 @@ class TestMonitor:
         text = plain(shown)
         assert re.search(r"time \(UTC\) +connect ms +latency ms +sessions +waiting +idle in tx", text)
         assert len(set(re.findall(row, text))) >= 3
-        assert re.search(r"\n\d+ looks, worst latency [\d.]+ ms, 0 failures\n$", text)
+        assert re.search(r"\n\d+ looks, .* [\d.]+ ms, 0 .*\n$", text)
         assert max(map(len, text.splitlines())) <= 80

@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from subprocess import CompletedProcess
 from typing import Any, NamedTuple
 
 import pytest
@@ -24,10 +23,10 @@ from recon.reference import download
 from recon.reference.data_files import packaged
 from recon.reference.difficulty.known import read_known
 from recon.reference.download import LARGEST_BYTES, DownloadError, fetch
-from tests.builders import later_epochs, write
-from tests.servers import free_port
+from tests.support.builders import later_epochs, write
+from tests.support.program import Run
+from tests.support.servers import free_port
 
-Run = Callable[..., "CompletedProcess[str]"]
 KNOWN = read_known(packaged("difficulty.csv"))
 NEXT_START = "2026-06-28"
 """The day of an epoch after the last known one, 124932866006548 from 2026-06-14."""

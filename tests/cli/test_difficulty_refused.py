@@ -12,9 +12,8 @@ import pytest
 
 from recon.cli.app import main
 from recon.reference.data_files import packaged
-from tests import oracle
+from tests.support import oracle
 
-NOBODY = "postgresql://nobody@127.0.0.1:1/none"
 TODAY = datetime.now(UTC).date()
 UNIX = 1_713_571_200
 """2024-04-20 00:00 UTC."""

@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.forked import REPOSITORY
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import TABLE, Database
+from tests.support.forked import REPOSITORY
+from tests.support.program import Run
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
-TABLE = "historical_bitcoin_calculations"
 BARE = {"PYTHONPATH": str(REPOSITORY), "PATH": os.environ["PATH"]}
 """What a program is started with that inherits nothing."""
 ODD = [

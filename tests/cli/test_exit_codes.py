@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable
-from typing import Any
 
 import adbc_driver_postgresql.dbapi as adbc
 import pytest
 
-from tests.builders import DAY, fill, source_rows
-from tests.databases import Database
-from tests.servers import Server, wait_until
+from tests.support.builders import DAY, fill, source_rows
+from tests.support.databases import Database
+from tests.support.program import NOBODY, Run, Start
+from tests.support.servers import Server, wait_until
 
-NOBODY = "postgresql://nobody@127.0.0.1:1/none"
 """Whoever connects here ends with 3."""
 
-Run = Callable[..., Any]
 
 BAD = [
     (["status", "--from", "2024-13-01"], "'2024-13-01' is not a date"),
@@ -110,7 +107,7 @@ def test_a_right_that_is_missing_is_3_whatever_is_blocked(server: Server, databa
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_a_command_that_waits_for_the_server(
-    database: Database, start_recon: Run, how: signal.Signals, code: int
+    database: Database, start_recon: Start, how: signal.Signals, code: int
 ) -> None:
     fill(database, source_rows([DAY]))
     with adbc.connect(database.url) as holder, holder.cursor() as cursor:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from recon.postgres.embedded import lifecycle
-from tests.builders import DAY, fill, source_rows, write
-from tests.databases import Database
-from tests.forked import start_python
+from tests.support.builders import DAY, fill, source_rows, write
+from tests.support.databases import Database
+from tests.support.forked import start_python
+from tests.support.program import Run
 
-Run = Callable[..., Any]
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 

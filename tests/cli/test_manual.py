@@ -6,19 +6,17 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from recon.cli.about import SECTIONS
 from recon.cli.manual import about, exit_status, leaves
 from recon.core.errors import MEANINGS, ExitCode
-from tests.parsing import commands_in, mentioned, options, options_in, parse, program
-from tests.readme import README
+from tests.support.parsing import commands_in, mentioned, options, options_in, parse, program
+from tests.support.program import Run
+from tests.support.readme import README
 
-Run = Callable[..., Any]
 COMMANDS = dict(leaves(program()))
 README_TEXT = re.sub(r"<!-- faults -->.*<!-- /faults -->", "", README.read_text(encoding="utf-8"), flags=re.DOTALL)
 """Without the table of faults, which cuts what the program said."""

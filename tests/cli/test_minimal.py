@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import adbc_driver_postgresql.dbapi as adbc
 import pytest
 
-from tests import oracle
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.servers import wait_until
+from tests.support import oracle
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import TABLE, Database
+from tests.support.program import Run, Start, document
+from tests.support.servers import wait_until
 
-TABLE = "historical_bitcoin_calculations"
 OURS = "select pid from pg_stat_activity where application_name like 'recon/%' and state <> 'idle'"
 """Those at work: one that recon has closed is idle until the server clears it away."""
-
-Run = Callable[..., Any]
-
-
-def document(done: Any, code: int = 0) -> dict[str, Any]:
-    assert done.returncode == code, done.stdout + done.stderr
-    return json.loads(done.stdout)
 
 
 @contextmanager
@@ -147,7 +138,7 @@ def test_a_key_that_fails_is_passed_over_and_listed(database: Database, run_reco
 
 
 def test_a_critical_date_is_filled_while_fix_cannot_get_its_lock_in_time(
-    database: Database, run_recon: Run, start_recon: Run
+    database: Database, run_recon: Run, start_recon: Start
 ) -> None:
     """A rival has one key of the date in an open transaction: `fix` needs it at once, `minimal` only at its turn."""
     rows = fill(database, source_rows([DAY]))
@@ -171,7 +162,7 @@ def test_a_critical_date_is_filled_while_fix_cannot_get_its_lock_in_time(
     assert oracle.stored(database) == exact
 
 
-def test_the_rivals_row_is_kept_when_it_commits(database: Database, start_recon: Run) -> None:
+def test_the_rivals_row_is_kept_when_it_commits(database: Database, start_recon: Start) -> None:
     rows = fill(database, source_rows([DAY], farms=1))
     database.add_unique_index()
     exact = oracle.calculations(rows)

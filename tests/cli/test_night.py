@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -21,24 +21,22 @@ from recon.cli.nightly.notify import check, post
 from recon.core import extras
 from recon.core.errors import UsageError
 from recon.core.settings import LogFormat, Settings
-from tests import oracle
-from tests.builders import days, fill, source_rows
-from tests.databases import Database
-from tests.inbox import Inbox, inbox
-from tests.proxy import proxy
-from tests.servers import free_port, wait_until
+from tests.support import oracle
+from tests.support.builders import days, fill, source_rows
+from tests.support.databases import TABLE, Database
+from tests.support.inbox import Inbox, inbox
+from tests.support.program import CANARY, NOBODY, Run, Start
+from tests.support.proxy import proxy
+from tests.support.servers import free_port, wait_until
 
-Run = Callable[..., Any]
 FIRST = date(2024, 10, 27)
-TABLE = "historical_bitcoin_calculations"
-NOBODY = "postgresql://nobody@127.0.0.1:1/none"
-CANARY = "c4n4ry"
 BUG = f"""
-from recon import cli, daily
+from recon.cli import process
+from recon.reconcile import daily
 def bug(*_, **__):
     raise RuntimeError("{CANARY}")
 daily.daily = bug
-cli.run()
+process.run()
 """
 KNOWN_THROUGH = date(2026, 6, 24)
 """By the packaged file."""
@@ -156,7 +154,7 @@ def test_every_night_is_told_as_its_json_has_it(
 
 
 def test_a_night_that_is_stopped_is_told_too(
-    database: Database, start_recon: Run, run_recon: Run, messages: Inbox, tmp_path: Path
+    database: Database, start_recon: Start, run_recon: Run, messages: Inbox, tmp_path: Path
 ) -> None:
     """By a signal, in the middle of a wait for a lock; and by a server that says nothing any more."""
     fill(database, source_rows([FIRST], farms=1))

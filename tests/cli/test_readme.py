@@ -8,7 +8,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -24,16 +23,15 @@ from recon.core.environment import URL_VARIABLES
 from recon.core.suggestions import UPDATE_DIFFICULTY
 from recon.core.window import today_in_london
 from recon.reference.reference import load
-from tests.databases import Database
-from tests.parsing import commands_in, parse
-from tests.readme import README, blocks, examples, run, timeless
+from tests.support.databases import Database
+from tests.support.parsing import commands_in, parse
+from tests.support.program import NOBODY, Run
+from tests.support.readme import README, blocks, examples, run, timeless
 
-Run = Callable[..., Any]
 TEXT = README.read_text(encoding="utf-8")
 CRON_FIELD = r"(\*|\d+(-\d+)?)(/\d+)?(,\d+)*"
 CRON_RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 PROGRAM = "/usr/local/bin/recon"
-NOBODY = "postgresql://nobody@127.0.0.1:1/none"
 """Whose options are right gets as far as here, and ends with 3."""
 
 

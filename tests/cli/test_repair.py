@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -12,13 +13,13 @@ from typing import Any
 import pytest
 
 from recon.cli.app import main
-from tests import oracle
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.terminal import on_a_terminal
+from tests.support import oracle
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import TABLE, Database
+from tests.support.program import Run, document
+from tests.support.terminal import on_a_terminal, plain
+from tests.support.wording import facts
 
-Run = Callable[..., Any]
-TABLE = "historical_bitcoin_calculations"
 DATES = days(DAY, 4)
 SOURCE = source_rows(DATES)
 RIGHT = oracle.calculations(SOURCE)
@@ -69,18 +70,8 @@ def spoiled(tables: Database) -> Database:
 CHANGES = Counter(stale=1, duplicate=3, orphan=1, unknown_model=1, negative=0, zero=1)
 
 
-def whole_rows(database: Database) -> Counter[str]:
-    """Every stored row whole: ids, times and all."""
-    return database.whole_rows()
-
-
 def quarantined(database: Database) -> Counter[str]:
     return database.quarantined()
-
-
-def document(done: Any, code: int = 0) -> dict[str, Any]:
-    assert done.returncode == code, done.stdout + done.stderr
-    return json.loads(done.stdout)
 
 
 def has_ledger(database: Database) -> bool:
@@ -96,7 +87,7 @@ class TestBeforeAnythingIsChanged:
         assert run_recon("fix", "--dry-run", url=tables.url).returncode == 0, "nobody asked for values"
 
     def test_a_dry_run_shows_every_row_and_why(self, spoiled: Database, run_recon: Run) -> None:
-        before = whole_rows(spoiled)
+        before = spoiled.whole_rows()
         found = document(run_recon("fix", "--repair", ALL, "--dry-run", "--json", url=spoiled.url), code=1)
         assert Counter(row["reason"] for row in found["changes"]) == +CHANGES
         stale = next(row for row in found["changes"] if row["reason"] == "stale")
@@ -117,10 +108,10 @@ class TestBeforeAnythingIsChanged:
         assert f"  replace {key}: stale, {float(2 * wrong[4])} BTC stored, {float(wrong[4])} BTC expected\n" in shown
         assert f"  remove {DATES[3]} {of(DATES[3])[3][1]} T_GONE-1 " in shown
         assert shown.splitlines()[-1].endswith("none was")
-        assert whole_rows(spoiled) == before and not has_ledger(spoiled)
+        assert spoiled.whole_rows() == before and not has_ledger(spoiled)
 
     def test_where_nobody_can_be_asked_it_takes_yes(self, spoiled: Database, run_recon: Run) -> None:
-        before = whole_rows(spoiled)
+        before = spoiled.whole_rows()
         options = ("fix", "--repair", ALL)
         what = "7 stored rows would be replaced or removed (each is kept in recon.quarantine)"
         hint = "look at them with --dry-run, then give --yes"
@@ -128,40 +119,39 @@ class TestBeforeAnythingIsChanged:
         assert (done.returncode, done.stdout, done.stderr) == (2, "", f"recon: {what}; {hint}\n")
         error = document(run_recon(*options, "--json", url=spoiled.url), code=2)["error"]
         assert error == {"code": "consent", "message": what, "hint": hint}
-        assert whole_rows(spoiled) == before and not has_ledger(spoiled)
+        assert spoiled.whole_rows() == before and not has_ledger(spoiled)
 
     def test_a_person_on_a_terminal_is_asked(self, spoiled: Database, environment: dict[str, str]) -> None:
-        before = whole_rows(spoiled)
+        before = spoiled.whole_rows()
         options = ("-d", spoiled.url, "fix", "--repair", ALL, "--max-changes", "7")
         for typed in ("\n", "\x04"):
             code, shown = on_a_terminal(environment, *options, typed=typed)
             assert code == 2
-            assert "7 stored rows would be replaced or removed (each is kept in recon.quarantine)" in shown
+            assert re.search(r"7 stored rows .*recon\.quarantine.*\[y/N\]", shown)
             assert "Go on? [y/N]" in shown
             assert "nothing was changed" in shown
-            assert whole_rows(spoiled) == before and not has_ledger(spoiled)
+            assert spoiled.whole_rows() == before and not has_ledger(spoiled)
         code, shown = on_a_terminal(environment, *options, typed="y\n")
         assert code == 0
-        assert "2 wrong rows replaced, 5 surplus rows removed" in shown
+        assert re.search(r"\b2 wrong .*\b5 surplus ", shown)
         assert oracle.stored(spoiled) == RIGHT
 
     def test_a_run_that_would_rewrite_the_table_is_stopped(self, spoiled: Database, run_recon: Run) -> None:
-        before = whole_rows(spoiled)
+        before = spoiled.whole_rows()
         stored = len(RIGHT) - 3 + 5
         assert before.total() == stored
         spoiled.execute(f"update {TABLE} set bitcoin_mined = 1 where settlement_date = '{DATES[0]}'")
-        before = whole_rows(spoiled)
+        before = spoiled.whole_rows()
         for limit, shown in ((None, "10%"), ("32", "32")):
             options = ["--max-changes", limit] if limit else []
             done = run_recon("fix", "--repair", ALL, "--yes", *options, url=spoiled.url)
             assert done.returncode == 2
-            assert done.stderr == (
-                f"recon: 33 of {stored} stored rows would change, more than --max-changes {shown}; "
-                "look at them with --dry-run, then allow them with --max-changes 33\n"
-            )
-            assert whole_rows(spoiled) == before and not has_ledger(spoiled)
+            (line,) = done.stderr.splitlines()
+            assert facts(line) == ["33", str(stored), shown, "33"]
+            assert "--dry-run" in line and line.endswith("--max-changes 33")
+            assert spoiled.whole_rows() == before and not has_ledger(spoiled)
         shown = run_recon("fix", "--repair", ALL, "--dry-run", url=spoiled.url).stdout
-        assert shown.endswith("more than --max-changes 10%: to do it, give --max-changes 33, too\n")
+        assert re.search(r"--max-changes 10%.* --max-changes 33\b", shown)
         document(run_recon("fix", "--repair", ALL, "--yes", "--max-changes", "33", "--json", url=spoiled.url))
         assert oracle.stored(spoiled) == RIGHT
 
@@ -200,20 +190,20 @@ class TestWhatIsChanged:
     ) -> None:
         others = f"settlement_date <> '{day}'"
         before = spoiled.rows(f"select * from {TABLE} where {others} order by id")
-        everything = whole_rows(spoiled)
+        everything = spoiled.whole_rows()
         options = f"{command} --repair {ALL} --yes --max-changes 20% --json"
         report = document(run_recon(*options.split(), url=spoiled.url))
         assert report["reconciled"] is True
         assert spoiled.rows(f"select * from {TABLE} where {others} order by id") == before
         assert [row for row in oracle.stored(spoiled) if row[0] == day] == [row for row in RIGHT if row[0] == day]
-        assert quarantined(spoiled) == everything - whole_rows(spoiled)
+        assert quarantined(spoiled) == everything - spoiled.whole_rows()
         assert report["replaced"] + report["removed"] == quarantined(spoiled).total() > 0
         if command.startswith("daily"):
             assert report["outcomes"] == {str(day): "fixed"}
 
     def test_a_run_that_failed_goes_on_with_its_repairs(self, spoiled: Database, run_recon: Run) -> None:
         """It asks again: whoever resumes a run may not be the one who agreed to it."""
-        before = whole_rows(spoiled)
+        before = spoiled.whole_rows()
         refuse = f"begin if old.settlement_date = '{DATES[1]}' then raise 'not now'; end if; return old; end"
         spoiled.execute(f"create function refuse() returns trigger language plpgsql as $$ {refuse} $$")
         spoiled.execute(f"create trigger refuse before delete on {TABLE} for each row execute function refuse()")
@@ -222,14 +212,14 @@ class TestWhatIsChanged:
         assert {d["date"]: d["status"] for d in report["dates"]} == {
             str(day): "failed" if day == DATES[1] else "done" for day in DATES
         }
-        assert whole_rows(spoiled).keys() & {t for t in before if f'"{DATES[1]}"' in t}
+        assert spoiled.whole_rows().keys() & {t for t in before if f'"{DATES[1]}"' in t}
         spoiled.execute(f"drop trigger refuse on {TABLE}")
         asked = document(run_recon("resume", "--json", url=spoiled.url), code=2)
-        assert asked["error"]["message"].startswith("the run repairs, too: 2 stored rows would be replaced or removed")
+        assert (asked["error"]["code"], facts(asked["error"]["message"])[0]) == ("consent", "2")
         resumed = document(run_recon("resume", "--yes", "--json", url=spoiled.url))
         assert (resumed["run_id"], resumed["removed"]) == (report["run_id"], 2)
         assert oracle.stored(spoiled) == RIGHT
-        assert quarantined(spoiled) == before - whole_rows(spoiled)
+        assert quarantined(spoiled) == before - spoiled.whole_rows()
         kept = spoiled.rows("select distinct run_id from recon.quarantine")
         assert kept == [(report["run_id"],)]
 
@@ -302,7 +292,7 @@ class TestWhatIsChanged:
         body = "new.bitcoin_mined := new.bitcoin_mined + (2 - new.settlement_period) * 0.01; return new;"
         right = oracle.calculations(fill(database, [(DAY, period, "T_FARM-0", "-50") for period in (1, 3)]))
         database.add_calculations(*((*row[:4], 7, row[5]) for row in right))
-        before = whole_rows(database)
+        before = database.whole_rows()
         database.execute(f"create function spoil() returns trigger language plpgsql as $$ begin {body} end $$")
         database.execute(
             f"create trigger spoil before insert or update on {TABLE} for each row execute function spoil()"
@@ -310,8 +300,8 @@ class TestWhatIsChanged:
         options = ("fix", "--repair", "stale", "--yes", "--max-changes", "100%", "--json")
         report = document(run_recon(*options, url=database.url), code=4)
         assert (report["inserted"], report["replaced"]) == (0, 0)
-        assert report["dates"][0]["error"].startswith(f"{DAY} 1 T_FARM-0 M20S is still stale")
-        assert whole_rows(database) == before
+        assert re.match(rf"{DAY} 1 T_FARM-0 M20S .*\bstale\b", report["dates"][0]["error"])
+        assert database.whole_rows() == before
         assert database.count("recon.quarantine") == 0
 
 
@@ -319,7 +309,7 @@ class TestTheWayBack:
     @pytest.fixture
     def repaired(self, spoiled: Database, run_recon: Run) -> tuple[Counter[str], str]:
         """The rows before the repair, and the run that repaired them."""
-        before = whole_rows(spoiled)
+        before = spoiled.whole_rows()
         report = document(run_recon("fix", "--repair", ALL, "--yes", "--json", url=spoiled.url))
         return before, report["run_id"]
 
@@ -341,28 +331,28 @@ class TestTheWayBack:
         shown = run_recon("quarantine", "list", url=spoiled.url).stdout
         assert len(shown.splitlines()) == 1 + 7
         missing = run_recon("quarantine", "list", "nosuchrun", url=spoiled.url)
-        assert (missing.returncode, missing.stderr) == (2, "recon: there is no run nosuchrun; see 'recon runs'\n")
+        assert missing.returncode == 2 and re.fullmatch(r"recon: .* nosuchrun; .*'recon runs'\n", missing.stderr)
 
     def test_restoring_brings_back_every_byte_and_the_repair_can_be_made_again(
         self, spoiled: Database, run_recon: Run, repaired: tuple[Counter[str], str]
     ) -> None:
         before, run_id = repaired
-        after = whole_rows(spoiled)
+        after = spoiled.whole_rows()
         restore = ("quarantine", "restore", run_id)
         dry = run_recon(*restore, "--dry-run", url=spoiled.url)
-        assert dry.stdout == "dry run: 7 rows on 4 dates would be put back; none was\n"
+        assert facts(dry.stdout) == ["7", "4"]
         asked = run_recon(*restore, url=spoiled.url)
         assert (asked.returncode, len(asked.stderr.splitlines())) == (2, 1)
-        assert whole_rows(spoiled) == after
+        assert spoiled.whole_rows() == after
         back = document(run_recon(*restore, "--yes", "--json", url=spoiled.url))
         assert (back["restored"], back["removed"], back["notes"]) == (7, 0, [])
-        filled = whole_rows(spoiled) - before
-        assert before - whole_rows(spoiled) == Counter() and filled.total() == 3
+        filled = spoiled.whole_rows() - before
+        assert before - spoiled.whole_rows() == Counter() and filled.total() == 3
         again = document(run_recon(*restore, "--yes", "--json", url=spoiled.url))
         assert (again["restored"], again["run_id"]) == (0, None)
         undone = run_recon("quarantine", "restore", back["run_id"], "--yes", url=spoiled.url)
         assert (undone.returncode, undone.stdout) == (2, "")
-        assert "repair again with 'recon fix --repair ...'" in undone.stderr
+        assert "'recon fix --repair ...'" in undone.stderr
         document(run_recon("fix", "--repair", ALL, "--yes", "--json", url=spoiled.url))
         assert oracle.stored(spoiled) == RIGHT
 
@@ -375,8 +365,8 @@ class TestTheWayBack:
         before = spoiled.rows(touched)
         done = run_recon("quarantine", "restore", run_id, "--yes", url=spoiled.url)
         assert done.returncode == 4
-        assert f"{DATES[0]} left alone: 1 rows that run {run_id} wrote were changed since" in done.stdout
-        assert "6 rows put back" in done.stdout
+        assert re.search(rf"^{DATES[0]} .*\b1 rows .*\b{run_id}\b", done.stdout, re.M)
+        assert re.search(r"^6 rows ", done.stdout, re.M)
         assert spoiled.rows(touched) == before
 
 
@@ -433,7 +423,7 @@ class TestWhatIsSaidOfValues:
         before = oracle.stored(tables)
         code, shown = on_a_terminal(environment, "-d", tables.url, "status", "--values")
         assert code == 0
-        assert f"4 dates are priced as whole machines, first {DATES[0]}: right with --fleet whole" in shown
+        assert re.search(rf"^4 dates .*\b{DATES[0]}.* --fleet whole", plain(shown), re.M)
         assert "comparing values" in shown or "dates compared" in shown
         done = document(run_recon("fix", "--repair", ALL, "--yes", "--json", url=tables.url))
         assert (done["run_id"], oracle.stored(tables)) == (None, before)

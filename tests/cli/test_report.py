@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from html.parser import HTMLParser
@@ -16,15 +15,13 @@ from typing import Any
 import pytest
 
 from recon.core import extras
-from tests import oracle
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.roles import READER, role_url
+from tests.support import oracle
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import TABLE, Database
+from tests.support.program import NOBODY, Run
+from tests.support.roles import READER, role_url
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
 HOSTILE = "T_</script><script>alert(1)</script>&\"'-1"
-NOBODY = "postgresql://nobody@127.0.0.1:1/none"
-CALCULATIONS = "historical_bitcoin_calculations"
 
 
 class Page(HTMLParser):
@@ -82,15 +79,13 @@ def odd(database: Database) -> Database:
     dates = days(date(2024, 4, 27), 8)
     fill(database, [*source_rows(dates), (dates[0], 3, HOSTILE, "-4")])
     database.add_calculations(*oracle.calculations(source_rows(dates)))
-    database.execute(f"delete from {CALCULATIONS} where settlement_date = '{dates[1]}'")
-    database.execute(f"delete from {CALCULATIONS} where settlement_date = '{dates[2]}' and miner_model = 'S9'")
+    database.execute(f"delete from {TABLE} where settlement_date = '{dates[1]}'")
+    database.execute(f"delete from {TABLE} where settlement_date = '{dates[2]}' and miner_model = 'S9'")
     twice = oracle.calculations(source_rows(dates[3:4]))[:5]
     database.add_calculations(
         *twice, (dates[4], 9, HOSTILE, "S9", "0.5", "1"), (dates[4], 1, "T_FARM-0", HOSTILE, 1, 1)
     )
-    database.execute(
-        f"update {CALCULATIONS} set bitcoin_mined = bitcoin_mined * 2 where settlement_date >= '{dates[6]}'"
-    )
+    database.execute(f"update {TABLE} set bitcoin_mined = bitcoin_mined * 2 where settlement_date >= '{dates[6]}'")
     return database
 
 
@@ -139,7 +134,7 @@ def test_every_figure_is_that_of_status_and_of_the_tables(odd: Database, run_rec
     ]  # fmt: skip
     sums = odd.rows(
         f"select to_char(settlement_date, 'YYYY-MM') as month, miner_model, count(*) as n, sum(bitcoin_mined) as btc "
-        f"from {CALCULATIONS} group by 1, 2 order by 1, 2"
+        f"from {TABLE} group by 1, 2 order by 1, 2"
     )
     stored = [[month, model, f"{rows:,}", f"{btc:,}"] for month, model, rows, btc in sums]
     assert sorted(shown.rows["BTC per month and miner model"][1:]) == sorted(stored)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,13 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests import browser
-from tests.databases import Database
+from tests.support import browser
+from tests.support.databases import Database
+from tests.support.program import Run
 
 pytestmark = pytest.mark.skipif(
     not (browser.PROGRAM and browser.DRIVER), reason="no chromium with its chromedriver on the PATH"
 )
-Run = Callable[..., subprocess.CompletedProcess[str]]
 LOAD_MS, MOST_BYTES = 2000, 10_000_000
 DRAWN = "return performance.getEntriesByName('drawn').map(mark => mark.startTime)[0]"
 DATES = "generate_series(date '2022-01-01', date '2022-01-01' + 1199, '1 day') day"

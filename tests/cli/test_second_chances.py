@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests import oracle
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.proxy import proxy
-from tests.servers import Server, wait_until
-from tests.terminal import on_a_terminal, plain
+from tests.support import oracle
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import TABLE, Database
+from tests.support.program import Run, Start
+from tests.support.proxy import proxy
+from tests.support.servers import Server, wait_until
+from tests.support.terminal import on_a_terminal, plain
 
-TABLE = "historical_bitcoin_calculations"
 GATE = 4713
 CAN_PASS = ("40001", "40P01", "55P03", "53300", "57014", "57P01", "08006")
 CANNOT = ("22003", "23514", "53100", "P0001")
-
-Run = Callable[..., Any]
 
 
 def before_insert(database: Database, body: str) -> None:
@@ -114,7 +110,7 @@ def test_a_batch_that_fails_is_tried_date_by_date(database: Database, run_recon:
 
 @pytest.mark.parametrize("committed", [True, False])
 def test_a_commit_whose_outcome_is_unknown_is_looked_up_and_never_repeated_blindly(
-    database: Database, start_recon: Run, committed: bool
+    database: Database, start_recon: Start, committed: bool
 ) -> None:
     """The connection is cut at the COMMIT of the only chunk, before or after the server has done it."""
     rows = fill(database, source_rows(days(DAY, 2)))

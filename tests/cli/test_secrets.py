@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.servers import free_port, wait_until
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import Database
+from tests.support.program import CANARY, Run, Start
+from tests.support.servers import free_port, wait_until
 
-CANARY = "c4n4ry"
 PASSWORD = f"{CANARY} p@ss/w:o?r&d#%'é\\"
 MALFORMED = (
     "postgresql://ana:{}@[half/db",
@@ -34,15 +32,14 @@ MALFORMED = (
 )
 BUG = """
 import sys
-from recon import cli, pipeline
-def bug(settings, *_, **__):
-    raise RuntimeError(f"a bug, with {settings!r}")
-pipeline.status = bug
+from recon.cli import process
+from recon.reconcile import survey
+def bug(job, *_, **__):
+    raise RuntimeError(f"a bug, with {job!r}")
+survey.status = bug
 sys.argv = ["recon", "status", "-v"]
-cli.run()
+process.run()
 """
-
-Run = Callable[..., Any]
 
 
 def address(database: Database, role: str, form: str, password: str = PASSWORD) -> dict[str, str]:
@@ -118,12 +115,12 @@ def test_a_bugs_traceback_does_not_hold_it(environment: dict[str, str]) -> None:
     env = environment | {"RECON_DATABASE_URL": f"postgresql://ana:{CANARY}@127.0.0.1:1/db"}
     done = subprocess.run([sys.executable, "-c", BUG], env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 70
-    assert "Traceback" in done.stderr and "RuntimeError: a bug, with Settings(" in done.stderr
+    assert "Traceback" in done.stderr and "RuntimeError: a bug, with Job(" in done.stderr
     assert CANARY not in done.stdout + done.stderr
 
 
 def test_neither_ps_nor_the_server_show_it_while_a_run_is_at_work(
-    database: Database, start_recon: Run, role: str
+    database: Database, start_recon: Start, role: str
 ) -> None:
     database.execute("begin")
     database.execute("lock table curtailment_records in access exclusive mode")

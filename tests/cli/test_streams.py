@@ -7,18 +7,16 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.servers import wait_until
-from tests.terminal import on_a_terminal
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import Database
+from tests.support.program import Run, Start
+from tests.support.servers import wait_until
+from tests.support.terminal import on_a_terminal
 
-Run = Callable[..., Any]
 ESCAPE = "\x1b["
 
 
@@ -161,7 +159,7 @@ class TestSecrets:
         assert role in said
 
     def test_a_password_in_the_environment_is_not_on_the_servers_command_line_or_ours(
-        self, gaps: Database, start_recon: Run
+        self, gaps: Database, start_recon: Start
     ) -> None:
         """`ps` shows arguments; a URL from the environment never becomes one."""
         process = start_recon("fix", url=gaps.url.replace("postgres@", "postgres:s3cret@"))
@@ -170,7 +168,9 @@ class TestSecrets:
         assert b"s3cret" not in shown
 
     @pytest.mark.parametrize("command", ["fix", "status", "resume"])
-    def test_sessions_say_whose_they_are(self, gaps: Database, start_recon: Run, run_recon: Run, command: str) -> None:
+    def test_sessions_say_whose_they_are(
+        self, gaps: Database, start_recon: Start, run_recon: Run, command: str
+    ) -> None:
         run_recon("init", url=gaps.url)
         gaps.execute(
             "insert into recon.runs (run_id, command, code_version, status, parameters) "

@@ -5,22 +5,19 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from recon.cli.app import about_tables
 from recon.core.suggestions import PUBLIC_DIFFICULTY
-from tests import oracle
-from tests.builders import days, fill, later_epochs, source_rows
-from tests.databases import Database
-from tests.parsing import parse
+from tests.support import oracle
+from tests.support.builders import days, fill, later_epochs, source_rows
+from tests.support.databases import TABLE, Database
+from tests.support.parsing import parse
+from tests.support.program import CANARY, Run
 
-Run = Callable[..., Any]
-CANARY = "c4n4ry"
-CALCULATIONS = "historical_bitcoin_calculations"
 BEYOND = date(2026, 6, 25)
 """The day after the last one of known difficulty, by the packaged file."""
 
@@ -40,7 +37,7 @@ def arguments(command: str) -> list[str]:
 @pytest.fixture
 def known(database: Database) -> tuple[str, ...]:
     """The options that name tables of which one is called otherwise; the address has a password."""
-    database.execute(f'alter table {CALCULATIONS} rename to "mined btc"')
+    database.execute(f'alter table {TABLE} rename to "mined btc"')
     between = "&" if "?" in database.url else "?"
     return "-d", f"{database.url}{between}password={CANARY}", "--calculations-table", "mined btc"
 
@@ -113,3 +110,9 @@ def test_an_error_and_a_diagnosis_suggest_the_address_that_was_given(database: D
     found = json.loads(run_recon("diagnose", "analyze", "--json", "-d", database.url).stdout)
     advice = [entry["advice"] for entry in found["checks"] if entry["advice"].startswith("recon ")]
     assert all(arguments(text.partition("  #")[0])[:2] == ["-d", database.url] for text in advice)
+
+
+def test_the_commands_that_repeat_the_tables_are_those_that_need_a_database() -> None:
+    named = set(about_tables())
+    assert named >= {"status", "range", "diagnose", "diagnose test", "quarantine restore", "sample load"}
+    assert not named & {"demo", "config show", "difficulty update", "sample generate", "help-all", "sample"}

@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-from collections.abc import Callable
 from datetime import date
 
 import pytest
 
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.terminal import on_a_terminal, plain
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import Database
+from tests.support.program import Run
+from tests.support.terminal import on_a_terminal, plain
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
 FARM = "T_Ω-é-1"
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 """The C locale as Python knows it before it makes UTF-8 of it."""

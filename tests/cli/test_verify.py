@@ -9,28 +9,24 @@ import os
 import random
 import re
 from collections import defaultdict
-from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests import oracle
-from tests.builders import DAY, MODELS, days, fill, source_rows
 from tests.conftest import recon_cwd
-from tests.databases import Database, new_database
-from tests.servers import free_port
+from tests.support import oracle
+from tests.support.builders import DAY, MODELS, days, fill, source_rows
+from tests.support.databases import TABLE, Database, new_database
+from tests.support.program import Run, document
+from tests.support.servers import free_port
 
-TABLE = "historical_bitcoin_calculations"
 DATES = days(DAY, 3)
 NOBODY = "postgresql://nobody@127.0.0.1:{port}/nothing"
 
 UMASK = os.umask(0)
 os.umask(UMASK)
-
-Run = Callable[..., Any]
 
 
 @pytest.fixture
@@ -38,11 +34,6 @@ def tables(database: Database) -> Database:
     """Three dates, reconciled."""
     database.add_calculations(*oracle.calculations(fill(database, source_rows(DATES))))
     return database
-
-
-def document(done: Any, code: int = 0) -> dict[str, Any]:
-    assert done.returncode == code, done.stdout + done.stderr
-    return json.loads(done.stdout)
 
 
 def source(database: Database) -> list[tuple]:

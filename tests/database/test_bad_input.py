@@ -3,36 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests import oracle
-from tests.builders import DAY, days, fill, source_rows, write
-from tests.databases import Database
-from tests.servers import Server, free_port
-
-TABLE = "historical_bitcoin_calculations"
-
-Run = Callable[..., Any]
-
-
-def one_line(done: Any, code: int) -> str:
-    """What stderr says, which must be one line; stdout must hold nothing."""
-    assert done.returncode == code, done.stdout + done.stderr
-    assert done.stdout == ""
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("recon: ")
-    return str(line)
-
-
-def document(done: Any, code: int = 0) -> dict[str, Any]:
-    assert done.returncode == code, done.stdout + done.stderr
-    return json.loads(done.stdout)
+from tests.support import oracle
+from tests.support.builders import DAY, days, fill, source_rows, write
+from tests.support.databases import TABLE, Database
+from tests.support.program import Run, Start, document, one_line
+from tests.support.servers import Server, free_port
 
 
 class TestServer:
@@ -239,7 +220,7 @@ class TestPrivileges:
         assert database.count(TABLE) == 0
 
 
-def test_a_server_that_hangs_up_in_the_middle_loses_nothing(database: Database, start_recon: Run) -> None:
+def test_a_server_that_hangs_up_in_the_middle_loses_nothing(database: Database, start_recon: Start) -> None:
     """Our session is ended by an administrator: the date is tried again on a new one."""
     rows = fill(database, source_rows([DAY]))
     database.execute(

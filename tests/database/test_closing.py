@@ -10,8 +10,8 @@ from recon.core.errors import DatabaseError, Interrupted
 from recon.core.plan import PlannedDate
 from recon.postgres import ledger
 from recon.postgres.session import connect
-from tests.builders import DAY
-from tests.databases import Database
+from tests.support.builders import DAY
+from tests.support.databases import Database
 
 NAME = "recon/fix/abcd"
 

@@ -14,8 +14,8 @@ from recon.core.settings import Settings, Timeouts
 from recon.postgres.errors import is_transient
 from recon.postgres.pool import Pool
 from recon.postgres.session import connect
-from tests.databases import Database
-from tests.servers import Server, free_port, wait_until
+from tests.support.databases import Database
+from tests.support.servers import Server, free_port, wait_until
 
 PASSWORD = "s3cret-and-more"
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from recon.core.suggestions import UPDATE_DIFFICULTY
-from tests import oracle
-from tests.builders import fill, source_rows
-from tests.databases import Database
+from tests.support import oracle
+from tests.support.builders import fill, source_rows
+from tests.support.databases import Database
+from tests.support.program import Run, document
 
-Run = Callable[..., Any]
 KNOWN = 124932866006548
 """In force from 2026-06-14, known through 2026-06-24."""
 LATER = [[1787972400, 963648, 130000000000000, 1.02], [1789167600, 965664, 132600000000000, 1.02]]
@@ -30,11 +28,6 @@ TOLD = {
     date(2026, 9, 12): 132600000000000,
 }
 """What is in force at 00:00 UTC, as far as anybody told: counted by hand."""
-
-
-def document(done: Any, code: int) -> dict[str, Any]:
-    assert done.returncode == code, done.stdout + done.stderr
-    return json.loads(done.stdout)
 
 
 def stored(database: Database) -> dict[date, int]:

@@ -20,13 +20,13 @@ from recon.postgres.embedded import lifecycle
 from recon.postgres.embedded import lifecycle as embedded
 from recon.postgres.embedded import programs as embedded_programs
 from recon.postgres.embedded.server import FOR_ROOT, find, location
-from tests.servers import wait_until
+from tests.support.servers import wait_until
 
 USER = """
 import sys
 from pathlib import Path
-from recon import embedded
-print(embedded.start(Path(sys.argv[1])), flush=True)
+from recon.postgres.embedded import lifecycle
+print(lifecycle.start(Path(sys.argv[1])), flush=True)
 sys.stdin.read()
 """
 """A process that uses the server until its input ends."""

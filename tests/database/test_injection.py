@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -20,12 +18,12 @@ from recon.reconcile.value_check import ValueCheck
 from recon.reconcile.watcher import Watcher
 from recon.reference.reference import load
 from recon.values import explanation
-from tests import oracle
-from tests.builders import DAY, fill
-from tests.databases import Database
+from tests.support import oracle
+from tests.support.builders import DAY, fill
+from tests.support.databases import TABLE, Database
+from tests.support.program import Run
 
 REFERENCE = load(None, None, None, Path("nowhere"))
-TABLE = "historical_bitcoin_calculations"
 DROP = "'; drop table curtailment_records; --"
 NASTY = (
     DROP,
@@ -38,8 +36,6 @@ NASTY = (
 )
 EVIL = st.sampled_from(NASTY) | st.text("\"'`;\\%s{}[]$1-/*() \n\t:?,=.&|<>é☂\x1b", min_size=1, max_size=12)
 FEW = settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-Run = Callable[..., Any]
 
 
 def sql_name(name: str) -> str:

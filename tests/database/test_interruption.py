@@ -10,11 +10,10 @@ from collections.abc import Callable
 import pytest
 
 import recon
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.servers import wait_until
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import TABLE, Database
+from tests.support.servers import wait_until
 
-TABLE = "historical_bitcoin_calculations"
 CALLS = """
 import signal, sys, threading
 import recon

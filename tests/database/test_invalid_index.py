@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import adbc_driver_postgresql.dbapi as adbc
 import pytest
 
-from tests.databases import Database
-from tests.servers import wait_until
+from tests.support.databases import TABLE, Database
+from tests.support.program import Run
+from tests.support.servers import wait_until
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
-TABLE = "historical_bitcoin_calculations"
 INVALID = "pg_index", f"indrelid = '{TABLE}'::regclass and not indisvalid"
 
 

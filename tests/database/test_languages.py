@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -14,11 +13,11 @@ from recon.core.errors import ConnectError, DatabaseError
 from recon.core.settings import Settings
 from recon.postgres.errors import is_transient
 from recon.postgres.session import Session, connect
-from tests.databases import Database, make_template, new_database
-from tests.locales import german_locales
-from tests.servers import CONFIGURATION, Server, debian_programs, start_server
+from tests.support.databases import Database, make_template, new_database
+from tests.support.locales import german_locales
+from tests.support.program import Run
+from tests.support.servers import CONFIGURATION, Server, debian_programs, start_server
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
 HBA = """
 local all all                trust
 host  all closed   0.0.0.0/0 reject

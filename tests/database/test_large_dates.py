@@ -28,18 +28,17 @@ from recon.reconcile import value_check as values
 from recon.reconcile.request import FixRequest, Job
 from recon.reference import reference
 from recon.values.policy import RepairPolicy
-from tests import oracle
-from tests.builders import DAY, MODELS, fill, source_rows
-from tests.databases import Database
+from tests.support import oracle
+from tests.support.builders import DAY, MODELS, fill, source_rows
+from tests.support.databases import CURTAILMENT, TABLE, Database
 
-CURTAILMENT, CALCULATIONS = "curtailment_records", "historical_bitcoin_calculations"
 ODD = ("null", "0", "-3", "47", "51", "2147483647", "-2147483648", "2147483648", "9000000000000000000")
 """Periods that a table of 64-bit periods may hold."""
 
 
 def with_odd_periods(database: Database) -> None:
     """Rows of every kind of period on one date, and some of another date."""
-    for table in (CURTAILMENT, CALCULATIONS):
+    for table in (CURTAILMENT, TABLE):
         database.execute(
             f"alter table {table} alter settlement_period type int8, alter settlement_period drop not null"
         )
@@ -51,7 +50,7 @@ def with_odd_periods(database: Database) -> None:
                 f"original_price, final_price) values ({key}, -1, 0, 0, 0)"
             )
             database.execute(
-                f"insert into {CALCULATIONS} (settlement_date, settlement_period, farm_id, miner_model, bitcoin_mined, "
+                f"insert into {TABLE} (settlement_date, settlement_period, farm_id, miner_model, bitcoin_mined, "
                 f"difficulty) values ({key}, 'S9', 1, 1)"
             )
     database.add_curtailment(("2024-04-19", 1, "T_A-1", "-1"))
@@ -96,13 +95,13 @@ def with_everything(database: Database) -> None:
     }
     for change, where in changes.items():
         spared = "and farm_id <> 'T_FARM-2'"
-        database.execute(f"update {CALCULATIONS} set {change} {WHERE.format(DAY)} and {where} {spared}")
-    database.execute(f"delete from {CALCULATIONS} {WHERE.format(DAY)} and (settlement_period = 40 or id % 11 = 0)")
+        database.execute(f"update {TABLE} set {change} {WHERE.format(DAY)} and {where} {spared}")
+    database.execute(f"delete from {TABLE} {WHERE.format(DAY)} and (settlement_period = 40 or id % 11 = 0)")
     columns = "settlement_date, settlement_period, farm_id, miner_model, bitcoin_mined, difficulty"
-    twice = f"select {columns} from {CALCULATIONS} {WHERE.format(DAY)} and id % 13 = 0"
-    database.execute(f"insert into {CALCULATIONS} ({columns}) {twice}")
+    twice = f"select {columns} from {TABLE} {WHERE.format(DAY)} and id % 13 = 0"
+    database.execute(f"insert into {TABLE} ({columns}) {twice}")
     whole = oracle.calculations([row for row in rows if row[0] == DATES[1]], whole=True)
-    database.execute(f"delete from {CALCULATIONS} {WHERE.format(DATES[1])}")
+    database.execute(f"delete from {TABLE} {WHERE.format(DATES[1])}")
     database.add_calculations(*whole)
 
 

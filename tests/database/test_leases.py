@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,13 +17,11 @@ from recon.postgres.session import connect
 from recon.reconcile import daily, run, watcher
 from recon.reconcile.request import FixRequest, Job
 from recon.reference import reference
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.inbox import inbox
-from tests.roles import WRITER, grant, role_url
-
-TABLE = "historical_bitcoin_calculations"
-Run = Callable[..., Any]
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import TABLE, Database
+from tests.support.inbox import inbox
+from tests.support.program import Run
+from tests.support.roles import WRITER, grant, role_url
 
 
 def lease(database: Database, holder: str) -> Lease:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from tests import oracle
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.ledgers import make_version_1
-from tests.roles import READER, REPAIRER, WRITER, role_url
+from tests.support import oracle
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import TABLE, Database
+from tests.support.ledgers import make_version_1
+from tests.support.program import Run
+from tests.support.roles import READER, REPAIRER, WRITER, role_url
 
-Run = Callable[..., Any]
-TABLE = "historical_bitcoin_calculations"
 DATES = days(DAY, 3)
 SOURCE = source_rows(DATES)
 RIGHT = oracle.calculations(SOURCE)

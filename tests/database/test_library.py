@@ -24,18 +24,17 @@ import pytest
 import recon
 from recon.api import Options
 from recon.cli.common import give_options
-from recon.cli.options import COMMON, ENGINE
-from tests import oracle
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.readme import README
+from recon.cli.options import COMMON, EngineOptions
+from tests.support import oracle
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import Database
+from tests.support.program import CANARY, Run
+from tests.support.readme import README
 from tests.test_architecture import HEAVY, REPOSITORY
 
-Run = Callable[..., Any]
 ROWS = source_rows(days(DAY, 2))
 EXACT = oracle.calculations(ROWS)
 FARM = "T_FARM-0"
-CANARY = "c4n4ry"
 FUNCTIONS = ("status", "plan", "fix", "explain", "verify")
 
 
@@ -195,7 +194,7 @@ def test_what_cannot_be_right_is_an_error_that_keeps_secrets() -> None:
 
 def test_options_are_the_programs() -> None:
     of_the_output = {"json", "quiet", "verbose", "profile", "log_file", "log_format"}
-    assert set(Options.__annotations__) == COMMON.keys() - of_the_output
+    assert set(Options.__annotations__) == set(COMMON) - of_the_output
     commands = importlib.import_module("recon.cli.commands.fix")
     elsewhere = {"fix": {"dry_run"}}  # `recon.plan`
     for name, others in elsewhere.items():
@@ -203,7 +202,7 @@ def test_options_are_the_programs() -> None:
         give_options(command)
         wrapped = inspect.signature(command).parameters.keys() - {"ctx", "first", "last"}
         mine = inspect.signature(getattr(recon, name)).parameters.keys() - {"first", "last", "options"}
-        assert mine == wrapped - COMMON.keys() - ENGINE.keys() - others, name
+        assert mine == wrapped - {*COMMON, *vars(EngineOptions())} - others, name
 
 
 def test_importing_it_is_cheap_and_no_module_hides_a_function() -> None:

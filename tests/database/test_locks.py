@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
@@ -12,12 +11,12 @@ import pytest
 
 from recon.postgres import ledger
 from recon.postgres.session import connect
-from tests import oracle
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.servers import wait_until
+from tests.support import oracle
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import TABLE, Database
+from tests.support.program import Run, Start
+from tests.support.servers import wait_until
 
-TABLE = "historical_bitcoin_calculations"
 COLUMNS = "settlement_date, settlement_period, farm_id, miner_model, bitcoin_mined, difficulty"
 TABLES = ("curtailment_records", TABLE)
 ONE, TWO, FREE = days(DAY, 3)
@@ -28,8 +27,6 @@ OURS = (
 )
 ADVISORY = "locktype = 'advisory' and objsubid = 2"
 AT_THE_GATE = f"{ADVISORY} and classid = {GATE} and not granted"
-
-Run = Callable[..., Any]
 
 
 def close_gates(database: Database) -> None:
@@ -82,7 +79,7 @@ def two_dates(database: Database) -> Database:
 
 
 @pytest.fixture
-def run(two_dates: Database, start_recon: Run) -> Any:
+def run(two_dates: Database, start_recon: Start) -> Any:
     """A run that repairs and fills the two dates, the oldest first, a date at a time."""
     repair = ("--repair", "missing,stale", "--yes", "--max-changes", "100%")
     return start_recon("fix", 1, "--workers", 1, "--order", "oldest", *repair, "--json", url=two_dates.url)
@@ -138,7 +135,7 @@ def test_nobody_else_waits_while_a_chunk_is_open(two_dates: Database, run: Any, 
     assert oracle.stored(two_dates) == oracle.calculations(source)
 
 
-def test_a_key_that_a_rival_writes_first_is_read_again(database: Database, start_recon: Run) -> None:
+def test_a_key_that_a_rival_writes_first_is_read_again(database: Database, start_recon: Start) -> None:
     """The unique index makes our COPY wait for the rival's transaction, and refuses our row when that commits."""
     database.add_unique_index()
     rows = fill(database, source_rows([ONE], farms=2, periods=(1, 2)))

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
-from tests import oracle
-from tests.databases import Database
+from tests.support import oracle
+from tests.support.databases import TABLE, Database
+from tests.support.program import Run, document
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
-TABLE = "historical_bitcoin_calculations"
 KEY = "settlement_date, settlement_period, farm_id"
 DAY = date(2024, 4, 20)
 ROWS = [
     (DAY + timedelta(days=n), period, farm, "-5") for n in (0, 1) for period in (1, 2) for farm in ("T_A-1", "T_B-1")
 ]
-
-
-def document(done: Any, code: int = 0) -> dict[str, Any]:
-    assert done.returncode == code, done.stdout + done.stderr
-    return dict(json.loads(done.stdout))
 
 
 REFUSED = {

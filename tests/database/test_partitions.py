@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from datetime import date
-from typing import Any
 
-from tests import oracle
-from tests.builders import fill, source_rows
-from tests.databases import Database
 from tests.faults.harness import backend_pids
-from tests.readme import blocks
-from tests.servers import wait_until
+from tests.support import oracle
+from tests.support.builders import fill, source_rows
+from tests.support.databases import TABLE, Database
+from tests.support.program import Run
+from tests.support.readme import blocks
+from tests.support.servers import wait_until
 
-Run = Callable[..., Any]
-TABLE = "historical_bitcoin_calculations"
 DATES = [date(2024, month, day) for month in (3, 4, 6) for day in (1, 20, 30)]
 READ = "select relname, seq_scan + coalesce(idx_scan, 0) from pg_stat_user_tables where relname like '{}\\_%'"
 NEW, EXISTING, MONTHS = (block for block in blocks("sql") if block.startswith("-- partitions: "))

@@ -13,17 +13,16 @@ import pytest
 
 from recon.postgres.pool import Pool
 from recon.postgres.session import connect
-from tests import oracle
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
+from tests.support import oracle
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import TABLE, Database
+from tests.support.program import Run, Start
 
-TABLE = "historical_bitcoin_calculations"
 DATES = days(DAY, 6)
 SETTINGS = "select name || '=' || setting as line from pg_settings where name not like 'plpgsql.%' order by name"
 """Those of plpgsql are there from when a connection has run a function for the first time."""
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 
-Run = Callable[..., Any]
 Pooled = Callable[..., str]
 
 
@@ -116,7 +115,7 @@ def test_every_command_works_and_another_clients_settings_and_locks_are_untouche
     other.close()
 
 
-def test_three_runs_at_once_fill_every_gap_once(gaps: Database, pooled: Pooled, start_recon: Run) -> None:
+def test_three_runs_at_once_fill_every_gap_once(gaps: Database, pooled: Pooled, start_recon: Start) -> None:
     for size in (1, 2):
         gaps.execute(f"delete from {TABLE}")
         url = pooled(size)
@@ -128,7 +127,7 @@ def test_three_runs_at_once_fill_every_gap_once(gaps: Database, pooled: Pooled, 
 
 
 def test_wide_windows_are_read_side_by_side_by_two_programs_at_a_pool_of_two(
-    database: Database, pooled: Pooled, start_recon: Run
+    database: Database, pooled: Pooled, start_recon: Start
 ) -> None:
     """Each used to wait for a second connection within its transaction."""
     fill(database, source_rows(days(DAY, 120), farms=1, periods=(1,)))

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests import oracle
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.roles import GRANTS, READER, REPAIRER, WRITER, grant, role_url
+from tests.support import oracle
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import TABLE, Database
+from tests.support.program import Run
+from tests.support.roles import GRANTS, READER, REPAIRER, WRITER, grant, role_url
 
-TABLE = "historical_bitcoin_calculations"
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 DATES = days(DAY, 8)
-
-Run = Callable[..., Any]
 
 
 @pytest.fixture

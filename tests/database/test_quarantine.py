@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from tests import oracle
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
+from tests.support import oracle
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import TABLE, Database
+from tests.support.program import Run, document
 
-Run = Callable[..., Any]
-TABLE = "historical_bitcoin_calculations"
 DATES = days(DAY, 2)
 SOURCE = source_rows(DATES)
 RIGHT = oracle.calculations(SOURCE)
@@ -84,11 +81,6 @@ def tables(database: Database) -> Database:
     database.execute(f"update {TABLE} set {given}")
     database.execute(f"update {TABLE} set bitcoin_mined = '0.500' where id = 1")
     return database
-
-
-def document(done: Any, code: int = 0) -> dict[str, Any]:
-    assert done.returncode == code, done.stdout + done.stderr
-    return json.loads(done.stdout)
 
 
 def repaired(database: Database, run_recon: Run, *options: str) -> str:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from recon.postgres.session import connect
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.roles import READER, role_url
-
-Run = Callable[..., Any]
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import Database
+from tests.support.program import Run
+from tests.support.roles import READER, role_url
 
 PROBE = ("SELECT CURRENT_SCHEMA()", "set local synchronous_commit = local")
 """What `diagnose` needs besides for its temporary table, which goes with its transaction."""

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any
+import re
 
 import pytest
 
-from tests import oracle
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.roles import WRITER, role_url
+from tests.support import oracle
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import TABLE, Database
+from tests.support.program import Run, document
+from tests.support.roles import WRITER, role_url
 
-Run = Callable[..., Any]
-TABLE = "historical_bitcoin_calculations"
 DATES = days(DAY, 4)
 SOURCE = source_rows(DATES)
 RIGHT = oracle.calculations(SOURCE)
@@ -55,11 +53,6 @@ def spoil(database: Database, number: int = 1) -> list[int]:
         f"update {TABLE} set bitcoin_mined = bitcoin_mined * 2 + 1 where id in ({', '.join(map(str, ids))})"
     )
     return ids
-
-
-def document(done: Any, code: int = 0) -> dict[str, Any]:
-    assert done.returncode == code, done.stdout + done.stderr
-    return json.loads(done.stdout)
 
 
 def others(database: Database) -> list[tuple]:
@@ -144,11 +137,10 @@ class TestRemovals:
         tables.add_calculations((DAY, 1, "T_GONE-1", "S9", 1, 1))
         before = tables.whole_rows()
         shown = run_recon(*EVERYTHING, "--dry-run", url=tables.url)
-        assert (shown.returncode, "1 row would be removed, and others would lose" in shown.stdout) == (1, True)
+        assert shown.returncode == 1 and re.search("^1 row would be removed, ", shown.stdout, re.M)
         done = run_recon(*EVERYTHING, "--yes", url=tables.url)
         assert (done.returncode, done.stdout) == (2, ""), done.stderr
-        assert "1 row would be removed, and others would lose something by it: " in done.stderr
-        assert "leave duplicate and orphan out of --repair" in done.stderr
+        assert re.search("^recon: 1 row would be removed, .*--repair", done.stderr)
         assert tables.whole_rows() == before
         spoil(tables)
         assert document(run_recon(*STALE, url=tables.url), code=1)["replaced"] == 1
@@ -224,12 +216,12 @@ class TestHowMuch:
         done = run_recon(*run, url=tables.url)
         assert done.returncode == 4, done.stdout + done.stderr
         assert tables.count(TABLE) == before - 1
-        assert "3 dates left, first 2024-04-21: 1 stored rows were changed, and 28 more would pass" in done.stderr
+        assert re.search(r"\b3 dates left, first 2024-04-21: 1 stored rows .*\b28 more ", done.stderr)
         assert "recon resume" in done.stderr and "not reconciled" in done.stdout
         (run_id,) = (row[0] for row in tables.rows("select run_id from recon.runs"))
         refused = run_recon("resume", url=tables.url)
         assert (refused.returncode, tables.count(TABLE)) == (2, before - 1)
-        assert "85 of 111 stored rows would change, more than --max-changes" in refused.stderr
+        assert re.search(r"\b85 of 111 stored rows .* --max-changes", refused.stderr)
         dates = json.loads(run_recon("runs", run_id, "--json", url=tables.url).stdout)["dates"]
         assert [entry["status"] for entry in dates] == ["done", "pending", "pending", "pending"]
         report = document(run_recon("resume", "--max-changes", "85", "--yes", "--json", url=tables.url))
@@ -247,7 +239,7 @@ class TestHowMuch:
         tables.execute(f"create function rival() returns trigger language plpgsql as $$ {body} $$")
         tables.execute("create trigger rival after insert on recon.runs for each row execute function rival()")
         done = run_recon("fix", "--repair", "missing,orphan", url=tables.url)
-        assert done.returncode == 4 and "0 stored rows were changed, and 1 more would pass the 0" in done.stderr
+        assert done.returncode == 4 and re.search(r"\b0 stored rows .*\b1 more .*\b0\b", done.stderr)
         assert tables.count(TABLE, "farm_id = 'T_GONE-1'") == 1
 
 

@@ -7,23 +7,20 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests import oracle
-from tests.builders import DAY, days, fill, source_rows, write
-from tests.databases import Database
-from tests.servers import wait_until
+from tests.support import oracle
+from tests.support.builders import DAY, days, fill, source_rows, write
+from tests.support.databases import TABLE, Database
+from tests.support.program import Run, Start
+from tests.support.servers import wait_until
 
 DATES = days(DAY, 6)
-TABLE = "historical_bitcoin_calculations"
 GATE = 4711
 WAITING = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
-
-Run = Callable[..., Any]
 
 
 def hold(database: Database, number: int) -> None:
@@ -48,7 +45,7 @@ def release(database: Database) -> None:
 
 
 def stopped(
-    database: Database, start_recon: Run, number: int, how: signal.Signals, *options: object
+    database: Database, start_recon: Start, number: int, how: signal.Signals, *options: object
 ) -> tuple[int, Any]:
     """A run that was stopped while it wrote DATES[number]: its exit code and its output."""
     hold(database, number)
@@ -73,7 +70,7 @@ def runs(run_recon: Run, database: Database) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("number", [0, 3, 5])
 def test_a_killed_run_leaves_whole_dates_and_resume_finishes_the_same_table(
-    database: Database, start_recon: Run, run_recon: Run, number: int
+    database: Database, start_recon: Start, run_recon: Run, number: int
 ) -> None:
     rows = fill(database, source_rows(DATES))
     code, _ = stopped(database, start_recon, number, signal.SIGKILL)
@@ -87,7 +84,7 @@ def test_a_killed_run_leaves_whole_dates_and_resume_finishes_the_same_table(
 
 
 def test_a_run_that_is_stopped_when_only_its_closing_is_left_is_done(
-    database: Database, start_recon: Run, run_recon: Run
+    database: Database, start_recon: Start, run_recon: Run
 ) -> None:
     fill(database, source_rows(DATES))
     assert run_recon("init", url=database.url).returncode == 0
@@ -110,7 +107,7 @@ def test_a_run_that_is_stopped_when_only_its_closing_is_left_is_done(
     assert resumed(run_recon, database)["run_id"] is None
 
 
-def test_a_killed_run_is_not_said_to_be_running(database: Database, start_recon: Run, run_recon: Run) -> None:
+def test_a_killed_run_is_not_said_to_be_running(database: Database, start_recon: Start, run_recon: Run) -> None:
     fill(database, source_rows(DATES))
     stopped(database, start_recon, 2, signal.SIGKILL)
     wait_until(lambda: runs(run_recon, database)[0]["status"] == "stopped", what="the end of the dead run's session")
@@ -120,7 +117,7 @@ def test_a_killed_run_is_not_said_to_be_running(database: Database, start_recon:
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_the_run_at_once_and_is_recorded(
-    database: Database, start_recon: Run, run_recon: Run, how: signal.Signals, code: int
+    database: Database, start_recon: Start, run_recon: Run, how: signal.Signals, code: int
 ) -> None:
     rows = fill(database, source_rows(DATES))
     ended, (stdout, stderr) = stopped(database, start_recon, 4, how)
@@ -137,7 +134,7 @@ def test_a_signal_ends_the_run_at_once_and_is_recorded(
 
 
 def test_resume_goes_on_with_the_parameters_the_run_began_with(
-    database: Database, start_recon: Run, run_recon: Run, tmp_path: Path
+    database: Database, start_recon: Start, run_recon: Run, tmp_path: Path
 ) -> None:
     rows = fill(database, source_rows(DATES))
     miners = write(tmp_path / "m.csv", "miner_model,hashrate_ths,power_w\nS9,13.5,1323")
@@ -151,7 +148,7 @@ def test_resume_goes_on_with_the_parameters_the_run_began_with(
 
 
 def test_dates_that_were_filled_meanwhile_are_found_so_and_skipped(
-    database: Database, start_recon: Run, run_recon: Run
+    database: Database, start_recon: Start, run_recon: Run
 ) -> None:
     rows = fill(database, source_rows(DATES))
     stopped(database, start_recon, 3, signal.SIGKILL)

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 from recon.reconcile import fix
 from recon.reconcile.report import FixReport
 from recon.reconcile.request import FixRequest, Job
 from recon.reconcile.watcher import Watcher
 from recon.reference.reference import load
-from tests import oracle
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.servers import wait_until
+from tests.support import oracle
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import TABLE, Database
+from tests.support.program import Run, Start
+from tests.support.servers import wait_until
 
 REFERENCE = load(None, None, None, Path("nowhere"))
-TABLE = "historical_bitcoin_calculations"
 DATES = days(DAY, 3)
 GATE = 4712
 TIMES = 10
 DATE_LOCKS = "select count(*) from pg_locks where locktype = 'advisory' and objsubid = 2 and not granted"
 AT_THE_GATE = "select count(*) from pg_locks where locktype = 'advisory' and objsubid = 1 and not granted"
-
-Run = Callable[..., Any]
 
 
 def run(database: Database, run_id: str, batch: int = 30) -> FixReport:
@@ -85,7 +81,7 @@ def test_a_run_that_waited_for_the_lock_sees_what_its_rival_committed(database: 
         database.execute(f"truncate {TABLE}")
 
 
-def test_two_processes_one_waiting_for_the_other(database: Database, start_recon: Run) -> None:
+def test_two_processes_one_waiting_for_the_other(database: Database, start_recon: Start) -> None:
     rows = fill(database, source_rows(DATES))
     close_gate(database)
     processes = [start_recon("fix", "--json", url=database.url)]
@@ -101,7 +97,7 @@ def test_two_processes_one_waiting_for_the_other(database: Database, start_recon
     assert oracle.stored(database) == oracle.calculations(rows)
 
 
-def test_three_processes_with_other_batches_and_orders(database: Database, start_recon: Run) -> None:
+def test_three_processes_with_other_batches_and_orders(database: Database, start_recon: Start) -> None:
     rows = fill(database, source_rows(days(DAY, 12), farms=2))
     options = [(1, "--order", "newest"), (2, "--order", "oldest"), (5, "--workers", 3)]
     processes = [start_recon("fix", *option, "--json", url=database.url) for option in options]
@@ -112,7 +108,7 @@ def test_three_processes_with_other_batches_and_orders(database: Database, start
 
 
 def test_a_lock_that_is_not_given_in_time_fails_the_dates_and_not_the_run(
-    database: Database, start_recon: Run, run_recon: Run
+    database: Database, start_recon: Start, run_recon: Run
 ) -> None:
     """The rival keeps its dates; ours say so, and are done later."""
     rows = fill(database, source_rows(DATES[:1]))

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.roles import READER, REPAIRER, WRITER, role_url
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import CURTAILMENT, TABLE, Database
+from tests.support.program import Run
+from tests.support.roles import READER, REPAIRER, WRITER, role_url
 
-SOURCE, TABLE = "curtailment_records", "historical_bitcoin_calculations"
 COMMANDS: list[list[object]] = [
     ["status"],
     ["analyze"],
@@ -28,8 +26,6 @@ COMMANDS: list[list[object]] = [
     ["report", "--out", "r.html"],
     ["init", "--unique-index"],
 ]
-
-Run = Callable[..., Any]
 
 
 @pytest.fixture
@@ -54,7 +50,7 @@ def refuse(database: Database, run_recon: Run, url: str, what: str, *words: str)
     assert database.rows(f"select * from {TABLE} order by id") == before
 
 
-@pytest.mark.parametrize("table", [SOURCE, TABLE])
+@pytest.mark.parametrize("table", [CURTAILMENT, TABLE])
 def test_a_table_that_is_filtered_is_refused_before_anything(filled: Database, run_recon: Run, table: str) -> None:
     role = f"recon_{filled.name}"
     url = role_url(filled, "recon", WRITER, REPAIRER)
@@ -72,13 +68,13 @@ def test_a_view_over_a_filtered_table_is_refused_too(filled: Database, run_recon
     url = role_url(filled, "recon", WRITER, REPAIRER)
     filled.server.create_role(owner := f"owner_{filled.name}", "pw")
     for statement in (
-        f"alter table {SOURCE} rename to behind",
+        f"alter table {CURTAILMENT} rename to behind",
         "alter table behind enable row level security",
         "create policy p on behind for select using (farm_id <> 'T_FARM-1')",
         f'grant select on behind to "{owner}"',
-        f"create view {SOURCE} as select * from behind",
-        f'alter view {SOURCE} owner to "{owner}"',
-        f'grant select on {SOURCE} to "recon_{filled.name}"',
+        f"create view {CURTAILMENT} as select * from behind",
+        f'alter view {CURTAILMENT} owner to "{owner}"',
+        f'grant select on {CURTAILMENT} to "recon_{filled.name}"',
     ):
         filled.execute(statement)
     refuse(filled, run_recon, url, "behind")
@@ -87,8 +83,8 @@ def test_a_view_over_a_filtered_table_is_refused_too(filled: Database, run_recon
 def test_a_reader_whom_no_policy_filters_reads(filled: Database, run_recon: Run) -> None:
     """Row security that is enabled, with a role that owns the table: its owner is not filtered unless forced."""
     url = role_url(filled, "analyst", READER)
-    filled.execute(f'alter table {SOURCE} owner to "analyst_{filled.name}"')
-    filled.execute(f"alter table {SOURCE} enable row level security")
+    filled.execute(f'alter table {CURTAILMENT} owner to "analyst_{filled.name}"')
+    filled.execute(f"alter table {CURTAILMENT} enable row level security")
     assert run_recon("status", url=url).returncode == 1
-    filled.execute(f"alter table {SOURCE} force row level security")
+    filled.execute(f"alter table {CURTAILMENT} force row level security")
     assert run_recon("status", url=url).returncode == 3

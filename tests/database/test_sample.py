@@ -14,7 +14,7 @@ from recon.core.settings import Settings
 from recon.postgres.session import connect
 from recon.reference.reference import load as load_reference
 from recon.sample import files, generate, load
-from tests.databases import Database
+from tests.support.databases import Database
 
 COUNT = """
 with keys as (select distinct settlement_date, settlement_period, farm_id from public.curtailment_records),

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests import oracle
-from tests.builders import DAY, days, fill, source_rows
-from tests.databases import Database
-from tests.planted import plant
-from tests.roles import READER, REPAIRER, WRITER, grant, role_url
+from tests.support import oracle
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import CURTAILMENT, TABLE, Database
+from tests.support.planted import plant
+from tests.support.program import Run
+from tests.support.roles import READER, REPAIRER, WRITER, grant, role_url
 
-SOURCE, TABLE = "curtailment_records", "historical_bitcoin_calculations"
 DATES = days(DAY, 3)
-Run = Callable[..., Any]
 
 
 def whole(database: Database, schema: str = "public") -> bool:
     columns = "settlement_date, settlement_period, farm_id"
-    rows = database.rows(f"select {columns}, volume::text from {schema}.{SOURCE}")
+    rows = database.rows(f"select {columns}, volume::text from {schema}.{CURTAILMENT}")
     stored = database.rows(
         f"select {columns}, miner_model, bitcoin_mined, difficulty from {schema}.{TABLE} order by 1, 2, 3, 4"
     )
@@ -120,7 +117,7 @@ class TestTables:
         for statement in (
             "create schema empty",
             "create schema power",
-            f"alter table {SOURCE} set schema power",
+            f"alter table {CURTAILMENT} set schema power",
             f"alter table {TABLE} set schema power",
             "create schema recon",
             f"create table recon.{TABLE} (n int)",
@@ -141,7 +138,7 @@ class TestTables:
         empty_database.execute(f"alter database {empty_database.name} set search_path = power, recon")
         done = run_recon("status", url=empty_database.url)
         assert done.returncode == 2
-        assert done.stderr.startswith(f"recon: the database has no table {SOURCE} (searched: power, recon); ")
+        assert done.stderr.startswith(f"recon: the database has no table {CURTAILMENT} (searched: power, recon); ")
         named = run_recon("status", "--curtailment-table", "power.c", url=empty_database.url)
         assert named.stderr.startswith("recon: the database has no table power.c; ")
 
@@ -172,8 +169,8 @@ class TestTheUsersPath:
         body = f"begin return ({body}); end" if language == "plpgsql" else body
         gaps.execute("create table allowed as select 1 as n")
         gaps.execute(f"create function counts() returns boolean volatile language {language} as '{body}'")
-        gaps.execute(f"alter table {SOURCE} rename to behind")
-        gaps.execute(f"create view {SOURCE} as select * from behind where counts()")
+        gaps.execute(f"alter table {CURTAILMENT} rename to behind")
+        gaps.execute(f"create view {CURTAILMENT} as select * from behind where counts()")
         for command in ("status", "fix", "analyze", "verify"):
             done = run_recon(command, url=gaps.url)
             assert done.returncode == 3, (command, done.stderr)

@@ -21,8 +21,8 @@ from recon.postgres import stopping
 from recon.postgres.driver import scan_with_connectorx
 from recon.postgres.errors import is_transient
 from recon.postgres.session import connect
-from tests.databases import Database
-from tests.servers import wait_until
+from tests.support.databases import Database
+from tests.support.servers import wait_until
 
 NUMBERS = ["10000.5", "100000000.5", "0.00000001", "0", "-36.42916667", "123456789012345678901234567890.12345678"]
 DIGITS_38 = "9" * 38

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -14,10 +13,10 @@ import pytest
 from recon.core.errors import ReconError
 from recon.core.settings import Settings, Timeouts
 from recon.postgres.session import connect
-from tests.databases import Database, new_database
-from tests.servers import Server, wait_until
+from tests.support.databases import Database, new_database
+from tests.support.program import Run
+from tests.support.servers import Server, wait_until
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
 DAY = "2024-04-20"
 
 

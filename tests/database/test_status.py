@@ -20,9 +20,9 @@ from recon.postgres.tables import Tables
 from recon.reconcile import survey
 from recon.reconcile.request import Job
 from recon.reference.reference import load
-from tests import oracle
-from tests.builders import DAY, MODELS, days, fill, source_rows
-from tests.databases import Database
+from tests.support import oracle
+from tests.support.builders import DAY, MODELS, days, fill, source_rows
+from tests.support.databases import Database
 
 REFERENCE = load(None, None, None, Path("nowhere"))
 DAYS = [date(2024, 3, 31), date(2024, 4, 20), date(2024, 4, 21), date(2024, 10, 27)]

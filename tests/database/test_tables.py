@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
-from tests import oracle
-from tests.builders import DAY, days, source_rows
-from tests.databases import Database
+from tests.support import oracle
+from tests.support.builders import DAY, days, source_rows
+from tests.support.databases import CURTAILMENT, TABLE, Database
+from tests.support.program import Run, document
 
-CURTAILMENT, CALCULATIONS = "curtailment_records", "historical_bitcoin_calculations"
 ROWS = source_rows(days(DAY, 3))
 EXACT = oracle.calculations(ROWS)
-
-Run = Callable[..., Any]
-
-
-def document(done: Any, code: int = 0) -> dict[str, Any]:
-    assert done.returncode == code, done.stdout + done.stderr
-    return json.loads(done.stdout)
 
 
 def filled_and_reconciled(run_recon: Run, database: Database, *options: object) -> None:
@@ -37,34 +26,32 @@ def filled_and_reconciled(run_recon: Run, database: Database, *options: object) 
 TYPES = {
     "float8": [
         f"alter table {CURTAILMENT} alter volume type float8",
-        f"alter table {CALCULATIONS} alter bitcoin_mined type float8, alter difficulty type float8",
+        f"alter table {TABLE} alter bitcoin_mined type float8, alter difficulty type float8",
     ],
     "numeric(20,8)": [
-        f"alter table {CALCULATIONS} alter bitcoin_mined type numeric(20,8), alter difficulty type numeric(25,2)"
+        f"alter table {TABLE} alter bitcoin_mined type numeric(20,8), alter difficulty type numeric(25,2)"
     ],
     "varchar": [
         f"alter table {CURTAILMENT} alter farm_id type varchar(40)",
-        f"alter table {CALCULATIONS} alter farm_id type varchar(40), alter miner_model type varchar(20)",
+        f"alter table {TABLE} alter farm_id type varchar(40), alter miner_model type varchar(20)",
     ],
-    "smallint": [f"alter table {name} alter settlement_period type int2" for name in (CURTAILMENT, CALCULATIONS)],
+    "smallint": [f"alter table {name} alter settlement_period type int2" for name in (CURTAILMENT, TABLE)],
     "bigint": [
         f"alter table {CURTAILMENT} alter settlement_period type int8, alter volume type float4",
-        f"alter table {CALCULATIONS} alter settlement_period type int8, alter id type int8",
+        f"alter table {TABLE} alter settlement_period type int8, alter id type int8",
     ],
     "domains": [
         "create domain farm as text check (value <> '')",
         "create domain btc as numeric(30,8)",
-        f"alter table {CALCULATIONS} alter farm_id type farm, alter bitcoin_mined type btc",
+        f"alter table {TABLE} alter farm_id type farm, alter bitcoin_mined type btc",
     ],
     "a unique index": [
-        f"create unique index one on {CALCULATIONS} (settlement_date, settlement_period, farm_id, miner_model)"
+        f"create unique index one on {TABLE} (settlement_date, settlement_period, farm_id, miner_model)"
     ],
     "a unique index in another order": [
-        f"create unique index one on {CALCULATIONS} (miner_model, farm_id, settlement_period, settlement_date)"
+        f"create unique index one on {TABLE} (miner_model, farm_id, settlement_period, settlement_date)"
     ],
-    "identity columns": [
-        f"alter table {CALCULATIONS} alter id drop default, alter id add generated always as identity"
-    ],
+    "identity columns": [f"alter table {TABLE} alter id drop default, alter id add generated always as identity"],
 }
 
 
@@ -98,19 +85,19 @@ def partition(database: Database, table: str) -> None:
 
 
 def test_partitioned_tables_are_filled_through_their_parent(database: Database, run_recon: Run) -> None:
-    for table in (CURTAILMENT, CALCULATIONS):
+    for table in (CURTAILMENT, TABLE):
         partition(database, table)
     database.add_curtailment(*ROWS)
     filled_and_reconciled(run_recon, database)
     assert oracle.stored(database) == EXACT
     assert document(run_recon("init", "--unique-index", "--json", url=database.url))["unique_index"]["created"]
-    database.execute(f"delete from {CALCULATIONS} where settlement_date = '{DAY}'")
+    database.execute(f"delete from {TABLE} where settlement_date = '{DAY}'")
     assert document(run_recon("fix", "--json", url=database.url))["inserted"] == len(EXACT) // 3
 
 
 def test_a_partition_that_is_missing_fails_its_dates_and_says_so(database: Database, run_recon: Run) -> None:
-    partition(database, CALCULATIONS)
-    database.execute(f"drop table {CALCULATIONS}_2024_04_22")
+    partition(database, TABLE)
+    database.execute(f"drop table {TABLE}_2024_04_22")
     database.add_curtailment(*ROWS)
     found = document(run_recon("fix", "--json", url=database.url), code=4)
     statuses = {entry["date"]: entry["status"] for entry in found["dates"]}
@@ -123,7 +110,7 @@ def test_tables_and_columns_of_any_name_in_any_schema(database: Database, run_re
     database.execute('create schema "My Schema"')
     database.execute("create schema power")
     database.execute(f"alter table {CURTAILMENT} set schema power")
-    database.execute(f'alter table {CALCULATIONS} rename to "calc; drop table x --"')
+    database.execute(f'alter table {TABLE} rename to "calc; drop table x --"')
     database.execute('alter table "calc; drop table x --" set schema "My Schema"')
     database.execute('alter table power.curtailment_records rename volume to "Volume MWh"')
     database.execute(f'alter table {odd} rename bitcoin_mined to "BTC ""mined"""')
@@ -150,7 +137,7 @@ def test_tables_and_columns_of_any_name_in_any_schema(database: Database, run_re
 
 def test_names_without_a_schema_are_found_as_the_role_finds_them(database: Database, run_recon: Run) -> None:
     database.execute("create schema power")
-    for table in (CURTAILMENT, CALCULATIONS):
+    for table in (CURTAILMENT, TABLE):
         database.execute(f"alter table {table} set schema power")
     database.execute(f'alter database "{database.name}" set search_path = power')
     database.disconnect()
@@ -165,11 +152,11 @@ def test_the_curtailment_may_be_a_view(database: Database, run_recon: Run) -> No
 
 
 UNFIT = {
-    "no table": ([f"drop table {CALCULATIONS}"], (f"no table {CALCULATIONS}", "--calculations-table")),
+    "no table": ([f"drop table {TABLE}"], (f"no table {TABLE}", "--calculations-table")),
     "no source": ([f"drop table {CURTAILMENT}"], (f"no table {CURTAILMENT}", "--curtailment-table")),
     "no column": (
-        [f"alter table {CALCULATIONS} drop difficulty"],
-        (f"{CALCULATIONS} has no column difficulty", "numeric or float8", "--calculations-columns difficulty=NAME"),
+        [f"alter table {TABLE} drop difficulty"],
+        (f"{TABLE} has no column difficulty", "numeric or float8", "--calculations-columns difficulty=NAME"),
     ),
     "no volume": (
         [f"alter table {CURTAILMENT} rename volume to mwh"],
@@ -180,11 +167,11 @@ UNFIT = {
         (f"{CURTAILMENT}.volume is text, expected numeric or float8",),
     ),
     "text bitcoin": (
-        [f"alter table {CALCULATIONS} alter bitcoin_mined type text"],
-        (f"{CALCULATIONS}.bitcoin_mined is text, expected numeric with at least 8 decimals, or float8",),
+        [f"alter table {TABLE} alter bitcoin_mined type text"],
+        (f"{TABLE}.bitcoin_mined is text, expected numeric with at least 8 decimals, or float8",),
     ),
     "few decimals": (
-        [f"alter table {CALCULATIONS} alter bitcoin_mined type numeric(20,6)"],
+        [f"alter table {TABLE} alter bitcoin_mined type numeric(20,6)"],
         ("bitcoin_mined is numeric(20,6), expected numeric with at least 8 decimals",),
     ),
     "a timestamp": (
@@ -192,7 +179,7 @@ UNFIT = {
         ("settlement_date is timestamp without time zone, expected date",),
     ),
     "a numeric period": (
-        [f"alter table {CALCULATIONS} alter settlement_period type numeric"],
+        [f"alter table {TABLE} alter settlement_period type numeric"],
         ("settlement_period is numeric, expected integer",),
     ),
     "an integer farm": (
@@ -219,7 +206,7 @@ def test_a_column_that_recon_cannot_fill_is_named_before_anything_is_written(
     database: Database, run_recon: Run
 ) -> None:
     database.add_curtailment(*ROWS)
-    database.execute(f"alter table {CALCULATIONS} add tenant text not null")
+    database.execute(f"alter table {TABLE} add tenant text not null")
     done = run_recon("fix", url=database.url)
     assert done.returncode == 2
     assert "needs a value in tenant" in done.stderr

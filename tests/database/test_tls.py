@@ -6,21 +6,20 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from recon.core.settings import Settings
 from recon.postgres.session import connect
-from tests.builders import DAY
-from tests.databases import Database
-from tests.servers import Server, wait_until
+from tests.support.builders import DAY
+from tests.support.databases import Database
+from tests.support.program import Run
+from tests.support.servers import Server, wait_until
 
 PASSWORD = "c4n4ry-t1s"
-Run = Callable[..., Any]
 
 
 def certificate(folder: Path, name: str, *options: str) -> Path:

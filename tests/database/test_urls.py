@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Callable
 from datetime import date
 
 import pytest
 
 from recon.core.settings import Settings
-from tests.databases import Database
-from tests.servers import free_port
+from tests.support.databases import Database
+from tests.support.program import Run
+from tests.support.servers import free_port
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
 DAY = date(2024, 4, 20)
 
 

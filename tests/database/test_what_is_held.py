@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +11,10 @@ import pytest
 import recon
 from recon.postgres.tables import Tables
 from recon.reconcile import chunk as load
-from tests import oracle
-from tests.builders import DAY, MODELS, days, fill, source_rows
-from tests.databases import Database
-
-Run = Callable[..., Any]
-TABLE = "historical_bitcoin_calculations"
-
-
-def document(done: Any, code: int) -> dict[str, Any]:
-    assert done.returncode == code, done.stdout + done.stderr
-    return json.loads(done.stdout)
+from tests.support import oracle
+from tests.support.builders import DAY, MODELS, days, fill, source_rows
+from tests.support.databases import TABLE, Database
+from tests.support.program import Run, document
 
 
 def plant(database: Database, when: str, body: str, *, each: str = "row", constraint: str = "") -> None:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests import oracle
-from tests.databases import Database
+from tests.support import oracle
+from tests.support.databases import TABLE, Database
+from tests.support.program import Run
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
-TABLE = "historical_bitcoin_calculations"
 DAY = date(2024, 4, 20)
 NEXT = DAY + timedelta(days=1)
 GOOD = [(DAY, 1, "T_A-1", "-5"), (NEXT, 1, "T_A-1", "-7.25")]

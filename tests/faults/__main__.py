@@ -15,7 +15,7 @@ from tests.faults import cluster, kills, results
 from tests.faults.catalogue import KINDS, ON_A_CLUSTER, Fault, catalogue, play
 from tests.faults.harness import Stage
 from tests.faults.results import Row
-from tests.servers import temporary_home
+from tests.support.servers import temporary_home
 
 SPENT = (OSError, AssertionError, RuntimeError, adbc.Error)
 """What a trial that did not go as planned ends with."""

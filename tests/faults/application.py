@@ -13,9 +13,8 @@ from itertools import count
 
 import adbc_driver_postgresql.dbapi as adbc
 
-from tests.builders import MODELS
-from tests.databases import Database
-from tests.faults.judge import CALCULATIONS
+from tests.support.builders import MODELS
+from tests.support.databases import TABLE, Database
 
 PERIODS = (1, 17, 24, 46, 2, 2, 51)
 """Those of the data, one that has nothing at first, and one that no day has."""
@@ -75,11 +74,11 @@ def _statement(chance: random.Random, day: date) -> str:
         f"update {source} set volume = {volume} {where}": 6,
         f"update {source} set farm_id = '{other}' {where}": 2,
         f"delete from {source} {where}": 3,
-        f"insert into {CALCULATIONS} ({CALCULATED}) values ({key}, '{someone}', {btc}, 3) {others}": 5,
-        f"insert into {CALCULATIONS} ({CALCULATED}) select {CALCULATED} from {CALCULATIONS} {where} {others}": 4,
-        f"update {CALCULATIONS} set bitcoin_mined = {btc} {where} and miner_model = '{model}'": 6,
-        f"update {CALCULATIONS} set farm_id = '{other}' {where} and miner_model = '{model}'": 2,
-        f"delete from {CALCULATIONS} {where} and miner_model = '{model}'": 4,
+        f"insert into {TABLE} ({CALCULATED}) values ({key}, '{someone}', {btc}, 3) {others}": 5,
+        f"insert into {TABLE} ({CALCULATED}) select {CALCULATED} from {TABLE} {where} {others}": 4,
+        f"update {TABLE} set bitcoin_mined = {btc} {where} and miner_model = '{model}'": 6,
+        f"update {TABLE} set farm_id = '{other}' {where} and miner_model = '{model}'": 2,
+        f"delete from {TABLE} {where} and miner_model = '{model}'": 4,
     }
     return chance.choices(list(kinds), list(kinds.values()))[0]
 

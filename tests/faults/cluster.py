@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import psutil
 from distributed import Client
 
-from tests.cluster import Cluster, end
 from tests.faults.catalogue import fault
 from tests.faults.harness import Stage, Trial, kill, one_line
 from tests.faults.judge import Verdict, judge
 from tests.faults.program import Outcome
-from tests.servers import wait_until
+from tests.support.cluster import Cluster, end
+from tests.support.servers import wait_until
 
 PATIENCE_S = 2
 KILLED = "a worker is killed at a random time, and another one comes"

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.faults.harness import Stage
-from tests.forked import Process
-from tests.servers import temporary_home
+from tests.support.forked import Process
+from tests.support.servers import temporary_home
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
-from tests.builders import days, fill, source_rows
-from tests.databases import TABLES, Database
-from tests.servers import Server
+from tests.support.builders import days, fill, source_rows
+from tests.support.databases import TABLES, Database
+from tests.support.servers import Server
 
 DATES = days(date(2024, 4, 14), 14)
 """Across a halving, so that a wrong date has a wrong value."""

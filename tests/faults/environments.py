@@ -9,9 +9,9 @@ from tempfile import TemporaryDirectory
 from tests.faults.catalogue import fault
 from tests.faults.data import DATES
 from tests.faults.harness import Trial
-from tests.faults.judge import CALCULATIONS
+from tests.support.databases import TABLE
 
-TABLES = ("curtailment_records", CALCULATIONS)
+TABLES = ("curtailment_records", TABLE)
 LATIN1 = "encoding 'LATIN1' lc_collate 'C' lc_ctype 'C'"
 UMLAUT = (DATES[2], 3, "T_MÜNÇHEN-1", "-12.5")
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from pathlib import Path
 
-from tests import oracle
-from tests.builders import days
 from tests.faults.catalogue import fault
 from tests.faults.data import DATES
 from tests.faults.harness import Trial
+from tests.support import oracle
+from tests.support.builders import days
 
 BEFORE, SINCE = (oracle.difficulty(DATES[0]), oracle.difficulty(DATES[-1]))
 CHANGE = date(2024, 4, 24)

@@ -15,15 +15,15 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from tests.cluster import WORKERS, Cluster, cluster
-from tests.databases import Database
 from tests.faults import data
 from tests.faults.image import difference, image
 from tests.faults.judge import Truth, Verdict, judge, unfinished
 from tests.faults.program import Outcome, Program, ended
-from tests.forked import Process, start_python
-from tests.proxy import COMMIT, COMMITTED, Proxy, proxy
-from tests.servers import CONFIGURATION, Server, embedded_programs, start_server, wait_until
+from tests.support.cluster import WORKERS, Cluster, cluster
+from tests.support.databases import Database
+from tests.support.forked import Process, start_python
+from tests.support.proxy import COMMIT, COMMITTED, Proxy, proxy
+from tests.support.servers import CONFIGURATION, Server, embedded_programs, start_server, wait_until
 
 DURABLE = CONFIGURATION.replace("fsync = off", "fsync = on").replace("full_page_writes = off", "full_page_writes = on")
 DURABLE += """

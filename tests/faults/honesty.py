@@ -8,12 +8,13 @@ import signal
 from tests.faults.catalogue import fault
 from tests.faults.data import DATES
 from tests.faults.harness import SLOWLY, Trial, kill
-from tests.faults.judge import CALCULATIONS, unfinished
-from tests.forked import Process
-from tests.servers import wait_until
+from tests.faults.judge import unfinished
+from tests.support.databases import TABLE
+from tests.support.forked import Process
+from tests.support.servers import wait_until
 
 ROLE, PASSWORD = "guest", "not-the-least-secret"
-INDEXES = f"select indisvalid from pg_index where indrelid = '{CALCULATIONS}'::regclass and not indisprimary"
+INDEXES = f"select indisvalid from pg_index where indrelid = '{TABLE}'::regclass and not indisprimary"
 
 
 @fault("a database that does not exist", 3, sees='database "nowhere" does not exist; check the database\'s name')
@@ -32,8 +33,8 @@ def no_role(trial: Trial) -> None:
 @fault("`idle_session_timeout` of the role, shorter than a pause", 3, sees="by its idle_session_timeout .*ALTER ROLE")
 def idle_session(trial: Trial) -> None:
     trial.server.create_role(ROLE, PASSWORD)
-    trial.database.execute(f"grant select, insert on {CALCULATIONS}, curtailment_records to {ROLE}")
-    trial.database.execute(f"grant usage on sequence {CALCULATIONS}_id_seq to {ROLE}")
+    trial.database.execute(f"grant select, insert on {TABLE}, curtailment_records to {ROLE}")
+    trial.database.execute(f"grant usage on sequence {TABLE}_id_seq to {ROLE}")
     trial.database.execute(f'grant create on database "{trial.database.name}" to {ROLE}')
     trial.server.execute(f"alter role {ROLE} set idle_session_timeout = '300ms'")
     trial.url = trial.server.role_url(ROLE, PASSWORD, trial.database.name)
@@ -100,18 +101,18 @@ def large_dates(trial: Trial) -> None:
 def half_a_key(trial: Trial) -> None:
     trial.database.add_calculations((DATES[3], 1, "T_NOBODY", "S9", 1, 1))
     for column in ("farm_id", "settlement_period", "miner_model"):
-        trial.database.execute(f"alter table {CALCULATIONS} alter {column} drop not null")
-        trial.database.execute(f"update {CALCULATIONS} set {column} = null where bitcoin_mined = 1")
+        trial.database.execute(f"alter table {TABLE} alter {column} drop not null")
+        trial.database.execute(f"update {TABLE} set {column} = null where bitcoin_mined = 1")
     trial.recon("fix", "--repair", "missing,orphan", "--yes")
     assert trial.database.count("recon.quarantine") == 1
-    assert trial.database.count(CALCULATIONS, "farm_id is null") == 0
+    assert trial.database.count(TABLE, "farm_id is null") == 0
 
 
 @fault("`init --unique-index` that ends on a lock timeout", 3, sees="lock")
 def invalid_index(trial: Trial) -> None:
     rival = trial.rival()
     rival.execute("begin")
-    rival.execute(f"update {CALCULATIONS} set difficulty = difficulty where false")
+    rival.execute(f"update {TABLE} set difficulty = difficulty where false")
     trial.refused("init", "--unique-index", "--lock-timeout", 1)
     rival.execute("rollback")
     assert trial.program.run("init", "--unique-index", url=trial.url).code == 0

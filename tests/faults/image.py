@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.databases import Database
 from tests.faults.judge import Verdict
+from tests.support.databases import Database
 
 TABLES = """
 select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace

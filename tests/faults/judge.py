@@ -9,17 +9,16 @@ from datetime import date
 from decimal import Decimal
 from functools import cache
 
-from tests import oracle
-from tests.builders import CalcKey
-from tests.databases import Database
 from tests.faults.data import SOURCE
-from tests.oracle import Calculation, Source
+from tests.support import oracle
+from tests.support.builders import CalcKey
+from tests.support.databases import TABLE, Database
+from tests.support.oracle import Calculation, Source
 
-CALCULATIONS = "historical_bitcoin_calculations"
 NOT_OURS = ("curtailment_records", "notes_of_others")
 ROWS = (
     "select id::int8, settlement_date, settlement_period, farm_id, miner_model, bitcoin_mined, difficulty,"
-    f" the_row::text || ' ' || xmin::text || ctid::text from {CALCULATIONS} the_row"
+    f" the_row::text || ' ' || xmin::text || ctid::text from {TABLE} the_row"
 )
 LEDGER = """
 select d.settlement_date, sum(d.inserted)::int8 as inserted, bool_or(d.status in ('done', 'skipped')) as done,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tests.faults.harness import MOMENTS, SLOWLY, Stage, Trial, kill, one_line
 from tests.faults.judge import Verdict, judge
 from tests.faults.program import wait_for_handlers
-from tests.forked import Process
+from tests.support.forked import Process
 
 SIGNALS = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}
 """And the exit code that the contract has for each (none for the first: nobody is there to choose one)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.faults.catalogue import fault
 from tests.faults.data import DATES
 from tests.faults.harness import SLOWLY, Trial, kill
-from tests.forked import Process
+from tests.support.forked import Process
 
 SKIP = 5
 

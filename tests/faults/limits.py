@@ -15,7 +15,7 @@ import adbc_driver_postgresql.dbapi as adbc
 from tests.faults.catalogue import fault
 from tests.faults.data import DATES
 from tests.faults.harness import SLOWLY, Trial
-from tests.faults.judge import CALCULATIONS
+from tests.support.databases import TABLE
 
 DAY = DATES[7]
 FULL_KB = 128
@@ -29,13 +29,13 @@ def every_row(trial: Trial, body: str) -> None:
         f"create function hindrance() returns trigger language plpgsql as $$ begin {body}; return new; end $$"
     )
     trial.database.execute(
-        f"create trigger hindrance before insert on {CALCULATIONS} for each row execute function hindrance()"
+        f"create trigger hindrance before insert on {TABLE} for each row execute function hindrance()"
     )
 
 
 def no_more(trial: Trial) -> None:
     """The trigger is taken away."""
-    trial.database.execute(f"drop trigger hindrance on {CALCULATIONS}")
+    trial.database.execute(f"drop trigger hindrance on {TABLE}")
 
 
 @fault("statement timeout, once")
@@ -61,7 +61,7 @@ def statement_timeout_always(trial: Trial) -> None:
 def lock_released(trial: Trial) -> None:
     rival = trial.rival()
     rival.execute("begin")
-    rival.execute(f"lock table {CALCULATIONS} in share mode")
+    rival.execute(f"lock table {TABLE} in share mode")
     release = threading.Timer(1.5, lambda: rival.execute("commit"))
     release.start()
     trial.recon(*SLOWLY)
@@ -72,7 +72,7 @@ def lock_released(trial: Trial) -> None:
 def lock_kept(trial: Trial) -> None:
     rival = trial.rival()
     rival.execute("begin")
-    rival.execute(f"lock table {CALCULATIONS} in share mode")
+    rival.execute(f"lock table {TABLE} in share mode")
     trial.recon("date", DAY, "--lock-timeout", 0.2)
     rival.execute("rollback")
 
@@ -81,7 +81,7 @@ def lock_kept(trial: Trial) -> None:
 def locked_away(trial: Trial) -> None:
     rival = trial.rival()
     rival.execute("begin")
-    rival.execute(f"lock table {CALCULATIONS} in access exclusive mode")
+    rival.execute(f"lock table {TABLE} in access exclusive mode")
     trial.recon("fix", "--lock-timeout", 0.2)
     rival.execute("rollback")
 
@@ -146,7 +146,7 @@ def disk_full(trial: Trial) -> None:
     name = place.name.replace("-", "_")
     trial.database.execute(f"create tablespace {name} location '{place}'")
     trial.afterwards.callback(trial.server.execute, f"drop tablespace {name}")
-    trial.database.execute(f"alter table {CALCULATIONS} set tablespace {name}")
+    trial.database.execute(f"alter table {TABLE} set tablespace {name}")
     trial.recon(*SLOWLY)
     subprocess.run(["mount", "-o", "remount,size=16m", str(place)], check=True)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.faults.catalogue import fault
 from tests.faults.harness import SLOWLY, Trial, kill
 from tests.faults.judge import unfinished
-from tests.forked import Process
+from tests.support.forked import Process
 
 FULL = Path("/dev/full")
 

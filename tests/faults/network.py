@@ -7,8 +7,8 @@ import time
 
 from tests.faults.catalogue import fault
 from tests.faults.harness import SLOWLY, Trial, kill
-from tests.forked import Process
-from tests.proxy import Proxy, proxy
+from tests.support.forked import Process
+from tests.support.proxy import Proxy, proxy
 
 
 @fault("connection dropped while rows are copied")

@@ -8,9 +8,9 @@ from __future__ import annotations
 from tests.faults.catalogue import fault
 from tests.faults.data import DATES
 from tests.faults.harness import Trial
-from tests.faults.judge import CALCULATIONS
+from tests.support.databases import TABLE
 
-ALTER = f"alter table {CALCULATIONS}"
+ALTER = f"alter table {TABLE}"
 
 
 def hindered(trial: Trial, hindrance: str, remedy: str) -> None:
@@ -24,14 +24,14 @@ def hindered(trial: Trial, hindrance: str, remedy: str) -> None:
 
 def without(trial: Trial, where: str) -> None:
     """Others have not stored these rows."""
-    trial.database.execute(f"delete from {CALCULATIONS} where {where}")
+    trial.database.execute(f"delete from {TABLE} where {where}")
     trial.truth.others.clear()
     trial.truth.remember_rows()
 
 
 @fault("a unique index without miner_model", 2, sees="unique index public.narrow without miner_model: .*; widen it")
 def narrow_index(trial: Trial) -> None:
-    index = f"create unique index narrow on {CALCULATIONS} (settlement_date, settlement_period, farm_id)"
+    index = f"create unique index narrow on {TABLE} (settlement_date, settlement_period, farm_id)"
     without(trial, "miner_model = 'S9'")
     hindered(trial, index, "drop index narrow")
 
@@ -56,7 +56,7 @@ def unknown_farm(trial: Trial) -> None:
 
 @fault("a sequence of ids at its end", 3, sees="reached maximum value of sequence .*let the sequence count further")
 def sequence_ends(trial: Trial) -> None:
-    sequence = f"alter sequence {CALCULATIONS}_id_seq maxvalue"
+    sequence = f"alter sequence {TABLE}_id_seq maxvalue"
     hindered(trial, f"{sequence} 150", f"{sequence} 100000")
 
 
@@ -64,17 +64,17 @@ def sequence_ends(trial: Trial) -> None:
 def no_partition(trial: Trial) -> None:
     trial.database.execute(f"{ALTER} rename to before_it")
     trial.database.execute(
-        f"create table {CALCULATIONS} (like before_it including defaults) partition by range (settlement_date)"
+        f"create table {TABLE} (like before_it including defaults) partition by range (settlement_date)"
     )
     trial.database.execute(
-        f"create table some_days partition of {CALCULATIONS} for values from ('{DATES[0]}') to ('{DATES[12]}')"
+        f"create table some_days partition of {TABLE} for values from ('{DATES[0]}') to ('{DATES[12]}')"
     )
-    trial.database.execute(f"insert into {CALCULATIONS} select * from before_it")
+    trial.database.execute(f"insert into {TABLE} select * from before_it")
     trial.truth.remember_rows()
     trial.truth.remember_tables("before_it")
     trial.recon("fix", "--from", DATES[10], 1)
     trial.database.execute(
-        f"create table more_days partition of {CALCULATIONS} for values from ('{DATES[12]}') to ('2024-06-01')"
+        f"create table more_days partition of {TABLE} for values from ('{DATES[12]}') to ('2024-06-01')"
     )
 
 
@@ -82,7 +82,7 @@ def no_partition(trial: Trial) -> None:
 def no_table(trial: Trial) -> None:
     trial.database.execute(f"{ALTER} rename to elsewhere")
     trial.refused("fix")
-    trial.database.execute(f"alter table elsewhere rename to {CALCULATIONS}")
+    trial.database.execute(f"alter table elsewhere rename to {TABLE}")
 
 
 @fault("a generated column among those to write", 2, sees="difficulty is a generated column, which only the database")
@@ -97,18 +97,18 @@ def generated(trial: Trial) -> None:
 @fault("calculations that are a view", 2, sees="is not a table that can be written to; name the table behind it")
 def view(trial: Trial) -> None:
     trial.database.execute(f"{ALTER} rename to behind")
-    trial.database.execute(f"create view {CALCULATIONS} as select * from behind")
+    trial.database.execute(f"create view {TABLE} as select * from behind")
     trial.refused("fix")
-    trial.database.execute(f"drop view {CALCULATIONS}")
-    trial.database.execute(f"alter table behind rename to {CALCULATIONS}")
+    trial.database.execute(f"drop view {TABLE}")
+    trial.database.execute(f"alter table behind rename to {TABLE}")
 
 
 @fault("rows in a child by INHERITS, for which the parent's unique index does not speak")
 def inherited(trial: Trial) -> None:
     trial.database.add_unique_index()
-    trial.database.execute(f"create table child () inherits ({CALCULATIONS})")
-    trial.database.execute(f"insert into child select * from only {CALCULATIONS} where settlement_date = '{DATES[9]}'")
-    trial.database.execute(f"delete from only {CALCULATIONS} where settlement_date = '{DATES[9]}'")
+    trial.database.execute(f"create table child () inherits ({TABLE})")
+    trial.database.execute(f"insert into child select * from only {TABLE} where settlement_date = '{DATES[9]}'")
+    trial.database.execute(f"delete from only {TABLE} where settlement_date = '{DATES[9]}'")
     trial.truth.remember_rows()
     trial.recon("fix")
 
@@ -120,7 +120,5 @@ def audited(trial: Trial) -> None:
         "create function audited() returns trigger language plpgsql as $$ begin"
         " begin insert into audit values (new.farm_id); exception when others then null; end; return new; end $$"
     )
-    trial.database.execute(
-        f"create trigger audited before insert on {CALCULATIONS} for each row execute function audited()"
-    )
+    trial.database.execute(f"create trigger audited before insert on {TABLE} for each row execute function audited()")
     trial.recon("fix")

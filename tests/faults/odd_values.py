@@ -5,12 +5,12 @@ from __future__ import annotations
 from tests.faults.catalogue import fault
 from tests.faults.data import DATES
 from tests.faults.harness import Trial
-from tests.faults.judge import CALCULATIONS
 from tests.faults.program import ended
+from tests.support.databases import TABLE
 
 DAY = DATES[5]
 INVALID = r"WARNING: [14] source rows cannot be priced"
-ONE = f"id = (select min(id) from {CALCULATIONS})"
+ONE = f"id = (select min(id) from {TABLE})"
 
 
 def unpriced(trial: Trial, *rows: tuple) -> None:
@@ -40,8 +40,8 @@ def no_date(trial: Trial) -> None:
 
 @fault("stored BTC of 1e400, and a difficulty of NaN: corrected where they are")
 def beyond_every_figure(trial: Trial) -> None:
-    trial.database.execute(f"update {CALCULATIONS} set bitcoin_mined = 1e400 where {ONE}")
-    trial.database.execute(f"update {CALCULATIONS} set difficulty = 'NaN' where id = 5")
+    trial.database.execute(f"update {TABLE} set bitcoin_mined = 1e400 where {ONE}")
+    trial.database.execute(f"update {TABLE} set difficulty = 'NaN' where id = 5")
     assert trial.program.run("status", "--values", url=trial.url).code == 1
     trial.truth.hand_over(f"settlement_date = '{DATES[3]}'")
     trial.recon("date", DATES[3], "--repair", "missing,stale", "--yes", "--max-changes", "100%")

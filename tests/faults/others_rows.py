@@ -12,11 +12,11 @@ import adbc_driver_postgresql.dbapi as adbc
 from tests.faults.catalogue import fault
 from tests.faults.data import DATES
 from tests.faults.harness import Trial
-from tests.faults.judge import CALCULATIONS
-from tests.poolers import start_bouncer
+from tests.support.databases import TABLE
+from tests.support.poolers import start_bouncer
 
-STALE = f"id = (select min(id) from {CALCULATIONS})"
-PAYOUTS = f"create table payouts (calc_id integer references {CALCULATIONS} (id) {{}}, paid numeric)"
+STALE = f"id = (select min(id) from {TABLE})"
+PAYOUTS = f"create table payouts (calc_id integer references {TABLE} (id) {{}}, paid numeric)"
 CORRECT = ("date", DATES[3], "--repair", "missing,stale", "--yes", "--max-changes", "100%")
 ORPHAN = (DATES[3], 1, "T_NOBODY", "S9", 1, 1)
 
@@ -42,7 +42,7 @@ def no_pooler() -> str:
 def paid_for(trial: Trial, reaction: str) -> None:
     """Somebody's payouts refer to every row that is there."""
     trial.database.execute(PAYOUTS.format(reaction))
-    trial.database.execute(f"insert into payouts select id, 5 from {CALCULATIONS}")
+    trial.database.execute(f"insert into payouts select id, 5 from {TABLE}")
     trial.truth.remember_tables("payouts")
 
 
@@ -65,7 +65,7 @@ def removed_under_a_set_null(trial: Trial) -> None:
 
 @fault("an orphan of the oddest columns and types, called t and s, too, is removed and put back")
 def put_back(trial: Trial) -> None:
-    trial.database.execute(f"alter table {CALCULATIONS} " + ", ".join(f"add {column}" for column in ODD))
+    trial.database.execute(f"alter table {TABLE} " + ", ".join(f"add {column}" for column in ODD))
     trial.database.add_calculations(ORPHAN)
     trial.truth.remember_rows()
     before = trial.database.whole_rows()
@@ -81,7 +81,7 @@ def restored_elsewhere(trial: Trial) -> None:
     trial.database.add_calculations(ORPHAN)
     assert trial.program.run("fix", "--repair", "missing,orphan", "--yes", url=trial.url).code == 0
     trial.database.execute("create schema theirs")
-    for table in ("curtailment_records", CALCULATIONS):
+    for table in ("curtailment_records", TABLE):
         trial.database.execute(f"create table theirs.{table} (like public.{table} including all)")
     (run,) = trial.database.rows("select run_id from recon.runs")[0]
     trial.refused("quarantine", "restore", run, "--yes", url=f"{trial.url}?schema=theirs")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from tests.faults.catalogue import fault
 from tests.faults.harness import Trial
-from tests.faults.judge import CALCULATIONS
+from tests.support.databases import TABLE
 
 ROLE = "clerk"
 PASSWORD = "not-the-least-secret"
 GRANTS = {
     "SELECT": "select on curtailment_records, historical_bitcoin_calculations",
-    "INSERT": f"insert on {CALCULATIONS}",
-    "USAGE": f"usage on sequence {CALCULATIONS}_id_seq",
+    "INSERT": f"insert on {TABLE}",
+    "USAGE": f"usage on sequence {TABLE}_id_seq",
     "CREATE": "create on database {database}",
 }
 """All that a writer needs."""

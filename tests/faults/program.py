@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from recon.cli.app import main
-from tests.forked import Process, bare_variables, start_python
+from tests.support.forked import Process, bare_variables, start_python
 
 CHANGING = [
     (r"(?<!\.)\b[0-9a-f]{8}\b", "RUN"),

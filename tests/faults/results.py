@@ -13,8 +13,8 @@ from pathlib import Path
 
 from tests.faults.harness import Trial
 from tests.faults.judge import Verdict
-from tests.forked import REPOSITORY
-from tests.servers import Server
+from tests.support.forked import REPOSITORY
+from tests.support.servers import Server
 
 COUNTS = ("missing", "duplicate", "wrong", "touched", "ledger")
 COLUMNS = ("kind", "fault", "runs", "exit codes", "what the user sees", "finished by", "note", *COUNTS, "lost")

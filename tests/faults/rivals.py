@@ -5,13 +5,12 @@ from __future__ import annotations
 import threading
 from datetime import date
 
-from tests.databases import Database
 from tests.faults.catalogue import fault
 from tests.faults.data import DATES
 from tests.faults.harness import SLOWLY, Trial
-from tests.faults.judge import CALCULATIONS
 from tests.faults.limits import every_row
-from tests.servers import wait_until
+from tests.support.databases import TABLE, Database
+from tests.support.servers import wait_until
 
 SKIP = 3
 DAY = DATES[-1 - SKIP]
@@ -23,7 +22,7 @@ WAITING = "select count(*) from pg_locks where not granted"
 def write(rival: Database, day: date, period: int, order: str = "") -> None:
     """A rival's own figures for the S9 at one settlement period."""
     rival.execute(
-        f"insert into {CALCULATIONS} (settlement_date, settlement_period, farm_id, miner_model, bitcoin_mined,"
+        f"insert into {TABLE} (settlement_date, settlement_period, farm_id, miner_model, bitcoin_mined,"
         " difficulty)"
         f" select settlement_date, settlement_period, farm_id, 'S9', {THEIR_BTC}, 3 from curtailment_records"
         f" where settlement_date = '{day}' and settlement_period = {period} group by 1, 2, 3 {order}"

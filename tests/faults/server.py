@@ -12,9 +12,10 @@ from pathlib import Path
 from tests.faults.catalogue import fault
 from tests.faults.data import DATES
 from tests.faults.harness import SLOWLY, Trial, backend_pids, kill
-from tests.faults.judge import CALCULATIONS, Verdict, judge
-from tests.forked import Process
-from tests.servers import Server
+from tests.faults.judge import Verdict, judge
+from tests.support.databases import TABLE
+from tests.support.forked import Process
+from tests.support.servers import Server
 
 CHUNKS_BEFORE = 8
 
@@ -167,7 +168,7 @@ def chunks_after_crash(trial: Trial, *options: str) -> int:
     theirs = ", ".join(map(str, trial.truth.others))
     return int(
         trial.database.scalar(
-            f"select count(distinct settlement_date) from {CALCULATIONS}"
+            f"select count(distinct settlement_date) from {TABLE}"
             f" where settlement_date in ({newest}) and id not in ({theirs})"
         )
     )

@@ -20,16 +20,16 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from tests import oracle
-from tests.databases import Database
 from tests.faults import results
 from tests.faults.application import Session, turns
 from tests.faults.data import DATES
 from tests.faults.harness import Stage, Trial
-from tests.faults.judge import CALCULATIONS, has_ledger
+from tests.faults.judge import has_ledger
 from tests.faults.program import Outcome, ended
-from tests.forked import Forks
-from tests.servers import temporary_home
+from tests.support import oracle
+from tests.support.databases import TABLE, Database
+from tests.support.forked import Forks
+from tests.support.servers import temporary_home
 
 STORED = Path(__file__).parent / "soak.csv"
 SESSIONS = 3
@@ -54,7 +54,7 @@ create function audited() returns trigger language plpgsql as $$
 declare
     before jsonb;
 begin
-    if tg_op <> 'INSERT' and tg_table_name = '{CALCULATIONS}' then
+    if tg_op <> 'INSERT' and tg_table_name = '{TABLE}' then
         before := jsonb_object(
             array['id', 'settlement_date', 'settlement_period', 'farm_id', 'miner_model', 'bitcoin_mined', 'difficulty',
                 'calculated_at'],
@@ -67,7 +67,7 @@ begin
 end $$""",
     *(
         f"create trigger audited after insert or update or delete on {table} for each row execute function audited()"
-        for table in ("curtailment_records", CALCULATIONS)
+        for table in ("curtailment_records", TABLE)
     ),
 )
 """Each change with who made it, and each row as it was, as the quarantine has it: every column as text."""
@@ -79,7 +79,7 @@ select count(*) from audit where not pg_visible_in_snapshot(transaction, '{snaps
 """Changes that were committed since, of the application or of a restore, which brings back what was wrong."""
 TAKEN = f"""
 select split_part(who, '/', 3) as run_id, was from audit
-where place = '{CALCULATIONS}' and who like 'recon/%' and action <> 'INSERT'
+where place = '{TABLE}' and who like 'recon/%' and action <> 'INSERT'
 """
 KEPT = """
 select run_id, whole_row from recon.quarantine
@@ -313,7 +313,7 @@ def differences(database: Database, where: str = "", *, values: bool = True) -> 
     right = {row[:4]: row[4:] for row in oracle.calculations(source)}
     stored = database.rows(
         "select settlement_date, settlement_period, farm_id, miner_model, bitcoin_mined, difficulty"
-        f" from {CALCULATIONS} {where}"
+        f" from {TABLE} {where}"
     )
     pairs = Counter(row[:4] for row in stored)
     return Counter(

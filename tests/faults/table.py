@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tests.faults import results
 from tests.faults.results import Line
-from tests.forked import REPOSITORY
-from tests.readme import with_table
+from tests.support.forked import REPOSITORY
+from tests.support.readme import with_table
 
 STORED = [Path(__file__).parent / name for name in ("results.csv", "cluster.csv")]
 NAME = "faults"

@@ -15,22 +15,22 @@ from typing import Any
 import pytest
 
 from recon.cli.app import main
-from tests import oracle
-from tests.databases import Database
 from tests.faults import cluster
 from tests.faults.catalogue import ON_A_CLUSTER, Fault, catalogue, play
 from tests.faults.data import BEFORE, DATES
 from tests.faults.harness import Stage, Trial
-from tests.faults.judge import CALCULATIONS, Verdict, judge
-from tests.proxy import proxy
-from tests.servers import wait_until
+from tests.faults.judge import Verdict, judge
+from tests.support import oracle
+from tests.support.databases import TABLE, Database
+from tests.support.proxy import proxy
+from tests.support.servers import wait_until
 
 PASSWORD = "between-us-2"
 CHOSEN = "hashtext(settlement_date::text || settlement_period || farm_id || miner_model) % {} = 0"
 DAMAGE = (
-    f"update {CALCULATIONS} set bitcoin_mined = bitcoin_mined * 2 where {CHOSEN.format(50)}",
-    f"delete from {CALCULATIONS} where {CHOSEN.format(7)}",
-    f"update {CALCULATIONS} set farm_id = 'GONE_' || farm_id where {CHOSEN.format(90)}",
+    f"update {TABLE} set bitcoin_mined = bitcoin_mined * 2 where {CHOSEN.format(50)}",
+    f"delete from {TABLE} where {CHOSEN.format(7)}",
+    f"update {TABLE} set farm_id = 'GONE_' || farm_id where {CHOSEN.format(90)}",
 )
 """Wrong, missing and surplus rows; the same ones wherever the same rows are."""
 WHAT_DIFFERS = ("run_id", "seconds", "attempts")
@@ -73,7 +73,7 @@ def comparable(document: Any) -> Any:
 def test_every_command_comes_to_the_same_as_on_threads(both: tuple[Trial, Trial]) -> None:
     code, document = answers(both, "range", DATES[0], DATES[6], 2)
     assert (code, document["reconciled"]) == (0, True)
-    assert document["inserted"] == both[1].database.count(CALCULATIONS) - len(BEFORE) > 0
+    assert document["inserted"] == both[1].database.count(TABLE) - len(BEFORE) > 0
     code, document = answers(both, "fix", 1, "--order", "oldest")
     assert (code, {entry["status"] for entry in document["dates"]}) == (0, {"done"})
     assert judge(both[1].truth, finished=True) == Verdict()
@@ -127,7 +127,7 @@ def slowed(database: Database) -> None:
     database.execute(
         "create function pause() returns trigger language plpgsql as 'begin perform pg_sleep(0.05); return null; end'"
     )
-    database.execute(f"create trigger pause after insert on {CALCULATIONS} execute function pause()")
+    database.execute(f"create trigger pause after insert on {TABLE} execute function pause()")
 
 
 @contextmanager
@@ -167,7 +167,7 @@ def test_no_password_leaves_the_client_unless_it_is_told_to_send_it(stage: Stage
         running.serve(trial.url)
         arguments = ("--engine", "dask", "--scheduler", f"tcp://127.0.0.1:{passing.port}")
         assert trial.recon("fix", 2, *arguments).code == 0
-        assert b"worked" in sent and CALCULATIONS.encode() in sent, "the tasks went this way"
+        assert b"worked" in sent and TABLE.encode() in sent, "the tasks went this way"
         assert PASSWORD.encode() not in sent
         outcome = trial.recon("status", "--values", *arguments, "--send-database-url")
         assert "goes to tcp://127.0.0.1" in outcome.stderr and "use a tls:// scheduler" in outcome.stderr
@@ -193,7 +193,7 @@ def test_a_worker_that_is_not_fit_is_named_before_anything_is_written(
             running.wait_for(running.size + 1)
             assert main([*map(str, (command, *arguments))]) == 2
             assert re.match(rf"recon: worker tcp://\S+: {reason}", capsys.readouterr().err)
-            assert trial.database.count(CALCULATIONS) == len(BEFORE)
+            assert trial.database.count(TABLE) == len(BEFORE)
             cluster.end(odd)
             running.wait_for(running.size)
         assert said(trial, "resume", *cluster.options(running))[0] == 0

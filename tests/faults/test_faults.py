@@ -13,7 +13,8 @@ from tests.faults.__main__ import main
 from tests.faults.catalogue import KINDS, ON_A_CLUSTER, Fault, catalogue, play
 from tests.faults.data import BEFORE
 from tests.faults.harness import MOMENTS, SLOWLY, Stage, Trial
-from tests.faults.judge import CALCULATIONS, Verdict, judge
+from tests.faults.judge import Verdict, judge
+from tests.support.databases import TABLE
 
 SEED = 25
 KILLS = 25
@@ -82,10 +83,10 @@ class TestTheHarness:
     @pytest.mark.parametrize(
         ("kind", "damage"),
         [
-            ("missing", f"delete from {CALCULATIONS} where id = (select max(id) from {CALCULATIONS})"),
-            ("wrong", f"update {CALCULATIONS} set bitcoin_mined = bitcoin_mined + 0.00000001 where id = 1999"),
-            ("wrong", f"update {CALCULATIONS} set farm_id = 'T_NOBODY' where id = 1999"),
-            ("touched", f"update {CALCULATIONS} set bitcoin_mined = bitcoin_mined where id = 1"),
+            ("missing", f"delete from {TABLE} where id = (select max(id) from {TABLE})"),
+            ("wrong", f"update {TABLE} set bitcoin_mined = bitcoin_mined + 0.00000001 where id = 1999"),
+            ("wrong", f"update {TABLE} set farm_id = 'T_NOBODY' where id = 1999"),
+            ("touched", f"update {TABLE} set bitcoin_mined = bitcoin_mined where id = 1"),
             ("touched", "update curtailment_records set volume = volume where id = 1"),
             ("touched", "delete from notes_of_others where id = 1"),
             ("ledger", "update recon.run_dates set inserted = inserted - 1 where position = 3"),
@@ -103,7 +104,7 @@ class TestTheHarness:
 
     def test_notices_a_date_that_is_half_done(self, finished: Trial) -> None:
         finished.database.execute("begin")
-        finished.database.execute(f"delete from {CALCULATIONS} where id in (select max(id) from {CALCULATIONS})")
+        finished.database.execute(f"delete from {TABLE} where id in (select max(id) from {TABLE})")
         assert judge(finished.truth, finished=False).missing == 1
         finished.database.execute("rollback")
 

@@ -7,12 +7,11 @@ from itertools import islice
 
 import pytest
 
-from tests.databases import Database
 from tests.faults import results, soak
 from tests.faults.application import turns
 from tests.faults.data import DATES
 from tests.faults.harness import Stage, Trial
-from tests.faults.judge import CALCULATIONS
+from tests.support.databases import TABLE, Database
 
 SEED = 3
 SECONDS = 4
@@ -50,8 +49,8 @@ class TestTheSoak:
     @pytest.mark.parametrize(
         ("kind", "damage"),
         [
-            ("untraced", f"delete from {CALCULATIONS} where id = 1"),
-            ("untraced", f"update {CALCULATIONS} set bitcoin_mined = 7 where id = 1"),
+            ("untraced", f"delete from {TABLE} where id = 1"),
+            ("untraced", f"update {TABLE} set bitcoin_mined = 7 where id = 1"),
             ("touched", "update curtailment_records set volume = volume where id = 1"),
             ("touched", "delete from curtailment_records where id = 1"),
         ],
@@ -75,9 +74,9 @@ class TestTheSoak:
     @pytest.mark.parametrize(
         ("damage", "off"),
         [
-            (f"delete from {CALCULATIONS} where id = (select max(id) from {CALCULATIONS})", {"missing": 1}),
-            (f"update {CALCULATIONS} set bitcoin_mined = bitcoin_mined + 0.00000001 where id = 1", {"wrong": 1}),
-            (f"update {CALCULATIONS} set farm_id = 'T_NOBODY' where id = 1", {"missing": 1, "duplicate": 1}),
+            (f"delete from {TABLE} where id = (select max(id) from {TABLE})", {"missing": 1}),
+            (f"update {TABLE} set bitcoin_mined = bitcoin_mined + 0.00000001 where id = 1", {"wrong": 1}),
+            (f"update {TABLE} set farm_id = 'T_NOBODY' where id = 1", {"missing": 1, "duplicate": 1}),
             (
                 f"delete from curtailment_records where {KEY}",
                 {"duplicate": 3},
@@ -118,7 +117,7 @@ class TestTheSoak:
 
     def test_notices_numbers_that_are_not_those_of_the_log(self, trial: Trial) -> None:
         document = {"run_id": "abcdef01", "inserted": 0, "replaced": 0, "removed": 0}
-        in_recons_name(trial.rival(), f"delete from {CALCULATIONS} where id in (1, 2)")
+        in_recons_name(trial.rival(), f"delete from {TABLE} where id in (1, 2)")
         for removed, broken in ((2, 0), (1, 1)):
             found = soak.Soak(False)
             soak.check_numbers(trial.database, found, document | {"removed": removed}, "fix")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from tests.databases import Database
 from tests.faults.catalogue import fault
 from tests.faults.data import DATES
 from tests.faults.harness import SLOWLY, Trial
-from tests.faults.judge import CALCULATIONS
+from tests.support.databases import TABLE, Database
 
 CURTAILMENT = "curtailment_records"
 ONE_DATE = ("date", DATES[5])
@@ -37,11 +36,11 @@ select 'deadbeef', settlement_date, position, 'pending', expected, 0, 0, now() f
 def trigger(database: Database, when: str, body: str) -> None:
     """A trigger on every row of the calculations."""
     database.execute(f"create function meddle() returns trigger language plpgsql as $$ begin {body} end $$")
-    database.execute(f"create trigger meddle {when} on {CALCULATIONS} for each row execute function meddle()")
+    database.execute(f"create trigger meddle {when} on {TABLE} for each row execute function meddle()")
 
 
 def end_trigger(database: Database) -> None:
-    database.execute(f"drop trigger meddle on {CALCULATIONS}")
+    database.execute(f"drop trigger meddle on {TABLE}")
 
 
 @fault("a trigger that writes the farms in lower case", 4, sees="the table holds rows of other keys than were written")
@@ -65,7 +64,7 @@ def exchanged_keys(trial: Trial) -> None:
 def hidden_rows(trial: Trial) -> None:
     assert trial.program.run("fix", url=trial.url).code == 0
     trial.server.create_role(ROLE, PASSWORD)
-    trial.database.execute(f"grant select, insert, update, delete on {CURTAILMENT}, {CALCULATIONS} to {ROLE}")
+    trial.database.execute(f"grant select, insert, update, delete on {CURTAILMENT}, {TABLE} to {ROLE}")
     trial.database.execute(f"alter table {CURTAILMENT} enable row level security")
     trial.database.execute(f"create policy p on {CURTAILMENT} for select to {ROLE} using (farm_id <> 'T_FARM-7')")
     url = trial.server.role_url(ROLE, PASSWORD, trial.database.name)
@@ -101,7 +100,7 @@ def same_hash(trial: Trial) -> None:
 def undated(trial: Trial) -> None:
     for table, columns, values in (
         (CURTAILMENT, "volume, payment, original_price, final_price", "-1, 0, 0, 0"),
-        (CALCULATIONS, "miner_model, bitcoin_mined, difficulty", "'S9', 1, 1"),
+        (TABLE, "miner_model, bitcoin_mined, difficulty", "'S9', 1, 1"),
     ):
         trial.database.execute(f"alter table {table} alter settlement_date drop not null")
         for day in UNDATED:
@@ -110,7 +109,7 @@ def undated(trial: Trial) -> None:
             trial.database.execute(f"insert into {table} ({named}) values ({key}, {values})")
     for command in ("status", "fix"):
         assert "5 orphan" in trial.recon(command).stdout
-    for table in (CURTAILMENT, CALCULATIONS):
+    for table in (CURTAILMENT, TABLE):
         assert trial.database.count(table, "farm_id = 'T_UNDATED'") == len(UNDATED)
         trial.database.execute(f"delete from {table} where farm_id = 'T_UNDATED'")
 
@@ -153,8 +152,8 @@ def kept_as_they_are(trial: Trial) -> None:
 def referred_to(trial: Trial) -> None:
     trial.database.add_calculations((DATES[3], 1, "T_NOBODY", "S9", 1, 1))
     orphan = "farm_id = 'T_NOBODY'"
-    trial.database.execute(f"create table payouts (calc_id integer references {CALCULATIONS} (id))")
-    trial.database.execute(f"insert into payouts select id from {CALCULATIONS} where {orphan}")
+    trial.database.execute(f"create table payouts (calc_id integer references {TABLE} (id))")
+    trial.database.execute(f"insert into payouts select id from {TABLE} where {orphan}")
     trial.truth.remember_rows(orphan)
     trial.truth.remember_tables("payouts")
     trial.recon("fix", "--repair", "missing,orphan", "--yes")
@@ -184,7 +183,7 @@ def emptied_source(trial: Trial) -> None:
     rival = trial.rival()
     with trial.at("taking the lock", lambda _: rival.execute(f"truncate {CURTAILMENT}"), skip=1):
         trial.recon(*SLOWLY, "--repair", "orphan", "--yes", "--max-changes", 10)
-    assert trial.database.count(CALCULATIONS, "farm_id = 'T_NOBODY'") == 2
+    assert trial.database.count(TABLE, "farm_id = 'T_NOBODY'") == 2
     trial.database.execute(f"insert into {CURTAILMENT} select * from kept")
     trial.truth.remember_tables()
     assert trial.program.run("resume", "--yes", url=trial.url).code == 0
@@ -193,10 +192,10 @@ def emptied_source(trial: Trial) -> None:
 @fault("a line of the ledger that asks for removals from another table", 2, sees="is of table public.precious, not of")
 def planted_run(trial: Trial) -> None:
     assert trial.program.run("fix", url=trial.url).code == 0
-    trial.database.execute(f"create table precious (like {CALCULATIONS})")
+    trial.database.execute(f"create table precious (like {TABLE})")
     trial.database.execute(
         f"insert into precious select id + 10000, settlement_date, settlement_period, 'T_ELSE',"
-        f" miner_model, 1, 1, now() from {CALCULATIONS}"
+        f" miner_model, 1, 1, now() from {TABLE}"
     )
     trial.truth.remember_tables("precious")
     trial.database.execute(PLANTED)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from recon.core.gaps import after, count, expected, judge, missing, orphans
-from tests.builders import CalcKey, Key, done_frame, key_frame, miner_frame
+from tests.support.builders import CalcKey, Key, done_frame, key_frame, miner_frame
 
 MODELS = ["S9", "M20S"]
 DAYS = st.sampled_from([date(2024, 4, 20), date(2024, 4, 21), date(2024, 10, 27)])

@@ -24,7 +24,7 @@ from recon.values import summary
 from recon.values.judging import Judge
 from recon.values.summary import Part
 from recon.values.tolerance import Tolerance
-from tests.builders import DAY, MODELS, energy_frame
+from tests.support.builders import DAY, MODELS, energy_frame
 
 REFERENCE = reference.load(None, None, None, Path("/nowhere"))
 WITHOUT_DIFFICULTY = date(2031, 1, 1)

@@ -15,8 +15,8 @@ from recon.core.gaps import count, missing
 from recon.core.price import calculations
 from recon.core.schema import CALC_KEY
 from recon.core.settings import Fleet
-from tests import oracle
-from tests.builders import MODELS, CalcKey, days, done_frame, energy_frame, miner_frame, terms_frame
+from tests.support import oracle
+from tests.support.builders import MODELS, CalcKey, days, done_frame, energy_frame, miner_frame, terms_frame
 
 DATES = days(date(2024, 4, 18), 5)
 """Around the halving."""

@@ -26,11 +26,11 @@ from recon.reference import reference
 from recon.values import quarantine
 from recon.values.policy import RepairPolicy
 from recon.values.verdicts import SURPLUS, WRONG
-from tests import oracle
-from tests.builders import fill, source_rows
-from tests.databases import Database, new_database
-from tests.oracle import Calculation
-from tests.servers import Server
+from tests.support import oracle
+from tests.support.builders import fill, source_rows
+from tests.support.databases import TABLE, Database, new_database
+from tests.support.oracle import Calculation
+from tests.support.servers import Server
 
 REFERENCE = reference.load(None, None, None, Path("/nowhere"))
 DATES = [date(2024, 3, 31), date(2024, 4, 19), date(2024, 4, 20), date(2024, 10, 27)]
@@ -43,7 +43,6 @@ SOURCE = [
 ]
 RIGHT = oracle.calculations(SOURCE)
 OTHER_EPOCH = Decimal("108105433845147")
-TABLE = "historical_bitcoin_calculations"
 ALL = frozenset({"missing", "stale", "duplicate", "orphan"})
 RUN_IDS = count(1)
 
@@ -166,10 +165,6 @@ def hold(tables: Database, corruption: Corruption) -> Counter[str]:
     tables.execute("drop schema if exists recon cascade")
     if corruption.rows:
         tables.add_calculations(*corruption.rows)
-    return whole_rows(tables)
-
-
-def whole_rows(tables: Database) -> Counter[str]:
     return tables.whole_rows()
 
 
@@ -229,10 +224,10 @@ def test_a_repair_brings_back_the_right_table_and_a_second_one_changes_nothing(
     assert report.inserted == corruption.total("missing", *WRONG)
     assert sum(result.replaced for result in report.results) == corruption.total(*WRONG)
     assert sum(result.removed for result in report.results) == corruption.total(*SURPLUS)
-    after, runs = whole_rows(tables), report.run_id and tables.count("recon.runs")
+    after, runs = tables.whole_rows(), report.run_id and tables.count("recon.runs")
     again = repair(tables, **pace)
     assert (again.run_id, again.results, again.inserted) == (None, (), 0)
-    assert whole_rows(tables) == after
+    assert tables.whole_rows() == after
     assert runs in (None, 1) and (runs is None or tables.count("recon.runs") == 1)
 
 
@@ -246,7 +241,7 @@ def test_quarantine_and_table_always_hold_every_original_row(
     report = repair(tables, **pace)
     taken = quarantined(tables) if report.run_id else Counter()
     rows = Counter({text: n for (_, text), n in taken.items()})
-    assert rows + (whole_rows(tables) & before) == before
+    assert rows + (tables.whole_rows() & before) == before
     reasons = Counter(reason for reason, _ in taken.elements())
     assert reasons == +Counter({verdict: corruption.total(verdict) for verdict in (*WRONG, *SURPLUS)})
 
@@ -301,13 +296,13 @@ def test_what_a_repair_took_out_can_be_put_back_whole_and_repaired_again(
     before = hold(tables, corruption)
     run_id = repair(tables, **pace).run_id
     if run_id is None:
-        assert before == whole_rows(tables)
+        assert before == tables.whole_rows()
         return
     restoring = f"run{next(RUN_IDS)}"
     found = quarantine.restore(tables.settings, run_id, run_id=restoring, dry_run=False, confirm=lambda _: None)
     assert found.restored == corruption.total(*WRONG, *SURPLUS)
-    filled = whole_rows(tables) - before
-    assert before - whole_rows(tables) == Counter()
+    filled = tables.whole_rows() - before
+    assert before - tables.whole_rows() == Counter()
     assert filled.total() == corruption.total("missing")
     repair(tables, **pace)
     assert oracle.stored(tables) == RIGHT

@@ -17,7 +17,7 @@ from recon.core.errors import DataFileError, UsageError
 from recon.core.schema import CALC_KEY_SCHEMA
 from recon.core.settings import ExportFormat
 from recon.export import files, slices
-from tests.builders import DAY, energy_frame, terms_frame
+from tests.support.builders import DAY, energy_frame, terms_frame
 
 MODELS = ("S9", "difficulty", 'odd "model", ü')
 BTC = st.none() | st.integers(-(10**30), 10**30).map(lambda satoshis: Decimal(satoshis).scaleb(-8))

@@ -14,6 +14,7 @@ import polars as pl
 from recon.analysis import calendar
 from recon.analysis.analyze import Analysis, AnalysisOptions, analyze
 from recon.core.errors import LedgerError, PermissionDenied
+from recon.core.suggestions import RECON, Program
 from recon.core.version import __version__
 from recon.core.window import Window
 from recon.postgres import ledger
@@ -39,11 +40,14 @@ class Page:
     runs_note: str
     made_at: datetime
 
-    def to_dict(self) -> dict[str, Any]:
-        """The document that is embedded in the page: all of `analyze`, and every figure that the page shows besides."""
+    def to_dict(self, program: Program = RECON) -> dict[str, Any]:
+        """The document that is embedded in the page: all of `analyze`, and every figure that the page shows besides.
+
+        program: what suggested commands begin with.
+        """
         days = calendar.days(self.analysis.status)
         return {
-            **self.analysis.to_dict(),
+            **self.analysis.to_dict(program),
             "command": "report",
             "code_version": __version__,
             "made_at": f"{self.made_at:%Y-%m-%d %H:%M} UTC",

@@ -6,25 +6,24 @@ from typing import Annotated
 
 import typer
 
-from recon.cli.call import Call, program
-from recon.cli.common import with_common
-from recon.cli.options import Deep, FirstDate, LastDate, ValueOptions
-from recon.core.window import Window
+from recon.cli.call import Call
+from recon.cli.common import command
+from recon.cli.options import Deep, ValueOptions, WindowOptions
+from recon.core.settings import MAX_FARM_MW
 
-DEFAULT_MAX_FARM_MW = 1500.0
 MaxFarm = Annotated[
     float, typer.Option("--max-farm-mw", help="Report keys with more energy than this power makes in half an hour.")
 ]
 
 
-@with_common(read_only=True, engine=True, compares=True)
+@command(read_only=True, engine=True)
 def analyze(
     call: Call,
-    compare: ValueOptions,
-    first: FirstDate = None,
-    last: LastDate = None,
+    when: WindowOptions,
     deep: Deep = False,
-    max_farm_mw: MaxFarm = DEFAULT_MAX_FARM_MW,
+    max_farm_mw: MaxFarm = MAX_FARM_MW,
+    *,
+    compare: ValueOptions,
 ) -> int:
     """Status, every incomplete date, patterns, what to run.
 
@@ -36,14 +35,14 @@ def analyze(
         recon analyze
         recon analyze --from 2024-04-20 --json
     """
-    window = Window.parse(first, last)
-    from recon.analysis import analyze as story
-    from recon.cli.show import progress
-    from recon.cli.show import status as show_status
+    window = when.window
+    from recon.analysis import analyze as analysis_analyze
+    from recon.cli import requests
+    from recon.cli.show import progress, status
 
     with progress.comparing(call) as compared:
-        check = compare.check(call, compared)
-        options = story.AnalysisOptions(deep, max_farm_mw, check, compared, program())
-        found = story.analyze(call.job, window, options)
-    show_status.analysis(call, found)
+        check = requests.value_check(call, compare, compared)
+        options = analysis_analyze.AnalysisOptions(deep, max_farm_mw, check, compared)
+        found = analysis_analyze.analyze(call.job, window, options)
+    status.analysis(call, found)
     return found.exit_code

@@ -9,25 +9,20 @@ from typing import Any
 import typer
 
 from recon.cli.call import Call
-from recon.cli.common import find_files, find_settings, take_common
-from recon.cli.options import KINDS, NIGHTLY, OTHERWISE
+from recon.cli.common import callback, find_files, find_settings
+from recon.cli.options import KINDS, OTHERWISE
 from recon.cli.settings import Found
 from recon.core.address import normalize_url, without_password
 from recon.core.environment import find_database_url, parse_settings
-from recon.core.errors import UsageError
+from recon.core.errors import UsageError, document
 
 UNSET = "not set"
 """What is shown of a setting that nobody made and that has no default."""
+group = typer.Typer(help="Every setting, its value and where it comes from.")
 
 
-def add_to(app: typer.Typer) -> None:
-    """Registers the group."""
-    group = typer.Typer(help="Every setting, its value and where it comes from.")
-    group.command("show")(show)
-    app.add_typer(group, name="config")
-
-
-@take_common
+@group.command("show")
+@callback
 def show(ctx: typer.Context) -> None:
     """Every setting, its value and where it comes from; secrets are hidden.
 
@@ -39,7 +34,7 @@ def show(ctx: typer.Context) -> None:
         recon config show
         recon config show --json
     """
-    found = find_settings(ctx.obj | dict.fromkeys(NIGHTLY))
+    found = find_settings(dict(ctx.obj.given))
     settings = parse_settings({name: setting.value for name, setting in found.items()}, database=False)
     call = Call("config show", settings)
     rows = [
@@ -102,4 +97,4 @@ def _document(rows: list[tuple[str, str, Found]], places: list[tuple[Any, bool]]
         for name, value, setting in rows
     ]
     read = [{"path": str(path), "read": there} for path, there in places]
-    return {"schema_version": 1, "command": "config show", "files": read, "settings": settings}
+    return document("config show", files=read, settings=settings)

@@ -8,45 +8,28 @@ from typing import Annotated
 import typer
 
 from recon.cli.call import Call
-from recon.cli.common import with_common
-from recon.cli.options import (
-    DEFAULT_ATOL,
-    DEFAULT_LIMIT,
-    DEFAULT_RTOL,
-    Atol,
-    CheckValues,
-    MaxChanges,
-    MetricsFile,
-    PingUrl,
-    Repair,
-    Rtol,
-    ValueOptions,
-    Webhook,
-    Yes,
-)
-from recon.core.settings import ChangeLimit, parse_repairs
+from recon.cli.common import command
+from recon.cli.options import CheckValues, NightlyOptions, RepairOptions, ToleranceOptions, ValueOptions
 from recon.core.window import parse_date, today_in_london
 
+Days = Annotated[int, typer.Option("--days", min=1, max=366, help="How many dates, today included.")]
+Force = Annotated[bool, typer.Option("--force", help="Compare every key and compute wrong rows anew (needs --yes).")]
+Today = Annotated[
+    str | None, typer.Option("--today", metavar="DATE", help="Check as if this were today (Europe/London).")
+]
 
-@with_common(engine=True)
+
+@command(engine=True)
 def daily(
     call: Call,
-    days: Annotated[int, typer.Option("--days", min=1, max=366, help="How many dates, today included.")] = 2,
-    force: Annotated[
-        bool, typer.Option("--force", help="Compare every key and compute wrong rows anew (needs --yes).")
-    ] = False,
-    repair: Repair = "missing",
-    yes: Yes = False,
-    max_changes: MaxChanges = DEFAULT_LIMIT,
+    days: Days = 2,
+    force: Force = False,
+    *,
+    repair: RepairOptions,
     values: CheckValues = False,
-    atol: Atol = DEFAULT_ATOL,
-    rtol: Rtol = DEFAULT_RTOL,
-    today: Annotated[
-        str | None, typer.Option("--today", metavar="DATE", help="Check as if this were today (Europe/London).")
-    ] = None,
-    metrics_file: MetricsFile = None,
-    ping_url: PingUrl = None,
-    webhook: Webhook = None,
+    near: ToleranceOptions,
+    today: Today = None,
+    tell: NightlyOptions,
 ) -> int:
     """The nightly check: today and the days before it.
 
@@ -60,29 +43,17 @@ def daily(
         recon daily --webhook https://hooks.example.com/recon --log-format json
     """
     day = parse_date(today) if today else today_in_london(datetime.now(UTC))
-    repairs = parse_repairs(repair) | ({"stale"} if force else set())
-    limit = ChangeLimit.parse(max_changes)
+    from recon.cli import requests
     from recon.cli.nightly.night import Night
-    from recon.cli.show import progress
-    from recon.cli.show import runs as show_runs
-    from recon.cli.show.consent import consent
-    from recon.reconcile import daily as story
-    from recon.reconcile.request import FixRequest
-    from recon.reconcile.watcher import unwatched
-    from recon.values.policy import RepairPolicy
-    from recon.values.tolerance import Tolerance
+    from recon.cli.show import progress, runs
+    from recon.reconcile import daily as reconcile_daily
 
-    with Night(call, story.window(day, days), metrics_file, ping_url, webhook) as night:
+    request = requests.fix_request(reconcile_daily.window(day, days), repair, near, force=force)
+    check, confirm = requests.value_check(call, ValueOptions(values, near)), requests.consent(call, repair.yes)
+    with Night(call, request.window, tell) as night:
         with progress.Progress(call) as watcher:
-            policy = RepairPolicy(repairs, Tolerance(atol, rtol))
-            night.found = story.daily(
-                call.job,
-                FixRequest(story.window(day, days), policy, limit, deep=force),
-                watcher=watcher,
-                check=ValueOptions(values, atol, rtol).check(call, unwatched),
-                confirm=consent(call, yes),
-                engine=call.engine,
-                begun=night.begin,
+            night.found = reconcile_daily.daily(
+                call.job, request, watcher=watcher, check=check, confirm=confirm, engine=call.engine, begun=night.begin
             )
-        show_runs.daily(call, night.found)
+        runs.daily(call, night.found)
         return night.found.exit_code

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from recon.cli.call import Call
-from recon.cli.common import with_common
-from recon.core.address import EMBEDDED
+from recon.cli.common import command
+from recon.cli.options import RepairOptions, ToleranceOptions
 from recon.core.errors import UsageError
-from recon.core.settings import parse_repairs
+from recon.core.window import Window
 
 if TYPE_CHECKING:
     from recon.reconcile.report import FixReport
@@ -26,12 +27,7 @@ what to try next:
   recon -d postgresql://user@host/db status           your own database"""
 
 
-def add_to(app: typer.Typer) -> None:
-    """Registers the command."""
-    app.command("demo")(demo)
-
-
-@with_common(database=False)
+@command(database=False)
 def demo(
     call: Call, reset: Annotated[bool, typer.Option("--reset", help="Throw its data away and start over.")] = False
 ) -> int:
@@ -46,10 +42,8 @@ def demo(
         recon demo
         recon demo --reset
     """
-    from recon.cli.show import progress, status
-    from recon.core.window import Window
+    from recon.cli.show import status
     from recon.postgres.embedded import lifecycle, server
-    from recon.reconcile import survey
     from recon.sample import load
 
     if call.json:
@@ -57,14 +51,11 @@ def demo(
     if reset:
         lifecycle.reset(call.home)
     call.say(f"1. an embedded PostgreSQL server; its data live in {server.location(call.home)}")
-    here = call.at(EMBEDDED)
+    here = call.embedded()
     loaded = load.ensure(here.settings, load.packaged(), name=here.name)
     call.say("   the sample was loaded" if loaded else "   the sample is there from last time ('--reset' starts over)")
     call.say("\n2. how far the tables agree (recon -d embedded status)")
-    with progress.comparing(here) as compared:
-        before = survey.status(here.job, Window(), comparison=survey.KeyComparison(compared=compared))
-    status.status(here, before)
-    status.worst_dates(here, before)
+    _look(here)
     call.say("\n3. find, price, load, verify, record (recon -d embedded fix)")
     _fix(here, call.run_id, "missing")
     call.say("\n4. take out the rows that nothing asks for; each is kept")
@@ -76,15 +67,25 @@ def demo(
     return report.exit_code
 
 
+def _look(call: Call) -> None:
+    """The status, and the worst dates."""
+    from recon.cli.show import progress, status
+    from recon.reconcile import survey
+
+    with progress.comparing(call) as compared:
+        found = survey.status(call.job, Window(), comparison=survey.KeyComparison(compared=compared))
+    status.status(call, found)
+    status.worst_dates(call, found)
+
+
 def _fix(call: Call, run_id: str, repairs: str) -> FixReport:
     """A run that repairs something, and what it did."""
+    from recon.cli import requests
     from recon.cli.show import progress, runs
     from recon.reconcile import fix
-    from recon.reconcile.request import FixRequest, Job
-    from recon.values.policy import RepairPolicy
 
+    request = requests.fix_request(Window(), RepairOptions(repairs), ToleranceOptions())
     with progress.Progress(call) as watcher:
-        job = Job(run_id, "demo", call.settings, call.reference)
-        report = fix.fix(job, FixRequest(policy=RepairPolicy(parse_repairs(repairs))), watcher=watcher)
+        report = fix.fix(replace(call.job, run_id=run_id), request, watcher=watcher)
     runs.fix(call, report)
     return report

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from recon.cli.call import Call, program
-from recon.cli.common import take_common, with_common
-from recon.cli.options import COMMON
+from recon.cli.call import Call
+from recon.cli.common import callback, command
 from recon.cli.show.diagnosis import shown, summary, table
 from recon.core.errors import ExitCode, Interrupted
 
@@ -19,19 +18,11 @@ if TYPE_CHECKING:
 
 Nagios = Annotated[bool, typer.Option("--nagios", help="One line with perfdata; exit 0, 1, 2 or 3.")]
 Connections = Annotated[int, typer.Option("--connections", min=1, max=50, help="How many at once.")]
+group = typer.Typer(help="What could make a run time out, on this server, now.", invoke_without_command=True)
 
 
-def add_to(app: typer.Typer) -> None:
-    """Registers the group; without a subcommand it analyzes."""
-    group = typer.Typer(help="What could make a run time out, on this server, now.", invoke_without_command=True)
-    group.callback()(_default)
-    group.command("analyze")(analyze)
-    group.command("test")(ladder_only)
-    group.command("monitor")(monitor)
-    app.add_typer(group, name="diagnose")
-
-
-@take_common
+@group.callback()
+@callback
 def _default(ctx: typer.Context, nagios: Nagios = False, connections: Connections = 3) -> int | None:
     """What could make a run time out, on this server, now.
 
@@ -45,11 +36,11 @@ def _default(ctx: typer.Context, nagios: Nagios = False, connections: Connection
     """
     if ctx.invoked_subcommand is not None:
         return None
-    given = {name: ctx.obj.get(name) for name in COMMON}
-    return analyze(ctx, nagios=nagios, connections=connections, **given)
+    return analyze(ctx, nagios=nagios, connections=connections)
 
 
-@with_common(read_only=True)
+@group.command("analyze")
+@command(read_only=True)
 def analyze(call: Call, nagios: Nagios = False, connections: Connections = 3) -> int:
     """Every check: connecting, queries, settings, tables, other sessions, writing, memory.
 
@@ -61,12 +52,13 @@ def analyze(call: Call, nagios: Nagios = False, connections: Connections = 3) ->
         recon diagnose analyze --json
         recon diagnose analyze --connections 10
     """
-    from recon.diagnose import analyze as story
+    from recon.diagnose import analyze as diagnosis
 
-    return _answer(call, story.analyze(call.settings, connections=connections), nagios)
+    return _answer(call, diagnosis.analyze(call.settings, connections=connections), nagios)
 
 
-@with_common(read_only=True)
+@group.command("test")
+@command(read_only=True)
 def ladder_only(call: Call, nagios: Nagios = False) -> int:
     """The query ladder only.
 
@@ -77,25 +69,25 @@ def ladder_only(call: Call, nagios: Nagios = False) -> int:
     Examples:
         recon diagnose test
     """
-    from recon.diagnose import analyze as story
+    from recon.diagnose import analyze as diagnosis
 
-    return _answer(call, story.ladder_only(call.settings), nagios)
+    return _answer(call, diagnosis.ladder_only(call.settings), nagios)
 
 
 def _answer(call: Call, found: Diagnosis, nagios: bool) -> int:
-    found = found.called(program())
     if nagios:
         code, line = found.nagios()
         print(line)
         return code
     if call.json:
-        call.print_json(found.to_dict())
+        call.print_json(found.to_dict(call.program))
     else:
         table(call, found)
     return found.exit_code
 
 
-@with_common(read_only=True)
+@group.command("monitor")
+@command(read_only=True)
 def monitor(
     call: Call,
     interval: Annotated[float, typer.Option("--interval", min=0.05, help="Seconds between looks.")] = 60,

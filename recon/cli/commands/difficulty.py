@@ -8,24 +8,18 @@ from typing import Annotated
 import typer
 
 from recon.cli.call import Call
-from recon.cli.common import with_common
+from recon.cli.common import command
 from recon.core.errors import ExitCode, UsageError
 from recon.core.suggestions import PUBLIC_DIFFICULTY, UPDATE_DIFFICULTY
 from recon.core.window import parse_date
 from recon.reference.difficulty.coverage import hole_text
 
 TOP = 20
+group = typer.Typer(help="Which difficulty applies, and newer ones.")
 
 
-def add_to(app: typer.Typer) -> None:
-    """Registers the group."""
-    group = typer.Typer(help="Which difficulty applies, and newer ones.")
-    for command in (show, check, update):
-        group.command(command.__name__)(command)
-    app.add_typer(group, name="difficulty")
-
-
-@with_common(database=False)
+@group.command("show")
+@command(database=False)
 def show(
     call: Call,
     day: Annotated[str | None, typer.Option("--date", metavar="DATE", help="A settlement date.")] = None,
@@ -58,7 +52,8 @@ def show(
     return found.exit_code
 
 
-@with_common(database=False)
+@group.command("check")
+@command(database=False)
 def check(call: Call, origin: Annotated[str, typer.Argument(metavar="FILE|URL", help="CSV or JSON.")]) -> int:
     """Whether a file of difficulties can be right.
 
@@ -89,7 +84,8 @@ def check(call: Call, origin: Annotated[str, typer.Argument(metavar="FILE|URL", 
     return ExitCode.DIFFERENCES if found.problems else ExitCode.OK
 
 
-@with_common(database=False)
+@group.command("update")
+@command(database=False)
 def update(
     call: Call,
     origin: Annotated[

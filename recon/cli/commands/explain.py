@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from recon.cli.call import Call
-from recon.cli.common import with_common
+from recon.cli.common import command
 from recon.cli.options import Day, Farm, Period
 from recon.core.window import parse_date
 
-if TYPE_CHECKING:
-    pass
 
-
-@with_common(read_only=True)
+@command(read_only=True)
 def explain(call: Call, day: Day, period: Period, farm: Farm) -> int:
     """The arithmetic of one key, and what is stored.
 
@@ -26,8 +21,8 @@ def explain(call: Call, day: Day, period: Period, farm: Farm) -> int:
     """
     parsed = parse_date(day)
     from recon.cli.show.explanation import explanation
-    from recon.values import explanation as story
+    from recon.values.explanation import explain as explain_key
 
-    found = story.explain(call.settings, call.reference, parsed, period, farm, name=call.name)
+    found = explain_key(call.settings, call.reference, parsed, period, farm, name=call.name)
     explanation(call, found)
     return found.exit_code

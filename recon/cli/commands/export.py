@@ -8,26 +8,19 @@ from typing import Annotated
 import typer
 
 from recon.cli.call import Call
-from recon.cli.common import with_common
-from recon.cli.options import DEFAULT_ATOL, DEFAULT_RTOL, Atol, FirstDate, LastDate, Rtol
+from recon.cli.common import command
+from recon.cli.options import ToleranceOptions, WindowOptions
 from recon.core.settings import ExportFormat
-from recon.core.window import Window
 
 
-def add_to(app: typer.Typer) -> None:
-    """Registers the command."""
-    app.command("export")(export)
-
-
-@with_common(read_only=True)
+@command(read_only=True)
 def export(
     call: Call,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The directory; made if need be.")],
-    first: FirstDate = None,
-    last: LastDate = None,
+    when: WindowOptions,
     form: Annotated[ExportFormat, typer.Option("--format", help="How files are written.")] = ExportFormat.PARQUET,
-    atol: Atol = DEFAULT_ATOL,
-    rtol: Rtol = DEFAULT_RTOL,
+    *,
+    near: ToleranceOptions,
 ) -> int:
     """The reconciled slice as files, by month.
 
@@ -46,15 +39,16 @@ def export(
         recon export --out slice --from 2024-04-01 --format csv
         recon status --from-export slice
     """
-    window = Window.parse(first, last)
-    from recon.cli.show import exported, progress
-    from recon.export import write as story
+    window = when.window
+    from recon.cli import requests
+    from recon.cli.show import export as show_export
+    from recon.cli.show import progress
+    from recon.export import write
     from recon.export.files import Target
     from recon.reconcile.value_check import ValueCheck
-    from recon.values.tolerance import Tolerance
 
     with progress.comparing(call) as compared:
-        check = ValueCheck(Tolerance(atol, rtol), 1, compared)
-        report = story.export(call.job, window, Target(out, form), check)
-    exported.tell_export(call, report)
+        check = ValueCheck(requests.tolerance(near), 1, compared)
+        report = write.export(call.job, window, Target(out, form), check)
+    show_export.export(call, report)
     return report.exit_code

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from recon.cli.call import Call
-from recon.cli.common import with_common
+from recon.cli.common import command
 
 
-@with_common()
+@command()
 def init(
     call: Call,
     unique_index: Annotated[
@@ -27,11 +27,11 @@ def init(
         recon init --dry-run
         recon init --unique-index
     """
+    from recon.cli.show import init as show_init
     from recon.cli.show import progress
-    from recon.cli.show.setup import tell_init
     from recon.postgres import setup
 
     with progress.comparing(call, "indexing" if unique_index else "reading"):
         found = setup.init(call.settings, name=call.name, unique_index=unique_index, dry_run=dry_run)
-    tell_init(call, found)
+    show_init.init(call, found)
     return found.exit_code

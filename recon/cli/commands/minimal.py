@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recon.cli.call import Call
-from recon.cli.common import with_common
+from recon.cli.common import command
 from recon.cli.options import Day, Farm, Period
 from recon.core.window import check_period, parse_date
 
@@ -19,21 +19,7 @@ if TYPE_CHECKING:
 
 Pause = Annotated[float, typer.Option("--pause", min=0, max=3600, help="Seconds of rest between transactions.")]
 KeysPerTransaction = Annotated[int, typer.Argument(metavar="N", min=1, help="Keys per transaction.")]
-
-
-def add_to(app: typer.Typer) -> None:
-    """Registers the group."""
-    group = typer.Typer(
-        help="One connection, a few keys per transaction: slow, for what 'recon fix' cannot get through."
-    )
-    for name, command in (
-        ("sequence", sequence),
-        ("critical-date", critical_date),
-        ("most-critical", most_critical),
-        ("spot-fix", spot_fix),
-    ):
-        group.command(name)(command)
-    app.add_typer(group, name="minimal")
+group = typer.Typer(help="One connection, a few keys per transaction: slow, for what 'recon fix' cannot get through.")
 
 
 def _run(call: Call, work: Callable[[Watcher], FixReport]) -> int:
@@ -45,7 +31,8 @@ def _run(call: Call, work: Callable[[Watcher], FixReport]) -> int:
     return report.exit_code
 
 
-@with_common()
+@group.command("sequence")
+@command()
 def sequence(call: Call, day: Day, keys: KeysPerTransaction, pause: Pause = 0.0) -> int:
     """Fill a date, N keys per transaction.
 
@@ -63,7 +50,8 @@ def sequence(call: Call, day: Day, keys: KeysPerTransaction, pause: Pause = 0.0)
     return _run(call, lambda watcher: minimal.fill_date(call.job, parsed, minimal.Throttle(keys, pause), watcher))
 
 
-@with_common()
+@group.command("critical-date")
+@command()
 def critical_date(call: Call, day: Day, pause: Pause = 0.0) -> int:
     """Fill a date, one key per transaction.
 
@@ -81,7 +69,8 @@ def critical_date(call: Call, day: Day, pause: Pause = 0.0) -> int:
     return _run(call, lambda watcher: minimal.fill_date(call.job, parsed, minimal.Throttle(1, pause), watcher))
 
 
-@with_common()
+@group.command("most-critical")
+@command()
 def most_critical(call: Call, pause: Pause = 0.0) -> int:
     """Find the date with the most missing rows and fill it, one key per transaction.
 
@@ -99,7 +88,8 @@ def most_critical(call: Call, pause: Pause = 0.0) -> int:
     return _run(call, lambda watcher: minimal.fill_worst_date(call.job, minimal.Throttle(1, pause), watcher))
 
 
-@with_common()
+@group.command("spot-fix")
+@command()
 def spot_fix(call: Call, day: Day, period: Period, farm: Farm) -> int:
     """Fill one key.
 

@@ -7,28 +7,21 @@ from typing import Annotated, Any
 import typer
 
 from recon.cli.call import Call
-from recon.cli.common import with_common
-from recon.cli.completion import run_ids
+from recon.cli.common import command
+from recon.cli.completion import RUN_ID, run_ids
 from recon.cli.options import DryRun, Yes
+from recon.core.errors import document
 
-RunId = Annotated[
-    str, typer.Argument(metavar="RUN_ID", help="A run's id, as 'recon runs' shows it.", autocompletion=run_ids)
-]
+RunId = Annotated[str, typer.Argument(**RUN_ID, autocompletion=run_ids)]
 AnyRun = Annotated[
     str | None,
     typer.Argument(metavar="RUN_ID", help="Only the rows that this run replaced or removed.", autocompletion=run_ids),
 ]
+group = typer.Typer(help="The rows that repairs replaced or removed, and the way back.")
 
 
-def add_to(app: typer.Typer) -> None:
-    """Registers the group."""
-    group = typer.Typer(help="The rows that repairs replaced or removed, and the way back.")
-    group.command("list")(list_rows)
-    group.command("restore")(restore)
-    app.add_typer(group, name="quarantine")
-
-
-@with_common(read_only=True)
+@group.command("list")
+@command(read_only=True)
 def list_rows(call: Call, run_id: AnyRun = None) -> None:
     """Every row kept, whole, with the reason, the run and the time.
 
@@ -44,11 +37,12 @@ def list_rows(call: Call, run_id: AnyRun = None) -> None:
 
     rows = quarantine.rows(call.settings, run_id, name=call.name)
     if call.json:
-        return call.print_json({"schema_version": 1, "command": "quarantine list", "rows": rows})
+        return call.print_json(document("quarantine list", rows=rows))
     runs.quarantine(call, rows)
 
 
-@with_common()
+@group.command("restore")
+@command()
 def restore(call: Call, run_id: RunId, dry_run: DryRun = False, yes: Yes = False) -> int:
     """Put back what a run replaced or removed: values in place, removed rows whole.
 
@@ -60,10 +54,12 @@ def restore(call: Call, run_id: RunId, dry_run: DryRun = False, yes: Yes = False
         recon quarantine restore 7f3a0c21 --dry-run
         recon quarantine restore 7f3a0c21 --yes
     """
-    from recon.cli.show.consent import consent
+    from recon.cli import requests
     from recon.values import quarantine
 
-    found = quarantine.restore(call.settings, run_id, run_id=call.run_id, dry_run=dry_run, confirm=consent(call, yes))
+    found = quarantine.restore(
+        call.settings, run_id, run_id=call.run_id, dry_run=dry_run, confirm=requests.consent(call, yes)
+    )
     if call.json:
         call.print_json(found.to_dict())
     _tell(call, found)

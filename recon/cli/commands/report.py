@@ -9,29 +9,23 @@ from typing import Annotated
 
 import typer
 
-from recon.cli.call import Call, program, write_out
-from recon.cli.common import with_common
-from recon.cli.options import FirstDate, LastDate, ValueOptions
+from recon.cli.call import Call, write_out
+from recon.cli.common import command
+from recon.cli.options import ValueOptions, WindowOptions
 from recon.core import extras
 from recon.core.errors import UsageError
-from recon.core.window import Window
 
 LIBRARIES = ("altair", "jinja2", "vl_convert")
 Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the page goes; it is replaced atomically.")]
 
 
-def add_to(app: typer.Typer) -> None:
-    """Registers the command."""
-    app.command("report")(report)
-
-
-@with_common(read_only=True, compares=True)
+@command(read_only=True)
 def report(
     call: Call,
-    compare: ValueOptions,
     out: Out = Path("report.html"),
-    first: FirstDate = None,
-    last: LastDate = None,
+    *,
+    when: WindowOptions,
+    compare: ValueOptions,
 ) -> int:
     """One page to look at: calendar, charts, findings, runs.
 
@@ -44,21 +38,26 @@ def report(
         recon report --out report.html
         recon report --from 2024-04-01 --to 2024-04-30 --values --out april.html
     """
-    window = Window.parse(first, last)
+    window = when.window
+    _check_possible(out)
+    from recon.analysis.analyze import AnalysisOptions
+    from recon.analysis.page import content
+    from recon.cli import requests
+    from recon.cli.show import progress, status
+
+    with progress.comparing(call) as compared:
+        options = AnalysisOptions(check=requests.value_check(call, compare, compared), compared=compared)
+        found = content.gather(call.job, window, options, made_at=datetime.now(UTC))
+    from recon.analysis.page import html
+
+    write_out(out, html.render(found.to_dict(call.program)))
+    status.report(call, found.analysis.status, out)
+    return found.analysis.exit_code
+
+
+def _check_possible(out: Path) -> None:
+    """UsageError where the libraries of a page or the directory of the file are missing."""
     if absent := [name for name in LIBRARIES if find_spec(name) is None]:
         raise UsageError(f"a report needs {', '.join(absent)}", extras.install("report"), code="no_report")
     if not out.absolute().parent.is_dir():
         raise UsageError(f"{out.parent} is not a directory", "name another file with --out")
-    from recon.analysis.analyze import AnalysisOptions
-    from recon.analysis.page import content
-    from recon.cli.show import progress, status
-
-    with progress.comparing(call) as compared:
-        options = AnalysisOptions(check=compare.check(call, compared), compared=compared, program=program())
-        made_at = datetime.now(UTC)
-        found = content.gather(call.job, window, options, made_at=made_at)
-    from recon.analysis.page import html
-
-    write_out(out, html.render(found.to_dict()))
-    status.report(call, found.analysis.status, out)
-    return found.analysis.exit_code

@@ -7,9 +7,8 @@ from typing import Annotated
 import typer
 
 from recon.cli.call import Call
-from recon.cli.commands.runs import _RUN_ID
-from recon.cli.common import with_common
-from recon.cli.completion import unfinished_run_ids
+from recon.cli.common import command
+from recon.cli.completion import RUN_ID, unfinished_run_ids
 from recon.cli.options import Yes
 from recon.core.settings import ChangeLimit
 
@@ -21,10 +20,10 @@ LimitOfRun = Annotated[
         help="How many stored rows the run may change in all (else as it began, up to 10%).",
     ),
 ]
-UnfinishedRunId = Annotated[str | None, typer.Argument(**_RUN_ID, autocompletion=unfinished_run_ids)]
+UnfinishedRunId = Annotated[str | None, typer.Argument(**RUN_ID, autocompletion=unfinished_run_ids)]
 
 
-@with_common(engine=True)
+@command(engine=True)
 def resume(call: Call, run_id: UnfinishedRunId = None, yes: Yes = False, max_changes: LimitOfRun = None) -> int:
     """Go on with an unfinished run, as it was planned.
 
@@ -39,13 +38,10 @@ def resume(call: Call, run_id: UnfinishedRunId = None, yes: Yes = False, max_cha
         recon resume 7f3a0c21 --max-changes 500 --yes
     """
     limit = None if max_changes is None else ChangeLimit.parse(max_changes)
-    from recon.cli.show import progress
-    from recon.cli.show import runs as show_runs
-    from recon.cli.show.consent import consent
-    from recon.cli.show.runs import nothing_to_resume
+    from recon.cli import requests
+    from recon.cli.show import progress, runs
     from recon.reconcile import resume as reconcile_resume
 
-    agreed = consent(call, yes, "the run repairs, too: ")
     with progress.Progress(call) as watcher:
         report = reconcile_resume.resume(
             call.settings,
@@ -53,10 +49,10 @@ def resume(call: Call, run_id: UnfinishedRunId = None, yes: Yes = False, max_cha
             run_id,
             watcher=watcher,
             engine=call.engine,
-            confirm=agreed,
+            confirm=requests.consent(call, yes, "the run repairs, too: "),
             limit=limit,
         )
     if report is None:
-        return nothing_to_resume(call)
-    show_runs.fix(call, report)
+        return runs.nothing_to_resume(call)
+    runs.fix(call, report)
     return report.exit_code

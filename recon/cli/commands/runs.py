@@ -7,14 +7,13 @@ from typing import Annotated
 import typer
 
 from recon.cli.call import Call
-from recon.cli.common import with_common
-from recon.cli.completion import run_ids
+from recon.cli.common import command
+from recon.cli.completion import RUN_ID, run_ids
 
-_RUN_ID = {"metavar": "RUN_ID", "help": "A run's id, as 'recon runs' shows it."}
-RunId = Annotated[str | None, typer.Argument(**_RUN_ID, autocompletion=run_ids)]
+RunId = Annotated[str | None, typer.Argument(**RUN_ID, autocompletion=run_ids)]
 
 
-@with_common(read_only=True)
+@command(read_only=True)
 def runs(call: Call, run_id: RunId = None) -> None:
     """The history of runs, or one run date by date.
 

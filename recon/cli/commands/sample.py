@@ -9,21 +9,16 @@ from typing import Annotated
 import typer
 
 from recon.cli.call import Call
-from recon.cli.common import with_common
+from recon.cli.common import command
+from recon.core.errors import document
 from recon.core.window import parse_date
 
 SAMPLE_START = "2022-01-01"
+group = typer.Typer(help="Sample data of any size.")
 
 
-def add_to(app: typer.Typer) -> None:
-    """Registers the group."""
-    group = typer.Typer(help="Sample data of any size.")
-    group.command("generate")(generate)
-    group.command("load")(load)
-    app.add_typer(group, name="sample")
-
-
-@with_common(database=False)
+@group.command("generate")
+@command(database=False)
 def generate(
     call: Call,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the files go.")],
@@ -48,7 +43,8 @@ def generate(
     _tell(call, "sample generate", manifest, f"in {out}")
 
 
-@with_common()
+@group.command("load")
+@command()
 def load(
     call: Call, directory: Annotated[Path, typer.Argument(metavar="DIR", help="What 'sample generate' wrote.")]
 ) -> None:
@@ -68,9 +64,9 @@ def load(
     _tell(call, "sample load", manifest, "loaded")
 
 
-def _tell(call: Call, command: str, manifest: dict[str, object], where: str) -> None:
+def _tell(call: Call, name: str, manifest: dict[str, object], where: str) -> None:
     if call.json:
-        call.print_json({"schema_version": 1, "command": command, **manifest})
+        call.print_json(document(name, **manifest))
     call.say(
         f"{manifest['curtailment_rows']:,} curtailment rows, {manifest['keys']:,} keys, "
         f"{manifest['calculation_rows']:,} calculations {where}"

@@ -8,25 +8,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recon.cli.call import Call
-from recon.cli.common import with_common
-from recon.cli.options import Deep, FirstDate, LastDate, ValueOptions
-from recon.core.window import Window
+from recon.cli.common import command
+from recon.cli.options import Deep, ValueOptions, WindowOptions
 
 if TYPE_CHECKING:
     from recon.reconcile.status import Status
 
 
-@with_common(read_only=True, unless="from_export", engine=True, compares=True)
+@command(read_only=True, unless="from_export", engine=True)
 def status(
     call: Call,
-    compare: ValueOptions,
-    first: FirstDate = None,
-    last: LastDate = None,
+    when: WindowOptions,
     deep: Deep = False,
     from_export: Annotated[
         Path | None,
         typer.Option("--from-export", metavar="DIR", help="Check what 'recon export' wrote instead of the tables."),
     ] = None,
+    *,
+    compare: ValueOptions,
 ) -> int:
     """Exact counts, key by key; read-only.
 
@@ -44,14 +43,15 @@ def status(
         recon status --values --workers auto
         recon status --from-export slice
     """
-    window = Window.parse(first, last)
+    window = when.window
+    from recon.cli import requests
     from recon.cli.show import progress
     from recon.cli.show import status as show_status
     from recon.export import check as export_check
     from recon.reconcile import survey
 
     with progress.comparing(call) as compared:
-        check = compare.check(call, compared, always=bool(from_export))
+        check = requests.value_check(call, compare, compared, always=bool(from_export))
         if from_export and check:
             found: Status = export_check.status(from_export, call.settings, call.reference, window, check)
         else:

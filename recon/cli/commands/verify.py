@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recon.cli.call import Call, write_out
-from recon.cli.common import with_common
-from recon.cli.options import FirstDate, LastDate
-from recon.core.errors import ExitCode, UsageError
-from recon.core.window import Window
+from recon.cli.common import command
+from recon.cli.options import WindowOptions
+from recon.core.errors import ExitCode, UsageError, document
 
 if TYPE_CHECKING:
     from recon.reconcile.proof import Comparison, Proof
@@ -25,16 +24,10 @@ class ProofFormat(StrEnum):
     CSV = "csv"
 
 
-def add_to(app: typer.Typer) -> None:
-    """Registers the command."""
-    app.command("verify")(verify)
-
-
-@with_common(read_only=True)
+@command(read_only=True)
 def verify(
     call: Call,
-    first: FirstDate = None,
-    last: LastDate = None,
+    when: WindowOptions,
     form: Annotated[ProofFormat, typer.Option("--format", help="How the proof is written.")] = ProofFormat.JSON,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it to a file, atomically.")] = None,
     against: Annotated[
@@ -53,7 +46,7 @@ def verify(
         recon verify --against proof.json
         recon verify --format csv --out proof.csv
     """
-    window = Window.parse(first, last)
+    window = when.window
     if call.json and form is ProofFormat.CSV and not (out or against):
         raise UsageError("--json and --format csv contradict each other", "write the CSV to a file with --out")
     from recon.cli.show import progress
@@ -68,13 +61,17 @@ def verify(
     if changes is not None:
         _tell_changes(call, found, changes)
         return ExitCode.OK if changes.equal else ExitCode.DIFFERENCES
-    if not out:
-        print(_text(found, form), end="")
-    elif call.json:
-        call.print_json({"schema_version": 1, "command": "verify", "out": str(out), "checksum": found.checksum})
+    if out:
+        _tell_written(call, found, out)
     else:
-        call.say(f"{len(found.dates):,} dates, checksum {found.checksum}, written to {out}")
+        print(_text(found, form), end="")
     return ExitCode.OK
+
+
+def _tell_written(call: Call, found: Proof, out: Path) -> None:
+    if call.json:
+        call.print_json(document("verify", out=str(out), checksum=found.checksum))
+    call.say(f"{len(found.dates):,} dates, checksum {found.checksum}, written to {out}")
 
 
 def _text(found: Proof, form: ProofFormat) -> str:
@@ -85,8 +82,8 @@ def _text(found: Proof, form: ProofFormat) -> str:
 
 def _tell_changes(call: Call, found: Proof, changes: Comparison) -> None:
     if call.json:
-        document = {"schema_version": 1, "command": "verify", "window": found.window.to_dict()}
-        return call.print_json(document | {"equal": changes.equal, "checksum": found.checksum} | changes.to_dict())
+        compared = {"equal": changes.equal, "checksum": found.checksum, **changes.to_dict()}
+        return call.print_json(document("verify", window=found.window.to_dict(), **compared))
     for what, days in changes.to_dict().items():
         for day in days:
             call.say(f"{day} {what}")

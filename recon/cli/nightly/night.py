@@ -11,13 +11,13 @@ import time
 from collections import deque
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from recon.cli.call import ENDINGS, Call
-from recon.cli.log import LOG, TextLines
+from recon.cli.call import Call
+from recon.cli.log import LOG, TextLines, close_log
 from recon.cli.nightly import metrics, notify
+from recon.cli.options import NightlyOptions
 from recon.core.errors import BUG, ExitCode, ReconError, UsageError
 from recon.postgres import ledger
 from recon.postgres.session import connect
@@ -84,16 +84,13 @@ class Night:
 
     found: DailyReport | None = None
 
-    def __init__(
-        self, call: Call, window: Window, metrics_file: Path | None, ping_url: str | None, webhook: str | None
-    ) -> None:
-        if metrics_file:
-            metrics.ready(metrics_file)
-        for option, url in (("--ping-url", ping_url), ("--webhook", webhook)):
+    def __init__(self, call: Call, window: Window, tell: NightlyOptions) -> None:
+        if tell.metrics_file:
+            metrics.ready(tell.metrics_file)
+        for option, url in (("--ping-url", tell.ping_url), ("--webhook", tell.webhook)):
             if url:
                 notify.check(option, url)
-        self._call, self._window = call, window
-        self._metrics_file, self._ping_url, self._webhook = metrics_file, ping_url, webhook
+        self._call, self._window, self._to = call, window, tell
         self._lines = LastLines()
         self._started = time.monotonic()
         self._telling = threading.Lock()
@@ -101,7 +98,7 @@ class Night:
 
     def __enter__(self) -> Night:
         LOG.addHandler(self._lines)
-        ENDINGS.append(self._failed)
+        self._call.invocation.endings.append(self._failed)
         return self
 
     def begin(self) -> None:
@@ -123,7 +120,7 @@ class Night:
         """Also called on the main thread, for a run whose own waits for a server that does not answer."""
         if error.code == BUSY:
             fields = {"command": self._call.command, "error": error.to_dict()["error"]}
-            self._call.close_log(logging.WARNING, f"daily: {error.message}", **fields)
+            close_log(self._call.given, logging.WARNING, f"daily: {error.message}", **fields)
             return
         code = int(error.exit_code) if exit_code is None else exit_code
         result = self.found.to_dict() if self.found else {"seconds": round(time.monotonic() - self._started, 3)}
@@ -151,28 +148,28 @@ class Night:
     def _close_log(self, document: dict[str, Any]) -> None:
         level = logging.INFO if document["exit_code"] == ExitCode.OK else logging.ERROR
         fields = {name: document[name] for name in IN_LOG if document.get(name) is not None}
-        self._call.close_log(level, f"daily: {_summary(document)}", **fields)
+        close_log(self._call.given, level, f"daily: {_summary(document)}", **fields)
 
     def _write_metrics(self, document: dict[str, Any]) -> bool:
         """Whether there is nothing to complain of."""
-        if not self._metrics_file:
+        if not self._to.metrics_file:
             return True
         now = datetime.now(UTC).timestamp()
         try:
-            success = metrics.last_success(self._metrics_file)
-            metrics.write(self._metrics_file, metrics.values(document, now, success))
+            success = metrics.last_success(self._to.metrics_file)
+            metrics.write(self._to.metrics_file, metrics.values(document, now, success))
         except OSError as error:
-            LOG.error("the metrics file %s cannot be written: %s", self._metrics_file, error.strerror)
+            LOG.error("the metrics file %s cannot be written: %s", self._to.metrics_file, error.strerror)
             return False
         return True
 
     def _ping(self, what: str, body: str) -> None:
-        if self._ping_url:
-            self._post("ping", notify.below(self._ping_url, what), body, "text/plain")
+        if self._to.ping_url:
+            self._post("ping", notify.below(self._to.ping_url, what), body, "text/plain")
 
     def _tell_change(self, document: dict[str, Any]) -> None:
         """Posts the result if its exit code is not the one that was posted last, by the ledger."""
-        if not self._webhook:
+        if not self._to.webhook:
             return
         code = document["exit_code"]
         if code in NO_LEDGER:
@@ -187,9 +184,9 @@ class Night:
             LOG.warning("whether the webhook has to be told is not known: %s", error)
 
     def _post_result(self, document: dict[str, Any], before: int | None) -> bool:
-        assert self._webhook
+        assert self._to.webhook
         text = json.dumps(document | {"previous_exit_code": before}, ensure_ascii=False)
-        return self._post("webhook", self._webhook, text, "application/json")
+        return self._post("webhook", self._to.webhook, text, "application/json")
 
     @staticmethod
     def _post(what: str, url: str, body: str, kind: str) -> bool:

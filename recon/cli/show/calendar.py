@@ -13,14 +13,16 @@ from rich.text import Text
 
 from recon.analysis import calendar as analysis_calendar
 from recon.analysis.calendar import Band, Day, Month
-from recon.cli.call import Call, program
+from recon.cli.call import Call
 from recon.cli.show import columns
+from recon.core.suggestions import Suggestion
 from recon.core.wording import counted
 from recon.reconcile.status import Status
 
 SHOWN = 12
 """So many lines: the newest ones. Months in a row that are reconciled share one."""
 RULER = "1   5    10   15   20   25   30"
+REPORT = Suggestion("report")
 COLOURS = {
     Band.RECONCILED: "#37a09d on #37a09d",  # a block, and still a character to whoever copies it
     Band.SURPLUS: "#ffffff on #7b68c8",
@@ -40,7 +42,7 @@ def show(call: Call, found: Status) -> None:
         return
     call.console.print(table)
     if earlier:
-        call.say(f"... and {counted(earlier, 'earlier month')} ('{program()} report' shows all)")
+        call.say(f"... and {counted(earlier, 'earlier month')} ('{call.suggest(REPORT)}' shows all)")
     call.console.print(legend())
 
 

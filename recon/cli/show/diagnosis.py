@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from recon.cli.call import Call
 from recon.cli.show import columns
+from recon.core.errors import document
 from recon.core.wording import counted
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def table(call: Call, found: Diagnosis) -> None:
     if found.recommendations:
         call.say("\nto do, most urgent first:")
     for advice in found.recommendations:
-        call.say(f"  {advice}\n      {', '.join(check.name for check in found.checks if check.advice == advice)}")
+        names = ", ".join(check.name for check in found.checks if check.advice == advice)
+        call.say(f"  {call.suggest(advice)}\n      {names}")
 
 
 def _lines(call: Call, check: Check) -> None:
@@ -73,7 +75,7 @@ def _limit(check: Check) -> str:
 def shown(call: Call) -> Iterator[Any]:
     """How a look is shown: a JSON object per line, a live table on a terminal with room for it, else a line."""
     if call.json:
-        yield lambda look: print(json.dumps({"schema_version": 1, **look}), flush=True)
+        yield lambda look: print(json.dumps(document(**look)), flush=True)
     elif sys.stdout.isatty() and columns.needed(_looks_table([]).columns) <= call.console.width:
         with _live(call) as show:
             yield show
@@ -128,6 +130,6 @@ def summary(call: Call, seen: list[dict[str, Any]]) -> None:
     failures = len(seen) - len(latencies)
     if call.json:
         summary = {"looks": len(seen), "worst_latency_ms": worst, "failures": failures}
-        print(json.dumps({"schema_version": 1, "summary": summary}), flush=True)
+        print(json.dumps(document(summary=summary)), flush=True)
     latency = "none was answered" if worst is None else f"worst latency {worst:,.2f} ms"
     call.say(f"{counted(len(seen), 'look')}, {latency}, {counted(failures, 'failure')}")

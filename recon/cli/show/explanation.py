@@ -5,18 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from recon.cli.call import Call, program
-from recon.core.suggestions import UPDATE_DIFFICULTY, called, explain_command
+from recon.cli.call import Call
+from recon.cli.show.status import MOST_DIGITS
+from recon.core.suggestions import UPDATE_DIFFICULTY, Suggestion, explain_command
 
 if TYPE_CHECKING:
     from recon.values.explanation import Explanation
-
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-from recon.cli.show.status import MOST_DIGITS
 
 
 def explanation(call: Call, found: Explanation) -> None:
@@ -31,7 +25,7 @@ def explanation(call: Call, found: Explanation) -> None:
     if found.energy_mwh is None:
         call.say("  no curtailment of this key that can be priced")
         for day, period, farm in found.nearest:
-            call.say(f"  a key near by: {called(explain_command(day, period, farm), program())}")
+            call.say(f"  a key near by: {call.suggest(explain_command(day, period, farm))}")
     else:
         call.say(f"  energy         {found.energy_mwh:.10g} MWh = {found.joules:.10g} J")
         call.say(f"  difficulty     {_plain(found.difficulty)} (in force at 00:00 UTC)")
@@ -39,7 +33,7 @@ def explanation(call: Call, found: Explanation) -> None:
     for line in found.models:
         _model_lines(call, line)
     if found.orphans:
-        remedy = f"{program()} fix --from {found.day} --to {found.day} --repair orphan --yes"
+        remedy = call.suggest(Suggestion("fix", "--from", found.day, "--to", found.day, "--repair", "orphan", "--yes"))
         call.say(f"  stored without being asked for: {', '.join(found.orphans)}; '{remedy}' removes such rows")
 
 

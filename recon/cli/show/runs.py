@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from recon.cli.call import Call, program
+from recon.cli.call import Call
 from recon.cli.log import LOG, visible
 from recon.cli.show import columns
 from recon.cli.show.status import TOP, verdict, warn_invalid
-from recon.core.errors import ExitCode
+from recon.core.errors import ExitCode, document
 from recon.core.plan import DateResult
-from recon.core.suggestions import called, fill_command
+from recon.core.suggestions import Suggestion, fill_command
 from recon.core.wording import counted
 from recon.reconcile.report import FixReport, change_rows
 from recon.values.changes import refusal
 
 if TYPE_CHECKING:
+    from recon.core.settings import ChangeLimit
     from recon.reconcile.daily import DailyReport
 
 
@@ -26,43 +27,57 @@ def fix(call: Call, report: FixReport) -> None:
     warn_invalid(report.after)
     if call.json:
         return call.print_json(report.to_dict())
-    document = report.to_dict()
-    planned = document["planned"]
     if report.dry_run:
-        _planned_table(call, report)
-        _change_lines(call, report)
-        changes = (0 if report.changes is None else report.changes.height) + report.undated
-        also = f", {counted(changes, 'stored row')} replaced or removed" if changes else ""
-        filled = sum(result.missing > 0 for result in report.results if result.status != "blocked")
-        rows, dates = counted(planned["rows"], "missing row"), counted(filled, "date")
-        if report.refused:
-            call.say(changes_refused(report))
-        return call.say(f"dry run: {rows} on {dates} would be written{also}; none was")
+        return _planned_lines(call, report)
     if not report.results and not report.undated:
         why = "what --repair names is in order" if report.after.total("missing") else "no row is missing"
         call.say(f"nothing to do: {why}")
     else:
-        if report.inserted:
-            table = columns.table("miner model", "BTC written")
-            for model, bitcoin in document["btc"].items():
-                table.add_row(model, f"{Decimal(bitcoin):,f}")
-            columns.show(call, table)
-        run = f"run {report.run_id}: " if report.run_id else ""
-        call.say(
-            f"{run}{counted(report.inserted, 'row')} written and verified on "
-            f"{counted(report.statuses['done'], 'date')} in {report.seconds:.1f} s"
-        )
-        if document["replaced"] or document["removed"]:
-            call.say(
-                f"{document['replaced']:,} wrong rows replaced, {document['removed']:,} surplus rows removed; "
-                f"all are in the quarantine ('{program()} quarantine list {report.run_id}')"
-            )
-    _unfinished_lines(report)
+        _done_lines(call, report)
+    _unfinished_lines(call, report)
     if report.undone and report.after.reconciled:
         dates = counted(len(report.undone), "date")
         call.console.print(f"[red]not reconciled[/]: {dates} failed or left, see above", markup=True)
     else:
         verdict(call, report.after)
+
+
+def over_limit(call: Call, report: FixReport, limit: ChangeLimit) -> None:
+    """After a dry run: which limit what is planned needs, if it is more than this one."""
+    if report.changes is not None and not limit.allows(report.changes.height, report.after.stored):
+        call.say(f"more than --max-changes {limit}: to do it, give --max-changes {report.changes.height}, too")
+
+
+def _planned_lines(call: Call, report: FixReport) -> None:
+    """What a run would do."""
+    _planned_table(call, report)
+    _change_lines(call, report)
+    changes = (0 if report.changes is None else report.changes.height) + report.undated
+    also = f", {counted(changes, 'stored row')} replaced or removed" if changes else ""
+    filled = sum(result.missing > 0 for result in report.results if result.status != "blocked")
+    rows, dates = counted(report.to_dict()["planned"]["rows"], "missing row"), counted(filled, "date")
+    if report.refused:
+        call.say(changes_refused(report))
+    call.say(f"dry run: {rows} on {dates} would be written{also}; none was")
+
+
+def _done_lines(call: Call, report: FixReport) -> None:
+    """What a run did."""
+    counts = report.to_dict()
+    if report.inserted:
+        table = columns.table("miner model", "BTC written")
+        for model, bitcoin in counts["btc"].items():
+            table.add_row(model, f"{Decimal(bitcoin):,f}")
+        columns.show(call, table)
+    run = f"run {report.run_id}: " if report.run_id else ""
+    rows, dates = counted(report.inserted, "row"), counted(report.statuses["done"], "date")
+    call.say(f"{run}{rows} written and verified on {dates} in {report.seconds:.1f} s")
+    if counts["replaced"] or counts["removed"]:
+        kept = call.suggest(Suggestion("quarantine", "list", report.run_id))
+        call.say(
+            f"{counts['replaced']:,} wrong rows replaced, {counts['removed']:,} surplus rows removed; "
+            f"all are in the quarantine ('{kept}')"
+        )
 
 
 def daily(call: Call, found: DailyReport) -> None:
@@ -117,9 +132,10 @@ def _amount(btc: float | str) -> str:
     return f"{btc:.10f}".rstrip("0") if "e-" in str(btc) else str(btc)
 
 
-def _unfinished_lines(report: FixReport) -> None:
+def _unfinished_lines(call: Call, report: FixReport) -> None:
     """Blocked and failed dates: how many, an example, and what to do."""
-    resume = called(f"recon resume {report.run_id}" if report.run_id else fill_command(report.after.window), program())
+    again = Suggestion("resume", report.run_id) if report.run_id else fill_command(report.after.window)
+    resume = call.suggest(again)
     blocked = report.dates_with("blocked")
     if blocked:
         first = min(blocked, key=lambda result: result.day)
@@ -131,7 +147,7 @@ def _unfinished_lines(report: FixReport) -> None:
         LOG.error("%s settlement period %s, %s: %s", day, period, farm, error)
     left = [result for result in report.dates_with("pending") if result.error]
     if left:
-        why = called(str(left[0].error), program())
+        why = call.suggest(str(left[0].error))
         LOG.error("%s left, first %s: %s", counted(len(left), "date"), left[0].day, why)
     if report.undated_error:
         LOG.error("rows without a settlement date were not removed: %s", report.undated_error)
@@ -144,7 +160,7 @@ def _unfinished_lines(report: FixReport) -> None:
 def nothing_to_resume(call: Call) -> int:
     """`recon resume` when every run is finished."""
     if call.json:
-        call.print_json({"schema_version": 1, "command": "resume", "run_id": None, "dates": [], "inserted": 0})
+        call.print_json(document("resume", run_id=None, dates=[], inserted=0))
     call.say("nothing to resume: every run is finished")
     return ExitCode.OK
 
@@ -152,8 +168,8 @@ def nothing_to_resume(call: Call) -> int:
 def runs(call: Call, history: Sequence[dict[str, Any]], dates: Sequence[DateResult]) -> None:
     """The answer of `recon runs`."""
     if call.json:
-        document = {"schema_version": 1, "command": "runs", "runs": [_run_dict(row) for row in history]}
-        return call.print_json(document | ({"dates": [d.to_dict() for d in dates]} if dates else {}))
+        per_date = {"dates": [d.to_dict() for d in dates]} if dates else {}
+        return call.print_json(document("runs", runs=[_run_dict(row) for row in history], **per_date))
     if not history:
         return call.say("no run yet: a run is recorded from when it has something to write")
     table = columns.table("run", "command", "status", "dates done", "rows", "started", folded=("command", "started"))

@@ -131,7 +131,7 @@ def analysis(call: Call, found: Analysis) -> None:
     """The answer of `recon analyze`; nothing is cut from the JSON."""
     warn_invalid(found.status)
     if call.json:
-        return call.print_json(found.to_dict())
+        return call.print_json(found.to_dict(call.program))
     _status_lines(call, found.status)
     worst_dates(call, found.status)
     if len(found.status.months) > 1:
@@ -142,13 +142,13 @@ def analysis(call: Call, found: Analysis) -> None:
         columns.show(call, months)
     for finding in found.findings[:TOP]:
         call.say(f"\n{finding.severity}: {finding.code} ({finding.count:,})")
-        call.say(f"  {finding.example}\n  -> {finding.advice}")
+        call.say(f"  {finding.example}\n  -> {call.suggest(finding.advice)}")
     if len(found.findings) > TOP:
         call.say(f"... and {len(found.findings) - TOP} more findings (--json shows all)")
     if found.recommendations:
         call.say("\nto do, most useful first:")
     for command, why in found.recommendations[:TOP]:
-        call.say(f"  {command}\n      {why}")
+        call.say(f"  {call.suggest(command)}\n      {call.suggest(why)}")
 
 
 def report(call: Call, found: Status, out: Path) -> None:

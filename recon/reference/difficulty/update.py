@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from recon.core.address import without_password
-from recon.core.errors import SCHEMA_VERSION, DataFileError, ExitCode, UsageError
+from recon.core.errors import DataFileError, ExitCode, UsageError, document
 from recon.core.files import replace_text
 from recon.reference.data_files import USERS_DIFFICULTY, text_of
 from recon.reference.difficulty.coverage import Coverage, Span, hole_text
@@ -55,8 +55,7 @@ class Shown:
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of `recon difficulty show`."""
         return {
-            "schema_version": SCHEMA_VERSION,
-            "command": "difficulty show",
+            **document("difficulty show"),
             "date": str(self.day),
             "difficulty": None if self.difficulty is None else f"{self.difficulty.normalize():f}",
             "epoch": {"height": self.height, "starts_at_utc": self.starts_at_utc},
@@ -78,8 +77,7 @@ class Update:
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of `recon difficulty update`."""
         return {
-            "schema_version": SCHEMA_VERSION,
-            "command": "difficulty update",
+            **document("difficulty update"),
             "path": str(self.path),
             "added": self.added,
             "changed": self.changed,
@@ -127,8 +125,7 @@ class Checked:
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of `recon difficulty check`."""
         return {
-            "schema_version": SCHEMA_VERSION,
-            "command": "difficulty check",
+            **document("difficulty check"),
             "epochs": len(self.source.epochs),
             "known_through": str(self.source.known_through) if self.source.known_through else None,
             "troubles": [{"place": problem.place, "reason": problem.reason} for problem in self.problems],

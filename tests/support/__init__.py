@@ -1,0 +1,1 @@
+"""What the tests share: servers, databases, runs of the program, and frames to begin with."""
