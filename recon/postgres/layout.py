@@ -80,7 +80,6 @@ class Layout:
             "row_id": ROW_ID if self.is_table else "(row_number() over ())::text",
             "volume": volume,
             **values,
-            "finite": sql("postgres/finite", **values),
             "energy_mwh": sql("postgres/as_float", value=f"sum(abs({volume}))"),
             "volume_float": sql("postgres/as_float", value=volume),
             "btc_float": sql("postgres/as_float", value="bitcoin_mined"),

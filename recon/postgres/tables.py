@@ -147,14 +147,11 @@ class Tables:
 
     def stored_sums(self, scope: Scope) -> pl.DataFrame:
         """The survey of the calculations of a scope as of now, with the sums that are verified."""
-        return self.session.frame(self.survey_query("postgres/survey_stored", scope.condition, sums=True))
+        return self.frame("postgres/stored_sums", scope)
 
-    def survey_query(self, name: str, condition: str, *, sums: bool = False) -> str:
-        """SQL for one table's aggregates per settlement date (survey_source, survey_stored or stored_btc).
-
-        sums: of the calculations, with those of `readback.Sums`.
-        """
-        return self.sql(name, within=condition, sums=self.sql("postgres/survey_values") if sums else "")
+    def survey_query(self, name: str, condition: str) -> str:
+        """SQL for one table's aggregates per settlement date (survey_source, survey_stored or stored_btc)."""
+        return self.sql(name, within=condition)
 
     def undated(self, window: Window) -> Undated:
         """The rows with a date outside the calendar, where the window is open on that side; null ones without any."""

@@ -26,7 +26,7 @@ from recon.reconcile.readback import Written
 from recon.reconcile.request import Job
 from recon.values import repairs
 from recon.values.policy import RepairPolicy
-from recon.values.verdicts import to_change
+from recon.values.repairs import to_change
 
 MAX_CHUNK_ROWS = 120_000
 """Rows that are worked on at once: bounds memory at about 60 MB per worker whatever the batch size; larger chunks are
@@ -143,7 +143,7 @@ def _to_fill(tables: Tables, job: Job, scope: Scope) -> tuple[pl.DataFrame, pl.D
 def _append(
     tables: Tables, job: Job, keys: pl.DataFrame, done: pl.DataFrame, *, fills: bool, only: pl.DataFrame | None = None
 ) -> pl.DataFrame:
-    """Writes what some keys lack: all of it, or of the keys `only`; nothing unless it `fills`. Returns what it wrote."""
+    """Writes what some keys lack: all of it, or of the keys `only`; nothing unless it `fills`. The rows written."""
     with stage("price"):
         rows = _missing_rows(keys, done, job)
     if only is not None:

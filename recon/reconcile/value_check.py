@@ -23,8 +23,8 @@ from recon.reconcile.engine import Engine, Retrying, Work, threads
 from recon.reconcile.request import Job
 from recon.reconcile.status import Status
 from recon.reconcile.watcher import Compared, unwatched
-from recon.values import verdicts
 from recon.values.judging import Judge
+from recon.values.repairs import to_change
 from recon.values.summary import Shares, Values, agreeing, combined, folded, traces
 from recon.values.tolerance import Tolerance
 
@@ -95,7 +95,7 @@ def judge_values(job: Job, layout: Layout, status: Status, check: ValueCheck) ->
 def rows_to_change(
     job: Job, layout: Layout, status: Status, repairs: frozenset[str], check: ValueCheck, *, listed: bool
 ) -> pl.DataFrame:
-    """TO_CHANGE: every stored row that the repairs would replace or remove (verdicts.to_change), in order of key.
+    """TO_CHANGE: every stored row that the repairs would replace or remove (repairs.to_change), in order of key.
 
     listed: else CHANGES_PER_DATE: a table's worth of rows is then neither held nor sent.
     """
@@ -190,7 +190,7 @@ def _of_dates(how: _ChunkJudge, tables: Tables, days: Sequence[date]) -> Any:
 
 def _rows_to_change(repairs: frozenset[str], listed: bool, rows: pl.DataFrame, _: Shares) -> tuple[pl.DataFrame, bool]:
     """The rows of a piece to change, or their number by date; and whether it has rows of a blocked date."""
-    asked, blocked = verdicts.to_change(rows.lazy(), repairs), (rows.get_column("verdict") == "blocked").any()
+    asked, blocked = to_change(rows.lazy(), repairs), (rows.get_column("verdict") == "blocked").any()
     if listed:
         return asked.select(TO_CHANGE.keys()).collect(), blocked
     return per_date(asked).collect(), blocked

@@ -1,4 +1,4 @@
-"""Repairs: wrong values are replaced in place, surplus rows removed, each kept in the quarantine first."""
+"""Repairs: which stored rows are replaced or removed, and doing so, each row kept in the quarantine first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from recon.core.schema import BTC, CALC_KEY, CALC_KEY_SCHEMA, FrameSchema
 from recon.postgres.tables import Tables
 from recon.values.changes import Changes
 from recon.values.judging import Judge
-from recon.values.verdicts import to_change
+from recon.values.verdicts import ORPHANS, WRONG
 
 DONE: FrameSchema = {
     "row_id": pl.String,
@@ -20,6 +20,24 @@ DONE: FrameSchema = {
     "difficulty": pl.Decimal(38, 8),
 }
 """One row per stored row that a repair replaced or removed (`action`), with the values that replaced ones have now."""
+
+
+def to_change(judged: pl.LazyFrame, repairs: frozenset[str]) -> pl.LazyFrame:
+    """The stored rows that these repairs remove or replace, each with its verdict as the reason.
+
+    `stale` replaces the values of every row of a pair none of which agrees, `duplicate` removes the surplus rows of a
+    pair (and replaces the values of the last one where none agrees), `orphan` removes rows without curtailment and of
+    unknown models; `action` says which: replace or remove. Rows of dates without difficulty are left alone.
+    """
+    wrong, twice = pl.col("verdict").is_in(WRONG), pl.col("verdict") == "duplicate"
+    stale = (wrong | twice) & wrong.any().over(CALC_KEY) & ("stale" in repairs)
+    surplus = (wrong | twice) & twice.any().over(CALC_KEY) & ("duplicate" in repairs)
+    orphan = pl.col("verdict").is_in(ORPHANS) & ("orphan" in repairs)
+    dated = ~(pl.col("verdict") == "blocked").any().over("settlement_date")
+    removed = orphan | (twice & ("duplicate" in repairs))
+    action = pl.when(removed).then(pl.lit("remove")).otherwise(pl.lit("replace"))
+    asked = judged.with_columns(action=action, asked=(stale | surplus | orphan) & dated)
+    return asked.filter(pl.col("asked") & (pl.col("verdict") != "ok")).drop("asked")
 
 
 def apply(

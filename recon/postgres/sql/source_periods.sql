@@ -9,9 +9,12 @@ select
     coalesce(sum(distinct key_hash) filter (where priceable), 0)::text as checksum,
     coalesce(sum(volume_hash), 0)::text as volumes
 from (
-    select settlement_date, {period} as period, {priceable} as priceable, {key_hash} as key_hash,
-        hash_numeric_extended({volume}, {key_hash}) as volume_hash
-    from {source} s
-    where settlement_date = any ({dates}) and {periods}
+    select *, hash_numeric_extended(volume, key_hash) as volume_hash
+    from (
+        select settlement_date, {period} as period, {priceable} as priceable, {key_hash} as key_hash, {volume} as volume
+        from {source} s
+        where settlement_date = any ({dates}) and {periods}
+        offset 0
+    ) keyed
 ) hashed
 group by settlement_date, period

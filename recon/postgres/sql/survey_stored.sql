@@ -3,7 +3,7 @@ select
     settlement_date,
     miner_model::text as miner_model,
     count(*) as rows,
-    coalesce(sum({key_hash}), 0)::text as checksum{sums}
+    coalesce(sum({key_hash}), 0)::text as checksum
 from {stored} c
 where {within}
 group by settlement_date, miner_model

@@ -1,1 +1,0 @@
-{btc} > '-Infinity' and {btc} < 'Infinity' and {difficulty} > '-Infinity' and {difficulty} < 'Infinity'
