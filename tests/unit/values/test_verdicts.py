@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recon.core.schema import BTC, CALC_KEY_SCHEMA, STORED
+from recon.values.repairs import to_change
 from recon.values.tally import MIXED, several_difficulties, summarize, tally
 from recon.values.tolerance import Tolerance
 from recon.values.verdicts import SURPLUS, WRONG, judge, judge_doubtful
-from recon.values.repairs import to_change
 from tests.support.builders import DAY, Key, miner_frame
 
 DUE = 80e12
