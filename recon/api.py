@@ -116,7 +116,10 @@ def status(
     from_export: the directory of an export to look at instead; no database is asked. `.dates`, `.incomplete` and
     `.months` are frames, with a column `wrong` that is null without `values`.
     """
-    window, check = _window(first, last), value_check.ValueCheck(Tolerance(atol, rtol), parse_workers(str(workers)))
+    window, check = (
+        _window(first, last),
+        value_check.ValueCheck(Tolerance(atol, rtol), parse_workers(str(workers)), deep=deep),
+    )
     asked = _asked("status", options, database=from_export is None)
     if from_export is not None:
         return export_check.status(Path(from_export), asked.settings, asked.reference, window, check)

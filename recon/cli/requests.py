@@ -26,10 +26,18 @@ def tolerance(near: ToleranceOptions) -> Tolerance:
 
 
 def value_check(
-    call: Call, options: ValueOptions, compared: Compared = unwatched, *, always: bool = False
+    call: Call,
+    options: ValueOptions,
+    compared: Compared = unwatched,
+    *,
+    always: bool = False,
+    deep: bool = False,
 ) -> ValueCheck | None:
-    """How values are to be compared; None where they are not. UsageError when an option cannot be right."""
-    check = ValueCheck(tolerance(options.near), parse_workers(options.workers), compared, call.engine)
+    """How values are to be compared; None where they are not. UsageError when an option cannot be right.
+
+    deep: row by row on every date.
+    """
+    check = ValueCheck(tolerance(options.near), parse_workers(options.workers), compared, call.engine, deep)
     return check if options.values or always else None
 
 

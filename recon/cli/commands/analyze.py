@@ -41,7 +41,7 @@ def analyze(
     from recon.cli.show import progress, status
 
     with progress.comparing(call) as compared:
-        check = requests.value_check(call, compare, compared)
+        check = requests.value_check(call, compare, compared, deep=deep)
         options = analysis_analyze.AnalysisOptions(deep, max_farm_mw, check, compared)
         found = analysis_analyze.analyze(call.job, window, options)
     status.analysis(call, found)

@@ -49,7 +49,10 @@ def daily(
     from recon.reconcile import daily as reconcile_daily
 
     request = requests.fix_request(reconcile_daily.window(day, days), repair, near, force=force)
-    check, confirm = requests.value_check(call, ValueOptions(values, near)), requests.consent(call, repair.yes)
+    check, confirm = (
+        requests.value_check(call, ValueOptions(values, near), deep=force),
+        requests.consent(call, repair.yes),
+    )
     with Night(call, request.window, tell) as night:
         with progress.Progress(call) as watcher:
             night.found = reconcile_daily.daily(

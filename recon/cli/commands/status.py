@@ -47,12 +47,13 @@ def status(
     from recon.cli import requests
     from recon.cli.show import progress
     from recon.cli.show import status as show_status
-    from recon.export import check as export_check
     from recon.reconcile import survey
 
     with progress.comparing(call) as compared:
-        check = requests.value_check(call, compare, compared, always=bool(from_export))
+        check = requests.value_check(call, compare, compared, always=bool(from_export), deep=deep)
         if from_export and check:
+            from recon.export import check as export_check  # brings Arrow's readers of files
+
             found: Status = export_check.status(from_export, call.settings, call.reference, window, check)
         else:
             found = survey.status(call.job, window, comparison=survey.KeyComparison(deep, compared), check=check)
