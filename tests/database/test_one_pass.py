@@ -1,0 +1,102 @@
+"""Filling reads rows once, inside the chunk, and of those only the settlement periods that may lack some."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+import recon
+from recon.postgres.tables import Tables
+from tests.support import oracle
+from tests.support.builders import DAY, days, fill, source_rows
+from tests.support.databases import TABLE, Database
+
+DATES = days(DAY, 4)
+PERIODS = range(1, 9)
+
+
+@pytest.fixture
+def holes(database: Database) -> Database:
+    """Four dates, all filled but for one key of one model on each, in settlement period 3."""
+    right = oracle.calculations(fill(database, source_rows(DATES, farms=10, periods=PERIODS)))
+    database.add_calculations(*right)
+    database.execute(f"delete from {TABLE} where settlement_period = 3 and farm_id = 'T_FARM-1' and miner_model = 'S9'")
+    return database
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Which row by row reads there were, and of how many rows."""
+    seen: list[tuple[str, int]] = []
+    for name in ("keys", "done", "scan", "values", "hashed_keys", "done_hashes", "key_hashes"):
+        read = getattr(Tables, name)
+
+        def noted(tables: Tables, *asked: Any, read: Any = read, name: str = name, **how: Any) -> Any:
+            rows = read(tables, *asked, **how)
+            seen.append((name, 0 if isinstance(rows, tuple) else rows.height))
+            return rows
+
+        monkeypatch.setattr(Tables, name, noted)
+    return seen
+
+
+def exact(database: Database) -> None:
+    rows = database.rows("select settlement_date, settlement_period, farm_id, volume::text from curtailment_records")
+    assert oracle.stored(database) == oracle.calculations(rows)
+
+
+def test_only_the_periods_that_lack_rows_are_read_and_once(holes: Database, reads: list[tuple[str, int]]) -> None:
+    report = recon.fix(database_url=holes.url)
+    assert (report.inserted, report.after.reconciled) == (len(DATES), True)
+    most = Counter[str]()
+    for name, rows in reads:
+        most[name] += rows
+    keys = 10 * len(DATES)  # ten farms in period 3
+    assert most == {"key_hashes": keys, "done_hashes": 3 * keys - len(DATES), "hashed_keys": len(DATES)}
+    exact(holes)
+
+
+def test_a_dry_run_counts_what_lacks_exactly_where_other_rows_are_surplus(holes: Database) -> None:
+    """By their numbers alone a row seems to be missing on no date."""
+    for day in DATES:
+        holes.add_calculations((day, 3, "T_GONE-1", "S9", "1", "1"))
+    planned = recon.plan(database_url=holes.url)
+    assert [result.missing for result in planned.results] == [1] * len(DATES)
+    assert (planned.after.total("missing"), planned.after.total("orphan")) == (len(DATES), len(DATES))
+    report = recon.fix(database_url=holes.url)
+    assert (report.inserted, report.after.total("missing"), report.after.total("orphan")) == (4, 0, 4)
+
+
+def test_dates_that_could_not_be_filled_are_counted_exactly_in_the_end(holes: Database) -> None:
+    """Two rows lack on the first date and an orphan is there: by numbers, one row lacks."""
+    holes.execute(f"delete from {TABLE} where settlement_period = 5 and farm_id = 'T_FARM-2' and miner_model = 'S9'")
+    holes.add_calculations((DATES[0], 5, "T_GONE-1", "S9", "1", "1"))
+    holes.execute("create function refuse() returns trigger language plpgsql as $$ begin raise 'not this one'; end $$")
+    holes.execute(
+        f"create trigger refuse before insert on {TABLE} for each row when (new.settlement_date = '{DATES[0]}')"
+        " execute function refuse()"
+    )
+    report = recon.fix(database_url=holes.url)
+    assert [result.status for result in report.results if result.day == DATES[0]] == ["failed"]
+    assert (report.inserted, report.after.total("missing"), report.after.total("orphan")) == (6, 2, 1)
+    assert report.after.bounds == frozenset()
+
+
+def test_nothing_is_planned_of_dates_that_have_surplus_rows_only(database: Database) -> None:
+    database.add_calculations(*oracle.calculations(fill(database, source_rows(DATES, periods=PERIODS))))
+    for day in DATES:
+        database.add_calculations((day, 3, "T_GONE-1", "S9", "1", "1"))
+    report = recon.fix(database_url=database.url)
+    assert (report.run_id, report.results, report.after.total("orphan")) == (None, (), len(DATES))
+
+
+def test_rows_without_a_settlement_period_are_orphans_of_their_date(database: Database) -> None:
+    database.add_calculations(*oracle.calculations(fill(database, source_rows(DATES, periods=PERIODS)))[1:])
+    database.execute(f"alter table {TABLE} alter settlement_period type int8, alter settlement_period drop not null")
+    strange = (None, 2**40 + 3, -(2**63), 2**63 - 1, -3)
+    database.add_calculations(*((DATES[0], period, "T_FARM-1", "S9", "1", "1") for period in strange))
+    assert recon.plan(database_url=database.url).after.total("orphan") == len(strange)
+    report = recon.fix(database_url=database.url)
+    assert (report.inserted, report.after.total("missing"), report.after.total("orphan")) == (1, 0, len(strange))
