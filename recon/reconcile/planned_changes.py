@@ -12,6 +12,7 @@ from recon.core.errors import SchemaError, UsageError
 from recon.core.plan import PlannedDate
 from recon.core.settings import ChangeLimit
 from recon.postgres.layout import Layout
+from recon.postgres.tables import Tables
 from recon.reconcile.engine import Engine
 from recon.reconcile.request import FixRequest, Job
 from recon.reconcile.status import Status
@@ -57,6 +58,10 @@ class PlannedChanges:
         is_open = ~pl.col("settlement_date").is_in([it.day for it in planned if it.blocked])
         listed = None if self.listed is None else self.listed.filter(is_open)
         return replace(self, by_date=self.by_date.filter(is_open), listed=listed)
+
+    def dangers(self, tables: Tables) -> tuple[str, ...]:
+        """What others would lose by the removals."""
+        return changes.dangers(tables) if self.removed else ()
 
 
 def planned_changes(

@@ -24,7 +24,7 @@ SEE_TRIGGERS = "see its triggers and rules ('\\d' in psql); they decide what bec
 def dangers(tables: Tables) -> tuple[str, ...]:
     """What others would lose if rows were removed: foreign keys that take rows or values along, rules, children."""
     return tuple(
-        row["danger"] for row in tables.session.rows(sql("values/removal_dangers"), tables.layout.calculations_oid)
+        row["danger"] for row in tables.session.query("values/removal_dangers", tables.layout.calculations_oid)
     )
 
 
@@ -113,7 +113,7 @@ class Changes:
             raise DatabaseError(*refusal(found, rows.height), code="referenced")
         ids = rows.get_column("row_id").to_list()
         with self.session.as_user():
-            gone = self.session.rows(sql("values/calculations_delete", **self.parts), ids, places(ids), _dates(rows))
+            gone = self.session.query("values/calculations_delete", ids, places(ids), _dates(rows), **self.parts)
         self._check_all(ids, [row["row_id"] for row in gone])
 
     def insert(self, texts: list[str], columns: Sequence[str]) -> list[str]:
@@ -132,7 +132,7 @@ class Changes:
         left = sorted(set(ids) - set(done))
         if not left:
             return
-        (found,) = self.session.rows(sql("values/still_there", **self.parts), left, places(left))
+        (found,) = self.session.query("values/still_there", left, places(left), **self.parts)
         raise self._kept(f"{found['rows']} rows stay as they were") if found["rows"] else self._changed(len(left))
 
     def _kept(self, what: str) -> DatabaseError:

@@ -45,15 +45,22 @@ def daily(
     day = parse_date(today) if today else today_in_london(datetime.now(UTC))
     from recon.cli import requests
     from recon.cli.nightly.night import Night
-    from recon.cli.show import progress, runs
+    from recon.cli.show import runs
     from recon.reconcile import daily as reconcile_daily
+    from recon.reconcile.watcher import unwatched
 
     request = requests.fix_request(reconcile_daily.window(day, days), repair, near, force=force)
-    check, confirm = requests.value_check(call, ValueOptions(values, near)), requests.consent(call, repair.yes)
+    check, confirm = ValueOptions(values, near).check(call.engine, unwatched), call.consent(repair.yes)
     with Night(call, request.window, tell) as night:
-        with progress.Progress(call) as watcher:
+        with call.watching() as watcher:
             night.found = reconcile_daily.daily(
-                call.job, request, watcher=watcher, check=check, confirm=confirm, engine=call.engine, begun=night.begin
+                call.job,
+                request,
+                watcher=watcher,
+                check=check if values else None,
+                confirm=confirm,
+                engine=call.engine,
+                begun=night.begin,
             )
         runs.daily(call, night.found)
         return night.found.exit_code
