@@ -67,10 +67,7 @@ def opened(settings: Settings, name: str) -> Iterator[Tables]:
 def _inspect(session: Session, settings: Settings, *, writing: bool, removing: bool, updating: bool) -> Layout:
     source_oid, stored_oid = _oids(session, settings)
     source, stored = (session.query("postgres/columns", oid) for oid in (source_oid, stored_oid))
-    if source[0]["server_version"] < OLDEST_SERVER:
-        raise DatabaseError(
-            f"the server is version {source[0]['server_version'] // 10000}", "recon needs PostgreSQL 14"
-        )
+    _check_version(source[0]["server_version"])
     curtailment, calculations = _qualified(settings.curtailment, source), _qualified(settings.calculations, stored)
     source_columns = _fit(settings.curtailment, source)
     stored_columns = _fit(settings.calculations, stored)
@@ -95,12 +92,18 @@ def _inspect(session: Session, settings: Settings, *, writing: bool, removing: b
         unique_index=_unique_index(session, calculations, stored_oid),
         is_table=stored[0]["kind"] in ("r", "p", "m"),
         has_heirs=stored[0]["has_heirs"],
-        price_columns=tuple(
-            row["column_name"]
-            for row in source
-            if row["column_name"] in PRICES and row["may_select"] and row["base_type"] in NUMBERS
-        ),
+        price_columns=_price_columns(source),
     )
+
+
+def _check_version(version: int) -> None:
+    if version < OLDEST_SERVER:
+        raise DatabaseError(f"the server is version {version // 10000}", "recon needs PostgreSQL 14")
+
+
+def _price_columns(source: list[dict[str, Any]]) -> tuple[str, ...]:
+    usable = (row for row in source if row["may_select"] and row["base_type"] in NUMBERS)
+    return tuple(row["column_name"] for row in usable if row["column_name"] in PRICES)
 
 
 def resolve(session: Session, settings: Settings) -> list[dict[str, Any]]:

@@ -22,8 +22,10 @@ class Told:
     def __init__(self, *answers: list[dict[str, Any]]) -> None:
         self._answers = list(answers)
 
-    def query(self, *_: object) -> list[dict[str, Any]]:
+    def rows(self, *_: object) -> list[dict[str, Any]]:
         return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+
+    query = rows
 
 
 def named(checks: Iterator[Check]) -> dict[str, Check]:
