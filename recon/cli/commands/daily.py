@@ -50,17 +50,12 @@ def daily(
     from recon.reconcile.watcher import unwatched
 
     request = requests.fix_request(reconcile_daily.window(day, days), repair, near, force=force)
-    check, confirm = ValueOptions(values, near).check(call.engine, unwatched), call.consent(repair.yes)
+    check = ValueOptions(values, near).check(call.engine, unwatched) if values else None
+    confirm = call.consent(repair.yes)
     with Night(call, request.window, tell) as night:
         with call.watching() as watcher:
             night.found = reconcile_daily.daily(
-                call.job,
-                request,
-                watcher=watcher,
-                check=check if values else None,
-                confirm=confirm,
-                engine=call.engine,
-                begun=night.begin,
+                call.job, request, watcher=watcher, check=check, confirm=confirm, engine=call.engine, begun=night.begin
             )
         runs.daily(call, night.found)
         return night.found.exit_code
