@@ -32,7 +32,7 @@ def fix(
         with job.tables(pool, request) as tables:
             with watcher.comparing() as compared:
                 before = survey(tables, job.models, request.window, KeyComparison(request.deep, compared), pool)
-            asked = planned_changes(job, tables.layout, before, request, watcher, engine)
+            asked = planned_changes(job, tables, before, request, watcher, engine)
             rates = job.reference.terms(before.dates.get_column("settlement_date").to_list())
             planned = plan(before.dates, rates, request.order, request.policy.repairs, asked.per_date)
             asked = asked.possible(planned)

@@ -217,7 +217,7 @@ class _Run:
                 return result.inserted
 
         try:
-            return retried(attempt, [day], self.watcher.retrying, layout)
+            return retried(attempt, [day], self.watcher.retrying, layout.key_columns)
         except DatabaseError as error:
             if ends_run(error):
                 raise

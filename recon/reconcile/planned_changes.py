@@ -11,7 +11,6 @@ import polars as pl
 from recon.core.errors import SchemaError, UsageError
 from recon.core.plan import PlannedDate
 from recon.core.settings import ChangeLimit
-from recon.postgres.layout import Layout
 from recon.postgres.tables import Tables
 from recon.reconcile.engine import Engine
 from recon.reconcile.request import FixRequest, Job
@@ -65,7 +64,7 @@ class PlannedChanges:
 
 
 def planned_changes(
-    job: Job, layout: Layout, before: Status, request: FixRequest, watcher: Watcher, engine: Engine
+    job: Job, tables: Tables, before: Status, request: FixRequest, watcher: Watcher, engine: Engine
 ) -> PlannedChanges:
     """What the repairs would change of the dates of a status; listed for a dry run."""
     policy, listed = request.policy, request.dry_run
@@ -74,7 +73,7 @@ def planned_changes(
         return PlannedChanges()
     with watcher.comparing() as compared:
         check = ValueCheck(policy.tolerance, request.workers, compared, engine)
-        rows = rows_to_change(job, layout, before, policy.repairs, check, listed=listed)
+        rows = rows_to_change(job, tables.layout, before, policy.repairs, check, listed=listed)
     return PlannedChanges(per_date(rows.lazy()).collect() if listed else rows, rows if listed else None, undated)
 
 

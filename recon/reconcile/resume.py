@@ -53,7 +53,7 @@ def resume(
                 after = survey(tables, job.models, request.window, KeyComparison(compared=compared), pool)
             if request.policy.changes_rows and planned:
                 now = _of_dates(job, after, planned)
-                asked = planned_changes(job, tables.layout, now, request, watcher, engine).possible(planned)
+                asked = planned_changes(job, tables, now, request, watcher, engine).possible(planned)
                 _agree_again(tables, job, asked, after.stored, confirm, limit)
         results: tuple[DateResult, ...] = ()
         if planned:
