@@ -127,6 +127,7 @@ class _Run:
         return self._filled(tables.layout, before, key, look)
 
     def _tables(self) -> AbstractContextManager[Tables]:
+        """Both tables, to be filled."""
         return self.job.tables(self.pool, FixRequest())
 
     def _first_look(self, tables: Tables, window: Window) -> Status:

@@ -62,7 +62,7 @@ class Job:
         return connect(self.settings, self.name)
 
     def pool(self, *, max_uses: int = 0, max_age_s: float = math.inf) -> Pool:
-        """Sessions for several threads."""
+        """Sessions for several threads; see Pool."""
         return Pool(self.settings, self.name, max_uses=max_uses, max_age_s=max_age_s)
 
     def opened(self) -> AbstractContextManager[Tables]:
@@ -71,7 +71,10 @@ class Job:
 
     @contextmanager
     def tables(self, pool: Pool, request: FixRequest | None = None) -> Iterator[Tables]:
-        """Both tables through a session of the pool, to be read; or with the privileges that a run needs."""
+        """Both tables through a session of the pool: to be read, or as a run needs them that is to do the request.
+
+        SchemaError or PermissionDenied names the first thing that does not fit.
+        """
         with pool.session() as session:
             if request is None or request.dry_run:
                 yield Tables(session, inspect(session, self.settings))
