@@ -122,7 +122,7 @@ def status(
     )
     asked = _asked("status", options, database=from_export is None)
     if from_export is not None:
-        return export_check.status(Path(from_export), asked.settings, asked.reference, window, check)
+        return export_check.status(Path(from_export), asked, window, check)
     return survey.status(asked, window, comparison=survey.KeyComparison(deep), check=check if values else None)
 
 
@@ -191,8 +191,8 @@ def explain(day: Day, period: int, farm: str, **options: Unpack[Options]) -> Exp
 @interruptible
 def verify(*, first: Day | None = None, last: Day | None = None, **options: Unpack[Options]) -> Proof:
     """The proof of a window: exact sums and checksums per date, equal when the data are."""
-    window, asked = _window(first, last), _asked("verify", options)
-    return proof.prove(asked.settings, window, name=asked.name)
+    window = _window(first, last)
+    return proof.prove(_asked("verify", options), window)
 
 
 def _asked(command: str, options: Options, *, database: bool = True, read_only: bool = True) -> Job:

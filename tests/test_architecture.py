@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -58,6 +59,18 @@ EFFECTS_OF_THEIR_OWN = {
 }
 """Modules that touch the machine although they know no server."""
 
+MOST_AT_THE_TOP = 14
+"""Files and folders of `recon/` itself."""
+MOST_LINES = 330
+"""Of a file."""
+LONG_LINES, MOST_LONG = 30, 6
+"""A function is long from so many lines on, without its docstring; and how many may be."""
+MANY_PARAMETERS, MOST_WITH_MANY = 6, 8
+"""A function has many parameters above so many; and how many functions may have, besides those whose parameters are
+options of a command or of the library."""
+MOST_IMPORTS = 4.8
+"""Of modules of recon, on average."""
+
 CLOCKS = {"datetime.now", "date.today", "datetime.today", "datetime.utcnow", "time.time"}
 
 MODULES = {
@@ -105,6 +118,28 @@ def roots(module: str) -> set[str]:
 def called(module: str) -> set[str]:
     """What the module calls, as it is written: `print`, `datetime.now`."""
     return {ast.unparse(node.func) for node in ast.walk(tree(module)) if isinstance(node, ast.Call)}
+
+
+def functions(module: str) -> Iterator[ast.FunctionDef]:
+    return (node for node in ast.walk(tree(module)) if isinstance(node, ast.FunctionDef))
+
+
+def length(function: ast.FunctionDef) -> int:
+    """The lines of a function without its docstring."""
+    first = function.body[0]
+    documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    return lines(function) - (lines(first) if documented else 0)
+
+
+def lines(node: ast.stmt) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def parameters(function: ast.FunctionDef) -> int:
+    """How many parameters a function has, besides itself."""
+    arguments = function.args
+    every = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
+    return sum(argument.arg not in ("self", "cls") for argument in every)
 
 
 def offenders(found: dict[str, set[str]]) -> dict[str, set[str]]:
@@ -191,6 +226,34 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None
     assert foreign == {name.removesuffix("_python") for name in asked} - {"tzdata", "cryptography"}
 
 
+def test_the_first_level_can_be_seen_at_a_glance() -> None:
+    top = {path.name for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert len(top) <= MOST_AT_THE_TOP
+
+
+def test_no_file_is_too_long_to_be_read_at_once() -> None:
+    longest = {m: len(path.read_text(encoding="utf-8").splitlines()) for m, path in MODULES.items()}
+    assert not {m: count for m, count in longest.items() if count > MOST_LINES}
+
+
+def test_few_functions_are_long() -> None:
+    long = [f"{m}.{function.name}" for m in MODULES for function in functions(m) if length(function) > LONG_LINES]
+    assert len(long) <= MOST_LONG, long
+
+
+def test_few_functions_have_many_parameters() -> None:
+    inner = [m for m in MODULES if room(m) not in ("api", "cli")]
+    many = [
+        f"{m}.{function.name}" for m in inner for function in functions(m) if parameters(function) > MANY_PARAMETERS
+    ]
+    assert len(many) <= MOST_WITH_MANY, many
+
+
+def test_a_module_imports_few_others() -> None:
+    """Wherever in it: at its top, in a function, or for its types alone."""
+    assert sum(len(own_imports(m) - {m}) for m in MODULES) <= MOST_IMPORTS * len(MODULES)
+
+
 def test_nothing_is_named_utils() -> None:
     assert not {m for m in MODULES if any(word in m for word in ("util", "helper", "misc"))}
 
@@ -233,3 +296,10 @@ def test_a_command_that_finds_nothing_to_do_loads_no_more_than_it_needs(database
     modules = loaded("fix", "--json", "-d", database.url)
     assert {"polars", "pyarrow.lib", "adbc_driver_manager._lib"} <= modules
     assert not modules & {"adbc_driver_manager.dbapi", "pyarrow.dataset", "rich", "asyncio", "tenacity", "connectorx"}
+
+
+def test_a_command_loads_the_module_of_no_other() -> None:
+    program = "import sys; from recon.cli.app import main; main(['explain', '--help']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+    commands = {name for name in done.stdout.split() if name.startswith("recon.cli.commands.")}
+    assert commands == {"recon.cli.commands.explain"}

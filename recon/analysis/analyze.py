@@ -16,9 +16,6 @@ from recon.core.errors import ExitCode, UsageError
 from recon.core.settings import MAX_FARM_MW
 from recon.core.suggestions import RECON, Advice, Program
 from recon.core.window import Window
-from recon.postgres.inspect import inspect
-from recon.postgres.pool import Pool
-from recon.postgres.tables import Tables
 from recon.reconcile.request import Job
 from recon.reconcile.status import Status, date_rows
 from recon.reconcile.survey import KeyComparison, Scanned, survey
@@ -101,8 +98,7 @@ def analyze(job: Job, window: Window, options: AnalysisOptions | None = None) ->
     """Status, findings and recommendations of a window; read-only."""
     options = options or AnalysisOptions()
     shapes = _Shapes(job.models)
-    with Pool(job.settings, job.name) as pool, pool.session() as session:
-        tables = Tables(session, inspect(session, job.settings))
+    with job.pool() as pool, job.tables(pool) as tables:
         status = survey(tables, job.models, window, KeyComparison(options.deep, options.compared, shapes.scanned), pool)
         days = status.source.get_column("settlement_date")
         source = source_reads.find(tables, days, max_farm_mw=options.max_farm_mw)

@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import cache
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
 
-from recon.cli.commands import (
-    analyze,
-    config,
-    daily,
-    demo,
-    diagnose,
-    difficulty,
-    explain,
-    export,
-    fix,
-    init,
-    minimal,
-    quarantine,
-    report,
-    resume,
-    runs,
-    sample,
-    status,
-    verify,
-)
 from recon.cli.common import callback, give_options
 from recon.cli.invocation import Invocation
 from recon.cli.log import LOG, logs_json, visible
@@ -40,15 +22,29 @@ from recon.core.version import __version__
 EXIT_CODES = "; ".join(f"{code:d} {meaning}" for code, meaning in MEANINGS.items())
 EPILOG = f"Exit codes: {EXIT_CODES}. 'recon help-all' has the risks, output, exit codes and examples of every command."
 
-app = typer.Typer(
-    name="recon",
-    add_completion=True,
-    rich_markup_mode=None,  # plain help: loading Rich for it takes longer than all else together
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Keeps historical_bitcoin_calculations in exact agreement with curtailment_records, and proves it.",
-    epilog=EPILOG,
-)
+COMMANDS = {
+    "status": "status:status",
+    "analyze": "analyze:analyze",
+    "fix": "fix:fix",
+    "date": "fix:date",
+    "range": "fix:range_",
+    "resume": "resume:resume",
+    "runs": "runs:runs",
+    "explain": "explain:explain",
+    "daily": "daily:daily",
+    "init": "init:init",
+    "diagnose": "diagnose:group",
+    "minimal": "minimal:group",
+    "quarantine": "quarantine:group",
+    "verify": "verify:verify",
+    "report": "report:report",
+    "export": "export:export",
+    "difficulty": "difficulty:group",
+    "sample": "sample:group",
+    "demo": "demo:demo",
+    "config": "config:group",
+}
+"""Every command and group of commands, in the order of the help: its module in `cli.commands`, and its name there."""
 
 
 def _version(wanted: bool) -> None:
@@ -57,7 +53,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 @callback
 def _common(
     ctx: typer.Context,
@@ -68,25 +63,6 @@ def _common(
     """Keeps historical_bitcoin_calculations in exact agreement with curtailment_records, and proves it."""
 
 
-def _add(*commands: Callable[..., Any]) -> None:
-    """Registers commands under the names of their functions."""
-    for command in commands:
-        app.command(command.__name__.rstrip("_"))(command)
-
-
-_add(status.status, analyze.analyze, fix.fix, fix.date, fix.range_, resume.resume, runs.runs, explain.explain)
-_add(daily.daily, init.init)
-app.add_typer(diagnose.group, name="diagnose")
-app.add_typer(minimal.group, name="minimal")
-app.add_typer(quarantine.group, name="quarantine")
-_add(verify.verify, report.report, export.export)
-app.add_typer(difficulty.group, name="difficulty")
-app.add_typer(sample.group, name="sample")
-_add(demo.demo)
-app.add_typer(config.group, name="config")
-
-
-@app.command("help-all")
 def help_all(
     form: Annotated[ManualFormat, typer.Option("--format", help="What it is written as.")] = ManualFormat.MARKDOWN,
 ) -> None:
@@ -104,15 +80,44 @@ def help_all(
     print(manual.write(whole(), form), end="")
 
 
+def program(names: Iterable[str] = COMMANDS) -> typer.Typer:
+    """The program with these commands: only their modules are loaded."""
+    app = typer.Typer(
+        name="recon",
+        add_completion=True,
+        rich_markup_mode=None,  # plain help: loading Rich for it takes longer than all else together
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="Keeps historical_bitcoin_calculations in exact agreement with curtailment_records, and proves it.",
+        epilog=EPILOG,
+    )
+    app.callback()(_common)
+    for name in names:
+        module, _, attribute = COMMANDS[name].partition(":")
+        found = getattr(import_module(f"recon.cli.commands.{module}"), attribute)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name)
+        else:
+            app.command(name)(found)
+    app.command("help-all")(help_all)
+    return app
+
+
 def whole() -> Any:
     """Typer's command of the whole program, every option given: what there is to parse with, and to describe."""
+    app = program()
     give_options(_common)
     _give_options(app, [])
     return typer.main.get_command(app)
 
 
-def about_tables(commands: typer.Typer = app, path: str = "") -> Iterator[str]:
+@cache
+def about_tables() -> frozenset[str]:
     """The full names of the commands that are about somebody's tables."""
+    return frozenset(_about_tables(program()))
+
+
+def _about_tables(commands: typer.Typer, path: str = "") -> Iterator[str]:
     for info in commands.registered_commands:
         if getattr(info.callback, "needs_database", False):
             yield f"{path}{info.name}"
@@ -120,7 +125,7 @@ def about_tables(commands: typer.Typer = app, path: str = "") -> Iterator[str]:
         if group.typer_instance:
             if group.typer_instance.info.invoke_without_command is True:
                 yield str(group.name)
-            yield from about_tables(group.typer_instance, f"{group.name} ")
+            yield from _about_tables(group.typer_instance, f"{group.name} ")
 
 
 def _give_options(commands: typer.Typer, arguments: list[str]) -> None:
@@ -148,7 +153,8 @@ def main(arguments: list[str]) -> int:
 def run_line(invocation: Invocation) -> int:
     """Runs one command line; the exit code."""
     arguments = list(invocation.arguments)
-    invocation.program = replace(invocation.program, commands=frozenset(about_tables()))
+    invocation.program = replace(invocation.program, commands=about_tables)
+    app = program(arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS)
     give_options(_common, common=not arguments or arguments[0].startswith("-"))
     _give_options(app, arguments)
     try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import secrets
 import sys
-from contextlib import ExitStack, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -23,8 +24,10 @@ from recon.core.suggestions import Advice, Program
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from recon.cli.show.progress import Progress
     from recon.reconcile.engine import Engine
     from recon.reconcile.request import Job
+    from recon.reconcile.watcher import Compared
     from recon.reference.reference import Reference
 
 MAKING_A_SERVER = ("demo", "sample load")
@@ -172,6 +175,34 @@ class Call:
             return log_json(line)
         with suppress(OSError):
             print(line, file=sys.stderr, flush=True)
+
+    def comparing(self, doing: str = "reading") -> AbstractContextManager[Compared]:
+        """Entered while keys or values are compared, or `doing` takes its time: what it gives is told of dates."""
+        from recon.cli.show import progress
+
+        return progress.comparing(self.progress, doing, drawn=self.shows_progress)
+
+    def watching(self) -> Progress:
+        """Entered while a run goes on: its watcher, who shows how far it is."""
+        from recon.cli.show import progress
+
+        return progress.Progress(self.progress, drawn=self.shows_progress)
+
+    def consent(self, yes: bool, why: str = "") -> Callable[[int], None]:
+        """Asks on a terminal before rows are changed; elsewhere --yes must have been given. why: what comes before."""
+
+        def ask(rows: int) -> None:
+            if yes:
+                return
+            what = f"{why}{rows:,} stored rows would be replaced or removed (each is kept in recon.quarantine)"
+            if self.json or not sys.stdin.isatty():
+                raise UsageError(what, "look at them with --dry-run, then give --yes", code="consent")
+            sys.stderr.write(f"{what}. Go on? [y/N] ")
+            sys.stderr.flush()
+            if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+                raise UsageError("nothing was changed", "look at the rows with --dry-run", code="consent")
+
+        return ask
 
     def say(self, line: str) -> None:
         """A line for people; nothing with `--json`."""

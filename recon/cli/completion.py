@@ -57,9 +57,9 @@ def _runs(settings: Settings) -> list[dict[str, Any]]:
     from recon.postgres import ledger
 
     if settings.database_url == EMBEDDED:
-        from recon.postgres.embedded import lifecycle, server
+        from recon.postgres.embedded import lifecycle
 
-        if not (server.location(settings.home) / "server").exists():
+        if not (lifecycle.location(settings.home) / "server").exists():
             return []  # only a demo makes one
         settings = replace(settings, database_url=lifecycle.start(settings.home))
     return ledger.history(settings, None, name="recon/completion")[0]

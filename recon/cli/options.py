@@ -6,7 +6,7 @@ A field's annotation is what Typer reads, so annotations are not postponed here.
 import os
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 from typer.models import OptionInfo
@@ -24,8 +24,15 @@ from recon.core.settings import (
     LogFormat,
     Order,
     Reader,
+    parse_workers,
 )
 from recon.core.window import Window
+
+if TYPE_CHECKING:
+    from recon.reconcile.engine import Engine
+    from recon.reconcile.value_check import ValueCheck
+    from recon.reconcile.watcher import Compared
+    from recon.values.tolerance import Tolerance
 
 
 class Setting(OptionInfo):
@@ -243,6 +250,13 @@ class ToleranceOptions:
         DEFAULT_RTOL
     )
 
+    @property
+    def tolerance(self) -> "Tolerance":
+        """The same as the library takes it; UsageError when it cannot be right."""
+        from recon.values.tolerance import Tolerance
+
+        return Tolerance(self.atol, self.rtol)
+
 
 @dataclass(frozen=True)
 class ValueOptions:
@@ -251,3 +265,11 @@ class ValueOptions:
     values: CheckValues = False
     near: ToleranceOptions = ToleranceOptions()
     workers: Workers = str(DEFAULT_WORKERS)
+
+    def check(self, engine: "Engine", compared: "Compared", *, deep: bool = False) -> "ValueCheck":
+        """How values are compared, where they are; deep: row by row on every date. UsageError when an option cannot be
+        right.
+        """
+        from recon.reconcile.value_check import ValueCheck
+
+        return ValueCheck(self.near.tolerance, parse_workers(self.workers), compared, engine, deep)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -48,11 +48,12 @@ Advice = str | Suggestion | tuple[str | Suggestion, ...]
 class Program:
     """What suggested commands begin with: `recon`, and where they are about somebody's tables, which.
 
-    options: those that name the tables, as words. commands: the full names of the commands that take them.
+    options: those that name the tables, as words. commands: gives the full names of the commands that take
+    them, once they have to be known.
     """
 
     options: tuple[str, ...] = ()
-    commands: frozenset[str] = frozenset()
+    commands: Callable[[], frozenset[str]] = frozenset
 
     def __str__(self) -> str:
         return shlex.join(("recon", *self.options))
@@ -60,7 +61,7 @@ class Program:
     def render(self, advice: Advice) -> str:
         """The advice as one text.
 
-        >>> here = Program(("-d", "embedded"), frozenset({"fix", "resume"}))
+        >>> here = Program(("-d", "embedded"), lambda: frozenset({"fix", "resume"}))
         >>> here.render(("run '", Suggestion("fix", "5"), "', or '", Suggestion("difficulty", "show"), "'"))
         "run 'recon -d embedded fix 5', or 'recon difficulty show'"
         >>> here.render("run 'recon resume', then 'recon difficulty show'")
@@ -72,14 +73,15 @@ class Program:
             return "".join(map(self.render, advice))
         if isinstance(advice, Suggestion):
             names = {" ".join(advice.words[:length]) for length in (1, 2)}
-            return shlex.join(("recon", *(self.options if names & self.commands else ()), *advice.words))
+            options = self.options if self.options and names & self.commands() else ()
+            return shlex.join(("recon", *options, *advice.words))
         return self._in_prose(advice)
 
     def _in_prose(self, text: str) -> str:
         """A text in which commands stand, as in the hint of an error; what one `wrote` is no suggestion to run it."""
-        if not self.options or not self.commands:
+        if not self.options or not (commands := self.commands()):
             return text
-        names = "|".join(map(re.escape, self.commands))
+        names = "|".join(map(re.escape, commands))
         return re.sub(rf"\brecon (?=(?:{names})\b)(?![a-z ]+' wrote)", lambda _: f"{self} ", text)
 
 

@@ -18,7 +18,6 @@ from recon.diagnose.queries import ladder
 from recon.diagnose.server import locks, memory, sessions, settings_checks, standby_check, table_checks, write_probe
 from recon.postgres.inspect import inspect
 from recon.postgres.session import connect
-from recon.postgres.sql import sql
 
 Probe = Callable[[Probes], Iterator[Check]]
 
@@ -118,7 +117,7 @@ def look(settings: Settings) -> dict[str, Any]:
                 started = time.perf_counter()
                 session.rows("select 1 as one")
                 look["latency_ms"] = round((time.perf_counter() - started) * 1000, 2)
-                found = session.rows(sql("diagnose/sessions"))
+                found = session.query("diagnose/sessions")
     except Interrupted:
         raise
     except ReconError as error:

@@ -16,7 +16,6 @@ from recon.diagnose.network import phases
 from recon.postgres.layout import Layout
 from recon.postgres.pool import Pool
 from recon.postgres.session import Session, connect
-from recon.postgres.sql import sql
 
 NAME = "recon/diagnose"
 PROBE_STATEMENT_S = 20.0
@@ -127,7 +126,7 @@ def latency(probes: Probes) -> Iterator[Check]:
 def concurrency(probes: Probes) -> Iterator[Check]:
     """As many connections at once as asked for, and how many are free."""
     with probes.session() as session:
-        (room,) = session.rows(sql("postgres/capacity"))
+        (room,) = session.query("postgres/capacity")
         free = room["allowed"] - room["reserved"] - room["used"]
         with ThreadPoolExecutor(probes.connections) as executor:
             failures = [f for f in executor.map(_try_to_connect, [probes] * probes.connections) if f]

@@ -19,7 +19,6 @@ from recon.postgres.invalid_index import InvalidIndex, invalid_indexes
 from recon.postgres.layout import Layout
 from recon.postgres.obstacles import standby_away
 from recon.postgres.session import Session
-from recon.postgres.sql import sql
 
 NEEDS_MS: dict[str, tuple[int, int, Callable[[str], Advice]]] = {
     "statement_timeout": (1_000, 5_000, lambda _: Suggestion("fix", 5, "--statement-timeout", 120)),
@@ -42,7 +41,7 @@ LEAST_FREE_BYTES = 500 * 2**20
 
 def settings_checks(session: Session, connect_s: float) -> Iterator[Check]:
     """Settings that end work early, against what a chunk needs; the level says who set them."""
-    for row in session.rows(sql("diagnose/settings")):
+    for row in session.query("diagnose/settings"):
         name, value, unit = row["name"], float(row["value"]), row["unit"]
         if name not in NEEDS_MS:
             detail = f"set for the {row['level']}" if value else "the operating system's own; recon sets its own"
@@ -69,10 +68,10 @@ def table_checks(session: Session, layout: Layout) -> Iterator[Check]:
     """Rows, size and upkeep of both tables, and the indexes that a run uses."""
     for table, oid in ((layout.curtailment, layout.curtailment_oid), (layout.calculations, layout.calculations_oid)):
         try:
-            yield _upkeep(table.name.name, table.name.quoted, session.rows(sql("diagnose/table"), oid)[0])
+            yield _upkeep(table.name.name, table.name.quoted, session.query("diagnose/table", oid)[0])
         except DatabaseError as error:  # its size needs a lock, which a session that rewrites the table holds
             yield Check(f"table_{table.name.name}", SKIP, detail=error.message)
-        yield _date_index(table, session.rows(sql("diagnose/index"), oid, dict(table.columns)["settlement_date"])[0])
+        yield _date_index(table, session.query("diagnose/index", oid, dict(table.columns)["settlement_date"])[0])
         for index in invalid_indexes(session, layout, oid):
             yield _invalid_index(table, index)
     if layout.unique_index:
@@ -118,7 +117,7 @@ def _when(text: str | None) -> str:
 
 def sessions(session: Session) -> Iterator[Check]:
     """Queries that run long, transactions that sit idle, and who waits for whom."""
-    rows = session.rows(sql("diagnose/sessions"))
+    rows = session.query("diagnose/sessions")
     long = [row for row in rows if row["state"] == "active" and (row["query_s"] or 0) > LONG_S]
     idle = [row for row in rows if "idle in transaction" in row["state"] and (row["state_s"] or 0) > IDLE_S]
     waiting = [row for row in rows if row["blocked_by"]]
@@ -160,7 +159,7 @@ def _who(row: dict[str, Any]) -> str:
 
 def locks(session: Session, layout: Layout) -> Iterator[Check]:
     """Locks of others on the two tables that keep readers or writers out."""
-    held = session.rows(sql("diagnose/locks"), layout.curtailment_oid, layout.calculations_oid)
+    held = session.query("diagnose/locks", layout.curtailment_oid, layout.calculations_oid)
     detail = "; ".join(
         f"{_who(row)} holds {row['mode']} on {row['table_name']} for {row['transaction_s'] or 0:.0f} s"
         for row in held[:3]

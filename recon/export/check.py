@@ -13,15 +13,14 @@ from recon.core import gaps, schema
 from recon.core.chunks import CHUNK_ROWS, chunks, period_groups
 from recon.core.errors import DataFileError
 from recon.core.schema import ENERGY, KEY
-from recon.core.settings import Settings
 from recon.core.window import Window
 from recon.export import files as export_files
 from recon.export import slices
 from recon.export.files import fingerprint, month_of, part_name, read_manifest, read_part
 from recon.export.manifest import Manifest, Month, reaches, totals
+from recon.reconcile.request import Job
 from recon.reconcile.status import Status
 from recon.reconcile.value_check import ValueCheck
-from recon.reference.reference import Reference
 from recon.values import summary
 from recon.values.judging import Judge
 
@@ -77,9 +76,7 @@ class ExportStatus(Status):
         return super().to_dict(command) | {"damage": damage, "left_out": dict(self.left_out)}
 
 
-def status(
-    directory: Path, settings: Settings, reference: Reference, window: Window, check: ValueCheck
-) -> ExportStatus:
+def status(directory: Path, job: Job, window: Window, check: ValueCheck) -> ExportStatus:
     """Status of an export: its rows against its manifest, its values against the reference data, its files against
     their checksums. DataFileError when it has no manifest to rely on.
     """
@@ -89,16 +86,16 @@ def status(
     for month, files in export.files.items():
         rows, found = export.read(files)
         damage += found
-        judge = _Judge(month, rows, models, Judge(reference, settings.fleet, check.tolerance))
+        judge = _Judge(month, rows, models, job.judge(check.tolerance))
         for days, counted, part in judge.chunks():
             counts += counted
             parts.append(part)
             check.progress(days, max(days, stated.height))
     return ExportStatus(
         window,
-        reference.models,
+        job.models,
         stated,
-        slices.against(pl.concat(counts), stated, reference.models),
+        slices.against(pl.concat(counts), stated, job.models),
         summary.combined(parts, check.tolerance),
         damage=tuple(damage),
         left_out=totals(export.listed.values())["left_out"],

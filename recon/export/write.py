@@ -20,7 +20,6 @@ from recon.export import files, slices
 from recon.export.files import Target
 from recon.export.manifest import DateFacts, Manifest, Month, by_month, reaches, totals
 from recon.export.moment import Chunk, Moment
-from recon.postgres.inspect import opened
 from recon.reconcile.request import Job
 from recon.reconcile.status import Status
 from recon.reconcile.survey import aggregates
@@ -67,7 +66,7 @@ def export(job: Job, window: Window, target: Target, check: ValueCheck) -> Expor
     """Writes every month of the window anew, one file after the other, and the manifest after each."""
     with files.sole_use(target.directory):
         manifest = _begun(job, window, target, check)
-        with opened(job.settings, job.name) as tables, tables.session.transaction(read_only=True, snapshot=True):
+        with job.opened() as tables, tables.session.transaction(read_only=True, snapshot=True):
             return _export(Moment(tables, job.judge(check.tolerance)), manifest, target, check)
 
 

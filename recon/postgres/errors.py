@@ -7,6 +7,7 @@ https://www.postgresql.org/docs/current/errcodes-appendix.html
 from __future__ import annotations
 
 import re
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -209,7 +210,7 @@ def ends_run(error: DatabaseError) -> bool:
     return isinstance(error, (PermissionDenied, ConnectError)) or error.sqlstate in ENDS_RUN
 
 
-def keeps_out(error: DatabaseError, columns: set[str]) -> DatabaseError:
+def keeps_out(error: DatabaseError, columns: AbstractSet[str]) -> DatabaseError:
     """The error, or where it tells of a unique index that is not over these columns, one that no rival explains.
 
     The DETAIL names the index's columns in whatever language: `(a, b)=(1, 2)`.

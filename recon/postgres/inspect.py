@@ -15,7 +15,6 @@ from recon.postgres import obstacles
 from recon.postgres.errors import row_security_denied
 from recon.postgres.layout import FLOATS, WHOLES, Column, Layout
 from recon.postgres.session import Session, connect
-from recon.postgres.sql import sql
 from recon.postgres.tables import Tables
 
 OLDEST_SERVER = 140000
@@ -67,11 +66,8 @@ def opened(settings: Settings, name: str) -> Iterator[Tables]:
 
 def _inspect(session: Session, settings: Settings, *, writing: bool, removing: bool, updating: bool) -> Layout:
     source_oid, stored_oid = _oids(session, settings)
-    source, stored = (session.rows(sql("postgres/columns"), oid) for oid in (source_oid, stored_oid))
-    if source[0]["server_version"] < OLDEST_SERVER:
-        raise DatabaseError(
-            f"the server is version {source[0]['server_version'] // 10000}", "recon needs PostgreSQL 14"
-        )
+    source, stored = (session.query("postgres/columns", oid) for oid in (source_oid, stored_oid))
+    _check_version(source[0]["server_version"])
     curtailment, calculations = _qualified(settings.curtailment, source), _qualified(settings.calculations, stored)
     source_columns = _fit(settings.curtailment, source)
     stored_columns = _fit(settings.calculations, stored)
@@ -96,19 +92,25 @@ def _inspect(session: Session, settings: Settings, *, writing: bool, removing: b
         unique_index=_unique_index(session, calculations, stored_oid),
         is_table=stored[0]["kind"] in ("r", "p", "m"),
         has_heirs=stored[0]["has_heirs"],
-        price_columns=tuple(
-            row["column_name"]
-            for row in source
-            if row["column_name"] in PRICES and row["may_select"] and row["base_type"] in NUMBERS
-        ),
+        price_columns=_price_columns(source),
     )
+
+
+def _check_version(version: int) -> None:
+    if version < OLDEST_SERVER:
+        raise DatabaseError(f"the server is version {version // 10000}", "recon needs PostgreSQL 14")
+
+
+def _price_columns(source: list[dict[str, Any]]) -> tuple[str, ...]:
+    usable = (row for row in source if row["may_select"] and row["base_type"] in NUMBERS)
+    return tuple(row["column_name"] for row in usable if row["column_name"] in PRICES)
 
 
 def resolve(session: Session, settings: Settings) -> list[dict[str, Any]]:
     """What the user's search_path makes of both tables' names, in an open transaction: see `resolve.sql`."""
     names = (settings.curtailment.name.quoted, settings.calculations.name.quoted)
     with session.as_user():
-        return session.rows(sql("postgres/resolve"), *names)
+        return session.query("postgres/resolve", *names)
 
 
 def _oids(session: Session, settings: Settings) -> tuple[int, int]:
@@ -139,7 +141,7 @@ def _check_whole(session: Session, table: Table, rows: list[dict[str, Any]]) -> 
 
 def _unique_index(session: Session, calculations: Table, oid: int) -> bool:
     names = [theirs for ours, theirs in calculations.columns if ours in CALC_KEY]
-    return bool(session.rows(sql("postgres/unique_index"), oid, names)[0]["found"])
+    return bool(session.query("postgres/unique_index", oid, names)[0]["found"])
 
 
 def _fit(table: Table, rows: list[dict[str, Any]]) -> dict[str, Column]:
@@ -198,7 +200,7 @@ def _check_writing(session: Session, table: Table, rows: list[dict[str, Any]]) -
             "give the column a default",
         )
     sequences = [row["sequence_name"] for row in rows if row["sequence_name"] and row["column_name"] not in ours]
-    refused = [row["name"] for row in session.rows(sql("postgres/sequences"), sequences)] if sequences else []
+    refused = [row["name"] for row in session.query("postgres/sequences", sequences)] if sequences else []
     if refused:
         role = quote_identifier(rows[0]["role_name"])
         raise PermissionDenied(

@@ -13,7 +13,6 @@ from recon.core.errors import ReconError
 from recon.core.settings import Settings
 from recon.postgres.layout import Layout
 from recon.postgres.session import Session, connect
-from recon.postgres.sql import sql
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class InvalidIndex:
 def invalid_indexes(session: Session, layout: Layout, oid: int | None = None) -> list[InvalidIndex]:
     """Those of the calculations table, or of the table `oid`."""
     table = layout.calculations_oid if oid is None else oid
-    rows = session.rows(sql("postgres/invalid_indexes"), table, sorted(layout.key_columns))
+    rows = session.query("postgres/invalid_indexes", table, sorted(layout.key_columns))
     return [InvalidIndex(**row) for row in rows]
 
 

@@ -30,7 +30,7 @@ class Lease:
         """Takes it, and creates the ledger where there is none; IncompleteError where another run holds it."""
         ledger.ensure(session)
         if not self._taken(session):
-            (other,) = session.rows(sql("postgres/lease_holder"), self._name) or [
+            (other,) = session.query("postgres/lease_holder", self._name) or [
                 {"holder": "another run", "until": "then"}
             ]
             raise IncompleteError(
@@ -41,7 +41,7 @@ class Lease:
 
     def _taken(self, session: Session) -> bool:
         with session.transaction():
-            return bool(session.rows(sql("postgres/lease_take"), self._name, self._holder, LEASE_S))
+            return bool(session.query("postgres/lease_take", self._name, self._holder, LEASE_S))
 
     def renew(self) -> None:
         """Keeps it; IncompleteError once another run has it. Asks the server once a minute at most.

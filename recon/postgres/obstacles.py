@@ -10,12 +10,11 @@ from recon.core.names import Table
 from recon.core.schema import CALC_KEY
 from recon.postgres.errors import STANDBY_HINT
 from recon.postgres.session import Session
-from recon.postgres.sql import sql
 
 
 def standby_away(session: Session) -> str | None:
     """That every commit of ours waits for a synchronous standby that is not there; None where none does."""
-    (found,) = session.rows(sql("postgres/standby"))
+    (found,) = session.query("postgres/standby")
     if not found["is_away"]:
         return None
     return f"the server's synchronous standby is away ({found['names']}): every commit waits for it"
@@ -34,7 +33,7 @@ def check(session: Session, table: Table, oid: int, models: Sequence[str], *, ch
     changing: whether rows are to be changed and taken out, too. DatabaseError where no commit would come back.
     """
     check_standby(session)
-    for row in session.rows(sql("postgres/obstacles"), oid):
+    for row in session.query("postgres/obstacles", oid):
         problem = _problem(table, row, models, changing=changing)
         if problem:
             raise SchemaError(*problem)

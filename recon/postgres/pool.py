@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 from recon.core.settings import AUTO, Settings
 from recon.postgres.driver import Known
 from recon.postgres.session import Session, connect
-from recon.postgres.sql import sql
 
 
 class Pool:
@@ -80,6 +79,6 @@ def side_by_side(pool: Pool, workers: int) -> int:
 
 def free_connections(session: Session) -> int:
     """How many more connections the server has to spare; the last two are left to others. Can be below 1."""
-    (room,) = session.rows(sql("postgres/capacity"))
+    (room,) = session.query("postgres/capacity")
     free: int = room["allowed"] - room["reserved"] - room["used"] - SPARE_CONNECTIONS
     return free

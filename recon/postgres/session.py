@@ -85,6 +85,10 @@ class Session:
         """The rows of one small result, each a dictionary."""
         return self._frame(statement, values, copy=False).to_dicts()
 
+    def query(self, name: str, *values: object, **parts: str) -> list[dict[str, Any]]:
+        """The few rows of the statement in that SQL file; see `sql`."""
+        return self.rows(sql(name, **parts), *values)
+
     def _frame(self, statement: str, values: Sequence[object], *, copy: bool) -> pl.DataFrame:
         table = self._run(statement, values, read_table, copy=copy)
         moved(bytes_in=table.nbytes)

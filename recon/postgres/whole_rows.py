@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from recon.core.names import quote_identifier
-from recon.postgres.sql import sql
 from recon.postgres.tables import Tables
 
 
@@ -50,7 +49,7 @@ def whole_table(tables: Tables) -> WholeTable:
     """The calculations as they are now."""
     oid = tables.layout.calculations_oid
     (known,) = _identities(tables, [oid])
-    columns = tables.session.rows(sql("postgres/whole_columns"), oid)
+    columns = tables.session.query("postgres/whole_columns", oid)
     return WholeTable(
         known["relation"],
         known["identity"],
@@ -68,12 +67,12 @@ def relations(tables: Tables) -> dict[str, str]:
 
 
 def _identities(tables: Tables, oids: list[int]) -> list[dict[str, Any]]:
-    return tables.session.rows(sql("postgres/table_identity"), oids)
+    return tables.session.query("postgres/table_identity", oids)
 
 
 def pin_text(tables: Tables) -> None:
     """Until the transaction ends, texts of values are those that come back equal."""
-    tables.session.rows(sql("postgres/exact_text"))
+    tables.session.query("postgres/exact_text")
 
 
 def parts(tables: Tables, table: WholeTable) -> dict[str, str]:

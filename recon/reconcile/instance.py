@@ -9,7 +9,6 @@ from recon.core.plan import DateResult
 from recon.postgres.inspect import inspect
 from recon.postgres.layout import Layout
 from recon.postgres.leases import Lease
-from recon.postgres.session import connect
 from recon.reconcile.request import Job
 from recon.reconcile.watcher import Compared, Watcher
 
@@ -36,7 +35,7 @@ class Renewing(Watcher):
 @contextmanager
 def only_instance(job: Job) -> Iterator[tuple[Layout, Lease]]:
     """Holds the lease by which a night is the only one on these tables, or raises because another one holds it."""
-    with connect(job.settings, job.name) as session:
+    with job.session() as session:
         layout = inspect(session, job.settings, writing=True)
         lease = Lease(job.settings, f"daily {layout.calculations_oid}", job.run_id, "recon daily", job.name)
         lease.take(session)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -20,11 +21,9 @@ from recon.core.settings import Order, Settings
 from recon.core.window import Window
 from recon.postgres import ledger
 from recon.postgres.errors import ends_run
-from recon.postgres.inspect import inspect
 from recon.postgres.layout import Layout
 from recon.postgres.pool import Pool
 from recon.postgres.scope import Scope
-from recon.postgres.session import Session
 from recon.postgres.stopping import pause
 from recon.postgres.tables import Tables
 from recon.reconcile.chunk import fill_keys
@@ -95,21 +94,19 @@ class _Run:
 
     @classmethod
     def of(cls, job: Job, throttle: Throttle, watcher: Watcher) -> _Run:
-        settings = careful(job.settings)
-        pool = Pool(settings, job.name, max_uses=MAX_USES, max_age_s=MAX_AGE_S)
-        return cls(replace(job, settings=settings), throttle, watcher, pool)
+        job = replace(job, settings=careful(job.settings))
+        return cls(job, throttle, watcher, job.pool(max_uses=MAX_USES, max_age_s=MAX_AGE_S))
 
     def of_date(self, day: date) -> FixReport:
         window = Window(day, day)
-        with self.pool.session() as session:
-            tables = self._tables(session)
+        with self._tables() as tables:
             before = self._first_look(tables, window)
             keys = self._missing_keys(tables, Scope.of([day]))
         return self._filled(tables.layout, before, keys, lambda then: survey(then, self.job.models, window))
 
     def of_worst_date(self) -> FixReport:
-        with self.pool.session() as session:
-            status = self._first_look(self._tables(session), Window())
+        with self._tables() as tables:
+            status = self._first_look(tables, Window())
         days = status.incomplete.filter(pl.col("missing") > 0).get_column("settlement_date").to_list()
         priced = set(self.job.reference.terms(days).drop_nulls().get_column("settlement_date"))
         worst = next((day for day in days if day in priced), None)
@@ -123,15 +120,15 @@ class _Run:
         def look(tables: Tables) -> Status:
             return self._survey_key(tables, key)
 
-        with self.pool.session() as session:
-            tables = self._tables(session)
+        with self._tables() as tables:
             before = look(tables)
             if not before.total("expected"):
                 raise self._no_curtailment(tables, day, period, farm)
         return self._filled(tables.layout, before, key, look)
 
-    def _tables(self, session: Session) -> Tables:
-        return Tables(session, inspect(session, self.job.settings, writing=True, models=self.job.models))
+    def _tables(self) -> AbstractContextManager[Tables]:
+        """Both tables, to be filled."""
+        return self.job.tables(self.pool, FixRequest())
 
     def _first_look(self, tables: Tables, window: Window) -> Status:
         """The survey before there is a plan."""
@@ -221,7 +218,7 @@ class _Run:
                 return result.inserted
 
         try:
-            return retried(attempt, [day], self.watcher.retrying, layout)
+            return retried(attempt, [day], self.watcher.retrying, layout.key_columns)
         except DatabaseError as error:
             if ends_run(error):
                 raise

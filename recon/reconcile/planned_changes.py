@@ -11,7 +11,7 @@ import polars as pl
 from recon.core.errors import SchemaError, UsageError
 from recon.core.plan import PlannedDate
 from recon.core.settings import ChangeLimit
-from recon.postgres.layout import Layout
+from recon.postgres.tables import Tables
 from recon.reconcile.engine import Engine
 from recon.reconcile.request import FixRequest, Job
 from recon.reconcile.status import Status
@@ -58,9 +58,13 @@ class PlannedChanges:
         listed = None if self.listed is None else self.listed.filter(is_open)
         return replace(self, by_date=self.by_date.filter(is_open), listed=listed)
 
+    def dangers(self, tables: Tables) -> tuple[str, ...]:
+        """What others would lose by the removals."""
+        return changes.dangers(tables) if self.removed else ()
+
 
 def planned_changes(
-    job: Job, layout: Layout, before: Status, request: FixRequest, watcher: Watcher, engine: Engine
+    job: Job, tables: Tables, before: Status, request: FixRequest, watcher: Watcher, engine: Engine
 ) -> PlannedChanges:
     """What the repairs would change of the dates of a status; listed for a dry run."""
     policy, listed = request.policy, request.dry_run
@@ -69,7 +73,7 @@ def planned_changes(
         return PlannedChanges()
     with watcher.comparing() as compared:
         check = ValueCheck(policy.tolerance, request.workers, compared, engine)
-        rows = rows_to_change(job, layout, before, policy.repairs, check, listed=listed)
+        rows = rows_to_change(job, tables.layout, before, policy.repairs, check, listed=listed)
     return PlannedChanges(per_date(rows.lazy()).collect() if listed else rows, rows if listed else None, undated)
 
 

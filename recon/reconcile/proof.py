@@ -16,10 +16,9 @@ import polars as pl
 
 from recon.core.errors import DataFileError, ExitCode, UsageError, document
 from recon.core.schema import BTC, FrameSchema
-from recon.core.settings import Settings
 from recon.core.window import Window
-from recon.postgres.inspect import opened
 from recon.postgres.sql import literal
+from recon.reconcile.request import Job
 
 WANTED = "give a file that 'recon verify' wrote"
 FIXED = ("date", "curtailment_rows", "keys", "energy_mwh", "rows")
@@ -119,11 +118,11 @@ class Comparison:
         return {name: [str(day) for day in days] for name, days in vars(self).items()}
 
 
-def prove(settings: Settings, window: Window, *, name: str) -> Proof:
+def prove(job: Job, window: Window) -> Proof:
     """The proof of a window; both tables as of one moment, read-only."""
     first, last = window.bounds
     bounds = {"first": literal(first), "last": literal(last)}
-    with opened(settings, name) as tables, tables.session.transaction(read_only=True, snapshot=True):
+    with job.opened() as tables, tables.session.transaction(read_only=True, snapshot=True):
         source = tables.rows("reconcile/proof_source", **bounds)
         stored = tables.rows("reconcile/proof_stored", **bounds)
     return Proof(window, tuple(_dates(source, stored)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -23,6 +25,10 @@ from recon.core.settings import (
     parse_repairs,
 )
 from recon.core.window import Window
+from recon.postgres.inspect import inspect, opened
+from recon.postgres.pool import Pool
+from recon.postgres.session import Session, connect
+from recon.postgres.tables import Tables
 from recon.reference.reference import Reference
 from recon.values.judging import Judge
 from recon.values.policy import RepairPolicy
@@ -55,6 +61,33 @@ class Job:
     def judge(self, tolerance: Tolerance) -> Judge:
         """Who says whether stored values are right."""
         return Judge(self.reference, self.settings.fleet, tolerance)
+
+    def session(self) -> Session:
+        """A session of its own."""
+        return connect(self.settings, self.name)
+
+    def pool(self, *, max_uses: int = 0, max_age_s: float = math.inf) -> Pool:
+        """Sessions for several threads; see Pool."""
+        return Pool(self.settings, self.name, max_uses=max_uses, max_age_s=max_age_s)
+
+    def opened(self) -> AbstractContextManager[Tables]:
+        """Both tables, to be read through a session of their own."""
+        return opened(self.settings, self.name)
+
+    @contextmanager
+    def tables(self, pool: Pool, request: FixRequest | None = None) -> Iterator[Tables]:
+        """Both tables through a session of the pool: to be read, or as a run needs them that is to do the request.
+
+        SchemaError or PermissionDenied names the first thing that does not fit.
+        """
+        with pool.session() as session:
+            if request is None or request.dry_run:
+                yield Tables(session, inspect(session, self.settings))
+                return
+            policy = request.policy
+            changing = {"removing": policy.removes_rows, "updating": policy.updates_rows}
+            layout = inspect(session, self.settings, writing=True, models=self.models, **changing)
+            yield Tables(session, layout)
 
 
 @dataclass(frozen=True)

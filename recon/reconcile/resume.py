@@ -11,14 +11,11 @@ import polars as pl
 
 from recon.core.errors import LedgerError
 from recon.core.plan import DateResult, PlannedDate, blocked
-from recon.core.settings import ChangeLimit, Settings
+from recon.core.settings import ChangeLimit
 from recon.postgres import ledger
-from recon.postgres.pool import Pool
-from recon.postgres.session import connect
 from recon.postgres.tables import Tables, Undated
 from recon.postgres.whole_rows import relations
 from recon.reconcile.engine import Engine, threads
-from recon.reconcile.fix import inspected
 from recon.reconcile.planned_changes import Confirm, PlannedChanges, agreed, allowed, planned_changes
 from recon.reconcile.report import FixReport
 from recon.reconcile.request import Job, check_tables, from_dict
@@ -26,13 +23,10 @@ from recon.reconcile.run import Run
 from recon.reconcile.status import Status
 from recon.reconcile.survey import KeyComparison, exact, survey
 from recon.reconcile.watcher import Watcher
-from recon.reference.reference import Reference
-from recon.values import changes
 
 
 def resume(
-    settings: Settings,
-    reference: Reference,
+    job: Job,
     run_id: str | None,
     *,
     watcher: Watcher,
@@ -48,39 +42,43 @@ def resume(
     run may change in all; without one, no more than it was allowed, nor than is usual.
     """
     started = time.monotonic()
-    run = _run_to_resume(settings, run_id)
-    if run is None:
+    stored = _stored_run(job, run_id)
+    if stored is None:
         return None
-    job, request = from_dict(run["parameters"], Job(run["run_id"], "resume", settings, reference))
-    with Pool(job.settings, job.name) as pool:
-        with pool.session() as session:
-            tables = Tables(session, inspected(session, job, request))
-            check_tables(run["parameters"], job.run_id, job.settings, relations(tables))
-            ledger.ensure(session)
-            left = ledger.unfinished(session, job.run_id)
-            planned = blocked(left, job.reference.terms([it.day for it in left]))
-            if not left and run["status"] in ledger.OPEN:
-                ledger.finish(session, job.run_id)
+    job, request = from_dict(stored["parameters"], replace(job, run_id=stored["run_id"]))
+    with job.pool() as pool:
+        with job.tables(pool, request) as tables:
+            planned = _left(tables, job, stored)
             counted_later = {it.day for it in planned if not it.blocked} if request.policy.fills else set()
             with watcher.comparing() as compared:
                 comparison = KeyComparison(compared=compared, estimable=counted_later.intersection)
                 after = survey(tables, job.models, request.window, comparison, pool)
-            if request.policy.changes_rows and left:
+            if request.policy.changes_rows and planned:
                 now = _of_dates(job, after, planned)
-                asked = planned_changes(job, tables.layout, now, request, watcher, engine).possible(planned)
+                asked = planned_changes(job, tables, now, request, watcher, engine).possible(planned)
                 _agree_again(tables, job, asked, after.stored, confirm, limit)
         results: tuple[DateResult, ...] = ()
-        if left:
+        if planned:
             results, after = Run(pool, job, tables.layout, request, watcher, engine).execute(planned, after)
             after = exact(after, pool, tables.layout)
-    return FixReport("resume", job.run_id, results, after, time.monotonic() - started)
+    return FixReport(job.command, job.run_id, results, after, time.monotonic() - started)
 
 
-def _run_to_resume(settings: Settings, run_id: str | None) -> dict[str, Any] | None:
+def _stored_run(job: Job, run_id: str | None) -> dict[str, Any] | None:
     """The ledger's line of the run, or of the newest unfinished one."""
-    with connect(settings, f"recon/resume/{run_id or 'newest'}") as session:
+    with replace(job, run_id=run_id or "newest").session() as session:
         run_id = run_id or (ledger.newest_unfinished(session) if ledger.require(session) else None)
         return None if run_id is None else ledger.find(session, run_id)
+
+
+def _left(tables: Tables, job: Job, stored: dict[str, Any]) -> list[PlannedDate]:
+    """The unfinished dates of a stored run, which is closed where there are none. UsageError for other tables' run."""
+    check_tables(stored["parameters"], job.run_id, job.settings, relations(tables))
+    ledger.ensure(tables.session)
+    left = ledger.unfinished(tables.session, job.run_id)
+    if not left and stored["status"] in ledger.OPEN:
+        ledger.finish(tables.session, job.run_id)
+    return blocked(left, job.reference.terms([it.day for it in left]))
 
 
 def _of_dates(job: Job, now: Status, planned: Sequence[PlannedDate]) -> Status:
@@ -96,8 +94,8 @@ def _agree_again(
 ) -> None:
     """What `allowed` asks when a run begins, asked of what is left of it."""
     changed, most = ledger.changes(tables.session, job.run_id)
-    refused = changes.dangers(tables) if asked.removed else ()
     usual = limit or ChangeLimit()
     if limit is None and most is not None:
         usual = ChangeLimit(min(most, usual.most(stored)), None)
-    ledger.limit_changes(tables.session, job.run_id, allowed(asked, stored, refused, usual, confirm, changed))
+    most = allowed(asked, stored, asked.dangers(tables), usual, confirm, changed)
+    ledger.limit_changes(tables.session, job.run_id, most)

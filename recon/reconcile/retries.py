@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from recon.core.errors import ConnectError, DatabaseError, ReconError
 from recon.postgres.errors import is_transient, keeps_out
-from recon.postgres.layout import Layout
 from recon.postgres.stopping import pause
 from recon.reconcile.engine import Retrying
 
@@ -23,15 +23,15 @@ T = TypeVar("T")
 
 
 def retried(
-    operation: Callable[[int], T], dates: Sequence[date], retrying: Retrying, layout: Layout | None = None
+    operation: Callable[[int], T], dates: Sequence[date], retrying: Retrying, key: AbstractSet[str] = frozenset()
 ) -> T:
     """What the operation returns; it gets the number of the attempt, and is repeated for errors that can pass.
 
     Exponential backoff with jitter, ATTEMPTS times, but as long as RECONNECT_S while there is no server. Several
-    dates that time out are not repeated: the caller halves them. layout: of the table that is written, by which a
-    rival's row is told from one that an index of somebody else's keeps out.
+    dates that time out are not repeated: the caller halves them. key: the columns of the table that is written, by
+    which a rival's row is told from one that an index of somebody else's keeps out.
     """
-    attempt_once = partial(_translated, operation, layout)
+    attempt_once = partial(_translated, operation, key)
     try:
         return attempt_once(1)
     except ReconError as error:
@@ -55,11 +55,11 @@ def retried(
     raise AssertionError("tenacity either returns or raises")
 
 
-def _translated(operation: Callable[[int], T], layout: Layout | None, number: int) -> T:
+def _translated(operation: Callable[[int], T], key: AbstractSet[str], number: int) -> T:
     try:
         return operation(number)
     except DatabaseError as error:
-        raise (keeps_out(error, layout.key_columns) if layout else error) from None
+        raise keeps_out(error, key) from None
 
 
 def _can_pass(dates: int, error: BaseException) -> bool:

@@ -136,7 +136,7 @@ def work(
                 return fill(Tables(session, layout), job, policy, some, number)
 
         try:
-            return retried(attempt, some, retrying, layout)
+            return retried(attempt, some, retrying, layout.key_columns)
         except DatabaseError as error:
             if ends_run(error) or len(some) > 1:
                 raise

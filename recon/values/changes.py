@@ -14,7 +14,6 @@ import polars as pl
 from recon.core.errors import DatabaseError
 from recon.core.wording import counted
 from recon.postgres.session import Session
-from recon.postgres.sql import sql
 from recon.postgres.tables import Tables
 from recon.postgres.whole_rows import WholeTable, parts, pin_text, places, whole_table
 
@@ -24,7 +23,7 @@ SEE_TRIGGERS = "see its triggers and rules ('\\d' in psql); they decide what bec
 def dangers(tables: Tables) -> tuple[str, ...]:
     """What others would lose if rows were removed: foreign keys that take rows or values along, rules, children."""
     return tuple(
-        row["danger"] for row in tables.session.rows(sql("values/removal_dangers"), tables.layout.calculations_oid)
+        row["danger"] for row in tables.session.query("values/removal_dangers", tables.layout.calculations_oid)
     )
 
 
@@ -63,8 +62,8 @@ class Changes:
         """Copies stored rows to the quarantine, whole. rows: row_id, verdict, action, settlement_date."""
         ids = rows.get_column("row_id").to_list()
         table = self.table
-        (found,) = self.session.rows(
-            sql("values/quarantine_keep", **self.parts),
+        (found,) = self.session.query(
+            "values/quarantine_keep",
             self.run_id,
             ids,
             *(rows.get_column(name).to_list() for name in ("verdict", "action")),
@@ -73,6 +72,7 @@ class Changes:
             table.relation,
             table.identity,
             table.types_json,
+            **self.parts,
         )
         if found["rows"] != len(ids):
             raise self._changed(len(ids) - found["rows"])
@@ -84,9 +84,8 @@ class Changes:
         ids = rows.get_column("row_id").to_list()
         values = [rows.get_column(name).to_list() for name in ("bitcoin_mined", "difficulty")]
         with self.session.as_user():
-            found = self.session.rows(
-                sql("values/calculations_update", **self.parts), ids, *values, places(ids), _dates(rows)
-            )
+            where = (places(ids), _dates(rows))
+            found = self.session.query("values/calculations_update", ids, *values, *where, **self.parts)
         now = {row["old_id"]: row["new_id"] for row in found}
         self._check_all(ids, now)
         return [now[row_id] for row_id in ids]
@@ -95,14 +94,15 @@ class Changes:
         """Notes in the quarantine what stands in place of replaced rows, whole."""
         ids = rows.get_column("row_id").to_list()
         values = [rows.get_column(name).to_list() for name in ("bitcoin_mined", "difficulty")]
-        (found,) = self.session.rows(
-            sql("values/quarantine_after", **self.parts),
+        (found,) = self.session.query(
+            "values/quarantine_after",
             self.run_id,
             ids,
             list(now),
             *values,
             places(now),
             _dates(rows),
+            **self.parts,
         )
         if found["rows"] != len(ids):
             raise self._kept(f"{len(ids) - found['rows']} rows were changed once more")
@@ -113,14 +113,15 @@ class Changes:
             raise DatabaseError(*refusal(found, rows.height), code="referenced")
         ids = rows.get_column("row_id").to_list()
         with self.session.as_user():
-            gone = self.session.rows(sql("values/calculations_delete", **self.parts), ids, places(ids), _dates(rows))
+            gone = self.session.query("values/calculations_delete", ids, places(ids), _dates(rows), **self.parts)
         self._check_all(ids, [row["row_id"] for row in gone])
 
     def insert(self, texts: list[str], columns: Sequence[str]) -> list[str]:
         """Puts rows back, each given as the text of a whole row, in these columns; where each is then."""
-        statement = sql("values/calculations_insert", **self.parts, **self.table.insertion(columns))
+        into = self.table.insertion(columns)
         with self.session.as_user():
-            now = [row["new_id"] for row in self.session.rows(statement, texts)]
+            found = self.session.query("values/calculations_insert", texts, **self.parts, **into)
+        now = [row["new_id"] for row in found]
         if len(now) != len(texts):
             raise self._kept(f"{len(texts) - len(now)} rows were not taken")
         return now
@@ -132,7 +133,7 @@ class Changes:
         left = sorted(set(ids) - set(done))
         if not left:
             return
-        (found,) = self.session.rows(sql("values/still_there", **self.parts), left, places(left))
+        (found,) = self.session.query("values/still_there", left, places(left), **self.parts)
         raise self._kept(f"{found['rows']} rows stay as they were") if found["rows"] else self._changed(len(left))
 
     def _kept(self, what: str) -> DatabaseError:

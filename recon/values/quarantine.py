@@ -67,7 +67,7 @@ def rows(settings: Settings, run_id: str | None, *, name: str) -> list[dict[str,
             return []
         if run_id is not None:
             ledger.find(session, run_id)
-        found = session.rows(sql("values/quarantine_list"), run_id)
+        found = session.query("values/quarantine_list", run_id)
     for row in found:
         row["whole_row"] = json.loads(row["whole_row"])
         row["replacement"] = json.loads(row["replacement"] or "null")

@@ -39,7 +39,7 @@ def fitting(tables: Tables, of_run: str) -> tuple[str, ...]:
     """
     session, table = tables.session, whole_table(tables)
     notes: dict[str, None] = {}
-    for shape in session.rows(sql("values/quarantine_shapes"), of_run):
+    for shape in session.query("values/quarantine_shapes", of_run):
         notes |= dict.fromkeys(_same_table(session, table, of_run, shape))
         notes |= dict.fromkeys(_same_columns(table, shape))
     return tuple(notes)
@@ -67,7 +67,7 @@ def _old_name_is(session: Session, table: WholeTable, typed: str) -> bool:
     now = TableName.parse(table.relation)
     if typed != now.name:
         return typed in (str(now), table.relation)
-    return int(session.rows(sql("values/tables_named"), now.name)[0]["tables"]) == 1
+    return int(session.query("values/tables_named", now.name)[0]["tables"]) == 1
 
 
 def _same_columns(table: WholeTable, shape: dict[str, Any]) -> list[str]:
@@ -130,7 +130,7 @@ def _take_out_old(changes: Changes, of_run: str, day: date) -> int:
         "values/quarantine_written", **changes.parts, btc=values["bitcoin_mined"], exact_difficulty=values["difficulty"]
     )
     found = session.rows(statement, of_run, day)
-    (due,) = session.rows(sql("values/quarantine_replaced"), of_run, day)
+    (due,) = session.query("values/quarantine_replaced", of_run, day)
     if len(found) != due["rows"]:
         raise _changed(due["rows"] - len(found), of_run)
     if found:
@@ -142,7 +142,7 @@ def _take_out_old(changes: Changes, of_run: str, day: date) -> int:
 
 def _compare(changes: Changes, ids: list[int], now: Sequence[str]) -> None:
     own = [dict(changes.tables.layout.calculations.columns)[name] for name in VALUES]
-    found = changes.session.rows(sql("values/quarantine_differs", **changes.parts), ids, list(now), places(now), own)
+    found = changes.session.query("values/quarantine_differs", ids, list(now), places(now), own, **changes.parts)
     for row in found:
         where = f"{changes.table.relation}.{row['name']}"
         raise DatabaseError(f"{row['rows']} rows would not be as they were in {where}", SEE_TRIGGERS, code="kept")

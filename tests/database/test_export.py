@@ -66,7 +66,7 @@ def exports(
 
 
 def checked(out: Path, window: Window | None = None) -> Status:
-    return check.status(out, Settings(), REFERENCE, window or Window(), ValueCheck())
+    return check.status(out, Job("7f3a", "status", Settings(), REFERENCE), window or Window(), ValueCheck())
 
 
 def long(frame: pl.DataFrame) -> list[oracle.Calculation]:

@@ -86,7 +86,7 @@ def test_tables_and_columns_may_be_called_anything(database: Database, names: li
     found = survey.status(job, Window(), comparison=survey.KeyComparison(deep=True), check=ValueCheck())
     assert found.reconciled and found.values is not None and found.values.wrong == 0
     assert explanation.explain(chosen, REFERENCE, DAY, 1, farm, name="recon/explain").exit_code == 0
-    assert proof.prove(chosen, Window(), name="recon/verify").dates[0].rows == 6
+    assert proof.prove(job, Window()).dates[0].rows == 6
     rows = database.rows(f"select * from {sql_name(schema)}.{sql_name(stored.name)}")
     assert sorted(rows) == oracle.calculations([(DAY, 1, farm, "-5"), (DAY, 2, "T_A-1", "-7")])
     database.execute(f"drop schema {sql_name(schema)} cascade")

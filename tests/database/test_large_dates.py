@@ -154,7 +154,7 @@ def test_an_export_of_a_large_date_has_the_same_rows_in_the_same_order(
         report = write.export(Job("1", "test", database.settings, REFERENCE), Window(), Target(out, form), check)
         files = [out / part_name(month.month, form) for month in report.written]
         rows = [row for file in files for row in read_part(file, form, MODELS).collect().iter_rows()]
-        checked = status(out, Settings(), REFERENCE, Window(), check).to_dict()
+        checked = status(out, Job("1", "status", Settings(), REFERENCE), Window(), check).to_dict()
         of_files = ("bytes", "size", "sha256")
         months = [{k: v for k, v in vars(month).items() if k not in of_files} for month in report.written]
         return rows, {"status": report.status.to_dict(), "months": months}, checked

@@ -18,7 +18,6 @@ from recon.core.suggestions import RECON, Program
 from recon.core.version import __version__
 from recon.core.window import Window
 from recon.postgres import ledger
-from recon.postgres.inspect import opened
 from recon.postgres.session import Session
 from recon.reconcile.request import Job
 
@@ -66,7 +65,7 @@ class Page:
 def gather(job: Job, window: Window, options: AnalysisOptions, *, made_at: datetime) -> Page:
     """The page's content; read-only. The analysis is as of one moment, sums and runs as of the next."""
     found = analyze(job, window, options)
-    with opened(job.settings, job.name) as tables:
+    with job.opened() as tables:
         with tables.session.transaction(read_only=True, snapshot=True):
             btc = tables.aggregate(window, "analysis/stored_btc")
         runs, note = _runs(tables.session)

@@ -37,12 +37,11 @@ def analyze(
     """
     window = when.window
     from recon.analysis import analyze as analysis_analyze
-    from recon.cli import requests
-    from recon.cli.show import progress, status
+    from recon.cli.show import status
 
-    with progress.comparing(call) as compared:
-        check = requests.value_check(call, compare, compared, deep=deep)
-        options = analysis_analyze.AnalysisOptions(deep, max_farm_mw, check, compared)
+    with call.comparing() as compared:
+        check = compare.check(call.engine, compared, deep=deep)
+        options = analysis_analyze.AnalysisOptions(deep, max_farm_mw, check if compare.values else None, compared)
         found = analysis_analyze.analyze(call.job, window, options)
     status.analysis(call, found)
     return found.exit_code

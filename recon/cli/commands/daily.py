@@ -45,16 +45,15 @@ def daily(
     day = parse_date(today) if today else today_in_london(datetime.now(UTC))
     from recon.cli import requests
     from recon.cli.nightly.night import Night
-    from recon.cli.show import progress, runs
+    from recon.cli.show import runs
     from recon.reconcile import daily as reconcile_daily
+    from recon.reconcile.watcher import unwatched
 
     request = requests.fix_request(reconcile_daily.window(day, days), repair, near, force=force)
-    check, confirm = (
-        requests.value_check(call, ValueOptions(values, near), deep=force),
-        requests.consent(call, repair.yes),
-    )
+    check = ValueOptions(values, near).check(call.engine, unwatched, deep=force) if values else None
+    confirm = call.consent(repair.yes)
     with Night(call, request.window, tell) as night:
-        with progress.Progress(call) as watcher:
+        with call.watching() as watcher:
             night.found = reconcile_daily.daily(
                 call.job, request, watcher=watcher, check=check, confirm=confirm, engine=call.engine, begun=night.begin
             )

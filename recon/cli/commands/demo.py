@@ -43,14 +43,14 @@ def demo(
         recon demo --reset
     """
     from recon.cli.show import status
-    from recon.postgres.embedded import lifecycle, server
+    from recon.postgres.embedded import lifecycle
     from recon.sample import load
 
     if call.json:
         raise UsageError("demo is for people and has no --json", "use 'recon -d embedded fix --json'")
     if reset:
         lifecycle.reset(call.home)
-    call.say(f"1. an embedded PostgreSQL server; its data live in {server.location(call.home)}")
+    call.say(f"1. an embedded PostgreSQL server; its data live in {lifecycle.location(call.home)}")
     here = call.embedded()
     loaded = load.ensure(here.settings, load.packaged(), name=here.name)
     call.say("   the sample was loaded" if loaded else "   the sample is there from last time ('--reset' starts over)")
@@ -69,10 +69,10 @@ def demo(
 
 def _look(call: Call) -> None:
     """The status, and the worst dates."""
-    from recon.cli.show import progress, status
+    from recon.cli.show import status
     from recon.reconcile import survey
 
-    with progress.comparing(call) as compared:
+    with call.comparing() as compared:
         found = survey.status(call.job, Window(), comparison=survey.KeyComparison(compared=compared))
     status.status(call, found)
     status.worst_dates(call, found)
@@ -81,11 +81,11 @@ def _look(call: Call) -> None:
 def _fix(call: Call, run_id: str, repairs: str) -> FixReport:
     """A run that repairs something, and what it did."""
     from recon.cli import requests
-    from recon.cli.show import progress, runs
+    from recon.cli.show import runs
     from recon.reconcile import fix
 
     request = requests.fix_request(Window(), RepairOptions(repairs), ToleranceOptions())
-    with progress.Progress(call) as watcher:
+    with call.watching() as watcher:
         report = fix.fix(replace(call.job, run_id=run_id), request, watcher=watcher)
     runs.fix(call, report)
     return report

@@ -9,7 +9,7 @@ import typer
 
 from recon.cli.call import Call
 from recon.cli.common import command
-from recon.cli.options import ToleranceOptions, WindowOptions
+from recon.cli.options import ToleranceOptions, ValueOptions, WindowOptions
 from recon.core.settings import ExportFormat
 
 
@@ -40,15 +40,12 @@ def export(
         recon status --from-export slice
     """
     window = when.window
-    from recon.cli import requests
     from recon.cli.show import export as show_export
-    from recon.cli.show import progress
     from recon.export import write
     from recon.export.files import Target
-    from recon.reconcile.value_check import ValueCheck
 
-    with progress.comparing(call) as compared:
-        check = ValueCheck(requests.tolerance(near), 1, compared)
+    with call.comparing() as compared:
+        check = ValueOptions(near=near, workers="1").check(call.engine, compared)
         report = write.export(call.job, window, Target(out, form), check)
     show_export.export(call, report)
     return report.exit_code

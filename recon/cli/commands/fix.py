@@ -82,12 +82,12 @@ def _fill(
 ) -> int:
     """Fills the dates of a window, and says what came of it."""
     from recon.cli import requests
-    from recon.cli.show import progress, runs
+    from recon.cli.show import runs
     from recon.reconcile import fix as reconcile_fix
 
     request = requests.fix_request(window, repair, near, batches, dry_run=dry_run)
-    with progress.Progress(call) as watcher:
-        confirm = requests.consent(call, repair.yes)
+    with call.watching() as watcher:
+        confirm = call.consent(repair.yes)
         report = reconcile_fix.fix(call.job, request, watcher=watcher, engine=call.engine, confirm=confirm)
     runs.fix(call, report)
     runs.over_limit(call, report, request.limit)

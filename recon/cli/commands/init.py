@@ -28,10 +28,9 @@ def init(
         recon init --unique-index
     """
     from recon.cli.show import init as show_init
-    from recon.cli.show import progress
     from recon.postgres import setup
 
-    with progress.comparing(call, "indexing" if unique_index else "reading"):
+    with call.comparing("indexing" if unique_index else "reading"):
         found = setup.init(call.settings, name=call.name, unique_index=unique_index, dry_run=dry_run)
     show_init.init(call, found)
     return found.exit_code

@@ -23,9 +23,9 @@ group = typer.Typer(help="One connection, a few keys per transaction: slow, for 
 
 
 def _run(call: Call, work: Callable[[Watcher], FixReport]) -> int:
-    from recon.cli.show import progress, runs
+    from recon.cli.show import runs
 
-    with progress.Progress(call) as watcher:
+    with call.watching() as watcher:
         report = work(watcher)
     runs.fix(call, report)
     return report.exit_code

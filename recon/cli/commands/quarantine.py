@@ -54,12 +54,9 @@ def restore(call: Call, run_id: RunId, dry_run: DryRun = False, yes: Yes = False
         recon quarantine restore 7f3a0c21 --dry-run
         recon quarantine restore 7f3a0c21 --yes
     """
-    from recon.cli import requests
     from recon.values import quarantine
 
-    found = quarantine.restore(
-        call.settings, run_id, run_id=call.run_id, dry_run=dry_run, confirm=requests.consent(call, yes)
-    )
+    found = quarantine.restore(call.settings, run_id, run_id=call.run_id, dry_run=dry_run, confirm=call.consent(yes))
     if call.json:
         call.print_json(found.to_dict())
     _tell(call, found)

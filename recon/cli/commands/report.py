@@ -42,11 +42,11 @@ def report(
     _check_possible(out)
     from recon.analysis.analyze import AnalysisOptions
     from recon.analysis.page import content
-    from recon.cli import requests
-    from recon.cli.show import progress, status
+    from recon.cli.show import status
 
-    with progress.comparing(call) as compared:
-        options = AnalysisOptions(check=requests.value_check(call, compare, compared), compared=compared)
+    with call.comparing() as compared:
+        check = compare.check(call.engine, compared)
+        options = AnalysisOptions(check=check if compare.values else None, compared=compared)
         found = content.gather(call.job, window, options, made_at=datetime.now(UTC))
     from recon.analysis.page import html
 

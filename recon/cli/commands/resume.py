@@ -38,18 +38,16 @@ def resume(call: Call, run_id: UnfinishedRunId = None, yes: Yes = False, max_cha
         recon resume 7f3a0c21 --max-changes 500 --yes
     """
     limit = None if max_changes is None else ChangeLimit.parse(max_changes)
-    from recon.cli import requests
-    from recon.cli.show import progress, runs
+    from recon.cli.show import runs
     from recon.reconcile import resume as reconcile_resume
 
-    with progress.Progress(call) as watcher:
+    with call.watching() as watcher:
         report = reconcile_resume.resume(
-            call.settings,
-            call.reference,
+            call.job,
             run_id,
             watcher=watcher,
             engine=call.engine,
-            confirm=requests.consent(call, yes, "the run repairs, too: "),
+            confirm=call.consent(yes, "the run repairs, too: "),
             limit=limit,
         )
     if report is None:

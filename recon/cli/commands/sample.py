@@ -35,10 +35,9 @@ def generate(
         recon sample generate --out sample --days 120 --seed 7
     """
     first: date = parse_date(start)
-    from recon.cli.show import progress
     from recon.sample.generate import write
 
-    with progress.comparing(call, "making"):
+    with call.comparing("making"):
         manifest = write(out, first=first, days=days, seed=seed, reference=call.reference)
     _tell(call, "sample generate", manifest, f"in {out}")
 
@@ -56,10 +55,9 @@ def load(
     Examples:
         recon sample load sample
     """
-    from recon.cli.show import progress
     from recon.sample import load as sample_load
 
-    with progress.comparing(call, "loading"):
+    with call.comparing("loading"):
         manifest = sample_load.load(call.settings, directory, name=call.name)
     _tell(call, "sample load", manifest, "loaded")
 

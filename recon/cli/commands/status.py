@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from recon.cli.call import Call
 from recon.cli.common import command
 from recon.cli.options import Deep, ValueOptions, WindowOptions
-
-if TYPE_CHECKING:
-    from recon.reconcile.status import Status
 
 
 @command(read_only=True, unless="from_export", engine=True)
@@ -44,18 +41,17 @@ def status(
         recon status --from-export slice
     """
     window = when.window
-    from recon.cli import requests
-    from recon.cli.show import progress
     from recon.cli.show import status as show_status
     from recon.reconcile import survey
 
-    with progress.comparing(call) as compared:
-        check = requests.value_check(call, compare, compared, always=bool(from_export), deep=deep)
-        if from_export and check:
+    with call.comparing() as compared:
+        check = compare.check(call.engine, compared, deep=deep)
+        if not from_export:
+            asked = survey.KeyComparison(deep, compared)
+            found = survey.status(call.job, window, comparison=asked, check=check if compare.values else None)
+        else:
             from recon.export import check as export_check  # brings Arrow's readers of files
 
-            found: Status = export_check.status(from_export, call.settings, call.reference, window, check)
-        else:
-            found = survey.status(call.job, window, comparison=survey.KeyComparison(deep, compared), check=check)
+            found = export_check.status(from_export, call.job, window, check)
     show_status.status(call, found)
     return found.exit_code

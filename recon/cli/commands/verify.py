@@ -49,12 +49,11 @@ def verify(
     window = when.window
     if call.json and form is ProofFormat.CSV and not (out or against):
         raise UsageError("--json and --format csv contradict each other", "write the CSV to a file with --out")
-    from recon.cli.show import progress
     from recon.reconcile import proof
 
     earlier = proof.read(against) if against else None
-    with progress.comparing(call):
-        found = proof.prove(call.settings, window, name=call.name)
+    with call.comparing():
+        found = proof.prove(call.job, window)
     changes = proof.compare(found, earlier) if earlier else None
     if out:
         write_out(out, _text(found, form))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from recon.cli.call import Call
 from recon.cli.log import LOG
 from recon.cli.show.waiting import LINE_EVERY_S, every
 from recon.core.errors import ReconError
@@ -25,12 +24,12 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def comparing(call: Call, doing: str = "reading") -> Iterator[Compared]:
-    """While keys or values are compared, or `doing` takes its time: what it gives is told the dates done. A bar on a
-    terminal, else a line now and then.
+def comparing(say: Callable[[str], None], doing: str = "reading", *, drawn: bool) -> Iterator[Compared]:
+    """While keys or values are compared, or `doing` takes its time: what it gives is told the dates done. A bar where
+    it can be `drawn`, else `say` is called now and then.
     """
     step = _Step(doing, time.monotonic())
-    bar = _bar(call)
+    bar = _bar(drawn)
     task = bar.add_task(doing, total=None, written="") if bar else None
 
     def compared(more: int, total: int) -> None:
@@ -38,7 +37,7 @@ def comparing(call: Call, doing: str = "reading") -> Iterator[Compared]:
         if bar and task is not None:
             bar.update(task, completed=step.dates, total=total, description=step.done, written=step.rate)
 
-    with bar or every(LINE_EVERY_S, lambda: call.progress(step.line)):
+    with bar or every(LINE_EVERY_S, lambda: say(step.line)):
         yield compared
 
 
@@ -79,8 +78,8 @@ class _Step:
         return max(time.monotonic() - self.started, 0.001)
 
 
-def _bar(call: Call) -> progress.Progress | None:
-    if not call.shows_progress:
+def _bar(drawn: bool) -> progress.Progress | None:
+    if not drawn:
         return None
     from recon.cli.show import bar
 
@@ -88,10 +87,10 @@ def _bar(call: Call) -> progress.Progress | None:
 
 
 class Progress(Watcher):
-    """A bar on a terminal, a line every 30 s elsewhere, and one log line per date."""
+    """A bar where it can be `drawn`, else a line every 30 s, and one log line per date."""
 
-    def __init__(self, call: Call) -> None:
-        self._call = call
+    def __init__(self, say: Callable[[str], None], *, drawn: bool) -> None:
+        self._say, self._drawn = say, drawn
         self._bar: Any = None
         self._task: Any = None
         self._dates = self._total = self._retries = 0
@@ -109,7 +108,7 @@ class Progress(Watcher):
 
     def comparing(self) -> AbstractContextManager[Compared]:
         """Before a run is planned."""
-        return comparing(self._call)
+        return comparing(self._say, drawn=self._drawn)
 
     def planned(self, run_id: str, dates: Sequence[PlannedDate]) -> None:
         """The run has an id and a size from now on."""
@@ -119,7 +118,7 @@ class Progress(Watcher):
         self._spoke = self._started = time.monotonic()
         rows = counted(sum(date.missing for date in dates), "row")
         LOG.info("run %s: %s missing on %s", run_id, rows, counted(len(dates), "date"))
-        self._bar = _bar(self._call)
+        self._bar = _bar(self._drawn)
         if self._bar is not None:
             self._task = self._bar.add_task(f"0/{self._total:,} dates", total=self._all_work, written="")
             self._bar.start()
@@ -157,4 +156,4 @@ class Progress(Watcher):
         elif time.monotonic() - self._spoke >= LINE_EVERY_S:
             self._spoke = time.monotonic()
             left = f", about {seconds * (self._all_work / self._done - 1):,.0f} s left" if self._done else ""
-            self._call.progress(f"{dates}, {written}{left}{retries}")
+            self._say(f"{dates}, {written}{left}{retries}")

@@ -22,7 +22,6 @@ from recon.core.errors import IncompleteError, ReconError, UsageError
 from recon.core.settings import AUTO, Settings
 from recon.core.version import __version__
 from recon.postgres.pool import Pool, free_connections
-from recon.postgres.sql import sql
 from recon.postgres.stopping import check_stop, pause
 from recon.reconcile.dask import pickling
 from recon.reconcile.dask.worker import Order, dask_modules, named, prepared, worked
@@ -81,7 +80,7 @@ class Dask:
         """How many connections the workers may have, and which database they have to be connected to."""
         with pool.session() as session:
             free = free_connections(session)
-            (database,) = session.rows(sql("reconcile/database"))
+            (database,) = session.query("reconcile/database")
         pool.close()  # this process needs none until the chunks are done
         return max(1, min(free, self.max_connections or free)), database["identity"]
 

@@ -15,7 +15,6 @@ from recon.core.settings import Settings
 from recon.core.version import __version__
 from recon.postgres.pool import Pool
 from recon.postgres.session import connect
-from recon.postgres.sql import sql
 from recon.postgres.stopping import silence
 from recon.reconcile.dask import pickling
 
@@ -97,7 +96,7 @@ def _opened(order: Order) -> tuple[Settings, str, Any]:
         )
     settings, name, database, task = pickling.unpack(order.packed)
     with connect(settings, name) as session:
-        (here,) = session.rows(sql("reconcile/database"))
+        (here,) = session.query("reconcile/database")
     if here["identity"] != database:
         raise UsageError(
             f"it is connected to another database ({here['identity']}, not {database})",

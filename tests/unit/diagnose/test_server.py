@@ -25,6 +25,8 @@ class Told:
     def rows(self, *_: object) -> list[dict[str, Any]]:
         return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
+    query = rows
+
 
 def named(checks: Iterator[Check]) -> dict[str, Check]:
     return {check.name: check for check in checks}

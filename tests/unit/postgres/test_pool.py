@@ -21,7 +21,7 @@ class Room:
     def session(self):
         yield self
 
-    def rows(self, _: str) -> list[dict[str, int]]:
+    def query(self, _: str) -> list[dict[str, int]]:
         return [self._room]
 
 

@@ -43,7 +43,7 @@ def test_a_line_has_dates_rows_and_the_time_left(
 ) -> None:
     now = 0.0
     monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now))
-    with progress.Progress(call) as watcher:
+    with call.watching() as watcher:
         watcher.planned("7f3a", [PlannedDate(day, 1500, 1500) for day in days(DAY, 4)])
         for day in days(DAY, 4):
             now += 10
@@ -55,7 +55,7 @@ def test_a_line_has_dates_rows_and_the_time_left(
 
 
 def test_retries_are_counted(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
-    with progress.Progress(call) as watcher:
+    with call.watching() as watcher:
         watcher.planned("7f3a", [PlannedDate(DAY, 9, 9)])
         watcher.retrying([DAY], DatabaseError("deadlock detected"))
         watcher.retrying([DAY], DatabaseError("deadlock detected"))
@@ -64,7 +64,7 @@ def test_retries_are_counted(call: Call, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_rows_of_a_date_in_work_are_not_counted_twice(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
-    with progress.Progress(call) as watcher:
+    with call.watching() as watcher:
         watcher.planned("7f3a", [PlannedDate(DAY, 9, 9)])
         watcher.wrote(DAY, 3)
         watcher.wrote(DAY, 6)
@@ -92,7 +92,7 @@ def test_comparing_says_how_far_how_fast_and_how_long_still_or_how_long_it_has_t
     now = 0.0
     monkeypatch.setattr(progress, "LINE_EVERY_S", 0.01)
     monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now))
-    with progress.comparing(Call("fix", Settings()), "indexing") as compared:
+    with Call("fix", Settings()).comparing("indexing") as compared:
         now += 5
         said = [heard(capsys)]
         for seconds, more, total in ((5, 300, 1200), (10, 900, 1200), (10, 10, 1200)):
@@ -112,7 +112,7 @@ def test_comparing_says_how_far_how_fast_and_how_long_still_or_how_long_it_has_t
 
 def test_nothing_is_said_when_quiet(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "LINE_EVERY_S", 0)
-    with progress.Progress(Call("fix", Settings(quiet=True))) as watcher:
+    with Call("fix", Settings(quiet=True)).watching() as watcher:
         with watcher.comparing():
             sleep(0.02)
         watcher.planned("7f3a", [PlannedDate(DAY, 9, 9)])
