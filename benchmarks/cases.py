@@ -103,7 +103,7 @@ def accepted(case: Case, contender: Contender, data: Data) -> Run:
     database = data.copied(case.database) if case.writes else data.open(case.database)
     try:
         database.disconnect()
-        done = run(contender.commands(database.url), {0, 1} if case.kind == "values" else {0})
+        done = run(contender.commands(database.url), contender.codes)
         said = contender.read(done.output)
         share = check(case, contender, data, database, said)
     finally:
@@ -137,7 +137,7 @@ def bytes_moved(case: Case, contender: Contender, data: Data) -> Row:
     database = data.copied(case.database) if case.writes else data.open(case.database)
     database.disconnect()
     with proxy(data.server.port) as passing:
-        done = run(contender.commands(passing.url(database.name)), {0, 1})
+        done = run(contender.commands(passing.url(database.name)), contender.codes)
     share = 1.0
     if contender.name == contenders.ROW_BY_ROW:
         share = contender.read(done.output)["keys"] / data.keys

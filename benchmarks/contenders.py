@@ -36,6 +36,8 @@ class Contender:
     exact: bool = True
     """Its BTC are exact; else each row may be off by a satoshi."""
     note: str = ""
+    codes: frozenset[int] = frozenset({0})
+    """The exit codes of a run that went well."""
 
 
 def all_for(data: Data, kind: str, database: str, *, quick: bool = False) -> list[Contender]:
@@ -82,8 +84,9 @@ def recon_command() -> list[str]:
 
 def _recon(kind: str) -> list[Contender]:
     arguments = {"fix": ["fix"], "status": ["status"], "values": ["status", "--values"]}[kind]
+    codes = frozenset({0, 1} if kind == "values" else {0})  # 1: something is wrong
     return [
-        Contender("recon", lambda url: [[*recon_command(), *arguments, "-d", url, "--json"]], read_recon),
+        Contender("recon", lambda url: [[*recon_command(), *arguments, "-d", url, "--json"]], read_recon, codes=codes),
         _program("recon, engine alone", "engine", kind, warm=True, read=read_recon),
     ]
 

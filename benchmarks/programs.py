@@ -18,9 +18,9 @@ CALC_KEY = [*KEY, "miner_model"]
 TABLE = "historical_bitcoin_calculations"
 
 
-def hide_pandas() -> None:
+def hide_pandas(*names: str) -> None:
     """pyarrow loads pandas and NumPy where they are installed, which recon's users need not have."""
-    for name in ("pandas", "numpy"):
+    for name in names or ("pandas", "numpy"):
         sys.modules[name] = None  # type: ignore[assignment]
 
 
@@ -98,7 +98,7 @@ def pandas(case: str, url: str) -> dict[str, Any]:
 
 def fastrecon(case: str, url: str) -> dict[str, Any]:
     """fastrecon's keyed compare, its counts; read as its SQL sources read, and with no samples of what differs."""
-    hide_pandas()
+    hide_pandas("pandas")
     from fastrecon import ReconConfig, SqlQuery, compare
 
     address = url.replace("postgresql://", "postgresql+psycopg://")
