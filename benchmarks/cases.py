@@ -41,24 +41,29 @@ class Case:
         """What every contender has to say in the end."""
         if self.kind == "fix":
             return {"inserted": data.missing[self.database]}
-        return (
-            {"keys": data.keys, "stored": data.pairs, "missing": 0} if self.kind == "status" else {"wrong": data.wrong}
-        )
+        if self.kind == "status":
+            return {"keys": data.keys, "stored": data.pairs, "missing": 0}
+        return {"wrong": data.wrong[self.database]}
 
 
 CASES = (
     Case("backfill", "fix", "empty", at_any_scale=True),
     Case("late day", "fix", "late", at_any_scale=True),
-    Case("holes", "fix", "holes"),
+    Case("holes", "fix", "holes", at_any_scale=True),
+    Case("as found", "fix", "as_found", at_any_scale=True),
     Case("nothing to do", "fix", "full", at_any_scale=True),
     Case("status", "status", "full", at_any_scale=True),
-    Case("values", "values", "wrong"),
+    Case("values", "values", "wrong", at_any_scale=True),
+    Case("values (nothing wrong)", "values", "full", at_any_scale=True),
 )
 
 
-def measured(case: Case, data: Data, rounds: int, say: Callable[[str], None]) -> list[Row]:
-    """One row per contender. They take turns, and each round begins with another one."""
-    everyone = contenders.all_for(data, case.kind, case.database)
+def measured(case: Case, data: Data, rounds: int, say: Callable[[str], None], *, quick: bool = False) -> list[Row]:
+    """One row per contender. They take turns, and each round begins with another one.
+
+    quick: fewer contenders, and nobody's bytes are counted.
+    """
+    everyone = contenders.all_for(data, case.kind, case.database, quick=quick)
     runs: dict[str, list[Run]] = {contender.name: [] for contender in everyone}
     failed: dict[str, str] = {}
     for number in range(rounds):
@@ -69,7 +74,7 @@ def measured(case: Case, data: Data, rounds: int, say: Callable[[str], None]) ->
     rows = []
     for contender in everyone:
         long = case.database == "empty" and data.scale > 1  # one more run of minutes, to know ten times as many bytes
-        moved = {} if contender.name in failed or long else bytes_moved(case, contender, data)
+        moved = {} if quick or long or contender.name in failed else bytes_moved(case, contender, data)
         rows.append(row(case, contender, data, runs[contender.name], failed.get(contender.name)) | moved)
     return with_ratios(rows)
 
@@ -98,7 +103,7 @@ def accepted(case: Case, contender: Contender, data: Data) -> Run:
     database = data.copied(case.database) if case.writes else data.open(case.database)
     try:
         database.disconnect()
-        done = run(contender.commands(database.url), {0, 1} if case.kind == "values" else {0})
+        done = run(contender.commands(database.url), contender.codes)
         said = contender.read(done.output)
         share = check(case, contender, data, database, said)
     finally:
@@ -132,7 +137,7 @@ def bytes_moved(case: Case, contender: Contender, data: Data) -> Row:
     database = data.copied(case.database) if case.writes else data.open(case.database)
     database.disconnect()
     with proxy(data.server.port) as passing:
-        done = run(contender.commands(passing.url(database.name)), {0, 1})
+        done = run(contender.commands(passing.url(database.name)), contender.codes)
     share = 1.0
     if contender.name == contenders.ROW_BY_ROW:
         share = contender.read(done.output)["keys"] / data.keys

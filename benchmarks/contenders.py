@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -18,6 +19,7 @@ SQL_NAME = "SQL statement"
 LIMIT_NAME = "limit, 2 connections"
 ROW_BY_ROW = "row by row"
 SLICE = f"the first dates with {SLICE_KEYS:,} keys, scaled to all of them"
+KEYED = "keyed compare of what should be stored, worked out by a query on the server, with what is"
 Said = dict[str, int]
 """What a contender says: `inserted`, or `keys` and `stored`, or `wrong` (and `keys` of the slice it did)."""
 
@@ -34,29 +36,43 @@ class Contender:
     exact: bool = True
     """Its BTC are exact; else each row may be off by a satoshi."""
     note: str = ""
+    codes: frozenset[int] = frozenset({0})
+    """The exit codes of a run that went well."""
 
 
-def all_for(data: Data, kind: str, database: str) -> list[Contender]:
+def all_for(data: Data, kind: str, database: str, *, quick: bool = False) -> list[Contender]:
     """Everyone who takes part in a case of a kind (fix, status or values) that begins with a database.
 
-    Beyond 1x only recon and the SQL statement, by which growth is judged, and DuckDB and the limit where everything is
-    missing; pandas and the row-by-row script only there and at 1x: the others' rounds would take hours.
+    quick: only recon, the SQL statement and the limit. Beyond 1x only recon and the SQL statement, by which growth is
+    judged, and DuckDB and the limit where everything is missing; pandas and the row-by-row script only there and at 1x:
+    the others' rounds would take hours.
     """
     recon, engine = _recon(kind)
+    sql = _sql(data, kind)
+    limits = _limits(data, kind, database)
+    if quick:
+        return [recon, sql, *limits[1:]]
     duckdb = _program("DuckDB", "duckdb", kind, exact=False)
     if data.scale > 1:
-        others = [duckdb, *_copies(data, database)[1:]] if database == "empty" else []
-        return [recon, _sql(data, kind), *others]
-    found = [recon, engine, _sql(data, kind)]
+        others = [duckdb, *limits[1:]] if database == "empty" else []
+        return [recon, sql, *others]
+    fastrecon = _program("fastrecon", "fastrecon", kind, read=partial(read_counts, len(data.answer)), note=KEYED)
     if kind == "values":
-        return found + _fetches(data)
-    found.append(duckdb)
+        return [recon, engine, sql, fastrecon, *limits]
+    found = [recon, engine, sql, duckdb]
     if database == "empty":
         found.append(_program("pandas", "pandas", kind, exact=False))
         found.append(_program(ROW_BY_ROW, "row_by_row", kind, note=SLICE))
-    if kind == "fix" and data.missing[database]:
-        found += _copies(data, database)
-    return found
+    if kind == "status":
+        found.append(fastrecon)
+    return found + limits
+
+
+def _limits(data: Data, kind: str, database: str) -> list[Contender]:
+    """The same with 1 and 2 connections; none where nothing is moved."""
+    if kind == "values":
+        return _fetches(data)
+    return _copies(data, database) if kind == "fix" and data.missing[database] else []
 
 
 def recon_command() -> list[str]:
@@ -68,8 +84,9 @@ def recon_command() -> list[str]:
 
 def _recon(kind: str) -> list[Contender]:
     arguments = {"fix": ["fix"], "status": ["status"], "values": ["status", "--values"]}[kind]
+    codes = frozenset({0, 1} if kind == "values" else {0})  # 1: something is wrong
     return [
-        Contender("recon", lambda url: [[*recon_command(), *arguments, "-d", url, "--json"]], read_recon),
+        Contender("recon", lambda url: [[*recon_command(), *arguments, "-d", url, "--json"]], read_recon, codes=codes),
         _program("recon, engine alone", "engine", kind, warm=True, read=read_recon),
     ]
 
@@ -135,6 +152,19 @@ def read_recon(output: str) -> Said:
         return {"wrong": found["values"]["wrong"], **times}
     stored = found["matched"] + found["duplicate"] + found["orphan"]
     return {"keys": found["keys"], "stored": stored, "missing": found["missing"], **times}
+
+
+def read_counts(models: int, output: str) -> Said:
+    """fastrecon's counts of rows; that of keys for so many models."""
+    found = json.loads(output)
+    stored = found["row_count_right"] - found["missing_in_left"]
+    wrong = found["changed_rows"] + found["missing_in_left"]
+    return {
+        "keys": found["row_count_left"] // models,
+        "stored": stored,
+        "missing": found["missing_in_right"],
+        "wrong": wrong,
+    }
 
 
 def read_inserted(output: str) -> Said:

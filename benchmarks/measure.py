@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,7 @@ class Run:
     output: str
 
 
-def run(commands: list[list[str]], codes: set[int]) -> Run:
+def run(commands: list[list[str]], codes: Set[int]) -> Run:
     """Runs the commands at the same time; RuntimeError with what they said when one ends with another code."""
     with tempfile.TemporaryDirectory() as home:
         report = Path(home, "report")

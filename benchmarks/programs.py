@@ -18,9 +18,9 @@ CALC_KEY = [*KEY, "miner_model"]
 TABLE = "historical_bitcoin_calculations"
 
 
-def hide_pandas() -> None:
+def hide_pandas(*names: str) -> None:
     """pyarrow loads pandas and NumPy where they are installed, which recon's users need not have."""
-    for name in ("pandas", "numpy"):
+    for name in names or ("pandas", "numpy"):
         sys.modules[name] = None  # type: ignore[assignment]
 
 
@@ -96,6 +96,25 @@ def pandas(case: str, url: str) -> dict[str, Any]:
     return {"inserted": len(rows)}
 
 
+def fastrecon(case: str, url: str) -> dict[str, Any]:
+    """fastrecon's keyed compare, its counts; read as its SQL sources read, and with no samples of what differs."""
+    hide_pandas("pandas")
+    from fastrecon import ReconConfig, SqlQuery, compare
+
+    address = url.replace("postgresql://", "postgresql+psycopg://")
+    expected = (Path(__file__).parent / "sql" / "expected.sql").read_text()
+    values = {"status": [], "values": ["bitcoin_mined::numeric(30, 8)", "difficulty::numeric(38, 8)"]}[case]
+    columns = ", ".join([*CALC_KEY, *values])
+    sources = (SqlQuery(address, f"select {columns} from {rows} r") for rows in (f"({expected})", TABLE))
+    found = compare(*sources, keys=CALC_KEY, config=ReconConfig(sample_limit=0))
+    if found.error:
+        raise RuntimeError(found.error)
+    return {
+        name: getattr(found, name)
+        for name in ("row_count_left", "row_count_right", "missing_in_left", "missing_in_right", "changed_rows")
+    }
+
+
 def row_by_row(_: str, url: str) -> dict[str, Any]:
     """A loop as it is often written: look for a row, insert it if it is not there, commit date by date.
 
@@ -136,6 +155,7 @@ PROGRAMS: dict[str, Callable[[str, str], dict[str, Any]]] = {
     "engine": engine,
     "duckdb": duckdb,
     "pandas": pandas,
+    "fastrecon": fastrecon,
     "row_by_row": row_by_row,
 }
 

@@ -37,7 +37,17 @@ COLUMNS = (
 )
 Line = dict[str, str]
 """One line of the file."""
-PACKAGES = ("polars", "adbc-driver-postgresql", "pyarrow", "typer", "duckdb", "pandas", "sqlalchemy", "psycopg")
+PACKAGES = (
+    "polars",
+    "adbc-driver-postgresql",
+    "pyarrow",
+    "typer",
+    "duckdb",
+    "pandas",
+    "sqlalchemy",
+    "psycopg",
+    "fastrecon",
+)
 
 
 def circumstances(server_version: str) -> dict[str, Any]:
@@ -62,6 +72,11 @@ def write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
         writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def as_lines(rows: Iterable[dict[str, Any]]) -> list[Line]:
+    """Rows as the file would have them."""
+    return [{name: str(row.get(name, "")) for name in COLUMNS} for row in rows]
 
 
 def read(path: Path) -> list[Line]:

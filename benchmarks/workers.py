@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import answers, data, results, server
-from benchmarks.__main__ import say, version_of
+from benchmarks.__main__ import say
 from benchmarks.answers import same
 from benchmarks.contenders import recon_command
 from benchmarks.data import ROOT, Data
@@ -91,7 +91,7 @@ def _written(database: Database) -> int:
 def measure(days: int, rounds: int, most: int) -> list[dict[str, Any]]:
     """One line per way; they take turns."""
     with server.running() as running, cluster() as workers:
-        facts = results.circumstances(version_of(running))
+        facts = results.circumstances(server.version_of(running))
         with data.made(running, scale=1, days=days, names={"empty"}) as made:
             found: dict[Way, list[dict[str, Any]]] = {way: [] for way in ways(most)}
             for _ in range(rounds):

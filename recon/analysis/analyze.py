@@ -10,12 +10,13 @@ from typing import Any
 import polars as pl
 
 from recon.analysis import gap_shapes, source_reads
-from recon.analysis.findings import Finding, by_severity, index_finding, recommendations
+from recon.analysis.findings import Finding, by_severity, index_finding, recommendations, superfluous_finding
 from recon.analysis.gap_findings import count_findings, shape_findings
 from recon.core.errors import ExitCode, UsageError
 from recon.core.settings import MAX_FARM_MW
 from recon.core.suggestions import RECON, Advice, Program
 from recon.core.window import Window
+from recon.postgres.superfluous_index import superfluous_indexes
 from recon.reconcile.request import Job
 from recon.reconcile.status import Status, date_rows
 from recon.reconcile.survey import KeyComparison, Scanned, survey
@@ -102,10 +103,11 @@ def analyze(job: Job, window: Window, options: AnalysisOptions | None = None) ->
         status = survey(tables, job.models, window, KeyComparison(options.deep, options.compared, shapes.scanned), pool)
         days = status.source.get_column("settlement_date")
         source = source_reads.find(tables, days, max_farm_mw=options.max_farm_mw)
+        superfluous = superfluous_finding(superfluous_indexes(tables.session, tables.layout))
     if options.check:
         status = with_values(job, tables.layout, status, options.check)
     index = [] if tables.layout.unique_index else [index_finding(tables.layout.index_statement)]
-    findings = by_severity([*count_findings(status), *shapes.findings(status), *index, *source])
+    findings = by_severity([*count_findings(status), *shapes.findings(status), *index, *superfluous, *source])
     todo = recommendations(status, findings, _blocked(status, job))
     return Analysis(status, tuple(findings), tuple(todo))
 

@@ -11,6 +11,7 @@ import polars as pl
 
 from recon.core.suggestions import RECON, UPDATE_DIFFICULTY, Advice, Program, Suggestion, fix_command
 from recon.core.wording import counted
+from recon.postgres.superfluous_index import SuperfluousIndex
 from recon.reconcile.status import Status
 from recon.values.tolerance import Tolerance
 
@@ -94,6 +95,12 @@ def worst_of(dates: pl.DataFrame, column: str) -> dict[str, Any]:
 def index_finding(statement: str) -> Finding:
     """No unique index: nothing keeps other programs from writing duplicates."""
     return Finding("no_unique_index", "warning", 1, statement, Suggestion("init", "--unique-index"))
+
+
+def superfluous_finding(indexes: Sequence[SuperfluousIndex]) -> list[Finding]:
+    """Indexes to which every row is written for nothing; no finding without one."""
+    advice = " ".join(index.drop for index in indexes)
+    return [Finding("superfluous_indexes", "info", len(indexes), indexes[0].why, advice)] if indexes else []
 
 
 def recommendations(

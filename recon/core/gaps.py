@@ -35,6 +35,11 @@ def missing(wanted: pl.LazyFrame, done: pl.LazyFrame, key: Sequence[str] = KEY) 
     return wanted.join(done, on=[*key, "miner_model"], how="anti", maintain_order="left")
 
 
+def orphans(wanted: pl.LazyFrame, done: pl.LazyFrame, key: Sequence[str] = KEY) -> pl.LazyFrame:
+    """Orphans: stored rows without an expected key (no curtailment of it) or model (not configured)."""
+    return done.join(wanted, on=[*key, "miner_model"], how="anti", nulls_equal=False)
+
+
 def count(keys: pl.LazyFrame, miners: pl.LazyFrame, done: pl.LazyFrame, key: Sequence[str] = KEY) -> pl.LazyFrame:
     """COUNTS by comparing every key: one row per settlement date and miner model.
 
@@ -47,9 +52,7 @@ def count(keys: pl.LazyFrame, miners: pl.LazyFrame, done: pl.LazyFrame, key: Seq
         matched=pl.len().cast(pl.Int64), duplicate=(pl.col("rows").cast(pl.Int64) - 1).sum()
     )
     per_wanted = wanted.group_by(SIDE).agg(expected=pl.len().cast(pl.Int64))
-    # What nothing asks for: no curtailment of that key, or a miner model that is not configured.
-    orphans = done.join(wanted, on=pair, how="anti", nulls_equal=False)
-    per_orphan = orphans.group_by(SIDE).agg(orphan=pl.len().cast(pl.Int64))
+    per_orphan = orphans(wanted, done, key).group_by(SIDE).agg(orphan=pl.len().cast(pl.Int64))
     both = per_wanted.join(per_pair, on=SIDE, how="left")
     counted = both.join(per_orphan, on=SIDE, how="full", coalesce=True, nulls_equal=True)
     return counted.select(

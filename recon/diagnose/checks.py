@@ -96,8 +96,8 @@ class Diagnosis:
 
     @property
     def recommendations(self) -> list[Advice]:
-        """The advice of what failed, then of what may; each once."""
-        advice = (check.advice for status in (FAIL, WARN) for check in self.with_status(status))
+        """The advice of what failed, then of what may, then of what only costs time; each once."""
+        advice = (check.advice for status in (FAIL, WARN, OK) for check in self.with_status(status))
         return list(dict.fromkeys(filter(None, advice)))
 
     def to_dict(self, program: Program = RECON) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from recon.postgres.invalid_index import InvalidIndex, invalid_indexes
 from recon.postgres.layout import Layout
 from recon.postgres.obstacles import standby_away
 from recon.postgres.session import Session
+from recon.postgres.superfluous_index import SuperfluousIndex, superfluous_indexes
 
 NEEDS_MS: dict[str, tuple[int, int, Callable[[str], Advice]]] = {
     "statement_timeout": (1_000, 5_000, lambda _: Suggestion("fix", 5, "--statement-timeout", 120)),
@@ -79,6 +80,13 @@ def table_checks(session: Session, layout: Layout) -> Iterator[Check]:
     else:
         detail = f"no unique index on {', '.join(CALC_KEY)}"
         yield Check("unique_index", WARN, detail=detail, advice=layout.index_statement + ";")
+    for superfluous in superfluous_indexes(session, layout):
+        yield _superfluous_index(superfluous)
+
+
+def _superfluous_index(index: SuperfluousIndex) -> Check:
+    """One that costs time and is no fault: nothing goes wrong with it."""
+    return Check("superfluous_index", OK, detail=index.why, advice=index.drop)
 
 
 def _invalid_index(table: Table, index: InvalidIndex) -> Check:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
+from collections.abc import Iterable
 from datetime import date
 
 import polars as pl
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from recon.core.gaps import after, count, expected, judge, missing, orphans
+from recon.core.gaps import DATE, PERIOD, Survey, after, count, expected, missing, orphans, together
 from tests.support.builders import CalcKey, Key, done_frame, key_frame, miner_frame
 
 MODELS = ["S9", "M20S"]
@@ -34,20 +36,38 @@ def totals(counts: pl.DataFrame) -> dict[tuple, tuple]:
     return {row[:2]: row[2:] for row in counts.iter_rows() if any(row[2:])}
 
 
+def hashed(key: Key) -> int:
+    """A 64-bit number for a key, as the server has one."""
+    return random.Random(str(key)).randrange(-(2**63), 2**63)
+
+
 def checksum(keys: list[Key]) -> str:
-    return str(sum(hash(key) for key in keys))
+    return str(sum(map(hashed, keys)))
 
 
-def surveyed(keys: set[Key], done: list[CalcKey]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Both sides as the server's aggregates describe them."""
-    source = [(d, n, checksum([k for k in keys if k[0] == d])) for d, n in Counter(k[0] for k in keys).items()]
-    stored = [
-        (d, m, n, checksum([c[:3] for c in done if (c[0], c[3]) == (d, m)]))
-        for (d, m), n in Counter((c[0], c[3]) for c in done).items()
+def surveyed(keys: set[Key], done: list[CalcKey], by: tuple[str, ...]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Both sides as the server's aggregates describe them, by date or by date and settlement period."""
+    n = len(by)
+    source = [
+        (*d, count, checksum([k for k in keys if k[:n] == d])) for d, count in Counter(k[:n] for k in keys).items()
     ]
-    names = {"settlement_date": pl.Date, "keys": pl.Int64, "checksum": pl.String}
-    sides = {"settlement_date": pl.Date, "miner_model": pl.String, "rows": pl.Int64, "checksum": pl.String}
-    return pl.DataFrame(source, schema=names, orient="row"), pl.DataFrame(stored, schema=sides, orient="row")
+    stored = [
+        (*d, m, count, checksum([c[:3] for c in done if (c[:n], c[3]) == (d, m)]))
+        for (d, m), count in Counter((c[:n], c[3]) for c in done).items()
+    ]
+    grain = {"settlement_date": pl.Date, "settlement_period": pl.Int32}
+    names = {name: grain[name] for name in by}
+    keyed = {**names, "keys": pl.Int64, "checksum": pl.String}
+    sides = {**names, "miner_model": pl.String, "rows": pl.Int64, "checksum": pl.String}
+    return pl.DataFrame(source, schema=keyed, orient="row"), pl.DataFrame(stored, schema=sides, orient="row")
+
+
+def by_hash(rows: Iterable[tuple]) -> pl.DataFrame:
+    """Keys or calculations as they are told by their keys' hashes."""
+    schema = {"settlement_date": pl.Date, "key_hash": pl.Int64, "miner_model": pl.String}
+    rows = list(rows)
+    names = schema if not rows or len(rows[0]) > 3 else {name: schema[name] for name in ("settlement_date", "key_hash")}
+    return pl.DataFrame([(row[0], hashed(row[:3]), *row[3:]) for row in rows], schema=names, orient="row")
 
 
 @given(SOURCES, STORED)
@@ -89,32 +109,46 @@ def test_the_order_of_rows_does_not_matter(keys: set[Key], done: list[CalcKey], 
     assert_frame_equal(counted(done), counted(mixed), check_row_order=False)
 
 
-@given(SOURCES, STORED, st.booleans())
-def test_the_survey_and_a_comparison_of_all_keys_come_to_the_same(
-    keys: set[Key], done: list[CalcKey], deep: bool
+@given(SOURCES, STORED, st.sampled_from([DATE, PERIOD]), st.booleans())
+def test_the_survey_and_a_comparison_of_what_it_disputes_come_to_what_all_keys_come_to(
+    keys: set[Key], done: list[CalcKey], by: tuple[str, ...], deep: bool
 ) -> None:
-    settled, disputed = judge(*surveyed(keys, done), MODELS, deep=deep)
-    assert not set(disputed) & set(settled.get_column("settlement_date"))
-    pulled_keys = key_frame(key for key in keys if key[0] in disputed).lazy()
-    pulled_done = done_frame(row for row in done if row[0] in disputed).lazy()
-    compared = count(pulled_keys, miner_frame(MODELS).lazy(), pulled_done).collect()
+    survey = Survey.of(*surveyed(keys, done, by), MODELS, by)
+    compared = survey.everything if deep else survey.disputed
+    some = set(compared.rows())
+    pulled_keys = key_frame(key for key in keys if key[: len(by)] in some).lazy()
+    pulled_done = done_frame(row for row in done if row[: len(by)] in some).lazy()
+    counted = count(pulled_keys, miner_frame(MODELS).lazy(), pulled_done).collect()
     whole = count(key_frame(keys).lazy(), miner_frame(MODELS).lazy(), done_frame(done).lazy()).collect()
-    assert totals(pl.concat([settled, compared])) == totals(whole)
+    assert totals(together([survey.counts(compared), counted])) == totals(whole)
+
+
+@given(SOURCES, STORED, st.sampled_from([DATE, PERIOD]))
+def test_what_lacks_rows_is_among_what_is_filled_and_bounds_are_bounds(
+    keys: set[Key], done: list[CalcKey], by: tuple[str, ...]
+) -> None:
+    survey = Survey.of(*surveyed(keys, done, by), MODELS, by)
+    absent = wanted(keys) - set(done)
+    assert {pair[: len(by)] for pair in absent} <= set(survey.unfilled.rows())
+    assert set(survey.surely_unfilled.rows()) <= {pair[: len(by)] for pair in absent}
+    bounds = survey.counts(survey.disputed.clear())
+    assert (bounds["expected"] - bounds["matched"]).sum() <= len(absent)
+    assert (bounds["matched"] + bounds["orphan"]).sum() == len(done)
 
 
 @given(SOURCES, STORED)
 def test_what_a_filled_chunk_counts_is_what_a_comparison_of_all_keys_counts(
     keys: set[Key], done: list[CalcKey]
 ) -> None:
-    added = done_frame(wanted(keys) - set(done))
-    counted = after(key_frame(keys), MODELS, done_frame(done), added, all_gaps=True)
-    stored = pl.concat([done_frame(done), added]).lazy()
+    added = wanted(keys) - set(done)
+    counted = after(by_hash(keys), MODELS, by_hash(done), by_hash(added), all_gaps=True)
+    stored = done_frame([*done, *added]).lazy()
     assert totals(counted) == totals(count(key_frame(keys).lazy(), miner_frame(MODELS).lazy(), stored).collect())
     assert counted.get_column("expected").equals(counted.get_column("matched"), check_names=False)
 
 
 @given(SOURCES, STORED)
 def test_a_chunk_that_filled_nothing_is_compared_key_by_key(keys: set[Key], done: list[CalcKey]) -> None:
-    counted = after(key_frame(keys), MODELS, done_frame(done), done_frame([]), all_gaps=False)
+    counted = after(by_hash(keys), MODELS, by_hash(done), by_hash([]), all_gaps=False)
     whole = count(key_frame(keys).lazy(), miner_frame(MODELS).lazy(), done_frame(done).lazy()).collect()
     assert totals(counted) == totals(whole)

@@ -191,13 +191,16 @@ def tables(stage: Stage) -> None:
 
 
 def diagnose(stage: Stage) -> None:
-    """Tables without an index, one that somebody holds, one that is gone; and no server."""
+    """Tables without an index, one that somebody holds, one with an index too many, one that is gone; no server."""
     fill(stage.database, source_rows([DAY]))
     stage.checks("index_curtailment_records", "index_historical_bitcoin_calculations", "unique_index")
     with adbc.connect(stage.database.url) as holder, holder.cursor() as cursor:
         cursor.execute(f"lock table {TABLE} in access exclusive mode")
         stage.checks("table_locks", "query_complex", "table_historical_bitcoin_calculations")
         holder.rollback()
+    stage.database.add_unique_index()
+    stage.database.execute(f"create index by_date on {TABLE} (settlement_date)")
+    stage.checks("superfluous_index")
     stage.database.execute(f"drop table {TABLE}")
     stage.checks("layout", "query_complex")
     stage.checks("tcp", "connect", url=NOBODY)

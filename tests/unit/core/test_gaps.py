@@ -7,7 +7,7 @@ from datetime import date
 import polars as pl
 from polars.testing import assert_frame_equal
 
-from recon.core.gaps import count, expected, judge, missing, orphans
+from recon.core.gaps import DATE, Survey, count, expected, missing, orphans
 from recon.core.schema import COUNTS
 from tests.support.builders import DAY, done_frame, key_frame, miner_frame
 
@@ -75,33 +75,49 @@ class TestCount:
         assert_frame_equal(counted([], []), counts())
 
 
-class TestJudge:
+def judged(source: pl.DataFrame, stored: pl.DataFrame, models: list[str]) -> tuple[list[tuple], list[date], list[date]]:
+    """COUNTS of the settled dates, the disputed ones, and those that surely lack rows."""
+    found = Survey.of(source, stored, models, DATE)
+    lists = (frame.get_column("settlement_date").to_list() for frame in (found.disputed, found.surely_unfilled))
+    return sorted(found.counts(found.disputed).rows()), *lists
+
+
+class TestSurvey:
     def test_equal_rows_and_checksum_settle_a_date(self) -> None:
-        found, disputed = judge(survey((DAY, 2, "77")), surveyed((DAY, "S9", 2, "77")), ["S9"])
-        assert (disputed, found.rows()) == ([], [(DAY, "S9", 2, 2, 0, 0)])
+        found = judged(survey((DAY, 2, "77")), surveyed((DAY, "S9", 2, "77")), ["S9"])
+        assert found == ([(DAY, "S9", 2, 2, 0, 0)], [], [])
 
     def test_an_empty_date_is_settled_as_missing(self) -> None:
-        found, disputed = judge(survey((DAY, 2, "77")), surveyed(), ["S9"])
-        assert (disputed, found.rows()) == ([], [(DAY, "S9", 2, 0, 0, 0)])
+        found = judged(survey((DAY, 2, "77")), surveyed(), ["S9"])
+        assert found == ([(DAY, "S9", 2, 0, 0, 0)], [], [DAY])
 
     def test_equal_counts_with_another_checksum_are_compared(self) -> None:
-        found, disputed = judge(survey((DAY, 2, "77")), surveyed((DAY, "S9", 2, "78")), ["S9"])
-        assert (disputed, found.height) == ([DAY], 0)
+        assert judged(survey((DAY, 2, "77")), surveyed((DAY, "S9", 2, "78")), ["S9"]) == ([], [DAY], [])
 
     def test_more_rows_than_keys_are_compared_although_checksums_may_agree(self) -> None:
-        assert judge(survey((DAY, 2, "77")), surveyed((DAY, "S9", 4, "77")), ["S9"])[1] == [DAY]
+        assert judged(survey((DAY, 2, "77")), surveyed((DAY, "S9", 4, "77")), ["S9"]) == ([], [DAY], [])
 
     def test_one_disputed_model_disputes_its_date_alone(self) -> None:
         source = survey((DAY, 2, "77"), (NEXT, 1, "5"))
         stored = surveyed((DAY, "S9", 2, "77"), (DAY, "M20S", 1, "3"), (NEXT, "S9", 1, "5"), (NEXT, "M20S", 1, "5"))
-        found, disputed = judge(source, stored, ["S9", "M20S"])
-        assert disputed == [DAY]
-        assert found.get_column("settlement_date").unique().to_list() == [NEXT]
+        counts, disputed, lacking = judged(source, stored, ["S9", "M20S"])
+        assert ({row[0] for row in counts}, disputed, lacking) == ({NEXT}, [DAY], [DAY])
 
     def test_an_unknown_model_and_a_date_without_keys_are_orphans(self) -> None:
-        found, disputed = judge(survey((DAY, 0, "0")), surveyed((DAY, "S9", 3, "9"), (NEXT, "T17", 2, "4")), ["S9"])
-        assert disputed == []
-        assert sorted(found.rows()) == [(DAY, "S9", 0, 0, 0, 3), (NEXT, "T17", 0, 0, 0, 2)]
+        found = judged(survey((DAY, 0, "0")), surveyed((DAY, "S9", 3, "9"), (NEXT, "T17", 2, "4")), ["S9"])
+        assert found == ([(DAY, "S9", 0, 0, 0, 3), (NEXT, "T17", 0, 0, 0, 2)], [], [])
 
-    def test_deep_disputes_even_what_agrees(self) -> None:
-        assert judge(survey((DAY, 2, "77")), surveyed((DAY, "S9", 2, "77")), ["S9"], deep=True)[1] == [DAY]
+    def test_of_a_disputed_date_the_counts_are_bounds(self) -> None:
+        found = Survey.of(
+            survey((DAY, 5, "77")), surveyed((DAY, "S9", 3, "9"), (DAY, "M20S", 7, "1")), ["S9", "M20S"], DATE
+        )
+        assert sorted(found.counts(found.disputed.clear()).rows()) == [
+            (DAY, "M20S", 5, 5, 0, 2),
+            (DAY, "S9", 5, 3, 0, 0),
+        ]
+        assert found.unfilled.rows() == found.disputed.rows() == [(DAY,)]
+
+    def test_pieces_have_as_many_rows_as_asked_for_but_for_a_larger_one(self) -> None:
+        source = survey((DAY, 5, "1"), (NEXT, 6, "2"), (date(2024, 4, 22), 20, "3"), (date(2024, 4, 23), 1, "4"))
+        found = Survey.of(source, surveyed(), ["S9"], DATE)
+        assert [piece.height for piece in found.pieces(found.everything, 11)] == [2, 1, 1]

@@ -9,9 +9,9 @@ from fractions import Fraction
 import polars as pl
 import pytest
 
-from recon.core.schema import BTC, CALC_KEY_SCHEMA, COUNTS, SOURCE_STATE
+from recon.core.schema import BTC, CALC_KEY_SCHEMA
 from recon.postgres.layout import WEIGHTS
-from recon.reconcile.readback import Sums, Written, discrepancies, stored_sums, totals, written_sums
+from recon.reconcile.readback import Sums, discrepancies, stored_sums, sum_totals, totals, written_sums
 from tests.support.builders import DAY
 
 A, B, C = ((DAY, period, "T_A-1") for period in (1, 2, 3))
@@ -104,9 +104,7 @@ def test_surplus_rows_that_were_there_before_are_none_of_ours() -> None:
 
 
 def test_lots_of_one_date_add_up_to_the_whole() -> None:
-    parts = [frame((B, "S9", "0.10000001")), frame((C, "S9", "0.2"))]
-    state, counts = pl.DataFrame(schema=SOURCE_STATE), pl.DataFrame(schema=COUNTS)
-    lots = Written.together([Written.of(state, part, part, counts) for part in parts]).totals
+    lots = sum_totals([totals(frame((B, "S9", "0.10000001"))), totals(frame((C, "S9", "0.2")))])
     assert written_sums(lots, is_float=False, decimals=None) == SUMS
     assert lots.select("new", "btc").row(0) == (2, Decimal("0.30000001"))
 
