@@ -17,7 +17,6 @@ from recon.core.chunks import chunks
 from recon.core.errors import ConnectError, DatabaseError
 from recon.core.gaps import DATE, PERIOD, Survey
 from recon.core.window import Window
-from recon.postgres.inspect import inspect
 from recon.postgres.layout import Layout
 from recon.postgres.pool import Pool
 from recon.postgres.profile import stage
@@ -105,10 +104,9 @@ def status(
     check: ValueCheck | None = None,
 ) -> Status:
     """How far the tables agree in a window, exactly and read-only, as of one moment; `check` adds the values."""
-    with Pool(job.settings, job.name) as pool, pool.session() as session:
-        layout = inspect(session, job.settings)
-        counted = survey(Tables(session, layout), job.models, window, comparison, pool)
-    return with_values(job, layout, counted, check) if check else counted
+    with job.pool() as pool, job.tables(pool) as tables:
+        counted = survey(tables, job.models, window, comparison, pool)
+    return with_values(job, tables.layout, counted, check) if check else counted
 
 
 def survey(

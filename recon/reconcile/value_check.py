@@ -116,7 +116,7 @@ def judged(job: Job, layout: Layout, status: Status, fold: Fold, check: ValueChe
     larger = frozenset(day for day, rows in dates if rows > CHUNK_ROWS)
     task = partial(_chunk, _ChunkJudge(job.judge(check.tolerance), layout, fold, larger, check.deep))
     total = sum(map(len, batches))
-    with Pool(job.settings, job.name) as pool:
+    with job.pool() as pool:
         for days, kept in check.engine(Work(task, batches, pool, check.workers)):
             yield from kept
             check.progress(len(days), total)
