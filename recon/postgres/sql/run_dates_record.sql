@@ -1,7 +1,9 @@
 -- The results of some dates of run $1. A date that was done stays done: after a commit of unknown outcome the
--- second attempt finds nothing missing, and the first one's numbers are the true ones.
+-- second attempt finds nothing missing, and the first one's numbers are the true ones. What the plan says is missing is
+-- a lower bound; what was filled is exact (`inserted` counts replaced rows, too).
 update recon.run_dates d set
     status = case when d.status = 'done' and v.status = 'skipped' then d.status else v.status end,
+    missing = greatest(d.missing, d.inserted + v.inserted - d.replaced - v.replaced),
     inserted = d.inserted + v.inserted,
     replaced = d.replaced + v.replaced,
     removed = d.removed + v.removed,
