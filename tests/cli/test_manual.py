@@ -29,6 +29,8 @@ OTHER_PROGRAMS = {
     "--host": "dask scheduler",
     "--nworkers": "dask worker",
     "--nthreads": "dask worker",
+    "--quick": "python -m benchmarks",
+    "--server": "python -m benchmarks",
 }
 HEADINGS = ["SYNOPSIS", "OPTIONS", "RISKS", "EXIT STATUS", "OUTPUT", "EXAMPLES"]
 
