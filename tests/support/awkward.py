@@ -197,14 +197,13 @@ def awkward_database(place: Place, home: Path, *, on_delete: str = "", size: int
     database = place.make_database(f"awkward_{next(_numbers)}")
     try:
         _set_up(database, on_delete)
-        pooler = start_bouncer(place.server, size, {"recon": "pw"})
+        awkward = Awkward(database, start_bouncer(place.server, size, {"recon": "pw"}), home)
         try:
-            awkward = Awkward(database, pooler, home)
             for day in DATES:
                 awkward.add(day)
             yield awkward
         finally:
-            pooler.stop()
+            awkward.pooler.stop()  # a test may have put another one in its place
     finally:
         database.drop()
 
