@@ -105,17 +105,26 @@ class Survey:
     @property
     def disputed(self) -> pl.DataFrame:
         """`by` of what needs its keys compared."""
-        return self.sides.filter(~pl.col("settled")).select(self.by).unique().sort(self.by)
+        return self._where(~pl.col("settled"))
 
     @property
     def everything(self) -> pl.DataFrame:
         """`by` of all there is."""
-        return self.sides.select(self.by).unique().sort(self.by)
+        return self._where(pl.lit(True))
 
     @property
     def unfilled(self) -> pl.DataFrame:
         """`by` of what may lack rows: where some configured model does not agree."""
-        return self.sides.filter(~pl.col("agrees") & (pl.col("keys") > 0)).select(self.by).unique().sort(self.by)
+        return self._where(~pl.col("agrees") & (pl.col("keys") > 0))
+
+    @property
+    def surely_unfilled(self) -> pl.DataFrame:
+        """`by` of what has fewer rows than keys for a configured model, whichever rows these are."""
+        return self._where(pl.col("rows") < pl.col("keys"))
+
+    def _where(self, condition: pl.Expr) -> pl.DataFrame:
+        """`by` of the sides of which that is true, each once, in order."""
+        return self.sides.filter(condition).select(self.by).unique().sort(self.by)
 
     def counts(self, beside: pl.DataFrame) -> pl.DataFrame:
         """COUNTS of all but these `by`; exact where none of the others is disputed.
@@ -139,11 +148,6 @@ class Survey:
         sized = some.join(sizes, on=self.by, how="left", nulls_equal=True, maintain_order="left")
         groups = period_groups(enumerate(sized.get_column("size")), max_rows)
         return [some.slice(group[0] or 0, len(group)) for group in groups]
-
-    @property
-    def surely_unfilled(self) -> pl.DataFrame:
-        """`by` of what has fewer rows than keys for a configured model, whichever rows these are."""
-        return self.sides.filter(pl.col("rows") < pl.col("keys")).select(self.by).unique().sort(self.by)
 
 
 def after(

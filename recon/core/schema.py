@@ -74,7 +74,6 @@ HASHED_ENERGY: FrameSchema = {**ENERGY, "key_hash": pl.Int64}
 """ENERGY with the hash by which the server tells keys."""
 HASHED_KEY = ["settlement_date", "key_hash"]
 """A KEY by its hash, which is unique within its date but for one time in 10^13."""
-HASHED_CALC_KEY = [*HASHED_KEY, "miner_model"]
 DONE_HASHES: FrameSchema = {"settlement_date": pl.Date, "key_hash": pl.Int64, "miner_model": pl.String}
 """One row per stored calculation by its key's hash; a null hash belongs to no key."""
 SOURCE_PERIODS: FrameSchema = {

@@ -52,11 +52,6 @@ class Scope:
         """The `{dates}` and `{periods}` of the SQL files."""
         return {"dates": date_list(self.dates), "periods": self.periods}
 
-    @property
-    def condition(self) -> str:
-        """SQL for the rows of the scope."""
-        return f"settlement_date = any ({date_list(self.dates)}) and {self.periods}"
-
 
 def _any_of(periods: Sequence[int | None]) -> str:
     numbers = ", ".join(str(int(period)) for period in periods if period is not None)

@@ -26,7 +26,7 @@ from recon.postgres.driver import Known
 from recon.postgres.profile import moved, stage
 from recon.postgres.sql import sql
 from recon.postgres.statements import Use, append_to, ignore_rows, read_table
-from recon.postgres.transactions import PINNED, Caller
+from recon.postgres.transactions import PINNED, PINNED_PATH, Caller
 
 QUEUE_S = 120.0
 """How long a pooler may let a transaction wait for a connection (PgBouncer's own `query_wait_timeout`)."""
@@ -223,7 +223,7 @@ class Session:
         assert self._known.caller and not self._in_transaction
         limits = f"{self._known.caller.limits('session')}; set session statement_timeout = {round(statement_s * 1000)}"
         self.connection.timeout_s = STATEMENTS_IN_ONE * statement_s + self.settings.timeouts.connect_s
-        self.connection.send_text(f"set session search_path = pg_catalog, pg_temp; {limits}")
+        self.connection.send_text(f"set session search_path = {PINNED_PATH}; {limits}")
         try:
             self.connection.send(statement, (), ignore_rows, copy=False)
         finally:

@@ -11,6 +11,7 @@ from datetime import date
 import polars as pl
 
 from recon.core import gaps
+from recon.core.chunks import CHUNK_ROWS
 from recon.core.gaps import PERIOD, Survey
 from recon.core.plan import DateResult
 from recon.core.price import priced, wanted
@@ -28,10 +29,6 @@ from recon.values import repairs
 from recon.values.policy import RepairPolicy
 from recon.values.repairs import to_change
 
-MAX_CHUNK_ROWS = 120_000
-"""Rows that are worked on at once: bounds memory at about 60 MB per worker whatever the batch size; larger chunks are
-not quicker. A date that has more is worked on by settlement periods, in its one transaction.
-"""
 MOST_NAMED_SHARE = 0.2
 """Where more of the keys than that lack rows, all are read with their names: a list of so many is no quicker."""
 
@@ -114,7 +111,7 @@ def _fill_periods(tables: Tables, job: Job, dates: Sequence[date], stored: pl.Da
     surveyed = Survey.of(source, of_dates, job.models, PERIOD)
     unfilled = surveyed.unfilled
     counts, totals = [surveyed.counts(unfilled)], []
-    for periods in surveyed.pieces(unfilled, MAX_CHUNK_ROWS):
+    for periods in surveyed.pieces(unfilled, CHUNK_ROWS):
         with stage("read"):
             hashes, keys, done = _to_fill(tables, job, Scope.of_periods(periods))
         rows = _append(tables, job, keys, done, fills=fills)

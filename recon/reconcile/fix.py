@@ -46,7 +46,7 @@ def fix(
             begin(tables, job, request, planned, allowed(asked, before.stored, refused, request.limit, confirm))
         run = Run(pool, job, tables.layout, request, watcher, engine)
         results, after = run.execute(planned, before)
-        after = exact(after, pool, tables.layout)
+        after = exact(after, pool, tables)
         report = FixReport(job.command, job.run_id, results, after, time.monotonic() - started)
         return _without_undated(report, run) if asked.undated else report
 

@@ -60,7 +60,7 @@ def resume(
         results: tuple[DateResult, ...] = ()
         if planned:
             results, after = Run(pool, job, tables.layout, request, watcher, engine).execute(planned, after)
-            after = exact(after, pool, tables.layout)
+            after = exact(after, pool, tables)
     return FixReport(job.command, job.run_id, results, after, time.monotonic() - started)
 
 

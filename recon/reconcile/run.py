@@ -10,7 +10,7 @@ from functools import partial
 import polars as pl
 
 from recon.core import schema
-from recon.core.chunks import chunks, halves, halving
+from recon.core.chunks import CHUNK_ROWS, chunks, halves, halving
 from recon.core.errors import DatabaseError, IncompleteError, ReconError
 from recon.core.plan import DateResult, PlannedDate
 from recon.postgres import ledger
@@ -19,7 +19,7 @@ from recon.postgres.layout import Layout
 from recon.postgres.pool import Pool
 from recon.postgres.tables import Tables
 from recon.postgres.whole_rows import relations
-from recon.reconcile.chunk import MAX_CHUNK_ROWS, Filled, fill
+from recon.reconcile.chunk import Filled, fill
 from recon.reconcile.engine import Engine, Retrying, Work
 from recon.reconcile.request import FixRequest, Job
 from recon.reconcile.retries import retried
@@ -94,7 +94,7 @@ class Run:
         """What all dates came to, as their chunks finish; those that are blocked come first."""
         yield Filled([it.result for it in planned if it.blocked], NOTHING_VERIFIED)
         open_dates = ((it.day, it.expected) for it in planned if not it.blocked)
-        batches = list(chunks(open_dates, max_dates=self.request.batch_dates, max_rows=MAX_CHUNK_ROWS))
+        batches = list(chunks(open_dates, max_dates=self.request.batch_dates, max_rows=CHUNK_ROWS))
         task = partial(work, self.layout, self.job, self.request.policy)
         for _, filled in self.engine(Work(task, batches, self.pool, self.request.workers, self.watcher.retrying)):
             yield from filled

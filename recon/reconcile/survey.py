@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -17,7 +17,6 @@ from recon.core.chunks import chunks
 from recon.core.errors import ConnectError, DatabaseError
 from recon.core.gaps import DATE, PERIOD, Survey
 from recon.core.window import Window
-from recon.postgres.layout import Layout
 from recon.postgres.pool import Pool
 from recon.postgres.profile import stage
 from recon.postgres.scope import Scope
@@ -155,7 +154,7 @@ def recount(
     return parts
 
 
-def exact(status: Status, pool: Pool, layout: Layout) -> Status:
+def exact(status: Status, pool: Pool, tables: Tables) -> Status:
     """The status with the dates counted that have only bounds. Where the server does not let us, they stay bounds."""
     if not status.bounds:
         return status
@@ -163,10 +162,10 @@ def exact(status: Status, pool: Pool, layout: Layout) -> Status:
     some = status.counts.filter(pl.col("settlement_date").is_in(days)).group_by("settlement_date")
     sizes = dict(some.agg(pl.max_horizontal(pl.col("expected").sum(), pl.col("matched").sum())).iter_rows())
     with suppress(DatabaseError), pool.session() as session:
-        tables = Tables(session, layout)
+        side = replace(tables, session=session)
         with session.transaction(read_only=True, snapshot=True):
             dates = pl.DataFrame({"settlement_date": days})
-            counts = recount([tables], status.miner_models, dates, sizes, KeyComparison())
+            counts = recount([side], status.miner_models, dates, sizes, KeyComparison())
         return status.with_counts(days, pl.concat(counts))
     return status
 

@@ -139,17 +139,20 @@ def _chunk(how: _ChunkJudge, pool: Pool, days: Sequence[date], retrying: Retryin
 
 def _of_chunk(how: _ChunkJudge, tables: Tables, days: Sequence[date]) -> Iterator[Any]:
     """The fold of the dates that agree by their sums, and of the others, which are read row by row."""
-    right = pl.DataFrame(schema=AGREED) if how.deep else _agreeing_dates(how, tables, days)
+    pieces = [Scope.of(days)]
+    if how.larger.intersection(days):  # and then it is alone
+        pieces = tables.pieces(days[0], len(how.judge.reference.models), CHUNK_ROWS)
+    right = pl.DataFrame(schema=AGREED) if how.deep else _agreeing_dates(how, tables, days, pieces)
     if not right.is_empty():
         yield how.fold.agreed(right)
     settled = set(right.get_column("settlement_date"))
     others = [day for day in days if day not in settled]
     if others:
-        yield _of_dates(how, tables, others)
+        yield _of_dates(how, tables, pieces if len(others) == len(days) else [Scope.of(others)])
 
 
-def _agreeing_dates(how: _ChunkJudge, tables: Tables, days: Sequence[date]) -> pl.DataFrame:
-    """AGREED: the dates whose rows are exactly those that should be there.
+def _agreeing_dates(how: _ChunkJudge, tables: Tables, days: Sequence[date], pieces: Sequence[Scope]) -> pl.DataFrame:
+    """AGREED: the dates whose rows are exactly those that should be there. pieces: by which the curtailment is read.
 
     The server sums the hashes of their keys, and values weighted by these (readback.Sums); the same sums are worked out
     from the curtailment. A date with a wrong row has the right sums once in 2^30 times.
@@ -159,7 +162,7 @@ def _agreeing_dates(how: _ChunkJudge, tables: Tables, days: Sequence[date]) -> p
     known = rates.get_column("settlement_date").implode()
     stored = readback.stored_sums(tables.stored_sums(Scope.of(days)))
     totals = []
-    for piece in _pieces(how, tables, days):
+    for piece in pieces:
         keys = tables.energies(piece).lazy().filter(pl.col("settlement_date").is_in(known))
         rows = calculations(keys, judge.reference.miners.lazy(), rates.lazy(), judge.fleet)
         totals.append(readback.totals(rows.drop_nulls("bitcoin_mined").collect()))
@@ -169,15 +172,9 @@ def _agreeing_dates(how: _ChunkJudge, tables: Tables, days: Sequence[date]) -> p
     return pl.DataFrame(right, schema=AGREED, orient="row")
 
 
-def _pieces(how: _ChunkJudge, tables: Tables, days: Sequence[date]) -> list[Scope]:
-    """Some whole dates at once, or the pieces of one that is larger than a chunk."""
-    large = how.larger.intersection(days)
-    return tables.pieces(days[0], len(how.judge.reference.models), CHUNK_ROWS) if large else [Scope.of(days)]
-
-
-def _of_dates(how: _ChunkJudge, tables: Tables, days: Sequence[date]) -> Any:
+def _of_dates(how: _ChunkJudge, tables: Tables, pieces: Sequence[Scope]) -> Any:
     """The fold of some whole dates, read at once, or of one date that is larger than a chunk, piece by piece."""
-    pieces, whole = _pieces(how, tables, days), True
+    whole = True
     if len(pieces) > 1:
         whole = how.judge.priced_whole((tables.keys(piece), tables.values(piece)) for piece in pieces)
 

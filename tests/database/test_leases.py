@@ -79,7 +79,7 @@ def test_a_run_that_lost_it_stops_and_what_it_committed_stays(
     dates = days(DAY, 60)  # more than two workers finish while the loss is noticed
     fill(database, source_rows(dates, farms=1, periods=(1,)))
     monkeypatch.setattr(leases, "RENEW_EVERY_S", 0.0)
-    monkeypatch.setattr(run, "MAX_CHUNK_ROWS", 3)
+    monkeypatch.setattr(run, "CHUNK_ROWS", 3)
     known = reference.load(None, None, None, Path("nowhere"))
     with pytest.raises(IncompleteError, match="another 'recon daily' has begun since") as caught:
         job = Job("slow", "daily", database.settings, known)

@@ -153,7 +153,7 @@ class TestADateLargerThanAChunk:
 
     @pytest.fixture(autouse=True)
     def small_chunks(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(load, "MAX_CHUNK_ROWS", 20)
+        monkeypatch.setattr(load, "CHUNK_ROWS", 20)
 
     @pytest.mark.parametrize("fleet", ["fractional", "whole"])
     def test_it_is_filled_with_the_same_rows(self, database: Database, fleet: str) -> None:

@@ -51,7 +51,7 @@ def clock() -> None:
 
 def small_chunks() -> None:
     """A date is larger than a chunk from so few rows on that every date is."""
-    chunk.MAX_CHUNK_ROWS = value_check.CHUNK_ROWS = survey.SCAN_ROWS = 20
+    chunk.CHUNK_ROWS = value_check.CHUNK_ROWS = survey.SCAN_ROWS = 20
 
 
 def notebook() -> None:
