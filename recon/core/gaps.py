@@ -65,6 +65,13 @@ def together(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat([pl.DataFrame(schema=COUNTS), *parts]).group_by(SIDE).agg(pl.all().sum())
 
 
+def filled(rows: pl.DataFrame) -> pl.DataFrame:
+    """COUNTS to add to those of keys that lacked these rows: one row per calculation."""
+    nothing = {name: pl.lit(0, pl.Int64) for name in ("expected", "duplicate", "orphan")}
+    counts = rows.group_by(SIDE).agg(matched=pl.len().cast(pl.Int64)).with_columns(**nothing)
+    return counts.select(COUNTS.keys())
+
+
 DATE = ("settlement_date",)
 PERIOD = ("settlement_date", "settlement_period")
 
@@ -121,6 +128,20 @@ class Survey:
     def surely_unfilled(self) -> pl.DataFrame:
         """`by` of what has fewer rows than keys for a configured model, whichever rows these are."""
         return self._where(pl.col("rows") < pl.col("keys"))
+
+    @property
+    def lone(self) -> pl.DataFrame:
+        """The rows that are missing where no model lacks more than one: `by`, miner_model and key_hash.
+
+        The key that is missing is told by the difference of the checksums. Where there is no such key after all, one
+        is missing more and another is there twice: that has to be compared.
+        """
+        key_hash = pl.col("key_checksum").cast(pl.Int128) - pl.col("checksum").fill_null("0").cast(pl.Int128)
+        sides = self.sides.filter(~pl.col("agrees") & (pl.col("keys") > 0)).with_columns(
+            key_hash=pl.when(pl.col("rows") == pl.col("keys") - 1).then(key_hash).cast(pl.Int64, strict=False)
+        )
+        others = sides.filter(pl.col("key_hash").is_null())
+        return sides.join(others, on=self.by, how="anti", nulls_equal=True).select(*self.by, "miner_model", "key_hash")
 
     def _where(self, condition: pl.Expr) -> pl.DataFrame:
         """`by` of the sides of which that is true, each once, in order."""

@@ -85,4 +85,18 @@ SOURCE_PERIODS: FrameSchema = {
     "volumes": pl.String,
 }
 """One row per settlement date and period of the curtailment: rows, keys, and the checksums of both."""
+STORED_SUMS: FrameSchema = {
+    "settlement_date": pl.Date,
+    "miner_model": pl.String,
+    "is_new": pl.Boolean,
+    "rows": pl.Int64,
+    "checksum": pl.Int128,
+    "contents": pl.Int128,
+    "satoshi": pl.Int128,
+    "lowest": pl.String,
+    "highest": pl.String,
+}
+"""One row per settlement date, miner model and whether its rows are new: how many they are and the sum of their keys'
+hashes. Of rows that are not new, the sum of their values' hashes. Of new rows the BTC in satoshis, weighted by those of
+the keys (null where one is no finite number), and the lowest and the highest difficulty (null where one has none)."""
 SOURCE_ROWS: FrameSchema = {**ENERGY, "source_rows": pl.Int64, "row_mwh": pl.List(pl.Float64)}

@@ -86,9 +86,21 @@ class Layout:
             "difficulty_float": sql("postgres/as_float", value="difficulty"),
             "priceable": sql("postgres/priceable", long_days=date_list(long_days), short_days=date_list(short_days)),
             "key_hash": f"hashtextextended(farm_id::text, settlement_period::int8 # {self.seed}::int8)",
+            "value_hash": self._value_hash,
             "weights": str(WEIGHTS),
             "period": "case when settlement_period between -2147483648 and 2147483647 then settlement_period::int4 end",
         }
+
+    @property
+    def _value_hash(self) -> str:
+        """SQL for the hash of a calculation's values, seeded by its key's hash (0 where a key is none); where a value
+        is null, that of the others.
+        """
+        hashed = "coalesce(key_hash, 0)"
+        for name in ("bitcoin_mined", "difficulty"):
+            function = "hashfloat8extended" if self.stored_columns[name].is_float else "hash_numeric_extended"
+            hashed = f"coalesce({function}({name}, {hashed}), {hashed})"
+        return hashed
 
     @cached_property
     def raw_columns(self) -> dict[str, str]:

@@ -21,6 +21,7 @@ from recon.core.schema import (
     SOURCE_ROWS,
     SOURCE_STATE,
     STORED,
+    STORED_SUMS,
 )
 from recon.core.settings import Reader
 from recon.core.window import Window
@@ -28,7 +29,7 @@ from recon.postgres.driver import scan_with_connectorx
 from recon.postgres.layout import Layout
 from recon.postgres.scope import EPOCH, Scope, beyond_the_calendar, within
 from recon.postgres.session import Session
-from recon.postgres.sql import literal, sql
+from recon.postgres.sql import array, date_list, literal, sql
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,9 @@ class Tables:
         return self.frame("postgres/source_periods", scope).rename({"period": "settlement_period"})
 
     def stored_periods(self, scope: Scope) -> pl.DataFrame:
-        """The survey of the calculations by settlement date, settlement period and miner model."""
+        """The survey of the calculations by settlement date, settlement period and miner model: `rows`, `checksum` of
+        their keys and `contents`, that of their values.
+        """
         return self.frame("postgres/stored_periods", scope).rename({"period": "settlement_period"})
 
     def key_hashes(self, scope: Scope) -> pl.DataFrame:
@@ -95,9 +98,9 @@ class Tables:
 
     def keys_of(self, hashes: pl.DataFrame) -> pl.DataFrame:
         """schema.HASHED_ENERGY of some keys. hashes: their settlement_date and key_hash."""
-        listed = ",".join(map(str, hashes.get_column("key_hash").unique()))
         dates = hashes.get_column("settlement_date").unique().sort()
-        scope = Scope(tuple(dates), f"{self.layout.parts['key_hash']} = any ('{{{listed}}}'::int8[])")
+        listed = array(hashes.get_column("key_hash").unique())
+        scope = Scope(tuple(dates), f"{self.layout.parts['key_hash']} = any ({listed}::int8[])")
         return self.hashed_keys(scope).join(hashes, on=HASHED_KEY, how="semi")
 
     def done_hashes(self, scope: Scope) -> pl.DataFrame:
@@ -145,9 +148,21 @@ class Tables:
         days = (ends["first_date"] or first, ends["last_date"] or first)
         return [Window(*half) for half in split_range(days) or [days]]
 
-    def stored_sums(self, scope: Scope) -> pl.DataFrame:
-        """The survey of the calculations of a scope as of now, with the sums that are verified."""
-        return self.frame("postgres/stored_sums", scope)
+    def stored_sums(
+        self, scope: Scope, written: pl.DataFrame | None = None, fresh: Sequence[date] = (), *, by_period: bool = False
+    ) -> pl.DataFrame:
+        """schema.STORED_SUMS of a scope as of now; by_period: of each settlement period.
+
+        written: the rows that count as new (HASHED_KEY and miner_model), beside all those of the dates `fresh`; None:
+        every row does.
+        """
+        parts = {"period_too": "period," if by_period else "", "is_new": "true", "written": ""}
+        if written is not None:
+            days, hashes, models = (written.get_column(name) for name in (*HASHED_KEY, "miner_model"))
+            parts["is_new"] = f"(w.hash is not null or settlement_date = any ({date_list(fresh)}))"
+            parts["written"] = sql("postgres/written", days=array(days), hashes=array(hashes), models=array(models))
+        rows = self.frame("postgres/stored_sums", scope, **parts)
+        return rows.rename({"period": "settlement_period"}, strict=False).cast(STORED_SUMS, strict=False)  # type: ignore[arg-type]
 
     def survey_query(self, name: str, condition: str) -> str:
         """SQL for one table's aggregates per settlement date (survey_source, survey_stored or stored_btc)."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recon.core.settings import Timeouts
+from recon.postgres.sql import quoted
 
 PINNED_PATH = "pg_catalog,pg_temp"
 PINNED = f"set local search_path = {PINNED_PATH}; set local row_security = off"
@@ -78,14 +79,5 @@ class Caller:
         """
         path = f"pg_catalog, {self.search_path}" if copying and "pg_catalog" in self.search_path else self.search_path
         given = {"search_path": path, "row_security": self.row_security}
-        calls = (f"pg_catalog.set_config('{name}', {literal(value)}, true)" for name, value in given.items())
+        calls = (f"pg_catalog.set_config('{name}', {quoted(value)}, true)" for name, value in given.items())
         return f"select {', '.join(calls)}"
-
-
-def literal(text: str) -> str:
-    r"""A text as SQL, whatever `standard_conforming_strings` is.
-
-    >>> print(literal("it's \\"))
-    E'it''s \\'
-    """
-    return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"

@@ -51,8 +51,8 @@ def fill(tables: Tables, job: Job, policy: RepairPolicy, dates: Sequence[date], 
     with _transaction(tables, job, dates):
         with stage("read"):
             repaired = _repaired(tables, job, policy, scope)
-            before, stored = tables.stored_sums(scope), tables.stored_periods(scope)
-        written = Written.together(list(_written(tables, job, dates, stored, fills=policy.fills)))
+            before = tables.stored_periods(scope)
+        written = Written.together(list(_written(tables, job, dates, before, fills=policy.fills)))
         with stage("verify"):
             tables.session.settle_constraints()
             counts = readback.check(tables, scope, job.models, before, written)
@@ -68,12 +68,12 @@ def fill_keys(tables: Tables, job: Job, keys: pl.DataFrame, attempt: int = 1) ->
     scope = Scope.of([day], keys.get_column("settlement_period").unique().to_list())
     with _transaction(tables, job, [day]):
         with stage("read"):
-            before = tables.stored_sums(scope)
+            before = tables.stored_periods(scope)
             read, state = tables.keys_and_state(scope)
             done = tables.done_hashes(scope)
         rows = _append(tables, job, read, done, fills=True, only=keys)
         counts = gaps.after(read, job.models, done, rows, all_gaps=False)
-        written = Written.of(state, read, readback.totals(rows), counts)
+        written = Written.of(state, read, rows, counts)
         with stage("verify"):
             tables.session.settle_constraints()
             counts = readback.check(tables, scope, job.models, before, written)
@@ -98,7 +98,7 @@ def _written(
         nothing = pl.DataFrame(schema=DONE_HASHES)
         rows = _append(tables, job, keys, nothing, fills=fills)
         counts = gaps.after(keys, job.models, nothing, rows, all_gaps=fills)
-        yield Written.of(state, keys, readback.totals(rows), counts)
+        yield Written.of(state, keys, rows, counts)
     if others:
         yield _fill_periods(tables, job, others, stored, fills=fills)
 
@@ -109,16 +109,35 @@ def _fill_periods(tables: Tables, job: Job, dates: Sequence[date], stored: pl.Da
         source = tables.source_periods(Scope.of(dates))
         of_dates = stored.filter(pl.col("settlement_date").is_in(dates))
     surveyed = Survey.of(source, of_dates, job.models, PERIOD)
-    unfilled = surveyed.unfilled
-    counts, totals = [surveyed.counts(unfilled)], []
+    unfilled, lots = surveyed.unfilled, []
+    if fills and job.settings.fleet is Fleet.FRACTIONAL:
+        rows, unfilled = _fill_lone(tables, job, surveyed)
+        lots.append(rows)
+    counts = [surveyed.counts(unfilled), *map(gaps.filled, lots)]
     for periods in surveyed.pieces(unfilled, CHUNK_ROWS):
         with stage("read"):
             hashes, keys, done = _to_fill(tables, job, Scope.of_periods(periods))
         rows = _append(tables, job, keys, done, fills=fills)
         with stage("price"):
             counts.append(gaps.after(hashes, job.models, done, rows, all_gaps=fills))
-            totals.append(readback.totals(rows))
-    return Written.of_periods(source, readback.sum_totals(totals), gaps.together(counts))
+            lots.append(rows)
+    return Written.of_periods(source, lots, gaps.together(counts))
+
+
+def _fill_lone(tables: Tables, job: Job, surveyed: Survey) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Writes what is missing of settlement periods that lack one row of a model at the most, whose keys their checksums
+    tell. The rows written, and the periods that have to be compared to know what they lack.
+    """
+    lone = surveyed.lone
+    if lone.is_empty():
+        return readback.NOTHING, surveyed.unfilled
+    with stage("read"):
+        keys = tables.keys_of(lone.select(HASHED_KEY))
+    unknown = lone.join(keys, on=HASHED_KEY, how="anti")
+    lone = lone.join(unknown, on=PERIOD, how="anti", nulls_equal=True)
+    pairs = lone.select(*HASHED_KEY, "miner_model")
+    rows = _append(tables, job, keys, pl.DataFrame(schema=DONE_HASHES), fills=True, only=pairs)
+    return rows, surveyed.unfilled.join(lone, on=PERIOD, how="anti", nulls_equal=True)
 
 
 def _to_fill(tables: Tables, job: Job, scope: Scope) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
@@ -140,11 +159,11 @@ def _to_fill(tables: Tables, job: Job, scope: Scope) -> tuple[pl.DataFrame, pl.D
 def _append(
     tables: Tables, job: Job, keys: pl.DataFrame, done: pl.DataFrame, *, fills: bool, only: pl.DataFrame | None = None
 ) -> pl.DataFrame:
-    """Writes what some keys lack: all of it, or of the keys `only`; nothing unless it `fills`. The rows written."""
+    """Writes what some keys lack: all of it, or `only` some; nothing unless it `fills`. The rows written."""
     with stage("price"):
         rows = _missing_rows(keys, done, job)
     if only is not None:
-        rows = rows.join(only, on=KEY, how="semi")
+        rows = rows.join(only, on=only.columns, how="semi")
     if not fills:
         rows = rows.clear()
     if not rows.is_empty():
@@ -217,8 +236,8 @@ def _results(
     totals: pl.DataFrame, repaired: pl.DataFrame, dates: Sequence[date], attempt: int, seconds: float
 ) -> list[DateResult]:
     sums: dict[date, list[tuple[str, int, str]]] = {day: [] for day in dates}
-    added = pl.concat([totals.select(*SIDE, "new", "btc"), repairs.replaced(repaired)])
-    summed = added.group_by(SIDE).agg(pl.col("new", "btc").sum())
+    added = pl.concat([totals.select(*SIDE, "rows", "btc"), repairs.replaced(repaired)])
+    summed = added.group_by(SIDE).agg(pl.col("rows", "btc").sum())
     for day, model, new, bitcoin in summed.sort(SIDE).iter_rows():
         sums[day].append((model, new, str(bitcoin)))
     replaced = _per_date(repaired.filter(pl.col("action") == "replace"))

@@ -1,9 +1,11 @@
 """What the table holds before and after a chunk is written: it may differ by exactly what was written.
 
 Both are asked of the server by the survey itself, with sums added. A row is told by the 64-bit hash of its key, under
-a seed that nobody knows beforehand; its values are weighted by that hash. So a row that a trigger rewrote, moved or
-swallowed, a key in place of another and two values exchanged all change a sum. What a chunk must leave alone
-(duplicates and orphans that nobody asked to remove, rows of other models) is in both.
+a seed that nobody knows beforehand. The rows written are counted apart from the others: their BTC is summed exactly,
+weighted by those hashes, and their difficulties may not differ from the date's; of the others the hashes of keys and
+values have to be what they were. So a row that a trigger rewrote, moved or swallowed, a key in place of another and two
+values exchanged all change a sum. What a chunk must leave alone (duplicates and orphans that nobody asked to remove,
+rows of other models) is among the others.
 """
 
 from __future__ import annotations
@@ -12,14 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
-from fractions import Fraction
 
 import polars as pl
 
 from recon.core import gaps
 from recon.core.errors import DatabaseError
-from recon.core.schema import BTC, CALC_KEY_SCHEMA, SATOSHI_DECIMALS, SIDE
-from recon.postgres.layout import WEIGHTS
+from recon.core.schema import BTC, CALC_KEY_SCHEMA, DONE_HASHES, SIDE
+from recon.postgres.layout import WEIGHTS, Column
 from recon.postgres.scope import Scope
 from recon.postgres.tables import Tables, source_state
 
@@ -32,58 +33,35 @@ Side = tuple[date | None, str | None]
 
 
 @dataclass(frozen=True)
-class Sums:
-    """What one date holds for one miner model.
-
-    keys: the sum of its keys' hashes. bitcoin (BTC), difficulty: the sums of its values, weighted by those hashes.
-    odd: rows whose values are no finite numbers, and in no sum.
-    """
-
-    rows: int = 0
-    odd: int = 0
-    keys: int = 0
-    bitcoin: Fraction = Fraction(0)
-    difficulty: Fraction = Fraction(0)
-
-    def __add__(self, other: Sums) -> Sums:
-        return Sums(*(mine + getattr(other, name) for name, mine in vars(self).items()))
-
-
-def stored_sums(surveyed: pl.DataFrame) -> dict[Side, Sums]:
-    """What the server said it holds. surveyed: one row per date and miner model, as survey_stored.sql has it."""
-    rows = surveyed.select(*SIDE, "rows", "odd", "checksum", "bitcoin", "difficulty").iter_rows()
-    return {
-        (day, model): Sums(rows, odd, int(keys), Fraction(bitcoin), Fraction(difficulty))
-        for day, model, rows, odd, keys, bitcoin, difficulty in rows
-    }
-
-
-@dataclass(frozen=True)
 class Written:
     """What was read and written of a scope.
 
     state: SOURCE_STATE. source: its keys as the survey counts them, one row per settlement date (keys, checksum).
-    totals: what `totals` says of the rows written. counts: schema.COUNTS.
+    rows: DONE_HASHES of the rows written, but for dates that held nothing, all of whose rows are. totals: what `totals`
+    says of all rows written. counts: schema.COUNTS.
     """
 
     state: pl.DataFrame
     source: pl.DataFrame
+    rows: pl.DataFrame
     totals: pl.DataFrame
     counts: pl.DataFrame
 
     @classmethod
-    def of(cls, state: pl.DataFrame, keys: pl.DataFrame, totals: pl.DataFrame, counts: pl.DataFrame) -> Written:
-        """keys: HASHED_ENERGY of the scope."""
+    def of(cls, state: pl.DataFrame, keys: pl.DataFrame, rows: pl.DataFrame, counts: pl.DataFrame) -> Written:
+        """keys: HASHED_ENERGY of the scope. rows: as `written`."""
         checksum = pl.col("key_hash").cast(pl.Int128).sum().cast(pl.String)
         source = keys.group_by("settlement_date").agg(keys=pl.len().cast(pl.Int64), checksum=checksum)
-        return cls(state, source, totals, counts)
+        return cls(state, source, told(rows), totals(rows), counts)
 
     @classmethod
-    def of_periods(cls, source: pl.DataFrame, totals: pl.DataFrame, counts: pl.DataFrame) -> Written:
-        """source: SOURCE_PERIODS of the scope."""
+    def of_periods(cls, source: pl.DataFrame, lots: Sequence[pl.DataFrame], counts: pl.DataFrame) -> Written:
+        """source: SOURCE_PERIODS of the scope. lots: the rows written, as they were priced."""
         volumes, checksum = (pl.col(name).cast(pl.Int128).sum().cast(pl.String) for name in ("volumes", "checksum"))
         dates = source.group_by("settlement_date").agg(pl.col("source_rows", "keys").sum(), volumes, checksum)
-        return cls(source_state(dates), dates.select("settlement_date", "keys", "checksum"), totals, counts)
+        rows = pl.concat([told(NOTHING), *map(told, lots)])
+        keys = dates.select("settlement_date", "keys", "checksum")
+        return cls(source_state(dates), keys, rows, sum_totals([totals(lot) for lot in lots]), counts)
 
     @classmethod
     def together(cls, parts: Sequence[Written]) -> Written:
@@ -92,42 +70,51 @@ class Written:
         return cls(source_state(state), *others)
 
 
-def totals(rows: pl.DataFrame) -> pl.DataFrame:
-    """One row per settlement date and miner model of the rows to write: how many (`new`), their exact BTC, and sums.
+def told(rows: pl.DataFrame) -> pl.DataFrame:
+    """DONE_HASHES of priced rows."""
+    return rows.select(DONE_HASHES.keys())
+
+
+def totals(rows: pl.DataFrame, by: Sequence[str] = SIDE) -> pl.DataFrame:
+    """One row per settlement date and miner model of the rows to write: how many (`rows`), their exact BTC, and what
+    STORED_SUMS will say of them.
 
     rows: priced calculations with the `key_hash` of their keys; a date has one difficulty.
     """
     weight = (pl.col("key_hash") & WEIGHTS).cast(pl.Int128)
-    return rows.group_by(SIDE).agg(
-        new=pl.len().cast(pl.Int64),
+    return rows.group_by(by).agg(
+        rows=pl.len().cast(pl.Int64),
         btc=pl.col("bitcoin_mined").sum(),
-        keys=pl.col("key_hash").cast(pl.Int128).sum(),
-        weights=weight.sum(),
-        weighted_satoshi=(pl.col("bitcoin_mined").to_physical() * weight).sum(),
+        checksum=pl.col("key_hash").cast(pl.Int128).sum(),
+        satoshi=(pl.col("bitcoin_mined").to_physical() * weight).sum(),
         difficulty=pl.col("difficulty").first(),
     )
 
 
-def sum_totals(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+def sum_totals(parts: Sequence[pl.DataFrame], by: Sequence[str] = SIDE) -> pl.DataFrame:
     """The `totals` of several lots of rows."""
-    summed = pl.col("new", "btc", "keys", "weights", "weighted_satoshi").sum()
-    return pl.concat([totals(NOTHING), *parts]).group_by(SIDE).agg(summed, pl.col("difficulty").first())
+    summed = pl.col("rows", "btc", "checksum", "satoshi").sum()
+    nothing = totals(NOTHING, by)
+    lots = pl.concat([nothing, *(part.select(nothing.columns) for part in parts)])
+    return lots.group_by(by).agg(summed, pl.col("difficulty").first())
 
 
 def check(tables: Tables, scope: Scope, models: Sequence[str], before: pl.DataFrame, written: Written) -> pl.DataFrame:
     """Asks the server what it holds now: schema.COUNTS of the scope.
 
-    DatabaseError (`changed`) when that is not what it held `before` (Tables.stored_sums) and what was written, or when
-    the source is no longer in the state it was priced in.
+    DatabaseError (`changed`) when that is not what it held `before` (Tables.stored_periods) and what was written, or
+    when the source is no longer in the state it was priced in.
     """
-    stored = tables.stored_sums(scope)
-    column = tables.layout.stored_columns["difficulty"]
-    new = written_sums(written.totals, is_float=column.is_float, decimals=column.decimals)
-    for line in discrepancies(stored_sums(before), new, stored_sums(stored)):
+    begun = before.get_column("settlement_date")
+    fresh = [day for day in scope.dates if day not in set(begun)]
+    ours = written.rows.filter(pl.col("settlement_date").is_in(begun.implode()))
+    stored = tables.stored_sums(scope, ours, fresh)
+    for line in discrepancies(before, written.totals, stored, tables.layout.stored_columns["difficulty"]):
         raise changed(line)
     if not written.state.equals(tables.state(scope)):
         raise changed("the curtailment changed while it was read")
-    surveyed = gaps.Survey.of(written.source, stored, models, gaps.DATE)
+    sides = stored.group_by(SIDE).agg(pl.col("rows", "checksum").sum()).cast({"checksum": pl.String})
+    surveyed = gaps.Survey.of(written.source, sides, models, gaps.DATE)
     disputed = surveyed.disputed
     return pl.concat([surveyed.counts(disputed), written.counts.join(disputed, on="settlement_date", how="semi")])
 
@@ -135,25 +122,6 @@ def check(tables: Tables, scope: Scope, models: Sequence[str], before: pl.DataFr
 def changed(message: str) -> DatabaseError:
     """That somebody else changed something, or the table did: the chunk is tried again."""
     return DatabaseError(message, "run 'recon resume'", code="changed", sqlstate="40001")
-
-
-def written_sums(totals: pl.DataFrame, *, is_float: bool, decimals: int | None) -> dict[Side, Sums]:
-    """What `written` adds to each date and miner model, as the table's column holds difficulties: as binary floating
-    point, or rounded to so many decimals.
-    """
-    sums = {}
-    for row in totals.to_dicts():
-        difficulty = _as_held(row["difficulty"], is_float, decimals) * row["weights"]
-        bitcoin = Fraction(row["weighted_satoshi"], 10**SATOSHI_DECIMALS)
-        sums[row["settlement_date"], row["miner_model"]] = Sums(row["new"], 0, row["keys"], bitcoin, difficulty)
-    return sums
-
-
-def _as_held(difficulty: Decimal, is_float: bool, decimals: int | None) -> Fraction:
-    if is_float:
-        return Fraction(repr(float(difficulty)))
-    rounded = difficulty if decimals is None else round_half_up(difficulty, decimals)
-    return Fraction(rounded)
 
 
 def round_half_up(number: Decimal, decimals: int) -> Decimal:
@@ -165,24 +133,67 @@ def round_half_up(number: Decimal, decimals: int) -> Decimal:
     return number.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
 
 
-def discrepancies(before: dict[Side, Sums], new: dict[Side, Sums], after: dict[Side, Sums]) -> list[str]:
-    """What does not add up: one line per settlement date and miner model; empty when all is exact."""
-    nothing = Sums()
+def discrepancies(before: pl.DataFrame, new: pl.DataFrame, after: pl.DataFrame, column: Column) -> list[str]:
+    """What does not add up: one line per settlement date and miner model; empty when all is exact.
+
+    before: as Tables.stored_periods. new: `totals`. after: STORED_SUMS. column: the table's difficulty.
+    """
+    numbers = pl.col("rows", "checksum", "contents").cast(pl.Int128)
+    was = before.with_columns(numbers).group_by(SIDE).agg(numbers.sum())
+    others = _beside(was, after.filter(~pl.col("is_new")), SIDE)
+    changes = others.select(*SIDE, off=_first_off("rows", "checksum", "contents"))
+    off = pl.concat([changes, compared(new, after, column).select(*SIDE, "off")]).drop_nulls("off")
+    counts = [_by_side(frame) for frame in (was, new, after)]
     lines = []
-    for side in sorted({*before, *new, *after}, key=str):
-        was, added, found = (sums.get(side, nothing) for sums in (before, new, after))
-        due = was + added
-        if found != due:
-            lines.append(
-                f"{side[0]} {side[1]}: {_difference(due, found)} (it had {was.rows:,} rows, {added.rows:,} new)"
-            )
+    for side in sorted(_by_side(off.with_columns(rows=0)), key=str):
+        had, added, found = (rows.get(side, 0) for rows in counts)
+        kinds = {kind for *of, kind in off.iter_rows() if tuple(of) == side}
+        what = f"the table holds {found:,} rows, not {had + added:,}" if found != had + added else _difference(kinds)
+        lines.append(f"{side[0]} {side[1]}: {what} (it had {had:,} rows, {added:,} new)")
     return lines
 
 
-def _difference(due: Sums, found: Sums) -> str:
-    if found.rows != due.rows:
-        return f"the table holds {found.rows:,} rows, not {due.rows:,}"
-    if found.keys != due.keys:
+def compared(due: pl.DataFrame, stored: pl.DataFrame, column: Column, by: Sequence[str] = SIDE) -> pl.DataFrame:
+    """What is due (`totals`) beside the new rows of `stored` (STORED_SUMS), and what is `off`, null where nothing is.
+
+    column: as it holds difficulties they count.
+    """
+    sides = _beside(due, stored.filter("is_new"), by)
+    texts = sides.select("difficulty", "lowest", "highest").unique()
+    same = [_is_held(column, *row) for row in texts.iter_rows()]
+    told = texts.with_columns(is_right=pl.Series(same, dtype=pl.Boolean))
+    sides = sides.join(told, on=["difficulty", "lowest", "highest"], how="left", nulls_equal=True)
+    wrong = pl.when(~pl.col("is_right")).then(pl.lit("difficulty"))
+    return sides.with_columns(off=pl.coalesce(_first_off("rows", "checksum", "satoshi"), wrong))
+
+
+def _beside(due: pl.DataFrame, held: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
+    """Both side by side; what the server holds has `_held` behind its names."""
+    held = held.drop("is_new").rename({name: f"{name}_held" for name in ("rows", "checksum", "contents", "satoshi")})
+    return due.join(held, on=by, how="full", coalesce=True, nulls_equal=True)
+
+
+def _first_off(*names: str) -> pl.Expr:
+    """The first of these columns that is not what is held, null where all are."""
+    return pl.coalesce(pl.when(pl.col(name).ne_missing(pl.col(f"{name}_held"))).then(pl.lit(name)) for name in names)
+
+
+def _by_side(frame: pl.DataFrame) -> dict[Side, int]:
+    return {(day, model): rows for day, model, rows in frame.group_by(SIDE).agg(pl.col("rows").sum()).iter_rows()}
+
+
+def _is_held(column: Column, difficulty: Decimal | None, lowest: str | None, highest: str | None) -> bool:
+    """Whether the column holds this difficulty in every row: as binary floating point, or rounded to its decimals."""
+    if difficulty is None or lowest is None or highest is None:
+        return False
+    held = difficulty if column.decimals is None else round_half_up(difficulty, column.decimals)
+    due = Decimal(repr(float(difficulty))) if column.is_float else held
+    return Decimal(lowest) == due == Decimal(highest)
+
+
+def _difference(kinds: set[str]) -> str:
+    if kinds & {"rows", "checksum"}:
         return "the table holds rows of other keys than were written, or changed ones that were there"
-    what = "BTC" if (found.odd, found.bitcoin) != (due.odd, due.bitcoin) else "difficulties"
-    return f"the table holds other {what} than were written"
+    if "contents" in kinds:
+        return "values of rows that were there have changed"
+    return f"the table holds other {'BTC' if 'satoshi' in kinds else 'difficulties'} than were written"

@@ -16,6 +16,7 @@ from recon.core import gaps
 from recon.core.chunks import chunks
 from recon.core.errors import ConnectError, DatabaseError
 from recon.core.gaps import DATE, PERIOD, Survey
+from recon.core.schema import HASHED_KEY
 from recon.core.window import Window
 from recon.postgres.pool import Pool
 from recon.postgres.profile import stage
@@ -77,10 +78,20 @@ class KeyComparison:
             return self._compared(tables, models, pieces)
         source, stored = tables.source_periods(Scope.of(dates)), tables.stored_periods(Scope.of(dates))
         surveyed = Survey.of(source, stored, models, PERIOD)
-        disputed = surveyed.disputed
+        disputed = self._to_compare(tables, surveyed)
         groups = surveyed.pieces(disputed, SCAN_ROWS // 2)
         counts = self._compared(tables, models, [Scope.of_periods(group) for group in groups])
         return gaps.together([surveyed.counts(disputed), counts])
+
+    def _to_compare(self, tables: Tables, surveyed: Survey) -> pl.DataFrame:
+        """The disputed settlement periods but for those that lack one row of a model, where that is a key's."""
+        lone = surveyed.lone
+        if lone.is_empty():
+            return surveyed.disputed
+        known = tables.key_hashes(Scope.of_periods(lone))
+        unknown = lone.join(known, on=HASHED_KEY, how="anti")
+        sure = lone.join(unknown, on=PERIOD, how="anti", nulls_equal=True)
+        return surveyed.disputed.join(sure, on=PERIOD, how="anti", nulls_equal=True)
 
     def _compared(self, tables: Tables, models: Sequence[str], pieces: Sequence[Scope]) -> pl.DataFrame:
         """schema.COUNTS of these pieces of some whole dates, key by key."""

@@ -64,9 +64,9 @@ def apply(
 
 
 def replaced(done: pl.DataFrame) -> pl.DataFrame:
-    """One row per settlement date and miner model of DONE: how many rows were replaced (`new`), and their BTC now."""
+    """One row per settlement date and miner model of DONE: how many `rows` were replaced, and their BTC now."""
     rows = done.filter(pl.col("action") == "replace").group_by("settlement_date", "miner_model")
-    return rows.agg(new=pl.len().cast(pl.Int64), btc=pl.col("bitcoin_mined").sum())
+    return rows.agg(rows=pl.len().cast(pl.Int64), btc=pl.col("bitcoin_mined").sum())
 
 
 def _with_values(rows: pl.DataFrame, keys: pl.DataFrame, judge: Judge) -> pl.DataFrame:

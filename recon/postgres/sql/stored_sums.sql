@@ -1,36 +1,42 @@
--- One row per settlement date and miner model of the calculations within a scope: rows, the checksum of their keys, and
--- their values, weighted by their keys' hashes, so that two of them cannot be exchanged; `odd` ones are no numbers and
--- in no sum. A date has one difficulty, or few, which are multiplied once. The fence (offset 0) keeps hashes from being
--- worked out again for each sum.
+-- Per settlement date (and period, where it is asked for) and miner model of the calculations within a scope, one row of
+-- what a run wrote (`is_new`) and one of the others: rows and the checksum of their keys. Of the others the checksum of
+-- their values (stored_periods.sql). Of new ones their BTC in satoshis, weighted by their keys' hashes, so that two of
+-- them cannot be exchanged (null where one is no finite number, or the sum is not whole), and the lowest and highest
+-- difficulty (null where one has none). The fences (offset 0) keep hashes from being worked out again for each sum.
 select
-    settlement_date,
+    settlement_date, {period_too}
     miner_model,
-    sum(rows)::int8 as rows,
-    sum(hashes)::text as checksum,
-    coalesce(sum(rows) filter (where not (is_finite and difficulty_is_finite)), 0)::int8 as odd,
-    coalesce(sum(bitcoin) filter (where is_finite and difficulty_is_finite), 0)::text as bitcoin,
-    coalesce(sum(difficulty * weights) filter (where is_finite and difficulty_is_finite), 0)::text as difficulty
+    is_new,
+    rows,
+    checksum,
+    contents,
+    case when is_finite and btc * 100000000 % 1 = 0 then trunc(btc * 100000000)::text end as satoshi,
+    case when has_difficulty then lowest::text end as lowest,
+    case when has_difficulty then highest::text end as highest
 from (
     select
-        settlement_date,
+        settlement_date, {period_too}
         miner_model,
-        difficulty,
-        is_finite,
-        coalesce(difficulty > '-Infinity' and difficulty < 'Infinity', false) as difficulty_is_finite,
+        is_new,
         count(*) as rows,
-        coalesce(sum(key_hash), 0) as hashes,
-        sum(key_hash & {weights}) as weights,
-        sum(btc * (key_hash & {weights})) filter (where is_finite) as bitcoin
+        coalesce(sum(key_hash), 0)::text as checksum,
+        coalesce(sum({value_hash}) filter (where not is_new), 0)::text as contents,
+        count(*) filter (where is_finite) = count(*) as is_finite,
+        sum({btc} * (key_hash & {weights})) filter (where is_new and is_finite) as btc,
+        count(difficulty) = count(*) as has_difficulty,
+        min(difficulty) filter (where is_new) as lowest,
+        max(difficulty) filter (where is_new) as highest
     from (
-        select *, coalesce(btc > '-Infinity' and btc < 'Infinity', false) as is_finite
+        select hashed.*, {is_new} as is_new,
+            coalesce(bitcoin_mined > '-Infinity' and bitcoin_mined < 'Infinity', false) as is_finite
         from (
-            select settlement_date, miner_model::text as miner_model, {btc} as btc, {difficulty} as difficulty,
+            select settlement_date, {period} as period, miner_model::text as miner_model, bitcoin_mined, difficulty,
                 {key_hash} as key_hash
             from {stored} c
             where settlement_date = any ({dates}) and {periods}
             offset 0
-        ) hashed
-    ) judged
-    group by settlement_date, miner_model, difficulty, is_finite
-) groups
-group by settlement_date, miner_model
+        ) hashed {written}
+        offset 0
+    ) told
+    group by settlement_date, {period_too} miner_model, is_new
+) sides
