@@ -72,8 +72,7 @@ def filled(rows: pl.DataFrame) -> pl.DataFrame:
     return counts.select(COUNTS.keys())
 
 
-DATE = ("settlement_date",)
-PERIOD = ("settlement_date", "settlement_period")
+DATE = ["settlement_date"]
 
 
 @dataclass(frozen=True)

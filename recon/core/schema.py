@@ -49,6 +49,9 @@ STORED: FrameSchema = {
 }
 """One row per stored calculation; row_id names it for the server."""
 
+PERIOD = ["settlement_date", "settlement_period"]
+"""What identifies a settlement period."""
+
 SIDE = ["settlement_date", "miner_model"]
 """The grain of the survey: what one date holds for one miner model."""
 

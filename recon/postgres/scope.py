@@ -9,7 +9,7 @@ from datetime import date
 import polars as pl
 
 from recon.core.window import Window
-from recon.postgres.sql import date_list, literal
+from recon.postgres.sql import date_list, literal, numbers
 
 EPOCH = date(1970, 1, 1)
 NO_PERIOD = "(settlement_period between -2147483648 and 2147483647) is not true"
@@ -41,8 +41,8 @@ class Scope:
         """The settlement dates and periods of the rows, and no others; a null period is one as for `of`."""
         pairs = rows.select("settlement_date", "settlement_period").unique().sort(pl.all())
         dates = tuple(pairs.get_column("settlement_date").unique().sort())
-        codes = [f"{(day - EPOCH).days << 32 ^ period}" for day, period in pairs.drop_nulls().iter_rows()]
-        some = [f"{PAIR_CODE} = any ('{{{','.join(codes)}}}'::int8[])"] if codes else []
+        codes = [(day - EPOCH).days << 32 ^ period for day, period in pairs.drop_nulls().iter_rows()]
+        some = [f"{PAIR_CODE} = any ({numbers(codes)})"] if codes else []
         without = pairs.filter(pl.col("settlement_period").is_null()).get_column("settlement_date").to_list()
         none = [f"settlement_date = any ({date_list(without)}) and {NO_PERIOD}"] if without else []
         return cls(dates, f"({' or '.join([*some, *none]) or 'false'})")

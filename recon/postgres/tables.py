@@ -18,6 +18,7 @@ from recon.core.schema import (
     ENERGY,
     HASHED_ENERGY,
     HASHED_KEY,
+    PERIOD,
     SOURCE_ROWS,
     SOURCE_STATE,
     STORED,
@@ -29,7 +30,7 @@ from recon.postgres.driver import scan_with_connectorx
 from recon.postgres.layout import Layout
 from recon.postgres.scope import EPOCH, Scope, beyond_the_calendar, within
 from recon.postgres.session import Session
-from recon.postgres.sql import array, date_list, literal, sql
+from recon.postgres.sql import date_list, literal, numbers, quoted, sql
 
 
 @dataclass(frozen=True)
@@ -96,12 +97,14 @@ class Tables:
         """One row per KEY of the curtailment by its hash: settlement_date and key_hash."""
         return self.frame("postgres/key_hashes", scope)
 
-    def keys_of(self, hashes: pl.DataFrame) -> pl.DataFrame:
-        """schema.HASHED_ENERGY of some keys. hashes: their settlement_date and key_hash."""
-        dates = hashes.get_column("settlement_date").unique().sort()
-        listed = array(hashes.get_column("key_hash").unique())
-        scope = Scope(tuple(dates), f"{self.layout.parts['key_hash']} = any ({listed}::int8[])")
-        return self.hashed_keys(scope).join(hashes, on=HASHED_KEY, how="semi")
+    def keys_of(self, periods: pl.DataFrame, some: pl.DataFrame) -> pl.DataFrame:
+        """schema.HASHED_ENERGY of all keys of some settlement periods, and of `some` keys of others (HASHED_KEY)."""
+        scope = Scope.of_periods(periods)
+        dates = pl.concat([frame.get_column("settlement_date") for frame in (periods, some)]).unique().sort()
+        listed = numbers(some.get_column("key_hash").unique())
+        these = f"({scope.periods} or {self.layout.parts['key_hash']} = any ({listed}))"
+        rows = self.hashed_keys(Scope(tuple(dates), these))
+        return pl.concat([rows.join(periods, on=PERIOD, how="semi"), rows.join(some, on=HASHED_KEY, how="semi")])
 
     def done_hashes(self, scope: Scope) -> pl.DataFrame:
         """schema.DONE_HASHES: one row per stored calculation."""
@@ -156,11 +159,10 @@ class Tables:
         written: the rows that count as new (HASHED_KEY and miner_model), beside all those of the dates `fresh`; None:
         every row does.
         """
-        parts = {"period_too": "period," if by_period else "", "is_new": "true", "written": ""}
+        parts = {"period_too": "period," if by_period else "", "is_new": "true"}
         if written is not None:
-            days, hashes, models = (written.get_column(name) for name in (*HASHED_KEY, "miner_model"))
-            parts["is_new"] = f"(w.hash is not null or settlement_date = any ({date_list(fresh)}))"
-            parts["written"] = sql("postgres/written", days=array(days), hashes=array(hashes), models=array(models))
+            fresh_too = f"settlement_date = any ({date_list(fresh)})"
+            parts["is_new"] = f"coalesce({_any_of(written)}, false) or {fresh_too}"
         rows = self.frame("postgres/stored_sums", scope, **parts)
         return rows.rename({"period": "settlement_period"}, strict=False).cast(STORED_SUMS, strict=False)  # type: ignore[arg-type]
 
@@ -242,6 +244,19 @@ class Tables:
 def source_state(rows: pl.DataFrame) -> pl.DataFrame:
     """schema.SOURCE_STATE in order of date; rows: have its columns, as they come from the server."""
     return rows.select(SOURCE_STATE.keys()).cast(pl.Schema(SOURCE_STATE)).sort("settlement_date")
+
+
+def _any_of(rows: pl.DataFrame) -> str:
+    """SQL that is true of these calculations (HASHED_KEY and miner model): one number tells each, so that thousands are
+    found by one hash table.
+    """
+    models = rows.get_column("miner_model").unique().sort()
+    model = pl.col("miner_model").replace_strict(models, range(1, len(models) + 1), return_dtype=pl.Int64)
+    day = pl.col("settlement_date").cast(pl.Int32).cast(pl.Int64) * 256
+    codes = rows.select(pl.col("key_hash") ^ day ^ model).to_series()
+    known = " ".join(f"when {quoted(name)} then {n}" for n, name in enumerate(models, 1))
+    number = f"case miner_model {known} else 0 end" if known else "0"
+    return f"key_hash # ((settlement_date - date '1970-01-01')::int8 << 8) # ({number})::int8 = any ({numbers(codes)})"
 
 
 def _as_calculations(rows: pl.DataFrame) -> pl.DataFrame:

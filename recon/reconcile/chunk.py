@@ -12,10 +12,10 @@ import polars as pl
 
 from recon.core import gaps
 from recon.core.chunks import CHUNK_ROWS
-from recon.core.gaps import PERIOD, Survey
+from recon.core.gaps import Survey
 from recon.core.plan import DateResult
 from recon.core.price import priced, wanted
-from recon.core.schema import CALC_KEY, DONE_HASHES, HASHED_KEY, KEY, SIDE
+from recon.core.schema import CALC_KEY, DONE_HASHES, HASHED_KEY, KEY, PERIOD, SIDE
 from recon.core.settings import Fleet
 from recon.postgres import ledger
 from recon.postgres.profile import stage
@@ -28,9 +28,6 @@ from recon.reconcile.request import Job
 from recon.values import repairs
 from recon.values.policy import RepairPolicy
 from recon.values.repairs import to_change
-
-MOST_NAMED_SHARE = 0.2
-"""Where more of the keys than that lack rows, all are read with their names: a list of so many is no quicker."""
 
 
 @dataclass(frozen=True)
@@ -109,51 +106,42 @@ def _fill_periods(tables: Tables, job: Job, dates: Sequence[date], stored: pl.Da
         source = tables.source_periods(Scope.of(dates))
         of_dates = stored.filter(pl.col("settlement_date").is_in(dates))
     surveyed = Survey.of(source, of_dates, job.models, PERIOD)
-    unfilled, lots = surveyed.unfilled, []
-    if fills and job.settings.fleet is Fleet.FRACTIONAL:
-        rows, unfilled = _fill_lone(tables, job, surveyed)
-        lots.append(rows)
-    counts = [surveyed.counts(unfilled), *map(gaps.filled, lots)]
-    for periods in surveyed.pieces(unfilled, CHUNK_ROWS):
-        with stage("read"):
-            hashes, keys, done = _to_fill(tables, job, Scope.of_periods(periods))
-        rows = _append(tables, job, keys, done, fills=fills)
-        with stage("price"):
-            counts.append(gaps.after(hashes, job.models, done, rows, all_gaps=fills))
-            lots.append(rows)
-    return Written.of_periods(source, lots, gaps.together(counts))
-
-
-def _fill_lone(tables: Tables, job: Job, surveyed: Survey) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Writes what is missing of settlement periods that lack one row of a model at the most, whose keys their checksums
-    tell. The rows written, and the periods that have to be compared to know what they lack.
-    """
     lone = surveyed.lone
-    if lone.is_empty():
-        return readback.NOTHING, surveyed.unfilled
-    with stage("read"):
-        keys = tables.keys_of(lone.select(HASHED_KEY))
-    unknown = lone.join(keys, on=HASHED_KEY, how="anti")
-    lone = lone.join(unknown, on=PERIOD, how="anti", nulls_equal=True)
-    pairs = lone.select(*HASHED_KEY, "miner_model")
-    rows = _append(tables, job, keys, pl.DataFrame(schema=DONE_HASHES), fills=True, only=pairs)
-    return rows, surveyed.unfilled.join(lone, on=PERIOD, how="anti", nulls_equal=True)
+    if job.settings.fleet is Fleet.WHOLE or not fills:  # whole machines are floored over all keys of a period
+        lone = lone.clear()
+    lots, counts, compared = [], [], [surveyed.unfilled.clear()]
+    for periods in surveyed.pieces(surveyed.unfilled, CHUNK_ROWS):
+        rows, others, after = _fill_piece(tables, job, periods, lone, fills=fills)
+        lots.append(rows)
+        counts.append(after)
+        compared.append(others)
+    return Written.of_periods(source, lots, gaps.together([surveyed.counts(pl.concat(compared)), *counts]))
 
 
-def _to_fill(tables: Tables, job: Job, scope: Scope) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """The hashes of all keys of a scope, those keys that lack a row (HASHED_ENERGY), and DONE_HASHES.
+def _fill_piece(
+    tables: Tables, job: Job, periods: pl.DataFrame, lone: pl.DataFrame, *, fills: bool
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Writes what some settlement periods lack.
 
-    Names and energies are read of what is missing only; of whole machines, which are floored per period, all are.
+    lone: Survey.lone; of its periods only the keys that are missing are read, of others all. The rows written, the
+    periods that were compared, and the COUNTS of these, with what was added to the others.
     """
-    done = tables.done_hashes(scope)
-    if job.settings.fleet is Fleet.WHOLE or done.is_empty():
-        keys = tables.hashed_keys(scope)
-        return keys, keys, done
-    hashes = tables.key_hashes(scope)
-    pairs = gaps.expected(hashes.lazy(), gaps.named(job.models))
-    lacking = gaps.missing(pairs, done.lazy(), HASHED_KEY).select(HASHED_KEY).unique().collect()
-    many = lacking.height > MOST_NAMED_SHARE * hashes.height
-    return hashes, tables.hashed_keys(scope) if many else tables.keys_of(lacking), done
+    lone = lone.join(periods, on=PERIOD, how="semi")
+    others = periods.join(lone, on=PERIOD, how="anti", nulls_equal=True)
+    with stage("read"):
+        keys = tables.keys_of(others, lone)
+        unknown = lone.join(keys, on=HASHED_KEY, how="anti")
+        if not unknown.is_empty():  # these lack more than one row
+            return _fill_piece(tables, job, periods, lone.join(unknown, on=PERIOD, how="anti"), fills=fills)
+        done = tables.done_hashes(Scope.of_periods(others))
+    compared = keys.join(others, on=PERIOD, how="semi")
+    pairs = gaps.expected(lone.lazy().select(HASHED_KEY).unique(), gaps.named(job.models))
+    there = gaps.missing(pairs, lone.lazy(), HASHED_KEY).collect()
+    rows = _append(tables, job, keys, pl.concat([done, there]), fills=fills)
+    with stage("price"):
+        added = rows.join(others, on=PERIOD, how="semi")
+        after = gaps.after(compared, job.models, done, added, all_gaps=fills)
+        return rows, others, pl.concat([after, gaps.filled(rows.join(others, on=PERIOD, how="anti"))])
 
 
 def _append(

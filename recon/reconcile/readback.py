@@ -105,9 +105,9 @@ def check(tables: Tables, scope: Scope, models: Sequence[str], before: pl.DataFr
     DatabaseError (`changed`) when that is not what it held `before` (Tables.stored_periods) and what was written, or
     when the source is no longer in the state it was priced in.
     """
-    begun = before.get_column("settlement_date")
-    fresh = [day for day in scope.dates if day not in set(begun)]
-    ours = written.rows.filter(pl.col("settlement_date").is_in(begun.implode()))
+    begun = set(before.get_column("settlement_date"))
+    fresh = [day for day in scope.dates if day not in begun]
+    ours = written.rows.filter(~pl.col("settlement_date").is_in(fresh))
     stored = tables.stored_sums(scope, ours, fresh)
     for line in discrepancies(before, written.totals, stored, tables.layout.stored_columns["difficulty"]):
         raise changed(line)

@@ -15,8 +15,8 @@ import polars as pl
 from recon.core import gaps
 from recon.core.chunks import chunks
 from recon.core.errors import ConnectError, DatabaseError
-from recon.core.gaps import DATE, PERIOD, Survey
-from recon.core.schema import HASHED_KEY
+from recon.core.gaps import DATE, Survey
+from recon.core.schema import HASHED_KEY, PERIOD
 from recon.core.window import Window
 from recon.postgres.pool import Pool
 from recon.postgres.profile import stage

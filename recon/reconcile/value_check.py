@@ -12,7 +12,7 @@ import polars as pl
 
 from recon.core.chunks import CHUNK_ROWS, chunks, halves, halving, on_timeout
 from recon.core.price import calculations
-from recon.core.schema import CALC_KEY, CALC_KEY_SCHEMA, SIDE, FrameSchema
+from recon.core.schema import CALC_KEY, CALC_KEY_SCHEMA, PERIOD, SIDE, FrameSchema
 from recon.postgres.layout import Layout
 from recon.postgres.pool import Pool
 from recon.postgres.profile import stage
@@ -41,7 +41,7 @@ CHANGES_PER_DATE: FrameSchema = {"settlement_date": pl.Date, "rows": pl.Int64, "
 
 
 _Changes = tuple[pl.DataFrame, set[date]]
-BY_PERIOD = [*SIDE, "settlement_period"]
+BY_PERIOD = [*PERIOD, "miner_model"]
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def _of_chunk(how: _ChunkJudge, tables: Tables, days: Sequence[date]) -> Iterato
     doubtful = [day for day in off if day not in blocked]
     if doubtful:
         due = due.filter(pl.col("settlement_date").is_in(doubtful))
-        sides = _compared(how, tables, Scope.of(doubtful), due, ["settlement_date", "settlement_period"])
+        sides = _compared(how, tables, Scope.of(doubtful), due, PERIOD)
         yield _of_periods(how, tables, pieces if len(doubtful) == len(days) else [Scope.of(doubtful)], sides)
 
 

@@ -35,7 +35,7 @@ from (
             from {stored} c
             where settlement_date = any ({dates}) and {periods}
             offset 0
-        ) hashed {written}
+        ) hashed
         offset 0
     ) told
     group by settlement_date, {period_too} miner_model, is_new
