@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from recon.core.chunks import period_groups
-from recon.core.schema import COUNTS, HASHED_KEY, KEY, SIDE
+from recon.core.schema import COUNTS, HASHED_KEY, KEY, PERIOD, SIDE
 
 
 def expected(keys: pl.LazyFrame, miners: pl.LazyFrame) -> pl.LazyFrame:
@@ -72,9 +72,6 @@ def filled(rows: pl.DataFrame) -> pl.DataFrame:
     return counts.select(COUNTS.keys())
 
 
-DATE = ["settlement_date"]
-
-
 @dataclass(frozen=True)
 class Survey:
     """What aggregates alone prove of each settlement date and miner model, or of each settlement period of them.
@@ -86,6 +83,16 @@ class Survey:
 
     by: tuple[str, ...]
     sides: pl.DataFrame
+
+    @classmethod
+    def by_date(cls, source: pl.DataFrame, stored: pl.DataFrame, models: Sequence[str]) -> Survey:
+        """What is judged are settlement dates; see `of`."""
+        return cls.of(source, stored, models, ["settlement_date"])
+
+    @classmethod
+    def by_period(cls, source: pl.DataFrame, stored: pl.DataFrame, models: Sequence[str]) -> Survey:
+        """What is judged are settlement periods of dates; see `of`."""
+        return cls.of(source, stored, models, PERIOD)
 
     @classmethod
     def of(cls, source: pl.DataFrame, stored: pl.DataFrame, models: Sequence[str], by: Sequence[str]) -> Survey:
@@ -142,6 +149,14 @@ class Survey:
         others = sides.filter(pl.col("key_hash").is_null())
         return sides.join(others, on=self.by, how="anti", nulls_equal=True).select(*self.by, "miner_model", "key_hash")
 
+    def doubtful(self, known: pl.DataFrame) -> pl.DataFrame:
+        """`by` of what needs its keys compared, once it is known which of the keys that seem to be missing alone (`lone`)
+        there are. known: their HASHED_KEY.
+        """
+        unknown = self.lone.join(known, on=HASHED_KEY, how="anti")
+        told = self.lone.join(unknown, on=self.by, how="anti", nulls_equal=True)
+        return self.disputed.join(told, on=self.by, how="anti", nulls_equal=True)
+
     def _where(self, condition: pl.Expr) -> pl.DataFrame:
         """`by` of the sides of which that is true, each once, in order."""
         return self.sides.filter(condition).select(self.by).unique().sort(self.by)
@@ -182,7 +197,7 @@ def after(
     same = pl.lit("all there").alias("checksum")
     source = keys.group_by("settlement_date").agg(pl.len().cast(pl.Int64).alias("keys")).with_columns(same)
     rows = stored.group_by(SIDE).agg(pl.len().cast(pl.Int64).alias("rows")).with_columns(same)
-    surveyed = Survey.of(source, rows, models, DATE)
+    surveyed = Survey.by_date(source, rows, models)
     compared = surveyed.disputed if all_gaps else surveyed.everything
     some = pl.col("settlement_date").is_in(compared.get_column("settlement_date").implode())
     counts = count(keys.lazy().filter(some), named(models), stored.lazy().filter(some), HASHED_KEY)

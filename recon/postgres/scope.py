@@ -47,10 +47,6 @@ class Scope:
         none = [f"settlement_date = any ({date_list(without)}) and {NO_PERIOD}"] if without else []
         return cls(dates, f"({' or '.join([*some, *none]) or 'false'})")
 
-    def within(self, other: Scope) -> Scope:
-        """What both mean. other: settlement periods of some dates."""
-        return Scope(other.dates, f"{self.periods} and {other.periods}")
-
     @property
     def parts(self) -> dict[str, str]:
         """The `{dates}` and `{periods}` of the SQL files."""

@@ -152,19 +152,17 @@ class Tables:
         return [Window(*half) for half in split_range(days) or [days]]
 
     def stored_sums(
-        self, scope: Scope, written: pl.DataFrame | None = None, fresh: Sequence[date] = (), *, by_period: bool = False
+        self, scope: Scope, written: pl.DataFrame | None = None, fresh: Sequence[date] = ()
     ) -> pl.DataFrame:
-        """schema.STORED_SUMS of a scope as of now; by_period: of each settlement period.
+        """schema.STORED_SUMS of a scope as of now.
 
         written: the rows that count as new (HASHED_KEY and miner_model), beside all those of the dates `fresh`; None:
         every row does.
         """
-        parts = {"period_too": "period," if by_period else "", "is_new": "true"}
+        is_new = "true"
         if written is not None:
-            fresh_too = f"settlement_date = any ({date_list(fresh)})"
-            parts["is_new"] = f"coalesce({_any_of(written)}, false) or {fresh_too}"
-        rows = self.frame("postgres/stored_sums", scope, **parts)
-        return rows.rename({"period": "settlement_period"}, strict=False).cast(STORED_SUMS, strict=False)  # type: ignore[arg-type]
+            is_new = f"coalesce({_any_of(written)}, false) or settlement_date = any ({date_list(fresh)})"
+        return self.frame("postgres/stored_sums", scope, is_new=is_new).cast(STORED_SUMS, strict=False)  # type: ignore[arg-type]
 
     def survey_query(self, name: str, condition: str) -> str:
         """SQL for one table's aggregates per settlement date (survey_source, survey_stored or stored_btc)."""

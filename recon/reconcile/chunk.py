@@ -105,7 +105,7 @@ def _fill_periods(tables: Tables, job: Job, dates: Sequence[date], stored: pl.Da
     with stage("read"):
         source = tables.source_periods(Scope.of(dates))
         of_dates = stored.filter(pl.col("settlement_date").is_in(dates))
-    surveyed = Survey.of(source, of_dates, job.models, PERIOD)
+    surveyed = Survey.by_period(source, of_dates, job.models)
     lone = surveyed.lone
     if job.settings.fleet is Fleet.WHOLE or not fills:  # whole machines are floored over all keys of a period
         lone = lone.clear()

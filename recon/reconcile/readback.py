@@ -75,14 +75,14 @@ def told(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.select(DONE_HASHES.keys())
 
 
-def totals(rows: pl.DataFrame, by: Sequence[str] = SIDE) -> pl.DataFrame:
+def totals(rows: pl.DataFrame) -> pl.DataFrame:
     """One row per settlement date and miner model of the rows to write: how many (`rows`), their exact BTC, and what
     STORED_SUMS will say of them.
 
     rows: priced calculations with the `key_hash` of their keys; a date has one difficulty.
     """
     weight = (pl.col("key_hash") & WEIGHTS).cast(pl.Int128)
-    return rows.group_by(by).agg(
+    return rows.group_by(SIDE).agg(
         rows=pl.len().cast(pl.Int64),
         btc=pl.col("bitcoin_mined").sum(),
         checksum=pl.col("key_hash").cast(pl.Int128).sum(),
@@ -91,12 +91,10 @@ def totals(rows: pl.DataFrame, by: Sequence[str] = SIDE) -> pl.DataFrame:
     )
 
 
-def sum_totals(parts: Sequence[pl.DataFrame], by: Sequence[str] = SIDE) -> pl.DataFrame:
+def sum_totals(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """The `totals` of several lots of rows."""
     summed = pl.col("rows", "btc", "checksum", "satoshi").sum()
-    nothing = totals(NOTHING, by)
-    lots = pl.concat([nothing, *(part.select(nothing.columns) for part in parts)])
-    return lots.group_by(by).agg(summed, pl.col("difficulty").first())
+    return pl.concat([totals(NOTHING), *parts]).group_by(SIDE).agg(summed, pl.col("difficulty").first())
 
 
 def check(tables: Tables, scope: Scope, models: Sequence[str], before: pl.DataFrame, written: Written) -> pl.DataFrame:
@@ -114,7 +112,7 @@ def check(tables: Tables, scope: Scope, models: Sequence[str], before: pl.DataFr
     if not written.state.equals(tables.state(scope)):
         raise changed("the curtailment changed while it was read")
     sides = stored.group_by(SIDE).agg(pl.col("rows", "checksum").sum()).cast({"checksum": pl.String})
-    surveyed = gaps.Survey.of(written.source, sides, models, gaps.DATE)
+    surveyed = gaps.Survey.by_date(written.source, sides, models)
     disputed = surveyed.disputed
     return pl.concat([surveyed.counts(disputed), written.counts.join(disputed, on="settlement_date", how="semi")])
 
@@ -140,7 +138,7 @@ def discrepancies(before: pl.DataFrame, new: pl.DataFrame, after: pl.DataFrame, 
     """
     numbers = pl.col("rows", "checksum", "contents").cast(pl.Int128)
     was = before.with_columns(numbers).group_by(SIDE).agg(numbers.sum())
-    others = _beside(was, after.filter(~pl.col("is_new")), SIDE)
+    others = _beside(was, after.filter(~pl.col("is_new")))
     changes = others.select(*SIDE, off=_first_off("rows", "checksum", "contents"))
     off = pl.concat([changes, compared(new, after, column).select(*SIDE, "off")]).drop_nulls("off")
     counts = [_by_side(frame) for frame in (was, new, after)]
@@ -153,12 +151,12 @@ def discrepancies(before: pl.DataFrame, new: pl.DataFrame, after: pl.DataFrame, 
     return lines
 
 
-def compared(due: pl.DataFrame, stored: pl.DataFrame, column: Column, by: Sequence[str] = SIDE) -> pl.DataFrame:
+def compared(due: pl.DataFrame, stored: pl.DataFrame, column: Column) -> pl.DataFrame:
     """What is due (`totals`) beside the new rows of `stored` (STORED_SUMS), and what is `off`, null where nothing is.
 
     column: as it holds difficulties they count.
     """
-    sides = _beside(due, stored.filter("is_new"), by)
+    sides = _beside(due, stored.filter("is_new"))
     texts = sides.select("difficulty", "lowest", "highest").unique()
     same = [_is_held(column, *row) for row in texts.iter_rows()]
     told = texts.with_columns(is_right=pl.Series(same, dtype=pl.Boolean))
@@ -167,10 +165,10 @@ def compared(due: pl.DataFrame, stored: pl.DataFrame, column: Column, by: Sequen
     return sides.with_columns(off=pl.coalesce(_first_off("rows", "checksum", "satoshi"), wrong))
 
 
-def _beside(due: pl.DataFrame, held: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
+def _beside(due: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
     """Both side by side; what the server holds has `_held` behind its names."""
     held = held.drop("is_new").rename({name: f"{name}_held" for name in ("rows", "checksum", "contents", "satoshi")})
-    return due.join(held, on=by, how="full", coalesce=True, nulls_equal=True)
+    return due.join(held, on=SIDE, how="full", coalesce=True, nulls_equal=True)
 
 
 def _first_off(*names: str) -> pl.Expr:

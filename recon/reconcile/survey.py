@@ -15,8 +15,7 @@ import polars as pl
 from recon.core import gaps
 from recon.core.chunks import chunks
 from recon.core.errors import ConnectError, DatabaseError
-from recon.core.gaps import DATE, Survey
-from recon.core.schema import HASHED_KEY, PERIOD
+from recon.core.gaps import Survey
 from recon.core.window import Window
 from recon.postgres.pool import Pool
 from recon.postgres.profile import stage
@@ -77,21 +76,13 @@ class KeyComparison:
                 pieces = tables.pieces(dates[0], len(models), SCAN_ROWS // 2)
             return self._compared(tables, models, pieces)
         source, stored = tables.source_periods(Scope.of(dates)), tables.stored_periods(Scope.of(dates))
-        surveyed = Survey.of(source, stored, models, PERIOD)
-        disputed = self._to_compare(tables, surveyed)
+        surveyed = Survey.by_period(source, stored, models)
+        disputed, lone = surveyed.disputed, surveyed.lone
+        if not lone.is_empty():
+            disputed = surveyed.doubtful(tables.key_hashes(Scope.of_periods(lone)))
         groups = surveyed.pieces(disputed, SCAN_ROWS // 2)
         counts = self._compared(tables, models, [Scope.of_periods(group) for group in groups])
         return gaps.together([surveyed.counts(disputed), counts])
-
-    def _to_compare(self, tables: Tables, surveyed: Survey) -> pl.DataFrame:
-        """The disputed settlement periods but for those that lack one row of a model, where that is a key's."""
-        lone = surveyed.lone
-        if lone.is_empty():
-            return surveyed.disputed
-        known = tables.key_hashes(Scope.of_periods(lone))
-        unknown = lone.join(known, on=HASHED_KEY, how="anti")
-        sure = lone.join(unknown, on=PERIOD, how="anti", nulls_equal=True)
-        return surveyed.disputed.join(sure, on=PERIOD, how="anti", nulls_equal=True)
 
     def _compared(self, tables: Tables, models: Sequence[str], pieces: Sequence[Scope]) -> pl.DataFrame:
         """schema.COUNTS of these pieces of some whole dates, key by key."""
@@ -134,7 +125,7 @@ def survey(
     with _as_of_one_moment(tables, pool, window) as sides:
         source, stored = aggregates(sides, window)
         undated = tables.undated(window)
-        surveyed = Survey.of(source, stored, models, DATE)
+        surveyed = Survey.by_date(source, stored, models)
         estimated = comparison.estimated(surveyed)
         disputed = surveyed.everything if comparison.deep else surveyed.disputed
         disputed = disputed.join(estimated, on="settlement_date", how="anti")

@@ -12,7 +12,7 @@ import polars as pl
 
 from recon.core.chunks import CHUNK_ROWS, chunks, halves, halving, on_timeout
 from recon.core.price import calculations
-from recon.core.schema import CALC_KEY, CALC_KEY_SCHEMA, PERIOD, SIDE, FrameSchema
+from recon.core.schema import CALC_KEY, CALC_KEY_SCHEMA, FrameSchema
 from recon.postgres.layout import Layout
 from recon.postgres.pool import Pool
 from recon.postgres.profile import stage
@@ -25,7 +25,7 @@ from recon.reconcile.status import Status
 from recon.reconcile.watcher import Compared, unwatched
 from recon.values.judging import Judge
 from recon.values.repairs import to_change
-from recon.values.summary import Shares, Values, combined, folded, right, traces
+from recon.values.summary import Shares, Values, agreeing, combined, folded, traces
 from recon.values.tolerance import Tolerance
 
 TO_CHANGE: FrameSchema = {
@@ -40,8 +40,8 @@ CHANGES_PER_DATE: FrameSchema = {"settlement_date": pl.Date, "rows": pl.Int64, "
 """One row per settlement date with rows to change: how many, and how many of them are to be removed."""
 
 
-_Changes = tuple[pl.DataFrame, set[date]]
-BY_PERIOD = [*PERIOD, "miner_model"]
+AGREED: FrameSchema = {"settlement_date": pl.Date, "miner_model": pl.String, "rows": pl.Int64}
+"""One row per settlement date and miner model of dates all of whose values are right."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,13 @@ class Fold:
     """What is kept of judged rows: of each piece (some whole dates, or some settlement periods of a larger one), and
     what the pieces of some whole dates come to.
 
-    right: what is kept of a piece whose values are known to be right (summary.right). named: whether the rows have to
-    have their `row_id`.
+    agreed: the same of dates all of whose values are right, from one row per settlement date and miner model with
+    their number (`rows`). named: whether the rows have to have their `row_id`.
     """
 
     piece: Callable[[pl.DataFrame, Shares], Any]
     dates: Callable[[Sequence[Any]], Any]
-    right: Callable[[pl.DataFrame], Any]
+    agreed: Callable[[pl.DataFrame], Any]
     named: bool = True
 
 
@@ -88,7 +88,7 @@ def with_values(job: Job, layout: Layout, status: Status, check: ValueCheck) -> 
 
 def judge_values(job: Job, layout: Layout, status: Status, check: ValueCheck) -> Values:
     """The verdict on every stored row of the status's window."""
-    fold = Fold(traces, partial(folded, reference=job.reference), right, named=not layout.unique_index)
+    fold = Fold(traces, partial(folded, reference=job.reference), agreeing, named=not layout.unique_index)
     return combined(list(judged(job, layout, status, fold, check)), check.tolerance)
 
 
@@ -100,7 +100,7 @@ def rows_to_change(
     listed: else CHANGES_PER_DATE: a table's worth of rows is then neither held nor sent.
     """
     schema = TO_CHANGE if listed else CHANGES_PER_DATE
-    fold = Fold(partial(_rows_to_change, repairs, listed), _unless_blocked, partial(_no_rows, listed))
+    fold = Fold(partial(_rows_to_change, repairs, listed), _unless_blocked, partial(_none_of, listed))
     rows: pl.DataFrame = pl.concat([pl.DataFrame(schema=schema), *judged(job, layout, status, fold, check)])
     return rows.sort(CALC_KEY) if listed else rows.group_by("settlement_date").agg(pl.col("rows", "removed").sum())
 
@@ -142,27 +142,20 @@ def _of_chunk(how: _ChunkJudge, tables: Tables, days: Sequence[date]) -> Iterato
     pieces = [Scope.of(days)]
     if how.larger.intersection(days):  # and then it is alone
         pieces = tables.pieces(days[0], len(how.judge.reference.models), CHUNK_ROWS)
-    if how.deep:
-        yield _of_dates(how, tables, pieces)
-        return
-    due = _due(how, tables, days, pieces)
-    sides = _compared(how, tables, Scope.of(days), readback.sum_totals([due]), ["settlement_date"])
-    off = sorted(set(sides.filter("differs").get_column("settlement_date")))
-    if len(off) < len(days):
-        yield how.fold.dates([how.fold.right(_right(sides))])
-    blocked = [day for day in off if day not in set(due.get_column("settlement_date"))]
-    if blocked:
-        yield _of_dates(how, tables, [Scope.of(blocked)])
-    doubtful = [day for day in off if day not in blocked]
-    if doubtful:
-        due = due.filter(pl.col("settlement_date").is_in(doubtful))
-        sides = _compared(how, tables, Scope.of(doubtful), due, PERIOD)
-        yield _of_periods(how, tables, pieces if len(doubtful) == len(days) else [Scope.of(doubtful)], sides)
+    right = pl.DataFrame(schema=AGREED) if how.deep else _agreeing_dates(how, tables, days, pieces)
+    if not right.is_empty():
+        yield how.fold.agreed(right)
+    settled = set(right.get_column("settlement_date"))
+    others = [day for day in days if day not in settled]
+    if others:
+        yield _of_dates(how, tables, pieces if len(others) == len(days) else [Scope.of(others)])
 
 
-def _due(how: _ChunkJudge, tables: Tables, days: Sequence[date], pieces: Sequence[Scope]) -> pl.DataFrame:
-    """What the rows of some dates come to by settlement period (readback.totals), worked out from the curtailment;
-    nothing of dates whose difficulty is not known. pieces: by which the curtailment is read.
+def _agreeing_dates(how: _ChunkJudge, tables: Tables, days: Sequence[date], pieces: Sequence[Scope]) -> pl.DataFrame:
+    """AGREED: the dates whose rows are exactly those that should be there. pieces: by which the curtailment is read.
+
+    The server sums the hashes of their keys, and BTC weighted by these; the same sums are worked out from the
+    curtailment. A date with a wrong row has the right sums once in 2^30 times.
     """
     judge = how.judge
     rates = judge.reference.terms(list(days)).drop_nulls()
@@ -171,77 +164,36 @@ def _due(how: _ChunkJudge, tables: Tables, days: Sequence[date], pieces: Sequenc
     for piece in pieces:
         keys = tables.energies(piece).lazy().filter(pl.col("settlement_date").is_in(known))
         rows = calculations(keys, judge.reference.miners.lazy(), rates.lazy(), judge.fleet)
-        lots.append(readback.totals(rows.drop_nulls("bitcoin_mined").collect(), BY_PERIOD))
-    return readback.sum_totals(lots, BY_PERIOD)
-
-
-def _compared(how: _ChunkJudge, tables: Tables, scope: Scope, due: pl.DataFrame, of: list[str]) -> pl.DataFrame:
-    """readback.compared of all rows of a scope. differs: whether anything is off on the date, or in the period, `of`.
-
-    The server sums the hashes of their keys, and BTC weighted by these; the same sums are due. Where a row is wrong
-    they are equal once in 2^30 times.
-    """
-    by_period = "settlement_period" in of
-    stored = tables.stored_sums(scope, by_period=by_period)
-    column = how.layout.stored_columns["difficulty"]
-    sides = readback.compared(due, stored, column, BY_PERIOD if by_period else SIDE)
-    return sides.with_columns(differs=pl.col("off").is_not_null().any().over(of))
-
-
-def _right(sides: pl.DataFrame) -> pl.DataFrame:
-    """What summary.right is given, of `_compared` sides that do not differ."""
-    difficulties = {"stored_difficulty": pl.col("lowest"), "expected_difficulty": pl.col("difficulty")}
-    firsts = {name: column.first().cast(pl.Float64) for name, column in difficulties.items()}
-    return sides.filter(~pl.col("differs")).group_by(SIDE).agg(pl.col("rows").sum(), **firsts)
-
-
-def _of_periods(how: _ChunkJudge, tables: Tables, pieces: Sequence[Scope], sides: pl.DataFrame) -> Any:
-    """The fold of some whole dates, of which only the settlement periods are read that differ. A date that may be
-    priced as whole machines is read whole: all of its rows decide that.
-    """
-    off = Scope.of_periods(sides.filter("differs"))
-    some = [piece.within(off) for piece in pieces]
-    if len(some) > 1:
-        if _priced_whole(how, tables, some):
-            return _of_dates(how, tables, pieces)
-        kept = [_kept(how, tables, _judged_rows(how, tables, piece, whole_dates=False)) for piece in some]
-        return how.fold.dates([how.fold.right(_right(sides)), *kept])
-    rows = _judged_rows(how, tables, some[0], whole_dates=True)
-    whole = rows.filter(pl.col("verdict") == "whole").get_column("settlement_date").unique().to_list()
-    if whole:
-        again = pl.col("settlement_date").is_in(whole)
-        rows = pl.concat([rows.filter(~again), _judged_rows(how, tables, Scope.of(whole), whole_dates=True)])
-        sides = sides.filter(~again)
-    return how.fold.dates([how.fold.right(_right(sides)), _kept(how, tables, rows)])
-
-
-def _priced_whole(how: _ChunkJudge, tables: Tables, pieces: Sequence[Scope]) -> bool:
-    return how.judge.priced_whole((tables.keys(piece), tables.values(piece)) for piece in pieces)
+        lots.append(readback.totals(rows.drop_nulls("bitcoin_mined").collect()))
+    stored = tables.stored_sums(Scope.of(days))
+    sides = readback.compared(readback.sum_totals(lots), stored, how.layout.stored_columns["difficulty"])
+    differs = pl.col("off").is_not_null().any().over("settlement_date")
+    return sides.filter(~differs).select(AGREED.keys())
 
 
 def _of_dates(how: _ChunkJudge, tables: Tables, pieces: Sequence[Scope]) -> Any:
     """The fold of some whole dates, read at once, or of one date that is larger than a chunk, piece by piece."""
-    whole = len(pieces) == 1 or _priced_whole(how, tables, pieces)
-    return how.fold.dates([_kept(how, tables, _judged_rows(how, tables, piece, whole_dates=whole)) for piece in pieces])
+    whole = True
+    if len(pieces) > 1:
+        whole = how.judge.priced_whole((tables.keys(piece), tables.values(piece)) for piece in pieces)
+
+    def kept(piece: Scope) -> Any:
+        rows = how.judge.stored(tables, tables.keys(piece), piece, named=how.fold.named, whole_dates=whole)
+        return how.fold.piece(rows, lambda some: tables.source_rows(Scope.of_periods(some)))
+
+    return how.fold.dates([kept(piece) for piece in pieces])
 
 
-def _judged_rows(how: _ChunkJudge, tables: Tables, piece: Scope, *, whole_dates: bool) -> pl.DataFrame:
-    return how.judge.stored(tables, tables.keys(piece), piece, named=how.fold.named, whole_dates=whole_dates)
+def _rows_to_change(repairs: frozenset[str], listed: bool, rows: pl.DataFrame, _: Shares) -> tuple[pl.DataFrame, bool]:
+    """The rows of a piece to change, or their number by date; and whether it has rows of a blocked date."""
+    asked, blocked = to_change(rows.lazy(), repairs), (rows.get_column("verdict") == "blocked").any()
+    if listed:
+        return asked.select(TO_CHANGE.keys()).collect(), blocked
+    return per_date(asked).collect(), blocked
 
 
-def _kept(how: _ChunkJudge, tables: Tables, rows: pl.DataFrame) -> Any:
-    return how.fold.piece(rows, lambda some: tables.source_rows(Scope.of_periods(some)))
-
-
-def _rows_to_change(repairs: frozenset[str], listed: bool, rows: pl.DataFrame, _: Shares) -> _Changes:
-    """The rows of a piece to change, or their number by date; and the dates that are blocked."""
-    asked = to_change(rows.lazy(), repairs)
-    changes = asked.select(TO_CHANGE.keys()) if listed else per_date(asked)
-    return changes.collect(), set(rows.filter(pl.col("verdict") == "blocked").get_column("settlement_date"))
-
-
-def _no_rows(listed: bool, _: pl.DataFrame) -> _Changes:
-    return pl.DataFrame(schema=TO_CHANGE if listed else CHANGES_PER_DATE), set()
+def _none_of(listed: bool, _: pl.DataFrame) -> pl.DataFrame:
+    return pl.DataFrame(schema=TO_CHANGE if listed else CHANGES_PER_DATE)
 
 
 def per_date(rows: pl.LazyFrame) -> pl.LazyFrame:
@@ -250,7 +202,8 @@ def per_date(rows: pl.LazyFrame) -> pl.LazyFrame:
     return rows.group_by("settlement_date").agg(rows=pl.len().cast(pl.Int64), removed=removed)
 
 
-def _unless_blocked(pieces: Sequence[_Changes]) -> pl.DataFrame:
-    """The rows to change of some whole dates; none of a date that is blocked in any of its pieces."""
-    blocked = sorted(set().union(*(dates for _, dates in pieces)))
-    return pl.concat([rows for rows, _ in pieces]).filter(~pl.col("settlement_date").is_in(blocked))
+def _unless_blocked(pieces: Sequence[tuple[pl.DataFrame, bool]]) -> pl.DataFrame:
+    """The rows to change of some whole dates. Several pieces are of one date, which is blocked if any of them is."""
+    blocked = len(pieces) > 1 and any(blocked for _, blocked in pieces)
+    rows = pl.concat([rows for rows, _ in pieces])
+    return rows.clear() if blocked else rows

@@ -15,7 +15,7 @@ from recon.reference.reference import Reference
 from recon.values import catalogue, causes
 from recon.values import tally as values_tally
 from recon.values.causes import Cause
-from recon.values.tally import MIXED, TALLY, several_difficulties, summarize
+from recon.values.tally import MIXED, several_difficulties, summarize
 from recon.values.tolerance import Tolerance
 from recon.values.verdicts import ORPHANS, WRONG
 
@@ -137,8 +137,8 @@ Shares = Callable[[pl.DataFrame], pl.DataFrame]
 """Reads the single source rows of some judged rows' keys."""
 
 
-Traces = tuple[pl.DataFrame, causes.Evidence | None]
-"""What is kept of some rows: audit.TALLY, and what may tell the causes of wrong ones, if there may be any."""
+Traces = tuple[pl.DataFrame, causes.Evidence]
+"""What is kept of judged rows: audit.TALLY, and what may tell the causes of wrong ones."""
 Part = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
 """Result of some whole dates: their summary, their dates of several difficulties, their ratios."""
 
@@ -150,20 +150,22 @@ def traces(rows: pl.DataFrame, shares: Shares) -> Traces:
     return values_tally.tally(rows.lazy()).collect(), causes.evidence(rows, keys)
 
 
-def right(sides: pl.DataFrame) -> Traces:
-    """The same of rows whose values are known to be right: one row per settlement date and miner model, with how many
-    `rows` these are, their difficulty and the date's (`stored_difficulty`, `expected_difficulty`).
-    """
-    rest = {name: pl.lit(None, kind) for name, kind in TALLY.items() if name not in sides.columns}
-    return sides.with_columns(**rest | {"verdict": pl.lit("ok")}).select(TALLY.keys()), None
-
-
 def folded(pieces: Sequence[Traces], reference: Reference) -> Part:
     """The part that some whole dates make, from the traces of all their rows."""
     tally = pl.concat([tally for tally, _ in pieces]).lazy()
-    evidence = [found for _, found in pieces if found]
-    clusters = causes.clusters(evidence, reference_of(reference)) if evidence else pl.DataFrame(schema=causes.CLUSTER)
+    clusters = causes.clusters([found for _, found in pieces], reference_of(reference))
     return summarize(tally).collect(), several_difficulties(tally).collect(), clusters
+
+
+def agreeing(rows: pl.DataFrame) -> Part:
+    """The part of dates all of whose values are right. rows: how many, per settlement date and miner model."""
+    ok = rows.select("settlement_date", "miner_model", verdict=pl.lit("ok"), rows="rows")
+    example = {name: pl.lit(None, kind) for name, kind in SUMMARY.items() if name not in ok.columns}
+    return (
+        ok.with_columns(**example).select(SUMMARY.keys()),
+        pl.DataFrame(schema=MIXED),
+        pl.DataFrame(schema=causes.CLUSTER),
+    )
 
 
 def combined(parts: Sequence[Part], near: Tolerance) -> Values:

@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from recon.core.gaps import DATE, PERIOD, Survey, after, count, expected, missing, orphans, together
+from recon.core.gaps import Survey, after, count, expected, filled, missing, orphans, together
+from recon.core.schema import PERIOD
 from tests.support.builders import CalcKey, Key, done_frame, key_frame, miner_frame
 
+DATE = ["settlement_date"]
 MODELS = ["S9", "M20S"]
 DAYS = st.sampled_from([date(2024, 4, 20), date(2024, 4, 21), date(2024, 10, 27)])
 KEYS = st.tuples(DAYS, st.integers(1, 3), st.sampled_from(["T_A-1", "T_A-2"]))
@@ -45,7 +47,7 @@ def checksum(keys: list[Key]) -> str:
     return str(sum(map(hashed, keys)))
 
 
-def surveyed(keys: set[Key], done: list[CalcKey], by: tuple[str, ...]) -> tuple[pl.DataFrame, pl.DataFrame]:
+def surveyed(keys: set[Key], done: list[CalcKey], by: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Both sides as the server's aggregates describe them, by date or by date and settlement period."""
     n = len(by)
     source = [
@@ -111,7 +113,7 @@ def test_the_order_of_rows_does_not_matter(keys: set[Key], done: list[CalcKey], 
 
 @given(SOURCES, STORED, st.sampled_from([DATE, PERIOD]), st.booleans())
 def test_the_survey_and_a_comparison_of_what_it_disputes_come_to_what_all_keys_come_to(
-    keys: set[Key], done: list[CalcKey], by: tuple[str, ...], deep: bool
+    keys: set[Key], done: list[CalcKey], by: list[str], deep: bool
 ) -> None:
     survey = Survey.of(*surveyed(keys, done, by), MODELS, by)
     compared = survey.everything if deep else survey.disputed
@@ -125,7 +127,7 @@ def test_the_survey_and_a_comparison_of_what_it_disputes_come_to_what_all_keys_c
 
 @given(SOURCES, STORED, st.sampled_from([DATE, PERIOD]))
 def test_what_lacks_rows_is_among_what_is_filled_and_bounds_are_bounds(
-    keys: set[Key], done: list[CalcKey], by: tuple[str, ...]
+    keys: set[Key], done: list[CalcKey], by: list[str]
 ) -> None:
     survey = Survey.of(*surveyed(keys, done, by), MODELS, by)
     absent = wanted(keys) - set(done)
@@ -134,6 +136,25 @@ def test_what_lacks_rows_is_among_what_is_filled_and_bounds_are_bounds(
     bounds = survey.counts(survey.disputed.clear())
     assert (bounds["expected"] - bounds["matched"]).sum() <= len(absent)
     assert (bounds["matched"] + bounds["orphan"]).sum() == len(done)
+
+
+@given(SOURCES, STORED)
+def test_a_row_that_is_missing_alone_is_told_by_the_checksums(keys: set[Key], done: list[CalcKey]) -> None:
+    """As long as the difference is a key's hash; then all that its settlement period lacks is known."""
+    survey = Survey.of(*surveyed(keys, done, PERIOD), MODELS, PERIOD)
+    by_hash_of = {(*key[:2], hashed(key)): key for key in keys}
+    unknown = {row[:2] for row in survey.lone.iter_rows() if (*row[:2], row[3]) not in by_hash_of}
+    told = [row for row in survey.lone.iter_rows() if row[:2] not in unknown]
+    pairs = {(*by_hash_of[day, period, number], model) for day, period, model, number in told}
+    sure = {pair[:2] for pair in pairs}
+    assert pairs == {pair for pair in wanted(keys) - set(done) if pair[:2] in sure}
+    alone = survey.counts(survey.unfilled.join(survey.lone, on=PERIOD, how="anti"))
+    rows = pl.DataFrame(
+        [(day, model) for day, _, model, _ in told], schema=["settlement_date", "miner_model"], orient="row"
+    )
+    if told and not unknown:
+        counted = together([alone, filled(rows)])
+        assert counted["matched"].sum() - alone["matched"].sum() == len(pairs)
 
 
 @given(SOURCES, STORED)

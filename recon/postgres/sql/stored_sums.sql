@@ -1,10 +1,10 @@
--- Per settlement date (and period, where it is asked for) and miner model of the calculations within a scope, one row of
--- what a run wrote (`is_new`) and one of the others: rows and the checksum of their keys. Of the others the checksum of
--- their values (stored_periods.sql). Of new ones their BTC in satoshis, weighted by their keys' hashes, so that two of
--- them cannot be exchanged (null where one is no finite number, or the sum is not whole), and the lowest and highest
--- difficulty (null where one has none). The fences (offset 0) keep hashes from being worked out again for each sum.
+-- Per settlement date and miner model of the calculations within a scope, one row of what a run wrote (`is_new`) and one
+-- of the others: rows and the checksum of their keys. Of the others the checksum of their values (stored_periods.sql).
+-- Of new ones their BTC in satoshis, weighted by their keys' hashes, so that two of them cannot be exchanged (null where
+-- one is no finite number, or the sum is not whole), and the lowest and highest difficulty (null where one has none).
+-- The fences (offset 0) keep hashes from being worked out again for each sum.
 select
-    settlement_date, {period_too}
+    settlement_date,
     miner_model,
     is_new,
     rows,
@@ -15,7 +15,7 @@ select
     case when has_difficulty then highest::text end as highest
 from (
     select
-        settlement_date, {period_too}
+        settlement_date,
         miner_model,
         is_new,
         count(*) as rows,
@@ -30,13 +30,12 @@ from (
         select hashed.*, {is_new} as is_new,
             coalesce(bitcoin_mined > '-Infinity' and bitcoin_mined < 'Infinity', false) as is_finite
         from (
-            select settlement_date, {period} as period, miner_model::text as miner_model, bitcoin_mined, difficulty,
-                {key_hash} as key_hash
+            select settlement_date, miner_model::text as miner_model, bitcoin_mined, difficulty, {key_hash} as key_hash
             from {stored} c
             where settlement_date = any ({dates}) and {periods}
             offset 0
         ) hashed
         offset 0
     ) told
-    group by settlement_date, {period_too} miner_model, is_new
+    group by settlement_date, miner_model, is_new
 ) sides

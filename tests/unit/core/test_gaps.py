@@ -7,7 +7,7 @@ from datetime import date
 import polars as pl
 from polars.testing import assert_frame_equal
 
-from recon.core.gaps import DATE, Survey, count, expected, missing, orphans
+from recon.core.gaps import Survey, count, expected, missing, orphans
 from recon.core.schema import COUNTS
 from tests.support.builders import DAY, done_frame, key_frame, miner_frame
 
@@ -77,7 +77,7 @@ class TestCount:
 
 def judged(source: pl.DataFrame, stored: pl.DataFrame, models: list[str]) -> tuple[list[tuple], list[date], list[date]]:
     """COUNTS of the settled dates, the disputed ones, and those that surely lack rows."""
-    found = Survey.of(source, stored, models, DATE)
+    found = Survey.by_date(source, stored, models)
     lists = (frame.get_column("settlement_date").to_list() for frame in (found.disputed, found.surely_unfilled))
     return sorted(found.counts(found.disputed).rows()), *lists
 
@@ -108,8 +108,8 @@ class TestSurvey:
         assert found == ([(DAY, "S9", 0, 0, 0, 3), (NEXT, "T17", 0, 0, 0, 2)], [], [])
 
     def test_of_a_disputed_date_the_counts_are_bounds(self) -> None:
-        found = Survey.of(
-            survey((DAY, 5, "77")), surveyed((DAY, "S9", 3, "9"), (DAY, "M20S", 7, "1")), ["S9", "M20S"], DATE
+        found = Survey.by_date(
+            survey((DAY, 5, "77")), surveyed((DAY, "S9", 3, "9"), (DAY, "M20S", 7, "1")), ["S9", "M20S"]
         )
         assert sorted(found.counts(found.disputed.clear()).rows()) == [
             (DAY, "M20S", 5, 5, 0, 2),
@@ -119,5 +119,5 @@ class TestSurvey:
 
     def test_pieces_have_as_many_rows_as_asked_for_but_for_a_larger_one(self) -> None:
         source = survey((DAY, 5, "1"), (NEXT, 6, "2"), (date(2024, 4, 22), 20, "3"), (date(2024, 4, 23), 1, "4"))
-        found = Survey.of(source, surveyed(), ["S9"], DATE)
+        found = Survey.by_date(source, surveyed(), ["S9"])
         assert [piece.height for piece in found.pieces(found.everything, 11)] == [2, 1, 1]

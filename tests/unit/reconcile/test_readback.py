@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
-from recon.core.schema import BTC, CALC_KEY_SCHEMA
-from recon.postgres.layout import WEIGHTS
-from recon.reconcile.readback import Sums, discrepancies, stored_sums, sum_totals, totals, written_sums
+from recon.core.schema import BTC, CALC_KEY_SCHEMA, STORED_SUMS
+from recon.postgres.layout import WEIGHTS, Column
+from recon.reconcile.readback import compared, discrepancies, sum_totals, totals
 from tests.support.builders import DAY
 
 A, B, C = ((DAY, period, "T_A-1") for period in (1, 2, 3))
@@ -33,30 +35,42 @@ def frame(*rows: tuple[tuple, str, str]) -> pl.DataFrame:
 
 
 def surveyed(*rows: Row) -> pl.DataFrame:
-    """What the server says of these rows, worked out row by row."""
+    """What the server says of these rows (Tables.stored_periods, of which the period is not looked at)."""
     sides: dict[tuple, list] = {}
     for key, model, btc, difficulty in rows:
-        side = sides.setdefault((key[0], model), [0, 0, 0, Fraction(0), Fraction(0)])
-        weight = key_hash(key) & WEIGHTS
-        odd = "NaN" in (btc, difficulty)
+        side = sides.setdefault((key[0], model), [0, 0, 0])
         side[0] += 1
-        side[1] += odd
-        side[2] += key_hash(key)
-        side[3] += 0 if odd else Fraction(btc) * weight
-        side[4] += 0 if odd else Fraction(difficulty) * weight
-    names = ["settlement_date", "miner_model", "rows", "odd", "checksum", "bitcoin", "difficulty"]
-    filled = [(*side, n, odd, *map(str, sums)) for side, (n, odd, *sums) in sides.items()]
-    return pl.DataFrame(filled, schema=names, orient="row")
+        side[1] += key_hash(key)
+        side[2] += key_hash((key, btc, difficulty))
+    filled = [(*side, n, str(keys), str(values)) for side, (n, keys, values) in sides.items()]
+    schema = {"settlement_date": pl.Date, "miner_model": pl.String, "rows": pl.Int64}
+    return pl.DataFrame(filled, schema={**schema, "checksum": pl.String, "contents": pl.String}, orient="row")
+
+
+def held(*rows: Row, new: Sequence[tuple[tuple, str]]) -> pl.DataFrame:
+    """STORED_SUMS of these rows, worked out row by row; new: the key and model of those that were written."""
+    lines = []
+    for is_new in (False, True):
+        some = [row for row in rows if (row[:2] in new) == is_new]
+        for day, model, n, keys, values in surveyed(*some).iter_rows():
+            mine = [row for row in some if row[1] == model]
+            odd = "NaN" in {row[2] for row in mine}
+            satoshi = sum(Fraction(0 if odd else row[2]) * (key_hash(row[0]) & WEIGHTS) for row in mine) * 10**8
+            whole = None if odd or satoshi.denominator > 1 else int(satoshi)
+            difficulties = sorted((row[3] for row in mine), key=Decimal)
+            lines.append((day, model, is_new, n, int(keys), int(values), whole, difficulties[0], difficulties[-1]))
+    return pl.DataFrame(lines, schema=STORED_SUMS, orient="row")
 
 
 WAS: Row = (A, "S9", "0.7", "1")
-NEW = (frame((B, "S9", "0.10000001"), (C, "S9", "0.2")),)
+NEW = frame((B, "S9", "0.10000001"), (C, "S9", "0.2"))
 OURS: tuple[Row, Row] = ((B, "S9", "0.10000001", str(DIFFICULTY)), (C, "S9", "0.2", str(DIFFICULTY)))
-SUMS = written_sums(totals(NEW[0]), is_float=False, decimals=None)
+PAIRS = [row[:2] for row in OURS]
+NUMERIC = Column("numeric")
 
 
 def found(*rows: Row) -> list[str]:
-    return discrepancies(stored_sums(surveyed(WAS)), SUMS, stored_sums(surveyed(*rows)))
+    return discrepancies(surveyed(WAS), totals(NEW), held(*rows, new=PAIRS), NUMERIC)
 
 
 def test_what_adds_up_has_no_discrepancy() -> None:
@@ -76,7 +90,7 @@ def test_what_adds_up_has_no_discrepancy() -> None:
         ([WAS, OURS[0], (C, "S9", "NaN", str(DIFFICULTY))], "other BTC"),
         ([WAS, (B, *OURS[1][1:]), (C, *OURS[0][1:])], "other BTC"),
         ([WAS, OURS[0], (C, "S9", "0.2", "86388558925171")], "other difficulties"),
-        ([(A, "S9", "0.8", "1"), *OURS], "other BTC"),
+        ([(A, "S9", "0.8", "1"), *OURS], "values of rows that were there"),
         ([(B, "S9", "0.7", "1"), *OURS], "other keys"),
         ([WAS, OURS[0], (C, "M20S", "0.2", str(DIFFICULTY))], "rows, not "),
     ],
@@ -94,35 +108,32 @@ def test_anything_else_is_named_by_date_and_model(held: list[Row], why: str) -> 
 
 
 def test_a_date_that_the_server_does_not_show_is_a_discrepancy() -> None:
-    assert len(discrepancies({}, SUMS, {})) == 1
+    assert len(discrepancies(surveyed(), totals(NEW), held(new=[]), NUMERIC)) == 1
 
 
 def test_surplus_rows_that_were_there_before_are_none_of_ours() -> None:
-    twice = stored_sums(surveyed(WAS, WAS, ((DAY, 9, "T_GONE-1"), "S9", "NaN", "1")))
-    after = stored_sums(surveyed(WAS, WAS, ((DAY, 9, "T_GONE-1"), "S9", "NaN", "1"), *OURS))
-    assert discrepancies(twice, SUMS, after) == []
+    twice: list[Row] = [WAS, WAS, ((DAY, 9, "T_GONE-1"), "S9", "NaN", "1")]
+    assert discrepancies(surveyed(*twice), totals(NEW), held(*twice, *OURS, new=PAIRS), NUMERIC) == []
 
 
 def test_lots_of_one_date_add_up_to_the_whole() -> None:
     lots = sum_totals([totals(frame((B, "S9", "0.10000001"))), totals(frame((C, "S9", "0.2")))])
-    assert written_sums(lots, is_float=False, decimals=None) == SUMS
-    assert lots.select("new", "btc").row(0) == (2, Decimal("0.30000001"))
+    assert_frame_equal(lots, totals(NEW), check_column_order=False)
+    assert lots.select("rows", "btc").row(0) == (2, Decimal("0.30000001"))
 
 
 @pytest.mark.parametrize(
-    ("column", "held"),
+    ("column", "held_as"),
     [
-        ({"is_float": False, "decimals": None}, "86388558925171.025"),
-        ({"is_float": False, "decimals": 2}, "86388558925171.03"),
-        ({"is_float": False, "decimals": 0}, "86388558925171"),
-        ({"is_float": True, "decimals": None}, "86388558925171.03"),
+        (NUMERIC, "86388558925171.025"),
+        (Column("numeric", 2), "86388558925171.03"),
+        (Column("numeric", 0), "86388558925171"),
+        (Column("float8"), "86388558925171.03"),
     ],
 )
-def test_a_difficulty_counts_as_the_column_holds_it(column: dict, held: str) -> None:
-    (sums,) = written_sums(totals(frame((B, "S9", "0.1"))), **column).values()
-    assert sums.difficulty == Fraction(held) * (key_hash(B) & WEIGHTS)
-
-
-def test_sums_are_added_field_by_field() -> None:
-    one = Sums(1, 0, -5, Fraction(1, 3), Fraction(7))
-    assert one + Sums(2, 1, 5, Fraction(2, 3), Fraction(1)) == Sums(3, 1, 0, Fraction(1), Fraction(8))
+def test_a_difficulty_counts_as_the_column_holds_it(column: Column, held_as: str) -> None:
+    row: Row = (B, "S9", "0.1", held_as)
+    new, stored = totals(frame((B, "S9", "0.1"))), held(row, new=[row[:2]])
+    assert compared(new, stored, column).get_column("off").to_list() == [None]
+    other: Row = (B, "S9", "0.1", str(Decimal(held_as) + Decimal("0.01")))
+    assert compared(new, held(other, new=[row[:2]]), column).get_column("off").to_list() == ["difficulty"]
