@@ -150,8 +150,8 @@ class Survey:
         return sides.join(others, on=self.by, how="anti", nulls_equal=True).select(*self.by, "miner_model", "key_hash")
 
     def doubtful(self, known: pl.DataFrame) -> pl.DataFrame:
-        """`by` of what needs its keys compared, once it is known which of the keys that seem to be missing alone (`lone`)
-        there are. known: their HASHED_KEY.
+        """`by` of what needs its keys compared, once it is known which keys there are of those that `lone` names.
+        known: their HASHED_KEY.
         """
         unknown = self.lone.join(known, on=HASHED_KEY, how="anti")
         told = self.lone.join(unknown, on=self.by, how="anti", nulls_equal=True)
