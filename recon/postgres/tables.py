@@ -248,13 +248,15 @@ def _any_of(rows: pl.DataFrame) -> str:
     """SQL that is true of these calculations (HASHED_KEY and miner model): one number tells each, so that thousands are
     found by one hash table.
     """
-    models = rows.get_column("miner_model").unique().sort()
-    model = pl.col("miner_model").replace_strict(models, range(1, len(models) + 1), return_dtype=pl.Int64)
+    models = rows.get_column("miner_model").unique().sort().to_list()
+    if not models:
+        return "false"
+    code = pl.col("miner_model").replace_strict(models, range(1, len(models) + 1), return_dtype=pl.Int64)
     day = pl.col("settlement_date").cast(pl.Int32).cast(pl.Int64) * 256
-    codes = rows.select(pl.col("key_hash") ^ day ^ model).to_series()
+    codes = rows.select(pl.col("key_hash") ^ day ^ code).to_series()
     known = " ".join(f"when {quoted(name)} then {n}" for n, name in enumerate(models, 1))
-    number = f"case miner_model {known} else 0 end" if known else "0"
-    return f"key_hash # ((settlement_date - date '1970-01-01')::int8 << 8) # ({number})::int8 = any ({numbers(codes)})"
+    number = f"(case miner_model {known} else 0 end)::int8"
+    return f"key_hash # ((settlement_date - date '1970-01-01')::int8 << 8) # {number} = any ({numbers(codes)})"
 
 
 def _as_calculations(rows: pl.DataFrame) -> pl.DataFrame:
