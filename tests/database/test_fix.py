@@ -188,13 +188,15 @@ class TestOptions:
             assert stored == Decimal("1234567.25")
             assert btc == oracle.satoshis(oracle.bitcoin(Decimal("0.000001"), model, stored, "50"))
 
-    @pytest.mark.parametrize(("order", "first"), [("newest", 2), ("oldest", 0)])
+    @pytest.mark.parametrize(
+        ("order", "first"), [(["--order", "newest"], 2), (["--order", "oldest"], 0), ([], 0)], ids=str
+    )
     def test_dates_are_worked_on_in_the_order_asked_for(
-        self, database: Database, run_recon: Run, order: str, first: int
+        self, database: Database, run_recon: Run, order: list[str], first: int
     ) -> None:
         dates = days(DAY, 3)
         fill(database, source_rows(dates, farms=1, periods=(1,)))
-        found = document(run_recon("fix", 1, "--order", order, "--workers", 1, "--json", url=database.url))
+        found = document(run_recon("fix", 1, *order, "--workers", 1, "--json", url=database.url))
         assert [entry["date"] for entry in found["dates"]] == [str(d) for d in (dates if first == 0 else dates[::-1])]
         written = database.rows(f"select settlement_date from {TABLE} group by 1 order by min(id)")
         assert written[0] == (dates[first],)
