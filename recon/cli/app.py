@@ -112,7 +112,6 @@ def whole() -> Any:
     return typer.main.get_command(app)
 
 
-
 def _processed(parameter: Any, convert: Callable[..., Any], context: Any, value: Any) -> Any:
     """The value of an option or argument; `convert`: Typer's way to make it so, for which it loads Pydantic, which
     takes half as long as Polars. So what is of its type already, or is not given, stays as it is.

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from recon.core.errors import ExitCode, document
 from recon.core.window import Window
 from recon.postgres.tables import Undated
-from recon.values.summary import Values
+
+if TYPE_CHECKING:
+    from recon.values.summary import Values
 
 DATE_FIELDS = ("expected", "matched", "missing", "duplicate", "orphan")
 OFF_FIELDS = ("missing", "duplicate", "orphan", "wrong")

@@ -10,10 +10,10 @@ from recon.cli.log import LOG
 from recon.cli.show import columns
 from recon.core.wording import counted
 from recon.reconcile.status import DATE_FIELDS, Status, percent
-from recon.values.summary import Values
 
 if TYPE_CHECKING:
     from recon.analysis.analyze import Analysis
+    from recon.values.summary import Values
 
 
 TOP = 10
