@@ -132,7 +132,7 @@ class Tables:
 
         def read(part: Window) -> pl.DataFrame:
             with self.session.savepoint():
-                return self.session.frame(self.survey_query(name, within(part)))
+                return self.session.small(self.survey_query(name, within(part)))
 
         return pl.concat(halving(read, window, on_timeout(self._halves)))
 
