@@ -147,17 +147,15 @@ class Session:
 
     def _begin(self, isolation: str, access: str) -> None:
         """BEGIN and all settings in one message; before the first one, what the server is set to without them."""
-        again = ""
         caller = self._known.caller
         if caller is None:
-            self.connection.send_text("begin read only")
             rows = self.connection.send(sql("postgres/session"), (), fetched, copy=False).to_dicts()
             settings = self.settings
             caller = Caller.parse(rows, settings.timeouts, settings.search_path, settings.database_url)
-            self._known.caller, again = caller, "rollback; "
+            self._known.caller = caller
         queue_s = QUEUE_S if caller.is_pooled else 0
         self.connection.timeout_s = STATEMENTS_IN_ONE * caller.statement_s + self.settings.timeouts.connect_s + queue_s
-        self.connection.send_text(again + caller.begin(isolation, access))
+        self.connection.send_text(caller.begin(isolation, access))
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

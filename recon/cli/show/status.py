@@ -76,9 +76,10 @@ def _status_lines(call: Call, found: Status) -> None:
         f"{counted(dates['total'], 'date')}: {dates['complete']:,} complete, {dates['partial']:,} partial, "
         f"{dates['empty']:,} empty"
     )
-    from recon.cli.show import calendar  # brings Rich
+    if len(found.dates) > 1:
+        from recon.cli.show import calendar  # brings Rich
 
-    calendar.show(call, found)
+        calendar.show(call, found)
     if found.values:
         value_lines(call, found.values)
     for remark in found.remarks:
