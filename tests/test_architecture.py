@@ -276,11 +276,12 @@ def test_every_sql_file_is_named_in_its_room_or_above() -> None:
     }
 
 
-def loaded(*arguments: str) -> set[str]:
-    """Every module that a command of the program loads."""
-    program = "import sys; from recon.cli import process, app; code = app.main(sys.argv[1:]); print(*sys.modules)"
+def loaded(
+    *arguments: str, program: str = "from recon.cli import process, app; assert app.main(sys.argv[1:]) == 0"
+) -> set[str]:
+    """Every module that a command of the program loads, or another line of Python."""
     done = subprocess.run(
-        [sys.executable, "-c", f"{program}; sys.exit(code)", *arguments],
+        [sys.executable, "-c", f"import sys; {program}; print(*sys.modules)", *arguments],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
@@ -312,6 +313,10 @@ def test_the_status_of_a_date_loads_no_more_than_it_needs(database: Database) ->
     assert {module for module in own if module.startswith("cli.commands.")} == {"cli.commands.status"}
     assert {module for module in own if module.startswith("values.")} == {"values.policy", "values.tolerance"}
     assert not {room(module) for module in own} & {"analysis", "diagnose", "export", "sample"}
+
+
+def test_a_connection_is_begun_before_what_is_heavy_is_loaded() -> None:
+    assert "polars" not in loaded(program="from recon.cli import engine; from recon.postgres import driver")
 
 
 def test_a_command_loads_the_module_of_no_other() -> None:

@@ -24,10 +24,9 @@ from recon.core.errors import BUG, ExitCode, Interrupted, ReconError, UsageError
 GRACE_S = 10
 """A session that does not stop within this time is left to the server, which rolls it back."""
 HINT = "send it to another place"
-YOUNG_OBJECTS = 50_000
-"""How many objects may be new before Python looks for cycles among them: with its 700 a fifth of a short command's time
-goes into that, while modules are loaded that stay.
-"""
+YOUNG_OBJECTS = 10_000
+"""How many objects may be new before Python looks for cycles among them: with its 700 a twenty-fifth of a short
+command's time goes into that, while modules are loaded that stay."""
 SIGNALS = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 
 
