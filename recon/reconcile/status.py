@@ -75,7 +75,7 @@ class Status:
         off = judged.with_columns(pl.col("wrong").fill_null(0), *surplus)
         return off.drop("duplicate_judged", "orphan_judged")
 
-    @property
+    @cached_property
     def incomplete(self) -> pl.DataFrame:
         """The dates that do not agree: most missing first, newest first among equals."""
         off = self.dates.filter(pl.sum_horizontal(OFF_FIELDS) > 0)

@@ -68,7 +68,7 @@ def _status_lines(call: Call, found: Status) -> None:
     window = f"{found.window.first or 'the first date'} to {found.window.last or 'the last date'}"
     call.say(f"{window}: {document['curtailment_rows']:,} curtailment rows, {document['keys']:,} keys")
     table = columns.table("miner model", "expected", "matched", "missing", "%")
-    for model, row in found.by_model.items():
+    for model, row in document["by_model"].items():
         table.add_row(model, *_matched_cells(row))
     table.add_row("all", *_matched_cells(document), style="bold")
     columns.show(call, table)
