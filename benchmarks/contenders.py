@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from typing import Any
 
 from benchmarks.answers import SQL
@@ -17,6 +16,7 @@ from benchmarks.programs import SLICE_KEYS
 
 SQL_NAME = "SQL statement"
 LIMIT_NAME = "limit, 2 connections"
+IMPORTS_NAME = "limit, importing Polars and the driver"
 ROW_BY_ROW = "row by row"
 SLICE = f"the first dates with {SLICE_KEYS:,} keys, scaled to all of them"
 KEYED = "keyed compare of what should be stored, worked out by a query on the server, with what is"
@@ -41,12 +41,14 @@ class Contender:
 
 
 def all_for(data: Data, kind: str, database: str, *, quick: bool = False) -> list[Contender]:
-    """Everyone who takes part in a case of a kind (fix, status or values) that begins with a database.
+    """Everyone who takes part in a case of a kind (see `cases.Case`) that begins with a database.
 
     quick: only recon, the SQL statement and the limit. Beyond 1x only recon and the SQL statement, by which growth is
     judged, and DuckDB and the limit where everything is missing; pandas and the row-by-row script only there and at 1x:
     the others' rounds would take hours.
     """
+    if kind == "date":
+        return _of_one_date(data)
     recon, engine = _recon(kind)
     sql = _sql(data, kind)
     limits = _limits(data, kind, database)
@@ -75,11 +77,24 @@ def _limits(data: Data, kind: str, database: str) -> list[Contender]:
     return _copies(data, database) if kind == "fix" and data.missing[database] else []
 
 
+def without_pandas(program: str) -> list[str]:
+    """A line of Python, where pandas and NumPy are not to be had (see `benchmarks.programs.hide_pandas`)."""
+    return [sys.executable, "-c", f"import sys; sys.modules |= {{'pandas': None, 'numpy': None}}; {program}"]
+
+
 def recon_command() -> list[str]:
-    """The program; where pandas is installed for the others, without it (see `benchmarks.programs.hide_pandas`)."""
-    if find_spec("pandas"):
-        return [sys.executable, "-m", "benchmarks.programs", "recon"]
-    return [sys.executable, "-m", "recon"]
+    """The program."""
+    return without_pandas("from recon.cli.process import run; run()")
+
+
+def _of_one_date(data: Data) -> list[Contender]:
+    """What recon says to people of one date, and what no program on Polars can do without."""
+    window = ["--from", str(data.day), "--to", str(data.day)]
+    imports = without_pandas("import polars, adbc_driver_postgresql")
+    return [
+        Contender("recon", lambda url: [[*recon_command(), "status", *window, "-d", url]], read_lines),
+        Contender(IMPORTS_NAME, lambda _: [imports], lambda _: {}, note="does nothing else"),
+    ]
 
 
 def _recon(kind: str) -> list[Contender]:
@@ -152,6 +167,12 @@ def read_recon(output: str) -> Said:
         return {"wrong": found["values"]["wrong"], **times}
     stored = found["matched"] + found["duplicate"] + found["orphan"]
     return {"keys": found["keys"], "stored": stored, "missing": found["missing"], **times}
+
+
+def read_lines(output: str) -> Said:
+    """recon's lines for people."""
+    (keys,), (stored,) = (re.findall(words, output) for words in (r"([\d,]+) keys?\n", r"\nreconciled: ([\d,]+) of"))
+    return {"keys": int(keys.replace(",", "")), "stored": int(stored.replace(",", ""))}
 
 
 def read_counts(models: int, output: str) -> Said:

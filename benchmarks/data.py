@@ -51,6 +51,9 @@ class Data:
     directory: Path
     keys: int = 0
     source_rows: int = 0
+    day: date = START
+    """The date whose number of rows is nearest to the average, and its keys."""
+    day_keys: int = 0
     answer: list[ModelAnswer] = field(default_factory=list)
     missing: dict[str, int] = field(default_factory=dict)
     wrong: dict[str, int] = field(default_factory=lambda: {"full": 0})
@@ -152,6 +155,8 @@ def _make_full(data: Data) -> None:
     truth = f"select {COLUMNS} from ({statement('expected')}) rows order by {IN_ORDER}"
     database.execute(f"insert into {CALCULATIONS} ({COLUMNS}) {truth}")
     _export(data, "empty", "true")
+    data.day = _average_date(database)
+    data.day_keys = database.count(CALCULATIONS, f"settlement_date = '{data.day}'") // len(data.answer)
     _settle(database)
 
 
@@ -159,7 +164,7 @@ def _make_partial(data: Data, names: set[str]) -> None:
     """The databases from which something is missing, and the one in which something is wrong."""
     data.missing["full"] = 0
     if "late" in names:
-        _remove(data, "late", f"settlement_date = '{_average_date(data.open('full'))}'")
+        _remove(data, "late", f"settlement_date = '{data.day}'")
     if "holes" in names:
         _remove(data, "holes", HOLES)
     if "as_found" in names:

@@ -26,15 +26,6 @@ def hide_pandas(*names: str) -> None:
         sys.modules[name] = None  # type: ignore[assignment]
 
 
-def recon() -> None:
-    """The program as it is installed."""
-    hide_pandas()
-    from recon.cli.process import run
-
-    sys.argv[:] = ["recon", *sys.argv[2:]]
-    run()
-
-
 def engine(case: str, url: str) -> dict[str, Any]:
     """recon's pipeline in a process that has already done the same once, on a window without dates."""
     hide_pandas()
@@ -186,6 +177,4 @@ PROGRAMS: dict[str, Callable[[str, str], dict[str, Any]]] = {
 }
 
 if __name__ == "__main__":
-    if sys.argv[1] == "recon":
-        recon()
     print(json.dumps(PROGRAMS[sys.argv[1]](*sys.argv[2:])))

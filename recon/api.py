@@ -46,11 +46,11 @@ from recon.export import check as export_check
 from recon.postgres.embedded import lifecycle
 from recon.postgres.interruption import interruptible
 from recon.reconcile import fix as reconcile_fix
-from recon.reconcile import proof, survey, value_check, watcher
+from recon.reconcile import proof, survey, watcher
 from recon.reconcile.planned_changes import agreed
 from recon.reconcile.proof import Proof
 from recon.reconcile.report import FixReport
-from recon.reconcile.request import FixRequest, Job
+from recon.reconcile.request import FixRequest, Job, ValueCheck
 from recon.reconcile.status import Status
 from recon.reference import reference
 from recon.values import explanation
@@ -118,7 +118,7 @@ def status(
     """
     window, check = (
         _window(first, last),
-        value_check.ValueCheck(Tolerance(atol, rtol), parse_workers(str(workers)), deep=deep),
+        ValueCheck(Tolerance(atol, rtol), parse_workers(str(workers)), deep=deep),
     )
     asked = _asked("status", options, database=from_export is None)
     if from_export is not None:

@@ -34,6 +34,10 @@ EXTRAS = ("dask", "metrics", "report")
 OPTIONAL = {"altair", "jinja2", "vl_convert", "prometheus_client", "distributed", "dask", "tornado"}
 """What these bring."""
 HEAVY = DRIVERS | OPTIONAL | {"polars", "pyarrow", "pandas", "numpy"}
+UNNEEDED = {
+    *("adbc_driver_manager.dbapi", "asyncio", "connectorx", "pydantic", "pyarrow.lib", "rich", "tenacity"),
+}
+"""What is not worth its time where the tables agree and nobody reads a table of figures."""
 SLOW = {"asyncio", "csv", "email", "http", "rich", "socket", "tempfile", "zipfile"}
 """What is not worth its time where nothing is done."""
 READS_ENVIRONMENT = {
@@ -272,17 +276,19 @@ def test_every_sql_file_is_named_in_its_room_or_above() -> None:
     }
 
 
-def loaded(*arguments: str) -> set[str]:
-    """Every module that a command of the program loads."""
+def loaded(
+    *arguments: str, program: str = "from recon.cli import process, app; assert app.main(sys.argv[1:]) == 0"
+) -> set[str]:
+    """Every module that a command of the program loads, or another line of Python."""
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "recon", *arguments],
+        [sys.executable, "-c", f"import sys; {program}; print(*sys.modules)", *arguments],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
         timeout=60,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    return set(done.stdout.splitlines()[-1].split())
 
 
 @pytest.mark.parametrize("option", ["--help", "--version"])
@@ -294,12 +300,25 @@ def test_help_and_version_load_nothing_heavy(option: str) -> None:
 
 def test_a_command_that_finds_nothing_to_do_loads_no_more_than_it_needs(database: Database) -> None:
     modules = loaded("fix", "--json", "-d", database.url)
-    assert {"polars", "pyarrow.lib", "adbc_driver_manager._lib"} <= modules
-    assert not modules & {"adbc_driver_manager.dbapi", "pyarrow.dataset", "rich", "asyncio", "tenacity", "connectorx"}
+    assert {"polars", "adbc_driver_manager._lib"} <= modules
+    assert not modules & UNNEEDED
+
+
+def test_the_status_of_a_date_loads_no_more_than_it_needs(database: Database) -> None:
+    """What it does not load costs its user nothing: PyArrow and Pydantic alone as much as the half of Polars."""
+    modules = loaded("status", "--json", "--from", "2024-04-20", "--to", "2024-04-20", "-d", database.url)
+    assert {"polars", "adbc_driver_manager._lib", "recon.cli.commands.status"} <= modules
+    assert not modules & UNNEEDED
+    own = {module.removeprefix("recon.") for module in modules if module.startswith("recon.")}
+    assert {module for module in own if module.startswith("cli.commands.")} == {"cli.commands.status"}
+    assert {module for module in own if module.startswith("values.")} == {"values.policy", "values.tolerance"}
+    assert not {room(module) for module in own} & {"analysis", "diagnose", "export", "sample"}
+
+
+def test_a_connection_is_begun_before_what_is_heavy_is_loaded() -> None:
+    assert "polars" not in loaded(program="from recon.cli import engine; from recon.postgres import driver")
 
 
 def test_a_command_loads_the_module_of_no_other() -> None:
-    program = "import sys; from recon.cli.app import main; main(['explain', '--help']); print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
-    commands = {name for name in done.stdout.split() if name.startswith("recon.cli.commands.")}
+    commands = {name for name in loaded("explain", "--help") if name.startswith("recon.cli.commands.")}
     assert commands == {"recon.cli.commands.explain"}

@@ -17,10 +17,10 @@ from recon.core.settings import MAX_FARM_MW
 from recon.core.suggestions import RECON, Advice, Program
 from recon.core.window import Window
 from recon.postgres.superfluous_index import superfluous_indexes
-from recon.reconcile.request import Job
+from recon.reconcile.request import Job, ValueCheck
 from recon.reconcile.status import Status, date_rows
 from recon.reconcile.survey import KeyComparison, Scanned, survey
-from recon.reconcile.value_check import ValueCheck, with_values
+from recon.reconcile.value_check import with_values
 from recon.reconcile.watcher import Compared, unwatched
 
 

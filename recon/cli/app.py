@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from functools import cache
+from functools import cache, partialmethod
 from importlib import import_module
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperArgument, TyperOption
 from typer.exceptions import TyperException
 
 from recon.cli.common import callback, give_options
@@ -109,6 +110,21 @@ def whole() -> Any:
     give_options(_common)
     _give_options(app, [])
     return typer.main.get_command(app)
+
+
+def _processed(parameter: Any, convert: Callable[..., Any], context: Any, value: Any) -> Any:
+    """The value of an option or argument; `convert`: Typer's way to make it so, for which it loads Pydantic, which
+    takes half as long as Polars. So what is of its type already, or is not given, stays as it is.
+    """
+    described = getattr(parameter, "type_descriptor", None)
+    is_of_its_type = described and type(value) is described.annotation and not described.parameter_info.parser
+    if is_of_its_type or (value is None and not parameter.required):
+        return parameter.callback(context, parameter, value) if parameter.callback else value
+    return convert(parameter, context, value)
+
+
+for _kind in (TyperOption, TyperArgument):
+    _kind.process_value = partialmethod(_processed, _kind.process_value)  # type: ignore[assignment, method-assign]
 
 
 @cache

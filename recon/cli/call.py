@@ -132,6 +132,12 @@ class Call:
 
         return Job(self.run_id, self.command, self.settings, self.reference)
 
+    def begin(self) -> None:
+        """Begins to connect, while modules are loaded; for a command whose options are known to be right."""
+        from recon.postgres import driver
+
+        driver.begin(self.settings, self.name)
+
     @property
     def name(self) -> str:
         """What the server shows of our sessions."""

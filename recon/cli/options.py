@@ -30,7 +30,7 @@ from recon.core.window import Window
 
 if TYPE_CHECKING:
     from recon.reconcile.engine import Engine
-    from recon.reconcile.value_check import ValueCheck
+    from recon.reconcile.request import ValueCheck
     from recon.reconcile.watcher import Compared
     from recon.values.tolerance import Tolerance
 
@@ -270,6 +270,6 @@ class ValueOptions:
         """How values are compared, where they are; deep: row by row on every date. UsageError when an option cannot be
         right.
         """
-        from recon.reconcile.value_check import ValueCheck
+        from recon.reconcile.request import ValueCheck
 
         return ValueCheck(self.near.tolerance, parse_workers(self.workers), compared, engine, deep)

@@ -18,9 +18,8 @@ from recon.export import files as export_files
 from recon.export import slices
 from recon.export.files import fingerprint, month_of, part_name, read_manifest, read_part
 from recon.export.manifest import Manifest, Month, reaches, totals
-from recon.reconcile.request import Job
+from recon.reconcile.request import Job, ValueCheck
 from recon.reconcile.status import Status
-from recon.reconcile.value_check import ValueCheck
 from recon.values import summary
 from recon.values.judging import Judge
 

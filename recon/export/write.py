@@ -20,10 +20,9 @@ from recon.export import files, slices
 from recon.export.files import Target
 from recon.export.manifest import DateFacts, Manifest, Month, by_month, reaches, totals
 from recon.export.moment import Chunk, Moment
-from recon.reconcile.request import Job
+from recon.reconcile.request import Job, ValueCheck
 from recon.reconcile.status import Status
 from recon.reconcile.survey import aggregates
-from recon.reconcile.value_check import ValueCheck
 from recon.values import summary
 
 

@@ -73,7 +73,7 @@ class Connection:
                 if statement:
                     asked.set_sql_query(statement)
                 if values:
-                    asked.bind(bound(values))
+                    asked.bind_stream(bound(values))
                 return use(asked)
             finally:
                 self._asked_at, self._answered_at = None, time.monotonic()

@@ -1,14 +1,18 @@
-"""What the drivers are told: the connection string, the server's types learned once, ConnectorX."""
+"""What the drivers are told: the connection string, the server's types learned once, ConnectorX.
+
+It loads no Polars, so that a connection can be begun meanwhile.
+"""
 
 from __future__ import annotations
 
 import re
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import adbc_driver_manager
 import adbc_driver_postgresql  # type: ignore[import-untyped]
-import polars as pl
 from adbc_driver_manager import AdbcConnection, AdbcDatabase
 
 from recon.core.address import secrets_in, socket_url, with_option, with_parameters
@@ -16,6 +20,9 @@ from recon.core.errors import DatabaseError
 from recon.core.settings import Settings
 from recon.postgres.errors import first_error_line
 from recon.postgres.transactions import PINNED, PINNED_PATH, Caller
+
+if TYPE_CHECKING:
+    import polars as pl
 
 KEEPALIVES = {
     "keepalives_idle": "30",
@@ -37,6 +44,18 @@ def connection_string(settings: Settings, application_name: str) -> str:
     return with_parameters(settings.database_url, extras, always={"client_encoding": "UTF8"})
 
 
+_begun: dict[str, Future[AdbcDatabase]] = {}
+"""What is being learned already, by address."""
+
+
+def begin(settings: Settings, application_name: str) -> None:
+    """Begins with what the first session of these settings and this name will wait for, errors included."""
+    address = connection_string(settings, application_name)
+    executor = ThreadPoolExecutor(1, thread_name_prefix="connect")
+    _begun[address] = executor.submit(_learned, address)
+    executor.shutdown(wait=False)
+
+
 class Known:
     """What is learned of a server once: its types by the driver, on a connection of its own, before it opens others to
     it; and what the caller's sessions are set to, by the first of them.
@@ -51,7 +70,8 @@ class Known:
     def open(self, address: str) -> AdbcConnection:
         """A new connection; the address is the same each time."""
         with self._guard:
-            self._database = self._database or _learned(address)
+            begun = _begun.pop(address, None)
+            self._database = self._database or (begun.result() if begun else _learned(address))
         return AdbcConnection(self._database)
 
     def close(self) -> None:
@@ -83,6 +103,7 @@ def scan_with_connectorx(settings: Settings, queries: list[str]) -> pl.DataFrame
     The caller has spoken to the server before: ConnectorX takes 30 s to notice that none is there.
     """
     import connectorx
+    import polars as pl
 
     try:
         table = connectorx.read_sql(

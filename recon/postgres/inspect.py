@@ -66,7 +66,8 @@ def opened(settings: Settings, name: str) -> Iterator[Tables]:
 
 def _inspect(session: Session, settings: Settings, *, writing: bool, removing: bool, updating: bool) -> Layout:
     source_oid, stored_oid = _oids(session, settings)
-    source, stored = (session.query("postgres/columns", oid) for oid in (source_oid, stored_oid))
+    columns = session.query("postgres/columns", [source_oid, stored_oid])
+    source, stored = ([row for row in columns if row["table_oid"] == oid] for oid in (source_oid, stored_oid))
     _check_version(source[0]["server_version"])
     curtailment, calculations = _qualified(settings.curtailment, source), _qualified(settings.calculations, stored)
     source_columns = _fit(settings.curtailment, source)

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import adbc_driver_manager
-import pyarrow as pa  # type: ignore[import-untyped]
+import polars as pl
 from adbc_driver_manager import AdbcStatement, StatementOptions
-from adbc_driver_manager._reader import AdbcRecordBatchReader
 
 from recon.core.names import TableName
 
@@ -16,10 +15,22 @@ Use = Callable[[AdbcStatement], Any]
 """What is done with a statement that is ready to run."""
 
 
-def read_table(statement: AdbcStatement) -> pa.Table:
-    """The rows of a statement. Errors on the way keep their SQLSTATE, which Arrow's own reader would lose."""
+def fetched(statement: AdbcStatement) -> pl.DataFrame:
+    """The rows of a statement that runs without COPY: the server has sent all of them before the first one is read, and
+    no error comes later.
+    """
     handle, _ = statement.execute_query()
-    return AdbcRecordBatchReader._import_from_c(handle.address).read_all()
+    return pl.DataFrame(handle)
+
+
+def streamed(statement: AdbcStatement) -> pl.DataFrame:
+    """The rows of a statement that runs with COPY, as they come. An error on the way keeps its SQLSTATE, which Polars
+    would lose; the reader that knows better brings PyArrow.
+    """
+    from adbc_driver_manager._reader import AdbcRecordBatchReader
+
+    handle, _ = statement.execute_query()
+    return pl.DataFrame(pl.from_arrow(AdbcRecordBatchReader._import_from_c(handle.address).read_all()))
 
 
 def ignore_rows(statement: AdbcStatement) -> None:
@@ -46,14 +57,13 @@ def append_to(table: TableName, temporary: bool) -> dict[str, str]:
     return options
 
 
-def _type(value: object) -> pa.DataType | None:
+def _type(value: object) -> pl.DataType | None:
     """The type of a value that does not show it."""
     if value is None:
-        return pa.string()
-    return pa.list_(pa.date32()) if value == [] else None
+        return pl.String()
+    return pl.List(pl.Date) if value == [] else None
 
 
-def bound(values: Sequence[object]) -> pa.RecordBatch:
-    """Values as the one-row batch ADBC binds; an empty list is one of dates, as all our lists are, null is text."""
-    arrays = [pa.array([value], _type(value)) for value in values]
-    return pa.RecordBatch.from_arrays(arrays, names=[f"v{i}" for i in range(len(arrays))])
+def bound(values: Sequence[object]) -> pl.DataFrame:
+    """Values as the one row ADBC binds; an empty list is one of dates, as all our lists are, null is text."""
+    return pl.DataFrame([pl.Series(f"v{i}", [value], _type(value)) for i, value in enumerate(values)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -137,8 +138,9 @@ class Tables:
         """
 
         def read(part: Window) -> pl.DataFrame:
-            with self.session.savepoint():
-                return self.session.frame(self.survey_query(name, within(part)))
+            first, last = part.bounds
+            with self.session.savepoint() if first < last else nullcontext():
+                return self.session.small(self.survey_query(name, within(part)))
 
         return pl.concat(halving(read, window, on_timeout(self._halves)))
 

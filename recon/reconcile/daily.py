@@ -16,8 +16,8 @@ from recon.reconcile.fix import fix
 from recon.reconcile.instance import Renewing, only_instance
 from recon.reconcile.planned_changes import Confirm, agreed
 from recon.reconcile.report import FixReport
-from recon.reconcile.request import FixRequest, Job
-from recon.reconcile.value_check import ValueCheck, with_values
+from recon.reconcile.request import FixRequest, Job, ValueCheck
+from recon.reconcile.value_check import with_values
 from recon.reconcile.watcher import Watcher
 from recon.reference.difficulty.coverage import Coverage
 

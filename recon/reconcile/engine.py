@@ -10,14 +10,16 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recon.core.errors import ReconError
-from recon.postgres.pool import Pool, side_by_side
+
+if TYPE_CHECKING:
+    from recon.postgres.pool import Pool
 
 Retrying = Callable[[Sequence[date], ReconError], None]
 """Told which dates are tried again, and why."""
-Task = Callable[[Pool, Sequence[date], Retrying], list[Any]]
+Task = Callable[["Pool", Sequence[date], Retrying], list[Any]]
 """What is done with a batch of dates, on one connection of the pool at a time. A `partial` of a function of this
 package and of plain values, so that any engine can carry it to a worker."""
 Finished = Iterator[tuple[Sequence[date], list[Any]]]
@@ -48,6 +50,8 @@ Engine = Callable[[Work], Finished]
 
 def threads(work: Work) -> Finished:
     """The work on threads of this process. What an unfinished iteration leaves is not begun any more."""
+    from recon.postgres.pool import side_by_side
+
     with ThreadPoolExecutor(side_by_side(work.pool, work.workers), thread_name_prefix="chunk") as executor:
         futures = {
             executor.submit(copy_context().run, work.task, work.pool, dates, work.retrying): dates

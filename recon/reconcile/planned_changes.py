@@ -13,9 +13,9 @@ from recon.core.plan import PlannedDate
 from recon.core.settings import ChangeLimit
 from recon.postgres.tables import Tables
 from recon.reconcile.engine import Engine
-from recon.reconcile.request import FixRequest, Job
+from recon.reconcile.request import FixRequest, Job, ValueCheck
 from recon.reconcile.status import Status
-from recon.reconcile.value_check import CHANGES_PER_DATE, ValueCheck, per_date, rows_to_change
+from recon.reconcile.value_check import CHANGES_PER_DATE, per_date, rows_to_change
 from recon.reconcile.watcher import Watcher
 from recon.values import changes
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -29,10 +29,14 @@ from recon.postgres.inspect import inspect, opened
 from recon.postgres.pool import Pool
 from recon.postgres.session import Session, connect
 from recon.postgres.tables import Tables
+from recon.reconcile.engine import Engine, threads
+from recon.reconcile.watcher import Compared, unwatched
 from recon.reference.reference import Reference
-from recon.values.judging import Judge
 from recon.values.policy import RepairPolicy
 from recon.values.tolerance import Tolerance
+
+if TYPE_CHECKING:
+    from recon.values.judging import Judge
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,8 @@ class Job:
 
     def judge(self, tolerance: Tolerance) -> Judge:
         """Who says whether stored values are right."""
+        from recon.values.judging import Judge
+
         return Judge(self.reference, self.settings.fleet, tolerance)
 
     def session(self) -> Session:
@@ -131,6 +137,17 @@ class FixRequest:
             "relations": relations,
             **job.reference.parameters(),
         }
+
+
+@dataclass(frozen=True)
+class ValueCheck:
+    """Options of a value check: tolerance, connections, progress callback, engine; deep: row by row on every date."""
+
+    tolerance: Tolerance = field(default_factory=Tolerance)
+    workers: int = 2
+    progress: Compared = unwatched
+    engine: Engine = threads
+    deep: bool = False
 
 
 def from_dict(parameters: dict[str, Any], job: Job) -> tuple[Job, FixRequest]:

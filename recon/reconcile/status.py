@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from recon.core.errors import ExitCode, document
 from recon.core.window import Window
 from recon.postgres.tables import Undated
-from recon.values.summary import Values
+
+if TYPE_CHECKING:
+    from recon.values.summary import Values
 
 DATE_FIELDS = ("expected", "matched", "missing", "duplicate", "orphan")
 OFF_FIELDS = ("missing", "duplicate", "orphan", "wrong")
@@ -73,7 +75,7 @@ class Status:
         off = judged.with_columns(pl.col("wrong").fill_null(0), *surplus)
         return off.drop("duplicate_judged", "orphan_judged")
 
-    @property
+    @cached_property
     def incomplete(self) -> pl.DataFrame:
         """The dates that do not agree: most missing first, newest first among equals."""
         off = self.dates.filter(pl.sum_horizontal(OFF_FIELDS) > 0)

@@ -21,9 +21,8 @@ from recon.postgres.pool import Pool
 from recon.postgres.profile import stage
 from recon.postgres.scope import Scope
 from recon.postgres.tables import Tables
-from recon.reconcile.request import Job
+from recon.reconcile.request import Job, ValueCheck
 from recon.reconcile.status import Status
-from recon.reconcile.value_check import ValueCheck, with_values
 from recon.reconcile.watcher import Compared, unwatched
 
 SCAN_ROWS = 250_000
@@ -107,7 +106,11 @@ def status(
     """How far the tables agree in a window, exactly and read-only, as of one moment; `check` adds the values."""
     with job.pool() as pool, job.tables(pool) as tables:
         counted = survey(tables, job.models, window, comparison, pool)
-    return with_values(job, tables.layout, counted, check) if check else counted
+    if check is None:
+        return counted
+    from recon.reconcile.value_check import with_values
+
+    return with_values(job, tables.layout, counted, check)
 
 
 def survey(

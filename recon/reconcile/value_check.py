@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from typing import Any
@@ -19,14 +19,12 @@ from recon.postgres.profile import stage
 from recon.postgres.scope import Scope
 from recon.postgres.tables import Tables
 from recon.reconcile import readback
-from recon.reconcile.engine import Engine, Retrying, Work, threads
-from recon.reconcile.request import Job
+from recon.reconcile.engine import Retrying, Work
+from recon.reconcile.request import Job, ValueCheck
 from recon.reconcile.status import Status
-from recon.reconcile.watcher import Compared, unwatched
 from recon.values.judging import Judge
 from recon.values.repairs import to_change
 from recon.values.summary import Shares, Values, agreeing, combined, folded, traces
-from recon.values.tolerance import Tolerance
 
 TO_CHANGE: FrameSchema = {
     **CALC_KEY_SCHEMA,
@@ -42,17 +40,6 @@ CHANGES_PER_DATE: FrameSchema = {"settlement_date": pl.Date, "rows": pl.Int64, "
 
 AGREED: FrameSchema = {"settlement_date": pl.Date, "miner_model": pl.String, "rows": pl.Int64}
 """One row per settlement date and miner model of dates all of whose values are right."""
-
-
-@dataclass(frozen=True)
-class ValueCheck:
-    """Options of a value check: tolerance, connections, progress callback, engine; deep: row by row on every date."""
-
-    tolerance: Tolerance = field(default_factory=Tolerance)
-    workers: int = 2
-    progress: Compared = unwatched
-    engine: Engine = threads
-    deep: bool = False
 
 
 @dataclass(frozen=True)

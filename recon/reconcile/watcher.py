@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import date
+from typing import TYPE_CHECKING
 
 from recon.core.errors import ReconError
-from recon.core.plan import DateResult, PlannedDate
+
+if TYPE_CHECKING:
+    from recon.core.plan import DateResult, PlannedDate
 
 
 class Watcher:

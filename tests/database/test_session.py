@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from typing import TypeAlias
 
 import polars as pl
 import pytest
@@ -26,6 +27,11 @@ from tests.support.servers import wait_until
 
 NUMBERS = ["10000.5", "100000000.5", "0.00000001", "0", "-36.42916667", "123456789012345678901234567890.12345678"]
 DIGITS_38 = "9" * 38
+
+
+Read: TypeAlias = Callable[..., pl.DataFrame]
+READS = [driver.Session.frame, driver.Session.small]
+"""Row by row as they come, and all at once."""
 
 
 @pytest.fixture
@@ -296,11 +302,39 @@ class TestValues:
             {"t": text, "n": 7, "nothing": None}
         ]
 
-    def test_come_back_as_a_frame_with_types(self, session: driver.Session) -> None:
-        frame = session.frame("select date '2024-04-20' as d, 1::int as n, 0.5::float8 as x, 'a' as t where $1", True)
+    @pytest.mark.parametrize("read", READS)
+    def test_come_back_as_a_frame_with_types(self, session: driver.Session, read: Read) -> None:
+        statement = "select date '2024-04-20' as d, 1::int as n, 0.5::float8 as x, 'a' as t where $1"
+        frame = read(session, statement, True)
         schema = {"d": pl.Date, "n": pl.Int32, "x": pl.Float64, "t": pl.String}
         expected = pl.DataFrame([(date(2024, 4, 20), 1, 0.5, "a")], schema=schema, orient="row")
         assert_frame_equal(frame, expected)
+
+    def test_are_the_same_whether_all_at_once_or_as_they_come(self, session: driver.Session) -> None:
+        kinds = "1.50::numeric n, 'NaN'::numeric u, null::text t, 1::int2 i, true b, 'x'::name m, 5::oid o, array[1] l"
+        dated = "timestamptz '2024-04-20 06:10Z' at, date '0001-01-01' d, '{\"a\": 1}'::json j"
+        statement = f"select {kinds}, {dated} from generate_series(1, 2) where $1 = any ($2)"
+        values: tuple[object, ...] = ("b", ["a", "b"])
+        whole = session.small(statement, *values)
+        assert whole.height == 2
+        assert whole.columns == session.frame(statement, *values).columns
+        assert whole.rows() == session.frame(statement, *values).rows()
+
+    @pytest.mark.parametrize("read", READS)
+    def test_an_error_in_the_last_of_many_rows_keeps_its_sqlstate(self, session: driver.Session, read: Read) -> None:
+        last = "select 1 / (100000 - i) as x, repeat('x', 200) as t from generate_series(1, 100000) i"
+        with pytest.raises(DatabaseError, match=r"^division by zero$") as caught:
+            read(session, last)
+        assert caught.value.sqlstate == "22012"
+        assert session.rows("select 1 as n") == [{"n": 1}]
+
+    @pytest.mark.parametrize("read", READS)
+    def test_a_timeout_after_many_rows_keeps_its_sqlstate(self, database: Database, read: Read) -> None:
+        sleeping = "select repeat('x', 200) as t, pg_sleep(case i when 50000 then 30 end) is null as s"
+        settings = replace(database.settings, timeouts=Timeouts(statement_s=0.5))
+        with connect(settings) as session, pytest.raises(DatabaseError) as caught:
+            read(session, f"{sleeping} from generate_series(1, 100000) i")
+        assert (caught.value.sqlstate, caught.value.code) == ("57014", "timeout")
 
     def test_connectorx_reads_the_same_rows(self, database: Database, session: driver.Session) -> None:
         database.add_curtailment(("2024-04-20", 1, "T_A-1", "-1.5"), ("2024-04-21", 2, "T_B-1", "-2.25"))

@@ -36,6 +36,7 @@ def analyze(
         recon analyze --from 2024-04-20 --json
     """
     window = when.window
+    call.begin()
     from recon.analysis import analyze as analysis_analyze
     from recon.cli.show import status
 

@@ -27,6 +27,7 @@ def runs(call: Call, run_id: RunId = None) -> None:
         recon runs
         recon runs 7f3a0c21 --json
     """
+    call.begin()
     from recon.cli.show import runs as show_runs
     from recon.postgres import ledger
 

@@ -41,6 +41,8 @@ def status(
         recon status --from-export slice
     """
     window = when.window
+    if not from_export:
+        call.begin()
     from recon.cli.show import status as show_status
     from recon.reconcile import survey
 

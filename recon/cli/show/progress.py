@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any
 from recon.cli.log import LOG
 from recon.cli.show.waiting import LINE_EVERY_S, every
 from recon.core.errors import ReconError
-from recon.core.plan import DateResult
 from recon.core.wording import counted
 from recon.reconcile.watcher import Compared, Watcher
 
 if TYPE_CHECKING:
     from rich import progress
 
-    from recon.core.plan import PlannedDate
+    from recon.core.plan import DateResult, PlannedDate
 
 
 @contextmanager

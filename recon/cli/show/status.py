@@ -10,10 +10,10 @@ from recon.cli.log import LOG
 from recon.cli.show import columns
 from recon.core.wording import counted
 from recon.reconcile.status import DATE_FIELDS, Status, percent
-from recon.values.summary import Values
 
 if TYPE_CHECKING:
     from recon.analysis.analyze import Analysis
+    from recon.values.summary import Values
 
 
 TOP = 10
@@ -68,7 +68,7 @@ def _status_lines(call: Call, found: Status) -> None:
     window = f"{found.window.first or 'the first date'} to {found.window.last or 'the last date'}"
     call.say(f"{window}: {document['curtailment_rows']:,} curtailment rows, {document['keys']:,} keys")
     table = columns.table("miner model", "expected", "matched", "missing", "%")
-    for model, row in found.by_model.items():
+    for model, row in document["by_model"].items():
         table.add_row(model, *_matched_cells(row))
     table.add_row("all", *_matched_cells(document), style="bold")
     columns.show(call, table)
@@ -76,9 +76,10 @@ def _status_lines(call: Call, found: Status) -> None:
         f"{counted(dates['total'], 'date')}: {dates['complete']:,} complete, {dates['partial']:,} partial, "
         f"{dates['empty']:,} empty"
     )
-    from recon.cli.show import calendar  # brings Rich
+    if len(found.dates) > 1:
+        from recon.cli.show import calendar  # brings Rich
 
-    calendar.show(call, found)
+        calendar.show(call, found)
     if found.values:
         value_lines(call, found.values)
     for remark in found.remarks:

@@ -1,4 +1,4 @@
--- One row per column of the table $1 (an oid), with its type and what this role may do.
+-- One row per column of the tables $1 (oids), with its type and what this role may do.
 select
     c.oid::int8 as table_oid,
     format('%I.%I', n.nspname, c.relname) as relation,
@@ -25,5 +25,5 @@ join pg_namespace n on n.oid = c.relnamespace
 join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
 join pg_type t on t.oid = a.atttypid
 left join pg_type base on t.typtype = 'd' and base.oid = t.typbasetype
-where c.oid = $1::int8::oid
-order by a.attnum
+where c.oid = any ($1::int8[]::oid[])
+order by c.oid, a.attnum
