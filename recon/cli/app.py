@@ -43,6 +43,7 @@ COMMANDS = {
     "sample": "sample:group",
     "demo": "demo:demo",
     "config": "config:group",
+    "guide": "guide:guide",
 }
 """Every command and group of commands, in the order of the help: its module in `cli.commands`, and its name there."""
 
