@@ -45,7 +45,11 @@ def short(lines: Sequence[Line]) -> str:
     for case, what in FEW.items():
         times = (f"{seconds(by[case, contender]['seconds'])} s" for contender in SHORT_HEADER[1:3])
         table.append((what, *times, f"{float(by[case, 'recon']['peak_mb']):.0f} MB"))
-    keys = {line["scale"]: f"{line['scale']}x: {int(line['keys']):,} keys" for line in lines if case_name(line) in FEW and line["keys"]}
+    keys = {
+        line["scale"]: f"{line['scale']}x: {int(line['keys']):,} keys"
+        for line in lines
+        if case_name(line) in FEW and line["keys"]
+    }
     rows = "\n".join("| " + " | ".join(cells) + " |" for cells in table)
     return f"{rows}\n\n{'; '.join(keys.values())}."
 

@@ -18,7 +18,7 @@ from benchmarks import answers, data, results, server
 from benchmarks.__main__ import say
 from benchmarks.answers import same
 from benchmarks.contenders import recon_command
-from benchmarks.data import ROOT, Data
+from benchmarks.data import Data
 from benchmarks.measure import run
 from benchmarks.results import Line
 from tests.support.cluster import Cluster, cluster

@@ -39,9 +39,7 @@ def leaves(database: Database) -> list[str]:
     return [name for (name,) in made]
 
 
-def test_a_new_table_made_as_the_guide_says_is_filled_and_read_by_the_month(
-    database: Database, run_recon: Run
-) -> None:
+def test_a_new_table_made_as_the_guide_says_is_filled_and_read_by_the_month(database: Database, run_recon: Run) -> None:
     rows = fill(database, source_rows(DATES))
     database.execute(f"drop table {TABLE}")
     run_block(database, NEW)
