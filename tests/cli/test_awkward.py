@@ -184,6 +184,8 @@ LOOKING = [
     Step("diagnose monitor --count 1"),
     Step("config show", says="bmu"),
     Step("help-all"),
+    Step("guide"),
+    Step("guide nightly", says="recon_daily_exit_code"),
 ]
 REPAIRING = [
     Step("status --values", 1, says="6 wrong", before=plant_wrong_values),

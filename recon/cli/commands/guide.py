@@ -73,15 +73,19 @@ def _show(call: Call, text: str, *, rendered: bool) -> None:
         sys.stdout.write(text)
         return
     from rich.markdown import Markdown
+    from rich.theme import Theme
 
-    call.console.print(Markdown(_without_files(text), code_theme="bw", hyperlinks=False))
+    with call.console.use_theme(Theme({"markdown.code": "bold"})):  # its own has a black background
+        call.console.print(Markdown(_for_a_terminal(text), code_theme="ansi_dark", hyperlinks=False))
 
 
-def _without_files(text: str) -> str:
-    """The Markdown for who has no files to follow its links to: guides by their command, others by their text.
+def _for_a_terminal(text: str) -> str:
+    """The Markdown for who cannot follow its links: guides by their command, others by their text; and without the
+    languages of its code, whose colours suit few terminals.
 
-    >>> _without_files("[late](timeouts.md#locks), [README](../../../README.md), [Dask](https://dask.org)")
+    >>> _for_a_terminal("[late](timeouts.md#locks), [README](../../../README.md), [Dask](https://dask.org)")
     "late ('recon guide timeouts'), README, [Dask](https://dask.org)"
     """
+    text = re.sub(r"^```\w+$", "```text", text, flags=re.MULTILINE)
     text = re.sub(r"\[([^\]]+)\]\(([\w-]+)\.md(?:#[\w-]*)?\)", r"\1 ('recon guide \2')", text)
     return re.sub(r"\[([^\]]+)\]\((?!https?:)[^)]*\)", r"\1", text)
