@@ -82,7 +82,7 @@ CAUSES = {
     },
 }
 QUALIFY = "qualify the names in the function with their schema, or ALTER FUNCTION ... SET search_path"
-MISSING_GRANT = "ask its owner for the missing GRANT (the README lists what a reader and a writer need), or to do it"
+MISSING_GRANT = "ask its owner for the missing GRANT (all are in 'recon guide privileges'), or to do it"
 WITHOUT_STANDBY = "ALTER SYSTEM SET synchronous_standby_names = ''; SELECT pg_reload_conf();"
 STANDBY_HINT = f"have it back, or let the server go on without it: {WITHOUT_STANDBY}"
 """What to do about a synchronous standby that is away."""
