@@ -24,6 +24,7 @@ from recon.core.suggestions import Advice, Program
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from recon.cli.engine import Chosen
     from recon.cli.show.progress import Progress
     from recon.reconcile.engine import Engine
     from recon.reconcile.request import Job
@@ -62,13 +63,22 @@ class Call:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    @cached_property
+    @property
     def engine(self) -> Engine:
         """What works on chunks, as `--engine` and its kin say; left when the call ends."""
+        return self._chosen[0]
+
+    @property
+    def workers(self) -> int:
+        """Connections at work in this process at the same time, as a run remembers them."""
+        return self._chosen[1]
+
+    @cached_property
+    def _chosen(self) -> Chosen:
         from recon.cli import engine
 
-        chosen, leave = engine.choose(**self._elsewhere)
-        self._open.callback(leave)
+        chosen = engine.choose(**self._elsewhere)
+        self._open.callback(chosen[2])
         return chosen
 
     @cached_property

@@ -24,7 +24,6 @@ from recon.core.settings import (
     LogFormat,
     Order,
     Reader,
-    parse_workers,
 )
 from recon.core.window import Window
 
@@ -35,15 +34,28 @@ if TYPE_CHECKING:
     from recon.values.tolerance import Tolerance
 
 
+CONNECTION = "Connection and waiting"
+TABLES = "Tables"
+REFERENCE = "Reference data"
+OUTPUT = "Output"
+CLUSTER = "Dask cluster (analyze, daily, fix, range, report, resume, status)"
+SELDOM = "Seldom needed"
+"""The headings of options that a command's own help leaves out; those of the last one stand in the reference only."""
+
+
 class Setting(OptionInfo):
     """An option that is None unless it is given, so that what a file says can take its place.
 
-    otherwise: what holds where nobody says anything; part of the help.
+    otherwise: what holds where nobody says anything; part of the help. panel: the heading it stands under.
     """
 
-    def __init__(self, *names: str, help: str, otherwise: Any = None, metavar: str | None = None) -> None:
+    def __init__(
+        self, *names: str, help: str, panel: str | None = None, otherwise: Any = None, metavar: str | None = None
+    ) -> None:
         text = help if otherwise is None else f"{help.removesuffix('.')} ({otherwise})."
-        super().__init__(default=..., param_decls=names, help=text, show_default=False, metavar=metavar)
+        super().__init__(
+            default=..., param_decls=names, help=text, show_default=False, metavar=metavar, rich_help_panel=panel
+        )
         self.otherwise = otherwise
 
 
@@ -55,96 +67,190 @@ class CommonOptions:
     """The options every command takes, by the names that `parse_settings` knows."""
 
     database_url: Annotated[
-        str | None, Setting("--database-url", "-d", metavar="URL", help="PostgreSQL URL, or 'embedded'.")
+        str | None,
+        Setting("--database-url", "-d", panel=CONNECTION, metavar="URL", help="PostgreSQL URL, or 'embedded'."),
     ] = None
-    connect_timeout: Annotated[float | None, Setting("--connect-timeout", help="Seconds to connect.", otherwise=10)] = (
-        None
-    )
+    connect_timeout: Annotated[
+        float | None,
+        Setting(
+            "--connect-timeout", panel=CONNECTION, metavar="SECONDS", help="How long connecting may take.", otherwise=10
+        ),
+    ] = None
     statement_timeout: Annotated[
         float | None,
-        Setting("--statement-timeout", help="Seconds per statement.", otherwise="the role's own, else 120"),
+        Setting(
+            "--statement-timeout",
+            panel=CONNECTION,
+            metavar="SECONDS",
+            help="How long a statement may take.",
+            otherwise="the role's own, else 120",
+        ),
     ] = None
     lock_timeout: Annotated[
         float | None,
-        Setting("--lock-timeout", help="Seconds to wait for a lock.", otherwise="the role's own, else 30"),
+        Setting(
+            "--lock-timeout",
+            panel=CONNECTION,
+            metavar="SECONDS",
+            help="How long to wait for a lock.",
+            otherwise="the role's own, else 30",
+        ),
     ] = None
     idle_timeout: Annotated[
         float | None,
-        Setting("--idle-timeout", help="Seconds idle in a transaction.", otherwise="the role's own, else 60"),
+        Setting(
+            "--idle-timeout",
+            panel=SELDOM,
+            metavar="SECONDS",
+            help="How long a transaction may be idle.",
+            otherwise="the role's own, else 60",
+        ),
     ] = None
-    reader: Annotated[Reader | None, Setting("--reader", help="Driver of large read-only scans.", otherwise="adbc")] = (
-        None
-    )
+    reader: Annotated[
+        Reader | None,
+        Setting("--reader", panel=CONNECTION, help="Driver of large read-only scans.", otherwise="adbc"),
+    ] = None
     synchronous_commit: Annotated[
         str | None,
-        Setting("--synchronous-commit", metavar="on|off", help="Wait for the disk at each chunk.", otherwise="off"),
+        Setting(
+            "--synchronous-commit",
+            panel=SELDOM,
+            metavar="on|off",
+            help="Wait for the disk at each commit.",
+            otherwise="off",
+        ),
     ] = None
     curtailment_table: Annotated[
         str | None,
-        Setting("--curtailment-table", metavar="TABLE", help="schema.table", otherwise=DEFAULT_CURTAILMENT.name),
+        Setting(
+            "--curtailment-table",
+            panel=TABLES,
+            metavar="TABLE",
+            help="The table of curtailed energy, as TABLE or SCHEMA.TABLE.",
+            otherwise=DEFAULT_CURTAILMENT.name,
+        ),
     ] = None
     curtailment_columns: Annotated[
-        str | None, Setting("--curtailment-columns", metavar="PAIRS", help=_COLUMNS, otherwise="none renamed")
+        str | None,
+        Setting("--curtailment-columns", panel=TABLES, metavar="PAIRS", help=_COLUMNS, otherwise="none renamed"),
     ] = None
     calculations_table: Annotated[
         str | None,
-        Setting("--calculations-table", metavar="TABLE", help="As above.", otherwise=DEFAULT_CALCULATIONS.name),
+        Setting(
+            "--calculations-table",
+            panel=TABLES,
+            metavar="TABLE",
+            help="The table that is filled.",
+            otherwise=DEFAULT_CALCULATIONS.name,
+        ),
     ] = None
     calculations_columns: Annotated[
-        str | None, Setting("--calculations-columns", metavar="PAIRS", help=_COLUMNS, otherwise="none renamed")
+        str | None,
+        Setting("--calculations-columns", panel=TABLES, metavar="PAIRS", help=_COLUMNS, otherwise="none renamed"),
     ] = None
     fleet: Annotated[
-        Fleet | None, Setting("--fleet", help="Any share of a machine, or whole ones.", otherwise="fractional")
+        Fleet | None,
+        Setting("--fleet", panel=REFERENCE, help="Any share of a machine, or whole ones.", otherwise="fractional"),
     ] = None
     miners: Annotated[
-        Path | None, Setting("--miners", metavar="FILE", help="Miner models, CSV.", otherwise="packaged")
+        Path | None,
+        Setting("--miners", panel=REFERENCE, metavar="FILE", help="Miner models, CSV.", otherwise="packaged"),
     ] = None
     difficulty: Annotated[
         Path | None,
-        Setting("--difficulty", metavar="FILE", help="Difficulty epochs, CSV.", otherwise="updated, else packaged"),
+        Setting(
+            "--difficulty",
+            panel=REFERENCE,
+            metavar="FILE",
+            help="Mining difficulty by date, CSV.",
+            otherwise="updated, else packaged",
+        ),
     ] = None
     subsidy: Annotated[
-        Path | None, Setting("--subsidy", metavar="FILE", help="Block subsidies, CSV.", otherwise="packaged")
+        Path | None,
+        Setting(
+            "--subsidy",
+            panel=REFERENCE,
+            metavar="FILE",
+            help="Block subsidies (new BTC per block) by date, CSV.",
+            otherwise="packaged",
+        ),
     ] = None
-    json: Annotated[bool | None, Setting("--json", help="One JSON document on stdout.")] = None
-    quiet: Annotated[bool | None, Setting("--quiet", "-q", help="No progress, no log lines on stderr.")] = None
-    verbose: Annotated[bool | None, Setting("--verbose", "-v", help="More log lines on stderr.")] = None
-    profile: Annotated[bool | None, Setting("--profile", help="Seconds and bytes per stage, at the end.")] = None
-    log_file: Annotated[Path | None, Setting("--log-file", metavar="FILE", help="Append log lines to a file.")] = None
-    log_format: Annotated[LogFormat | None, Setting("--log-format", help="How log lines look.", otherwise="text")] = (
-        None
-    )
+    json: Annotated[bool | None, Setting("--json", panel=OUTPUT, help="One JSON document on stdout.")] = None
+    quiet: Annotated[
+        bool | None, Setting("--quiet", "-q", panel=OUTPUT, help="No progress, no log lines on stderr.")
+    ] = None
+    verbose: Annotated[bool | None, Setting("--verbose", "-v", panel=OUTPUT, help="More log lines on stderr.")] = None
+    profile: Annotated[
+        bool | None, Setting("--profile", panel=OUTPUT, help="Seconds and bytes per stage, at the end.")
+    ] = None
+    log_file: Annotated[
+        Path | None, Setting("--log-file", panel=OUTPUT, metavar="FILE", help="Append log lines to a file.")
+    ] = None
+    log_format: Annotated[
+        LogFormat | None, Setting("--log-format", panel=SELDOM, help="How log lines look.", otherwise="text")
+    ] = None
 
 
 @dataclass(frozen=True)
 class EngineOptions:
     """The options of the commands whose work can be done elsewhere, by the names of `cli.engine.choose`."""
 
+    workers: Annotated[
+        str | None,
+        Setting(
+            "--workers",
+            metavar="N|auto",
+            help="How many connections work at the same time; auto: as many as there are processors, or on a cluster "
+            "as many as the server can spare",
+            otherwise=f"{DEFAULT_WORKERS}; on a cluster auto",
+        ),
+    ] = None
+    max_connections: Annotated[
+        str | None, Setting("--max-connections", panel=SELDOM, metavar="N|auto", help="Another name of --workers.")
+    ] = None
     engine: Annotated[
         EngineName | None,
-        Setting("--engine", help="Who works on the chunks: threads here, or a Dask cluster (local)."),
+        Setting(
+            "--engine", panel=CLUSTER, help="Who does the work: threads here, or a Dask cluster.", otherwise="local"
+        ),
     ] = None
     scheduler: Annotated[
-        str | None, Setting("--scheduler", metavar="ADDRESS", help="Of a Dask cluster (one on this machine).")
+        str | None,
+        Setting(
+            "--scheduler",
+            panel=CLUSTER,
+            metavar="ADDRESS",
+            help="The cluster's scheduler.",
+            otherwise="a cluster on this machine",
+        ),
     ] = None
     scheduler_file: Annotated[
-        Path | None, Setting("--scheduler-file", metavar="FILE", help="What a Dask scheduler wrote.")
+        Path | None,
+        Setting(
+            "--scheduler-file",
+            panel=CLUSTER,
+            metavar="FILE",
+            help="The file that 'dask scheduler --scheduler-file' wrote.",
+        ),
     ] = None
     send_database_url: Annotated[
         bool | None,
-        Setting("--send-database-url", help="Give the workers our database URL and password; use TLS (tls://) for it."),
-    ] = None
-    max_connections: Annotated[
-        str | None,
         Setting(
-            "--max-connections",
-            metavar="N|auto",
-            help="Of all Dask workers together (what the server can spare).",
+            "--send-database-url",
+            panel=SELDOM,
+            help="Give the workers our database URL and password; use TLS (tls://) for it.",
         ),
     ] = None
     wait_for_workers: Annotated[
         float | None,
-        Setting("--wait-for-workers", metavar="SECONDS", help="How long the cluster may have no worker (30)."),
+        Setting(
+            "--wait-for-workers",
+            panel=SELDOM,
+            metavar="SECONDS",
+            help="How long the cluster may have no worker.",
+            otherwise=30,
+        ),
     ] = None
 
 
@@ -156,7 +262,8 @@ class NightlyOptions:
         Path | None, Setting("--metrics-file", metavar="FILE.prom", help="Write metrics for node_exporter.")
     ] = None
     ping_url: Annotated[
-        str | None, Setting("--ping-url", metavar="URL", help="Tell healthchecks.io of the begin and the exit code.")
+        str | None,
+        Setting("--ping-url", metavar="URL", help="Tell healthchecks.io when it begins, and its exit code."),
     ] = None
     webhook: Annotated[
         str | None, Setting("--webhook", metavar="URL", help="Post the JSON result when the exit code changes.")
@@ -165,6 +272,12 @@ class NightlyOptions:
 
 COMMON = tuple(field.name for field in fields(CommonOptions))
 """The names of the options that every command takes."""
+APART = frozenset(
+    field.name
+    for field in (*fields(CommonOptions), *fields(EngineOptions))
+    if get_args(field.type)[1].rich_help_panel is not None
+)
+"""The names of the options that many commands take: the reference has them once, by their panels."""
 _SETTINGS = {field.name: get_args(field.type) for field in (*fields(CommonOptions), *fields(NightlyOptions))}
 KINDS: dict[str, Any] = {name: get_args(kind)[0] for name, (kind, _) in _SETTINGS.items() if name != "json"}
 KINDS["home"] = Path
@@ -182,21 +295,23 @@ def _text(given: str) -> str:
 
 
 Day = Annotated[str, typer.Argument(metavar="DATE", help="A settlement date, YYYY-MM-DD.")]
-EndDay = Annotated[str, typer.Argument(metavar="DATE", help="The last settlement date, inclusive.")]
-Period = Annotated[int, typer.Argument(metavar="PERIOD", help="A half-hour settlement period, 1 to 46, 48 or 50.")]
-Farm = Annotated[str, typer.Argument(metavar="FARM", help="A BM unit id, as in T_VKNGW-1.", parser=_text)]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan; write nothing.")]
-Deep = Annotated[bool, typer.Option("--deep", help="Compare every key instead of checksums per date.")]
-CheckValues = Annotated[bool, typer.Option("--values", help="Also compare every stored value.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Agree to changed and removed rows without being asked.")]
-Workers = Annotated[
+StartDay = Annotated[str, typer.Argument(metavar="START", help="The first settlement date, YYYY-MM-DD.")]
+EndDay = Annotated[str, typer.Argument(metavar="END", help="The last settlement date; it is filled, too.")]
+Period = Annotated[
+    int, typer.Argument(metavar="PERIOD", help="A settlement period (half an hour of the date): 1 to 46, 48 or 50.")
+]
+Farm = Annotated[
     str,
-    typer.Option(
-        "--workers",
-        metavar="N|auto",
-        help="Connections at work side by side; auto: one per processor, as far as the server has them to spare.",
+    typer.Argument(
+        metavar="FARM",
+        help="A BM unit (what the grid balances: a wind farm or part of one), as T_VKNGW-1.",
+        parser=_text,
     ),
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan; write nothing.")]
+Deep = Annotated[bool, typer.Option("--deep", help="Compare every key, not only checksums per date.")]
+CheckValues = Annotated[bool, typer.Option("--values", help="Also compare every stored value.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Change and remove rows without asking first.")]
 
 
 @dataclass(frozen=True)
@@ -219,7 +334,6 @@ class BatchOptions:
     batch_size: Annotated[int, typer.Argument(metavar="BATCH_SIZE", min=1, help="Whole dates per transaction.")] = (
         DEFAULT_BATCH_DATES
     )
-    workers: Workers = str(DEFAULT_WORKERS)
     order: Annotated[Order, typer.Option("--order", help="Which dates first.")] = Order.NEWEST
 
 
@@ -230,12 +344,18 @@ class RepairOptions:
     repair: Annotated[
         str,
         typer.Option(
-            "--repair", metavar="KINDS", help="missing,stale,duplicate,orphan. All but missing change or remove rows."
+            "--repair",
+            metavar="KINDS",
+            help="What to repair: missing, stale (wrong values), duplicate, orphan (rows without curtailment), with "
+            "commas between. All but missing change or remove stored rows.",
         ),
     ] = DEFAULT_REPAIR
     yes: Yes = False
     max_changes: Annotated[
-        str, typer.Option("--max-changes", metavar="N|P%", help="Stop before changing more stored rows than this.")
+        str,
+        typer.Option(
+            "--max-changes", metavar="N|P%", help="Change no row at all if more stored rows than this would change."
+        ),
     ] = DEFAULT_LIMIT
 
 
@@ -243,12 +363,12 @@ class RepairOptions:
 class ToleranceOptions:
     """When values agree."""
 
-    atol: Annotated[float, typer.Option("--atol", min=0, help="Values agree within this many BTC ...")] = (
-        DEFAULT_ATOL_BTC
-    )
-    rtol: Annotated[float, typer.Option("--rtol", min=0, max=1, help="... plus this share of the right value.")] = (
-        DEFAULT_RTOL
-    )
+    atol: Annotated[
+        float, typer.Option("--atol", metavar="BTC", min=0, help="Values agree that differ by at most so many BTC ...")
+    ] = DEFAULT_ATOL_BTC
+    rtol: Annotated[
+        float, typer.Option("--rtol", metavar="SHARE", min=0, max=1, help="... plus this share of the right value.")
+    ] = DEFAULT_RTOL
 
     @property
     def tolerance(self) -> "Tolerance":
@@ -260,16 +380,17 @@ class ToleranceOptions:
 
 @dataclass(frozen=True)
 class ValueOptions:
-    """Whether stored values are compared, when they agree, and on how many connections."""
+    """Whether stored values are compared, and when they agree."""
 
     values: CheckValues = False
     near: ToleranceOptions = ToleranceOptions()
-    workers: Workers = str(DEFAULT_WORKERS)
 
-    def check(self, engine: "Engine", compared: "Compared", *, deep: bool = False) -> "ValueCheck":
-        """How values are compared, where they are; deep: row by row on every date. UsageError when an option cannot be
-        right.
+    def check(
+        self, engine: "Engine", compared: "Compared", *, deep: bool = False, workers: int = DEFAULT_WORKERS
+    ) -> "ValueCheck":
+        """How values are compared, where they are. deep: row by row on every date. workers: connections at work, where
+        the engine was not told. UsageError when an option cannot be right.
         """
         from recon.reconcile.value_check import ValueCheck
 
-        return ValueCheck(self.near.tolerance, parse_workers(self.workers), compared, engine, deep)
+        return ValueCheck(self.near.tolerance, workers, compared, engine, deep)

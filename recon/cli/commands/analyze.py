@@ -8,11 +8,17 @@ import typer
 
 from recon.cli.call import Call
 from recon.cli.common import command
-from recon.cli.options import Deep, ValueOptions, WindowOptions
+from recon.cli.options import SELDOM, Deep, ValueOptions, WindowOptions
 from recon.core.settings import MAX_FARM_MW
 
 MaxFarm = Annotated[
-    float, typer.Option("--max-farm-mw", help="Report keys with more energy than this power makes in half an hour.")
+    float,
+    typer.Option(
+        "--max-farm-mw",
+        metavar="MW",
+        rich_help_panel=SELDOM,
+        help="Report keys with more energy than this power makes in half an hour.",
+    ),
 ]
 
 
@@ -25,7 +31,7 @@ def analyze(
     *,
     compare: ValueOptions,
 ) -> int:
-    """Status, every incomplete date, patterns, what to run.
+    """Status, every incomplete date, patterns, and what to do next.
 
     Risks: {reads}
     Output: what status prints, every incomplete date, months, findings with advice, and commands to run, most useful

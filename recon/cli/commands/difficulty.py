@@ -15,7 +15,7 @@ from recon.core.window import parse_date
 from recon.reference.difficulty.coverage import hole_text
 
 TOP = 20
-group = typer.Typer(help="Which difficulty applies, and newer ones.")
+group = typer.Typer(help="The mining difficulty of each date, and newer ones.")
 
 
 @group.command("show")

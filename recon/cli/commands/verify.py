@@ -34,7 +34,7 @@ def verify(
         Path | None, typer.Option("--against", metavar="FILE", help="Tell which of its dates changed since.")
     ] = None,
 ) -> int:
-    """The proof: exact sums and checksums per date.
+    """A proof of what is stored: sums and checksums per date.
 
     Equal data give equal bytes; --against tells which dates changed.
 
