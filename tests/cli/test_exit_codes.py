@@ -47,7 +47,7 @@ BAD = [
     (["status", "--curtailment-columns", "colour=x"], "'colour=x' does not rename a column"),
     (["fix", "--scheduler", "tcp://a:1"], "--scheduler is for --engine dask; give both, or neither"),
     (["status", "--engine", "dask", "--scheduler", "tcp://a:1", "--scheduler-file", "b"], "name two clusters"),
-    (["daily", "--engine", "dask", "--max-connections", "0"], "--max-connections is '0'; give a number from 1 to 9999"),
+    (["daily", "--engine", "dask", "--workers", "0"], "--workers is '0'; give a number from 1 to 9999, or auto"),
     (["status", "--cached"], "--cached"),
     (["init", "--partition-by", "month"], "--partition-by"),
     (["status", "--nonsense"], "--nonsense"),
