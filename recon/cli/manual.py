@@ -13,7 +13,7 @@ import typer
 
 from recon.cli.about import About
 from recon.cli.help import panel, record, write_rows
-from recon.cli.options import APART, SELDOM
+from recon.cli.shared_options import APART, SELDOM
 from recon.core.errors import MEANINGS, ExitCode
 from recon.core.version import __version__
 

@@ -27,7 +27,7 @@ BAD = [
     (["analyze", "--from", "2024-02-30"], "'2024-02-30' is not a date"),
     (["date", "2024-4-2"], "'2024-4-2' is not a date"),
     (["range", "2024-04-21", "2024-04-20"], "the window is reversed"),
-    (["range", "2024-04-20"], "DATE"),
+    (["range", "2024-04-20"], "END"),
     (["fix", "0"], "BATCH_SIZE"),
     (["fix", "-1"], "-1"),
     (["fix", "many"], "BATCH_SIZE"),

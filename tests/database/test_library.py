@@ -24,7 +24,7 @@ import pytest
 import recon
 from recon.api import Options
 from recon.cli.common import give_options
-from recon.cli.options import COMMON, EngineOptions
+from recon.cli.shared_options import COMMON, EngineOptions
 from tests.support import oracle
 from tests.support.builders import DAY, days, fill, source_rows
 from tests.support.databases import Database

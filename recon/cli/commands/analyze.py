@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from recon.cli.call import Call
 from recon.cli.common import command
-from recon.cli.options import SELDOM, Deep, ValueOptions, WindowOptions
+from recon.cli.options import Deep, MaxFarm, ValueOptions, WindowOptions
 from recon.core.settings import MAX_FARM_MW
-
-MaxFarm = Annotated[
-    float,
-    typer.Option(
-        "--max-farm-mw",
-        metavar="MW",
-        rich_help_panel=SELDOM,
-        help="Report keys with more energy than this power makes in half an hour.",
-    ),
-]
 
 
 @command(read_only=True, engine=True)

@@ -11,20 +11,17 @@ import typer
 from recon.cli.call import Call
 from recon.cli.common import command
 from recon.cli.options import (
-    SELDOM,
     CheckValues,
     Deep,
-    NightlyOptions,
+    Force,
     RepairOptions,
     ToleranceOptions,
     ValueOptions,
 )
+from recon.cli.shared_options import NightlyOptions
 from recon.core.window import parse_date, today_in_london
 
 Days = Annotated[int, typer.Option("--days", metavar="N", min=1, max=366, help="How many dates, today included.")]
-Force = Annotated[
-    bool, typer.Option("--force", rich_help_panel=SELDOM, help="The same as --deep with stale added to --repair.")
-]
 Today = Annotated[
     str | None, typer.Option("--today", metavar="DATE", help="Check as if this were today (Europe/London).")
 ]
