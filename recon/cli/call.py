@@ -20,6 +20,7 @@ from recon.core.address import EMBEDDED
 from recon.core.errors import UsageError
 from recon.core.settings import LogFormat, Settings, Timeouts
 from recon.core.suggestions import Advice, Program
+from recon.core.wording import would_change
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -204,7 +205,7 @@ class Call:
         def ask(rows: int) -> None:
             if yes:
                 return
-            what = f"{why}{rows:,} stored rows would be replaced or removed (each is kept in recon.quarantine)"
+            what = f"{why}{would_change(rows)} (each is kept in recon.quarantine)"
             if self.json or not sys.stdin.isatty():
                 raise UsageError(what, "look at them with --dry-run, then give --yes", code="consent")
             sys.stderr.write(f"{what}. Go on? [y/N] ")
