@@ -51,7 +51,7 @@ class Way:
         if self.name == THREADS:
             return ["--workers", str(self.workers)]
         where = ["--scheduler-file", str(running.scheduler_file)] if self.name == CLUSTER else []
-        return ["--engine", "dask", "--max-connections", str(self.workers), *where]
+        return ["--engine", "dask", "--workers", str(self.workers), *where]
 
 
 def ways(most: int) -> list[Way]:

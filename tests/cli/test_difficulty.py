@@ -272,7 +272,7 @@ def test_every_form_is_taken_in_and_wins_over_the_packaged_file(
     file.write_bytes(FORMS[form].encode())
     done = recon("difficulty", "update", "--from", file)
     assert (done.code, done.err) == (0, "")
-    assert done.out == (f"1 epochs added; difficulty is known through 2026-07-08 ({recon_home / 'difficulty.csv'})\n")
+    assert done.out == (f"1 epoch added; difficulty is known through 2026-07-08 ({recon_home / 'difficulty.csv'})\n")
     shown = json.loads(recon("difficulty", "show", "--date", "2026-07-01", "--json").out)
     assert (shown["difficulty"], shown["source"]) == ("130000000000000.5", str(recon_home / "difficulty.csv"))
     is_dated = form in ("dates as CSV", "with a byte order mark", "dates as JSON", "JSON with a byte order mark")

@@ -12,6 +12,7 @@ import pytest
 
 from recon.cli.about import SECTIONS
 from recon.cli.manual import about, exit_status, leaves
+from recon.cli.shared_options import SELDOM
 from recon.core.errors import BUG, MEANINGS, ExitCode
 from tests.support.parsing import commands_in, mentioned, options, options_in, parse, program
 from tests.support.program import Run
@@ -97,16 +98,13 @@ def test_the_readmes_table_has_every_command_once() -> None:
     assert sorted(named) == sorted(COMMANDS)
 
 
-def test_an_option_is_told_of_in_its_help_or_if_that_hides_it_in_the_guide_to_settings() -> None:
-    rare = re.findall(r"^- `(--[\w-]+)", chapter("settings", "Options seldom needed"), re.MULTILINE)
-    assert len(rare) == len(set(rare))
-    named = {option for command in COMMANDS.values() for p in command.params for option in p.opts}
-    assert set(rare) <= named
-    hidden = {p.opts[0] for command in COMMANDS.values() for p in command.params if getattr(p, "hidden", False)}
-    older = set(re.findall(r"`(--[\w-]+)`", chapter("settings", "Older names")))
-    assert hidden <= set(rare) | older
-    told = {p.opts[0]: p.help for command in COMMANDS.values() for p in command.params if p.opts[0] not in hidden}
-    assert all(told.values()), "without a help"
+def test_the_guide_to_settings_has_the_options_that_help_leaves_out_and_no_other() -> None:
+    """The others have their help, which is not empty."""
+    given = [parameter for command in COMMANDS.values() for parameter in command.params]
+    assert not [parameter.opts[0] for parameter in given if not parameter.help]
+    seldom = {parameter.opts[0] for parameter in given if getattr(parameter, "rich_help_panel", None) == SELDOM}
+    listed = re.findall(r"^- `(--[\w-]+)", chapter("settings", "Options seldom needed"), re.MULTILINE)
+    assert sorted(listed) == sorted(seldom)
 
 
 def test_the_readme_alone_has_the_exit_codes_and_has_them_all() -> None:

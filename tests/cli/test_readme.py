@@ -17,8 +17,8 @@ import pytest
 import yaml
 
 from recon.cli.nightly.metrics import METRICS
-from recon.cli.options import KINDS
 from recon.cli.settings import read
+from recon.cli.shared_options import KINDS
 from recon.core.suggestions import UPDATE_DIFFICULTY
 from recon.core.window import today_in_london
 from recon.reference.reference import load

@@ -36,7 +36,9 @@ Name = Annotated[str | None, typer.Argument(metavar="NAME", help="Of a guide.", 
 
 @command(database=False)
 def guide(call: Call, name: Name = None) -> None:
-    """The longer texts: without a name which there are, with one its text.
+    """The guides: every night, timeouts, poolers, privileges ...
+
+    Without a name it says which there are.
 
     Risks: {needs_no_database}
     Output: a line per guide; or one guide, rendered on a terminal and as Markdown elsewhere. With --json one document:
