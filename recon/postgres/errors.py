@@ -152,7 +152,7 @@ class Said:
             line, more = line.replace(secret, "***"), more.replace(secret, "***")
         status = getattr(error, "status_code", None)
         context = fields.get("PG_DIAG_CONTEXT", "").split("\n")[0]
-        return cls(line.split("\n")[0], more.split("\n")[0], state, getattr(status, "name", ""), context)
+        return cls(line.split("\n")[0], more.split("\n")[0].rstrip("."), state, getattr(status, "name", ""), context)
 
     @property
     def whole(self) -> str:

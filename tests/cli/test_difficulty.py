@@ -19,6 +19,7 @@ import pytest
 
 from recon.cli.app import main
 from recon.core.errors import ExitCode
+from recon.core.wording import counted
 from recon.reference import download
 from recon.reference.data_files import packaged
 from recon.reference.difficulty.known import read_known
@@ -381,7 +382,7 @@ def test_a_file_that_cannot_be_right_is_told_and_not_taken(
     assert [line[: len(f"{file}, {said}")] for line, said in zip(troubles, found, strict=True)] == [
         f"{file}, {said}" for said in found
     ]
-    assert last.endswith(f", {len(found)} troubles")
+    assert last.endswith(f", {counted(len(found), 'trouble')}")
     taken = recon("difficulty", "update", "--from", file)
     assert taken.code == (2 if found else 0)
     assert found == [] or found[0] in taken.err

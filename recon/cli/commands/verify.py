@@ -88,4 +88,4 @@ def _tell_changes(call: Call, found: Proof, changes: Comparison) -> None:
         for day in days:
             call.say(f"{day} {what}")
     differ = sum(map(len, changes.to_dict().values()))
-    call.say("nothing changed" if changes.equal else f"{counted(differ, 'date')} changed")
+    call.say("nothing changed" if changes.equal else counted(differ, "date differs", "dates differ"))
