@@ -58,6 +58,7 @@ def _planned_lines(call: Call, report: FixReport) -> None:
     rows, dates = counted(report.to_dict()["planned"]["rows"], "missing row"), counted(filled, "date")
     if report.refused:
         call.say(changes_refused(report))
+    _blocked_line(report, call.suggest(fill_command(report.after.window)))
     call.say(f"dry run: {rows} on {dates} would be written{also}; nothing was written")
 
 
@@ -130,17 +131,22 @@ def _amount(btc: float | str) -> str:
     return f"{btc:.10f}".rstrip("0") if "e-" in str(btc) else str(btc)
 
 
+def _blocked_line(report: FixReport, then: str) -> None:
+    """How many dates are blocked, why, and what to do."""
+    blocked = report.dates_with("blocked")
+    if not blocked:
+        return
+    why, are = str(min(blocked, key=lambda result: result.day).error), "is"
+    if len(blocked) > 1:
+        why, are = why.replace("this date", "these dates"), "are"
+    LOG.error("%s %s blocked: %s, then '%s'", which([result.day for result in blocked]), are, why, then)
+
+
 def _unfinished_lines(call: Call, report: FixReport) -> None:
     """Blocked and failed dates: how many, an example, and what to do."""
     again = Suggestion("resume", report.run_id) if report.run_id else fill_command(report.after.window)
     resume = call.suggest(again)
-    blocked = report.dates_with("blocked")
-    if blocked:
-        first = min(blocked, key=lambda result: result.day)
-        many = len(blocked) > 1
-        why = str(first.error).replace("this date", "these dates") if many else first.error
-        are = "are" if many else "is"
-        LOG.error("%s %s blocked: %s, then '%s'", which([result.day for result in blocked]), are, why, resume)
+    _blocked_line(report, resume)
     for day, period, farm, error in report.failed_keys[:TOP]:
         LOG.error("%s settlement period %s, %s: %s", day, period, farm, error)
     left = [result for result in report.dates_with("pending") if result.error]
