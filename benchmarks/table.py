@@ -1,4 +1,4 @@
-"""`python -m benchmarks.table`: the README's table of results, made from the results file and from nothing else."""
+"""`python -m benchmarks.table`: the tables of results, made from the results file and from nothing else."""
 
 from __future__ import annotations
 
@@ -11,11 +11,22 @@ from pathlib import Path
 from benchmarks import results
 from benchmarks.data import ROOT
 from benchmarks.results import Line
-from tests.support.readme import with_table
+from tests.support.readme import README, rewrite
 
-NAME = "benchmarks"
-"""Of its place in the README."""
+HERE = ROOT / "benchmarks"
+NAME, SHORT_NAME = "benchmarks", "speed"
+"""Of the places of the whole table in the README beside this, and of a few rows in the README."""
 HEADER = ("case", "contender", "seconds", "rows/s", "x SQL", "x limit", "peak MB", "MB from server", "MB to server")
+FEW = {
+    "backfill": "fill every row, 1x",
+    "backfill 10x": "fill every row, 10x",
+    "late day 10x": "fill a late day, 10x",
+    "nothing to do 10x": "find nothing to do, 10x",
+    "holes": "fill scattered holes, 1x",
+    "values": "check all values, 1x",
+}
+"""Cases that the README has, and what it calls them."""
+SHORT_HEADER = ("what", "recon", "SQL statement", "memory of recon")
 
 
 def markdown(lines: Sequence[Line]) -> str:
@@ -25,6 +36,22 @@ def markdown(lines: Sequence[Line]) -> str:
         table += [(case if number == 0 else "", *_cells(line)) for number, line in enumerate(group)]
     rows = "\n".join("| " + " | ".join(cells) + " |" for cells in table)
     return "\n\n".join(filter(None, (_circumstances(lines), rows, _notes(lines))))
+
+
+def short(lines: Sequence[Line]) -> str:
+    """A table of a few cases: how long recon takes, and the SQL statement."""
+    by = {(case_name(line), line["contender"]): line for line in lines}
+    table = [SHORT_HEADER, ("---", *["---:"] * (len(SHORT_HEADER) - 1))]
+    for case, what in FEW.items():
+        times = (f"{seconds(by[case, contender]['seconds'])} s" for contender in SHORT_HEADER[1:3])
+        table.append((what, *times, f"{float(by[case, 'recon']['peak_mb']):.0f} MB"))
+    keys = {
+        line["scale"]: f"{line['scale']}x: {int(line['keys']):,} keys"
+        for line in lines
+        if case_name(line) in FEW and line["keys"]
+    }
+    rows = "\n".join("| " + " | ".join(cells) + " |" for cells in table)
+    return f"{rows}\n\n{'; '.join(keys.values())}."
 
 
 def case_name(line: Line) -> str:
@@ -85,17 +112,12 @@ def _notes(lines: Sequence[Line]) -> str:
 
 
 def main() -> None:
-    """Rewrites the table in the README."""
+    """Rewrites the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.table", description=__doc__)
-    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results.csv")
-    parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
-    options = parser.parse_args()
-    text = options.readme.read_text(encoding="utf-8")
-    try:
-        text = with_table(text, NAME, markdown(results.read(options.results)))
-    except ValueError as error:
-        raise SystemExit(f"{options.readme}: {error}") from None
-    options.readme.write_text(text, encoding="utf-8")
+    parser.add_argument("--results", type=Path, default=HERE / "results.csv")
+    lines = results.read(parser.parse_args().results)
+    rewrite(HERE / "README.md", {NAME: markdown(lines)})
+    rewrite(README, {SHORT_NAME: short(lines)})
 
 
 if __name__ == "__main__":

@@ -18,17 +18,17 @@ from benchmarks import answers, data, results, server
 from benchmarks.__main__ import say
 from benchmarks.answers import same
 from benchmarks.contenders import recon_command
-from benchmarks.data import ROOT, Data
+from benchmarks.data import Data
 from benchmarks.measure import run
 from benchmarks.results import Line
 from tests.support.cluster import Cluster, cluster
 from tests.support.databases import Database
 from tests.support.proxy import proxy
-from tests.support.readme import with_table
+from tests.support.readme import rewrite
 
 HERE = Path(__file__).parent
 NAME = "workers"
-"""Of its place in the README."""
+"""Of its place in the README beside this."""
 COLUMNS = ("way", "workers", "delay_ms", "rounds", "seconds", "seconds_min", "seconds_max", "rows", "stored_bytes")
 COLUMNS += ("wal_bytes", "commit", "cores", "versions")
 THREADS, OWN, CLUSTER = "threads", "own cluster", "cluster"
@@ -51,7 +51,7 @@ class Way:
         if self.name == THREADS:
             return ["--workers", str(self.workers)]
         where = ["--scheduler-file", str(running.scheduler_file)] if self.name == CLUSTER else []
-        return ["--engine", "dask", "--max-connections", str(self.workers), *where]
+        return ["--engine", "dask", "--workers", str(self.workers), *where]
 
 
 def ways(most: int) -> list[Way]:
@@ -195,7 +195,7 @@ def estimate(lines: Sequence[Line], backfills: Sequence[Line]) -> list[str]:
 
 
 def main() -> int:
-    """Measures, or with `--draw` only rewrites the picture and the README's table from what is stored."""
+    """Measures, or with `--draw` only rewrites the picture and the table from what is stored."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.workers", description=__doc__)
     parser.add_argument("--days", type=int, default=data.DAYS)
     parser.add_argument("--rounds", type=int, default=3)
@@ -207,10 +207,8 @@ def main() -> int:
         write(options.out, measure(options.days, options.rounds, options.most))
     lines = results.read(options.out)
     draw(lines, options.out.with_suffix(".svg"))
-    readme = ROOT / "README.md"
-    text = with_table(readme.read_text(encoding="utf-8"), NAME, markdown(lines, results.read(HERE / "results.csv")))
     if options.out == HERE / "workers.csv":
-        readme.write_text(text, encoding="utf-8")
+        rewrite(HERE / "README.md", {NAME: markdown(lines, results.read(HERE / "results.csv"))})
     return 0
 
 

@@ -42,6 +42,7 @@ from recon.core.settings import (
     parse_workers,
 )
 from recon.core.window import Window, parse_date
+from recon.core.wording import would_change
 from recon.export import check as export_check
 from recon.postgres.embedded import lifecycle
 from recon.postgres.interruption import interruptible
@@ -219,5 +220,4 @@ def _window(first: Day | None, last: Day | None) -> Window:
 
 
 def _not_agreed(rows: int) -> None:
-    what = f"{rows:,} stored rows would be replaced or removed"
-    raise UsageError(what, "look at them with recon.plan, then give yes=True", code="consent")
+    raise UsageError(would_change(rows), "look at them with recon.plan, then give yes=True", code="consent")

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from recon.core.suggestions import RECON, UPDATE_DIFFICULTY, Advice, Program, Suggestion, fix_command
-from recon.core.wording import counted
+from recon.core.wording import counted, which
 from recon.postgres.superfluous_index import SuperfluousIndex
 from recon.reconcile.status import Status
 from recon.values.tolerance import Tolerance
@@ -113,15 +113,15 @@ def recommendations(
     by_code = {finding.code: finding for finding in findings}
     advice = _fills(status, blocked)
     if blocked:
-        what = f"no difficulty for {counted(len(blocked), 'date')}, first {min(blocked)}"
+        what = f"no difficulty is known for {which(blocked)}"
         advice.append((UPDATE_DIFFICULTY, (f"{what}; then '", fix_command(blocked), "' fills them")))
     if "wrong_values" in by_code:
         wrong = by_code["wrong_values"]
-        advice.append((wrong.advice, f"shows how {wrong.count:,} wrong rows would be replaced; {AGREED}"))
+        advice.append((wrong.advice, f"shows how {counted(wrong.count, 'wrong row')} would be replaced; {AGREED}"))
     for name in ("duplicate", "orphan"):
         off = days_of(status.dates.filter(pl.col(name) > 0))
         if off:
-            why = f"shows which of {status.total(name):,} {name} rows would go; {AGREED}"
+            why = f"shows which of {counted(status.total(name), f'{name} row')} would go; {AGREED}"
             advice.append((repair_command(status, off, name), why))
     if "no_unique_index" in by_code:
         advice.append((by_code["no_unique_index"].advice, "keeps duplicates out for good"))
@@ -136,7 +136,7 @@ def _fills(status: Status, blocked: Sequence[date]) -> list[tuple[Advice, Advice
         return []
     newest = missing.row(-1, named=True)
     first = fix_command([newest["settlement_date"]])
-    advice: list[tuple[Advice, Advice]] = [(first, f"the newest gap: {newest['missing']:,} rows")]
+    advice: list[tuple[Advice, Advice]] = [(first, f"the newest gap: {counted(newest['missing'], 'row')}")]
     if len(days) > 1:
         rows = int(missing.get_column("missing").sum())
         open_window = not (status.window.first or status.window.last)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from recon.analysis.findings import Finding, dated, days_of, ranges, repair_command, worst_of
+from recon.core.wording import between, counted
 from recon.reconcile.status import Status
 from recon.values.verdicts import WRONG
 
@@ -102,7 +103,7 @@ def _clustered_month(status: Status) -> Finding | None:
         return None
     worst = months.row(-1, named=True)
     days = days_of(dates.filter((pl.col("month") == worst["month"]) & (pl.col("missing") > 0)))
-    example = f"{worst['month']} holds {worst['missing']:,} of the {total:,} missing rows"
+    example = f"{worst['month']} has {worst['missing']:,} of the {total:,} missing rows"
     return dated("clustered_by_month", "warning", worst["missing"], example, days)
 
 
@@ -120,7 +121,7 @@ def _duplicates(status: Status) -> Finding | None:
     if dates.is_empty():
         return None
     worst, days = worst_of(dates, "duplicate"), days_of(dates)
-    example = f"{worst['settlement_date']} has {worst['duplicate']:,} rows beyond the first of their key and model"
+    example = f"{worst['settlement_date']} has {counted(worst['duplicate'], 'duplicate row')}"
     advice = repair_command(status, days, "duplicate")
     return Finding("duplicates", "error", status.total("duplicate"), example, advice, tuple(days))
 
@@ -132,7 +133,7 @@ def _orphans(status: Status) -> Finding | None:
         return None
     dates = rows.group_by("settlement_date").agg(pl.col("orphan").sum())
     worst, days = worst_of(dates, "orphan"), days_of(dates)
-    example = f"{worst['settlement_date']} has {worst['orphan']:,} rows without curtailment of their key"
+    example = f"{worst['settlement_date']} has {counted(worst['orphan'], 'row')} without curtailment"
     advice = repair_command(status, days, "orphan")
     return Finding("orphans", "error", int(rows.get_column("orphan").sum()), example, advice, tuple(days))
 
@@ -144,9 +145,11 @@ def _unknown_models(status: Status) -> Finding | None:
     if rows.is_empty():
         return None
     models = rows.group_by("miner_model").agg(pl.col("orphan").sum()).sort("orphan", descending=True)
-    named = ", ".join(f"{row['miner_model'] or 'no model'} {row['orphan']:,}" for row in models.to_dicts())
+    named = "; ".join(
+        f"{row['miner_model'] or 'no model'}, {counted(row['orphan'], 'row')}" for row in models.to_dicts()
+    )
     days = days_of(rows)
-    example = f"rows of models that are not configured: {named}; newest {days[-1]}"
+    example = f"miner models that are not configured: {named}; newest {days[-1]}"
     advice = ("configure the model with --miners FILE, or ", repair_command(status, days, "orphan"))
     return Finding("unknown_models", "error", int(rows.get_column("orphan").sum()), example, advice, tuple(days))
 
@@ -158,7 +161,7 @@ def _wrong_values(status: Status) -> Finding | None:
     days = days_of(status.values.summary.filter(pl.col("verdict").is_in(WRONG)))
     counts = ", ".join(f"{rows:,} {name}" for name, rows in status.values.verdicts.items() if name in WRONG)
     cause = next(iter(status.values.causes), None)
-    likely = f"; {cause.rows:,} rows from {cause.first} to {cause.last}: {cause.cause}" if cause else ""
+    likely = f"; {counted(cause.rows, 'row')} of {between(cause.first, cause.last)}: {cause.cause}" if cause else ""
     advice = repair_command(status, days, "stale")
     return Finding("wrong_values", "error", status.values.wrong, counts + likely, advice, tuple(days))
 
@@ -168,7 +171,9 @@ def _few_farms(shapes: pl.DataFrame) -> Finding | None:
     if shapes.is_empty():
         return None
     last = shapes.row(-1, named=True)
-    example = f"{last['settlement_date']} has {last['farms'] - len(last['farms_missing'])} of {last['farms']} farms"
+    example = (
+        f"{last['settlement_date']} has rows of {last['farms'] - len(last['farms_missing'])} of {last['farms']} farms"
+    )
     return dated("few_farms", "error", shapes.height, example, days_of(shapes))
 
 
@@ -179,7 +184,7 @@ def _missing_farms(shapes: pl.DataFrame) -> Finding | None:
         return None
     last, count = dates.row(-1, named=True), int(dates.get_column("farms_missing").list.len().sum())
     lost, first = len(last["farms_missing"]), last["farms_missing"][0]
-    example = f"{last['settlement_date']} lacks {lost} of {last['farms']} farms, as {first}"
+    example = f"{last['settlement_date']} lacks {lost} of {last['farms']} farms, for example {first}"
     return dated("missing_farms", "error", count, example, days_of(dates))
 
 
@@ -199,7 +204,7 @@ def _scattered(shapes: pl.DataFrame) -> Finding | None:
     if dates.is_empty():
         return None
     worst = worst_of(dates, "scattered")
-    example = f"{worst['settlement_date']} lacks {worst['scattered']:,} rows here and there"
+    example = f"{worst['settlement_date']} lacks {counted(worst['scattered'], 'row')} here and there"
     return dated("scattered_gaps", "warning", int(dates.get_column("scattered").sum()), example, days_of(dates))
 
 
@@ -213,5 +218,5 @@ def _clustered_farm(status: Status, farms: pl.DataFrame) -> Finding | None:
     days = sorted(worst["dates"])
     if len(days) < 2:
         return None
-    example = f"{worst['farm_id']} holds {worst['missing']:,} of the {total:,} missing rows"
+    example = f"{worst['farm_id']} has {worst['missing']:,} of the {total:,} missing rows"
     return dated("clustered_by_farm", "warning", worst["missing"], example, days)

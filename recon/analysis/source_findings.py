@@ -19,6 +19,7 @@ from recon.core.price import HOURS_PER_PERIOD
 from recon.core.settings import MAX_FARM_MW
 from recon.core.suggestions import Advice, explain_command
 from recon.core.window import periods_in_day
+from recon.core.wording import between, counted
 
 MOST_ROWS_PER_KEY = 20
 NEARLY_ALL = 0.9
@@ -65,6 +66,7 @@ def _found(dates: pl.DataFrame, column: str, code: str, severity: str, what: str
     day = worst["settlement_date"]
     _, period, farm = worst[f"{column}_key"].split(" ", 2)
     words = worst | {"period": period, "farm": farm, "periods": periods_in_day(day)}
+    words |= {"rows": counted(worst[column], "row"), "keys": counted(worst[column], "key")}
     before, explained, after = advice.partition(EXPLAIN)
     told: Advice = (before, explain_command(day, period, farm), after) if explained else advice
     count = int(hit.get_column(column).sum())
@@ -72,19 +74,19 @@ def _found(dates: pl.DataFrame, column: str, code: str, severity: str, what: str
 
 
 def _impossible(dates: pl.DataFrame) -> Finding | None:
-    what = "{settlement_date} has {impossible} rows outside its {periods} periods, as period {period}, {farm}"
+    what = "{settlement_date} has {rows} outside its {periods} settlement periods, for example period {period}, {farm}"
     advice = f"correct the settlement period in the source; {NOT_CHANGED}, and prices no such row"
     return _found(dates, "impossible", "impossible_periods", "warning", what, advice)
 
 
 def _unusable(dates: pl.DataFrame) -> Finding | None:
-    what = "{settlement_date} has {unusable} rows without volume or farm, as settlement period {period}, {farm}"
+    what = "{settlement_date} has {rows} without volume or farm, for example settlement period {period}, {farm}"
     advice = f"enter volume and farm in the source; {NOT_CHANGED}, and prices no such row"
     return _found(dates, "unusable", "unusable_rows", "warning", what, advice)
 
 
 def _repeated(dates: pl.DataFrame) -> Finding | None:
-    what = "{settlement_date} has {repeated} rows equal to another one, as of settlement period {period}, {farm}"
+    what = "{settlement_date} has {rows} equal to another one, for example of settlement period {period}, {farm}"
     return _found(dates, "repeated", "repeated_rows", "info", what, f"see '{EXPLAIN}'; recon adds them all up")
 
 
@@ -103,14 +105,14 @@ def _outsize(dates: pl.DataFrame, max_farm_mw: float) -> Finding | None:
 
 
 def _zero(dates: pl.DataFrame) -> Finding | None:
-    what = "{settlement_date} has {zero} keys of 0 MWh, as settlement period {period}, {farm}"
+    what = "{settlement_date} has {keys} of 0 MWh, for example settlement period {period}, {farm}"
     return _found(dates, "zero", "zero_volume_keys", "info", what, "nothing to do: they get rows of 0 BTC")
 
 
 def _positive(dates: pl.DataFrame) -> Finding | None:
     """Curtailment is negative; a table that holds nothing but positive volumes only writes it differently."""
     severity = "warning" if dates.get_column("negative").sum() else "info"
-    what = "{settlement_date} has {positive} rows of positive volume, as of settlement period {period}, {farm}"
+    what = "{settlement_date} has {rows} of positive volume, for example of settlement period {period}, {farm}"
     advice = f"see '{EXPLAIN}'; recon takes them as energy like the others, and {NOT_CHANGED[6:]}"
     return _found(dates, "positive", "positive_volumes", severity, what, advice)
 
@@ -143,7 +145,7 @@ def _copies(dates: pl.DataFrame, folds: dict[date, int]) -> list[Finding]:
         for first, last in spans(day for day in sorted(folds) if folds[day] == fold):
             days = [day for day in folds if first <= day <= last]
             surplus = sum(rows[day] * (fold - 1) // fold for day in days)
-            when = f"{first}" if first == last else f"{first} to {last}"
+            when = between(first, last)
             found.append(
                 Finding(
                     "copied_rows",
@@ -165,7 +167,9 @@ def _vanished(dates: pl.DataFrame, farms: pl.DataFrame) -> Finding | None:
         return None
     last = max(gone, key=lambda farm: (farm["last_date"], farm["farm_id"]))
     after = sum(day > last["last_date"] for day in keys)
-    example = f"{last['farm_id']} has keys on {last['dates']} dates up to {last['last_date']}, on none of {after} since"
+    example = (
+        f"{last['farm_id']} has keys on {last['dates']} dates up to {last['last_date']}, on none of the {after} since"
+    )
     advice = f"ask whether it closed or changed its id, or whether its rows got lost; {NOT_CHANGED}"
     days = tuple(sorted({farm["last_date"] for farm in gone}))
     return Finding("vanished_farms", "warning", len(gone), example, advice, days)

@@ -14,43 +14,58 @@ from typer.core import TyperArgument, TyperOption
 from typer.exceptions import TyperException
 
 from recon.cli.common import callback, give_options
+from recon.cli.help import Command, Group
 from recon.cli.invocation import Invocation
 from recon.cli.log import LOG, logs_json, visible
-from recon.cli.manual import ManualFormat
 from recon.core.errors import MEANINGS, ExitCode, ReconError, UsageError
-from recon.core.version import __version__
 
-EXIT_CODES = "; ".join(f"{code:d} {meaning}" for code, meaning in MEANINGS.items())
-EPILOG = f"Exit codes: {EXIT_CODES}. 'recon help-all' has the risks, output, exit codes and examples of every command."
+EXIT_CODES = ", ".join(f"{code:d} {meaning.partition(' (')[0]}" for code, meaning in MEANINGS.items())
 
-COMMANDS = {
-    "status": "status:status",
-    "analyze": "analyze:analyze",
-    "fix": "fix:fix",
-    "date": "fix:date",
-    "range": "fix:range_",
-    "resume": "resume:resume",
-    "runs": "runs:runs",
-    "explain": "explain:explain",
-    "daily": "daily:daily",
-    "init": "init:init",
-    "diagnose": "diagnose:group",
-    "minimal": "minimal:group",
-    "quarantine": "quarantine:group",
-    "verify": "verify:verify",
-    "report": "report:report",
-    "export": "export:export",
-    "difficulty": "difficulty:group",
-    "sample": "sample:group",
-    "demo": "demo:demo",
-    "config": "config:group",
+GROUPS = {
+    "Look": {
+        "status": "status:status",
+        "analyze": "analyze:analyze",
+        "report": "report:report",
+        "explain": "explain:explain",
+        "verify": "verify:verify",
+        "export": "export:export",
+    },
+    "Fill": {
+        "fix": "fix:fix",
+        "date": "fix:date",
+        "range": "fix:range_",
+        "resume": "resume:resume",
+        "minimal": "minimal:group",
+    },
+    "Repair": {
+        "quarantine": "quarantine:group",
+    },
+    "Nightly": {
+        "daily": "daily:daily",
+        "runs": "runs:runs",
+    },
+    "Set up": {
+        "init": "init:init",
+        "diagnose": "diagnose:group",
+        "difficulty": "difficulty:group",
+        "config": "config:group",
+        "sample": "sample:group",
+        "demo": "demo:demo",
+        "guide": "guide:guide",
+        "help-options": "reference:help_options",
+        "help-all": "reference:help_all",
+        "version": "version:version",
+    },
 }
-"""Every command and group of commands, in the order of the help: its module in `cli.commands`, and its name there."""
+"""The commands and groups of commands as the help has them: the module in `cli.commands`, and the name there."""
+COMMANDS = {name: (heading, place) for heading, group in GROUPS.items() for name, place in group.items()}
 
 
-def _version(wanted: bool) -> None:
+def _version(ctx: typer.Context, wanted: bool) -> None:
     if wanted:
-        print(f"recon {__version__}")
+        from recon.cli.commands import version
+
+        version.tell(as_json="--json" in ctx.obj.arguments)
         raise typer.Exit
 
 
@@ -61,46 +76,48 @@ def _common(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Keeps historical_bitcoin_calculations in exact agreement with curtailment_records, and proves it."""
+    """Makes the Bitcoin calculations agree exactly with the curtailment records."""
 
 
-def help_all(
-    form: Annotated[ManualFormat, typer.Option("--format", help="What it is written as.")] = ManualFormat.MARKDOWN,
-) -> None:
-    """The reference of every command.
+class _Program(Group):
+    """The program: its commands in the order of GROUPS, and a help that fits a screen."""
 
-    Risks: {needs_no_database}
-    Output: a man page for 'man -l -', or Markdown.
-    Exit status: 0; 2.
-    Examples:
-        recon help-all --format man | man -l -
-        recon help-all --format markdown
-    """
-    from recon.cli import manual
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = {name: self.commands[name] for name in COMMANDS if name in self.commands}
 
-    print(manual.write(whole(), form), end="")
+    def format_help_text(self, _: Any, formatter: Any) -> None:
+        """What the program does, below its usage."""
+        with formatter.indentation():
+            formatter.write_text(self.help or "")
+
+    def format_epilog(self, _: Any, formatter: Any) -> None:
+        """The exit codes, below the common options."""
+        with formatter.indentation():
+            formatter.write_text(f"Exit codes: {EXIT_CODES}.")
 
 
 def program(names: Iterable[str] = COMMANDS) -> typer.Typer:
     """The program with these commands: only their modules are loaded."""
     app = typer.Typer(
         name="recon",
+        cls=_Program,
         add_completion=True,
         rich_markup_mode=None,  # plain help: loading Rich for it takes longer than all else together
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
-        help="Keeps historical_bitcoin_calculations in exact agreement with curtailment_records, and proves it.",
-        epilog=EPILOG,
     )
     app.callback()(_common)
     for name in names:
-        module, _, attribute = COMMANDS[name].partition(":")
+        heading, place = COMMANDS[name]
+        module, _, attribute = place.partition(":")
         found = getattr(import_module(f"recon.cli.commands.{module}"), attribute)
         if isinstance(found, typer.Typer):
-            app.add_typer(found, name=name)
+            for command in found.registered_commands:
+                command.cls = Command
+            app.add_typer(found, name=name, cls=Group, rich_help_panel=heading)
         else:
-            app.command(name)(found)
-    app.command("help-all")(help_all)
+            app.command(name, cls=Command, rich_help_panel=heading)(found)
     return app
 
 

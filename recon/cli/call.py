@@ -20,10 +20,12 @@ from recon.core.address import EMBEDDED
 from recon.core.errors import UsageError
 from recon.core.settings import LogFormat, Settings, Timeouts
 from recon.core.suggestions import Advice, Program
+from recon.core.wording import would_change
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from recon.cli.engine import Chosen
     from recon.cli.show.progress import Progress
     from recon.reconcile.engine import Engine
     from recon.reconcile.request import Job
@@ -62,13 +64,22 @@ class Call:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    @cached_property
+    @property
     def engine(self) -> Engine:
         """What works on chunks, as `--engine` and its kin say; left when the call ends."""
+        return self._chosen[0]
+
+    @property
+    def workers(self) -> int:
+        """Connections at work in this process at the same time, as a run remembers them."""
+        return self._chosen[1]
+
+    @cached_property
+    def _chosen(self) -> Chosen:
         from recon.cli import engine
 
-        chosen, leave = engine.choose(**self._elsewhere)
-        self._open.callback(leave)
+        chosen = engine.choose(**self._elsewhere)
+        self._open.callback(chosen[2])
         return chosen
 
     @cached_property
@@ -200,7 +211,7 @@ class Call:
         def ask(rows: int) -> None:
             if yes:
                 return
-            what = f"{why}{rows:,} stored rows would be replaced or removed (each is kept in recon.quarantine)"
+            what = f"{why}{would_change(rows)} (each is kept in recon.quarantine)"
             if self.json or not sys.stdin.isatty():
                 raise UsageError(what, "look at them with --dry-run, then give --yes", code="consent")
             sys.stderr.write(f"{what}. Go on? [y/N] ")

@@ -14,8 +14,8 @@ import typer
 
 from recon.cli.about import About
 from recon.cli.call import Call
-from recon.cli.options import COMMON, KINDS, CommonOptions, EngineOptions
 from recon.cli.settings import Found, files, settle
+from recon.cli.shared_options import COMMON, KINDS, CommonOptions, EngineOptions
 from recon.core.address import without_password
 from recon.core.environment import parse_settings
 from recon.core.settings import Settings

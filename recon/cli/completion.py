@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from recon.cli.options import COMMON
+from recon.cli.shared_options import COMMON
 from recon.core.address import EMBEDDED
 from recon.core.environment import parse_settings
 from recon.core.settings import Settings, Timeouts

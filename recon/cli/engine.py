@@ -5,32 +5,39 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from recon.core import extras
 from recon.core.errors import UsageError
-from recon.core.settings import AUTO, MOST_CONNECTIONS, EngineName, parse_workers
+from recon.core.settings import AUTO, DEFAULT_WORKERS, MOST_CONNECTIONS, EngineName, parse_workers
 from recon.reconcile.engine import Engine, threads
 
 LOG = logging.getLogger("recon")
 LONGEST_WAIT_S = 86_400
 
 
+Chosen = tuple[Engine, int, Callable[[], None]]
+"""The engine, the connections at work in this process that a run remembers, and how to leave the engine."""
+
+
 def choose(
+    workers: str | None = None,
+    max_connections: str | None = None,
     engine: EngineName | None = None,
     scheduler: str | None = None,
     scheduler_file: Path | None = None,
     send_database_url: bool | None = None,
-    max_connections: str | None = None,
     wait_for_workers: float | None = None,
-) -> tuple[Engine, Callable[[], None]]:
-    """The engine, and how to leave it; UsageError for options that do not fit together."""
-    given = [name for name, value in locals().items() if value is not None and name != "engine"]
+) -> Chosen:
+    """What works on chunks; UsageError for options that do not fit together."""
+    given = [name for name, value in locals().items() if value is not None]
+    option, number = _one_number(workers, max_connections)
     if engine is not EngineName.DASK:
-        if given:
-            raise UsageError(f"--{given[0].replace('_', '-')} is for --engine dask", "give both, or neither")
-        return threads, lambda: None
+        if elsewhere := [name for name in given if name not in ("workers", "max_connections", "engine")]:
+            raise UsageError(f"--{elsewhere[0].replace('_', '-')} is for --engine dask", "give both, or neither")
+        return _threads(None if number is None else parse_workers(number, option))
     if find_spec("distributed") is None:
         raise UsageError("--engine dask needs Dask, which is not installed", extras.install("dask"), code="extra")
     if scheduler and scheduler_file:
@@ -40,13 +47,28 @@ def choose(
     wait_s = 30.0 if wait_for_workers is None else wait_for_workers
     if not 0 < wait_s <= LONGEST_WAIT_S:
         raise UsageError(f"--wait-for-workers is {wait_s:g}", f"give seconds, above 0 and up to {LONGEST_WAIT_S}")
-    limit = parse_workers(max_connections, "--max-connections", MOST_CONNECTIONS) if max_connections else AUTO
+    limit = AUTO if number is None else parse_workers(number, option, MOST_CONNECTIONS)
     if send_database_url and scheduler and not scheduler.startswith("tls://"):
         LOG.warning("the database URL goes to %s without TLS; use a tls:// scheduler", scheduler)
     from recon.reconcile.dask.engine import Dask
 
     dask = Dask(scheduler, scheduler_file, limit, wait_s, bool(send_database_url))
-    return dask, dask.close
+    return dask, DEFAULT_WORKERS, dask.close
+
+
+def _one_number(workers: str | None, max_connections: str | None) -> tuple[str, str | None]:
+    """The option of two names that was given, and its text. UsageError where they contradict each other."""
+    if workers and max_connections and workers != max_connections:
+        said = f"--workers is {workers!r} and --max-connections is {max_connections!r}"
+        raise UsageError(f"{said}, which are names of the same option", "give --workers alone")
+    return ("--workers", workers) if workers is not None else ("--max-connections", max_connections)
+
+
+def _threads(workers: int | None) -> Chosen:
+    """Threads of this process: so many, whatever the work asks for, where the number is given."""
+    if workers is None:
+        return threads, DEFAULT_WORKERS, lambda: None
+    return lambda work: threads(replace(work, workers=workers)), workers, lambda: None
 
 
 def _check_scheduler_file(path: Path) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import typer
 
 from recon.cli.about import About
-from recon.cli.options import COMMON
+from recon.cli.help import panel, record, write_rows
+from recon.cli.shared_options import APART, SELDOM
 from recon.core.errors import MEANINGS, ExitCode
 from recon.core.version import __version__
 
@@ -26,6 +27,9 @@ ENVIRONMENT = (
     ("RECON_HOME", "Where the embedded server and updated difficulties are kept."),
     ("NO_COLOR", "No colours."),
 )
+
+
+PROGRAM = "The program"
 
 
 class ManualFormat(StrEnum):
@@ -98,7 +102,9 @@ def _program(root: Any) -> Iterator[Block]:
     yield Code("recon [COMMON OPTIONS] COMMAND [OPTIONS]")
     yield Heading(1, "COMMON OPTIONS")
     yield Paragraph("Accepted before and after the command.")
-    yield Terms(_options(root, common=True))
+    for heading, rows in _apart(root).items():
+        yield Heading(2, heading)
+        yield Terms(rows)
     yield Heading(1, "EXIT STATUS")
     yield Terms([(f"{code:d}", meaning) for code, meaning in MEANINGS.items()])
     yield Heading(1, "ENVIRONMENT")
@@ -147,25 +153,43 @@ def synopsis(name: str, command: Any) -> str:
     """The command with its own options and arguments, as lines."""
     words = [name]
     for parameter, label, _ in _parameters(command):
-        argument = parameter.param_type_name == "argument"
-        word = label.split(" <")[0].strip("[]") if argument else label.rpartition(", ")[2]
+        word = label.rpartition(", ")[2]
         words.append(word if parameter.required else f"[{word}]")
     words += ["[COMMAND]"] * hasattr(command, "commands")
     line = " ".join(word.replace(" ", "\0") for word in words)
     return textwrap.fill(line, 72, subsequent_indent="    ", break_on_hyphens=False).replace("\0", " ")
 
 
-def _parameters(command: Any, *, common: bool = False) -> Iterator[tuple[Any, str, str]]:
-    """A command's own arguments and options (`common`: those, too), each with its label and its help."""
+def _parameters(command: Any) -> Iterator[tuple[Any, str, str]]:
+    """A command's own arguments and options, each with its label and its help."""
     context = typer.Context(command)
     for parameter in command.params:
-        record = parameter.get_help_record(context) if common or parameter.name not in COMMON else None
-        if record:
-            yield parameter, *record
+        row = None if parameter.name in APART else record(parameter, context)
+        if row:
+            yield parameter, *row
 
 
-def _options(command: Any, *, common: bool = False) -> list[tuple[str, str]]:
-    return [(label, text) for _, label, text in _parameters(command, common=common)]
+def _options(command: Any) -> list[tuple[str, str]]:
+    return [(label, text) for _, label, text in _parameters(command)]
+
+
+def _apart(root: Any) -> dict[str, list[tuple[str, str]]]:
+    """The options of the program itself and those that many commands have, each once, by their headings."""
+    found: dict[str, dict[str, tuple[str, str]]] = {PROGRAM: {}}
+    for command in (root, *(command for _, command in leaves(root))):
+        context = typer.Context(command)
+        for parameter in command.params:
+            row = record(parameter, context) if command is root or parameter.name in APART else None
+            if row:
+                found.setdefault(panel(parameter) or PROGRAM, {}).setdefault(parameter.name, row)
+    return {heading: list(rows.values()) for heading, rows in found.items()}
+
+
+def write_options(root: Any, formatter: Any) -> None:
+    """What `recon help-options` shows of the program: the options that stand apart, but for those seldom needed."""
+    for heading, rows in _apart(root).items():
+        if heading != SELDOM:
+            write_rows(heading, rows, formatter)
 
 
 def _as_markdown(blocks: Sequence[Block]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recon.cli.options import BatchOptions, RepairOptions, ToleranceOptions
-from recon.core.settings import ChangeLimit, parse_repairs, parse_workers
+from recon.core.settings import DEFAULT_WORKERS, ChangeLimit, parse_repairs
 from recon.reconcile.request import FixRequest
 from recon.values.policy import RepairPolicy
 
@@ -19,22 +19,20 @@ def fix_request(
     near: ToleranceOptions,
     batches: BatchOptions | None = None,
     *,
-    force: bool = False,
+    workers: int = DEFAULT_WORKERS,
+    deep: bool = False,
     dry_run: bool = False,
 ) -> FixRequest:
-    """What a run is asked to do. force: to compare every key, and to repair stale rows, too. UsageError when an option
-    cannot be right.
-    """
-    repairs = parse_repairs(repair.repair) | ({"stale"} if force else set())
+    """What a run is asked to do. deep: to compare every key. UsageError when an option cannot be right."""
     limit = ChangeLimit.parse(repair.max_changes)
     batches = batches or BatchOptions()
     return FixRequest(
         window,
-        RepairPolicy(repairs, near.tolerance),
+        RepairPolicy(parse_repairs(repair.repair), near.tolerance),
         limit,
         batches.batch_size,
-        parse_workers(batches.workers),
+        workers,
         batches.order,
-        deep=force,
+        deep=deep,
         dry_run=dry_run,
     )

@@ -20,14 +20,14 @@ class ExitCode(IntEnum):
 
 MEANINGS = {
     ExitCode.OK: "done and reconciled",
-    ExitCode.DIFFERENCES: "differences found or left",
+    ExitCode.DIFFERENCES: "differences (found or left)",
     ExitCode.USAGE: "usage or configuration",
-    ExitCode.DATABASE: "database unreachable, timed out or permission denied",
-    ExitCode.INCOMPLETE: "some dates failed or are blocked (the others are done)",
+    ExitCode.DATABASE: "database (unreachable, timed out or permission denied)",
+    ExitCode.INCOMPLETE: "some dates failed or blocked (the others are done)",
     ExitCode.INTERRUPTED: "interrupted",
     ExitCode.TERMINATED: "terminated",
 }
-"""What each exit code says, in `recon --help` and in the reference."""
+"""What each exit code says in the reference; in `recon --help` without what is in brackets."""
 
 
 SCHEMA_VERSION = 1

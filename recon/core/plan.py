@@ -59,14 +59,14 @@ def plan(
 def blocked(dates: Iterable[PlannedDate], terms: pl.DataFrame) -> list[PlannedDate]:
     """The same dates, each with the reason why it cannot be priced, if there is one."""
     known = {row["settlement_date"]: row for row in terms.to_dicts()}
-    return [replace(d, blocked=_reason(d.day, known.get(d.day, {}))) for d in dates]
+    return [replace(d, blocked=_reason(known.get(d.day, {}))) for d in dates]
 
 
-def _reason(day: date, terms: dict[str, object]) -> str | None:
+def _reason(terms: dict[str, object]) -> str | None:
     if terms.get("difficulty") is None:
-        return f"no difficulty for {day}; run '{UPDATE_DIFFICULTY}'"
+        return f"no difficulty is known for this date; run '{UPDATE_DIFFICULTY}'"
     if terms.get("subsidy_btc") is None:
-        return f"no block subsidy for {day}; give one with --subsidy FILE"
+        return "no block subsidy is known for this date; give one with --subsidy FILE"
     return None
 
 

@@ -1,6 +1,9 @@
-"""Numbers with their nouns."""
+"""Numbers with their nouns, and dates, as they stand in sentences."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
@@ -10,3 +13,26 @@ def counted(number: int, one: str, many: str | None = None) -> str:
     ('1 date', '1,200 dates')
     """
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def between(first: date, last: date) -> str:
+    """The dates from the first to the last.
+
+    >>> between(date(2024, 4, 20), date(2024, 4, 21)), between(date(2024, 4, 20), date(2024, 4, 20))
+    ('2024-04-20 to 2024-04-21', '2024-04-20')
+    """
+    return f"{first}" if first == last else f"{first} to {last}"
+
+
+def which(days: Sequence[date]) -> str:
+    """Some dates: the only one, or how many and the earliest.
+
+    >>> which([date(2024, 4, 21), date(2024, 4, 20)]), which([date(2024, 4, 20)])
+    ('2 dates (first 2024-04-20)', '2024-04-20')
+    """
+    return f"{days[0]}" if len(days) == 1 else f"{len(days):,} dates (first {min(days)})"
+
+
+def would_change(rows: int) -> str:
+    """What is asked before stored rows change."""
+    return f"{counted(rows, 'stored row')} would be replaced or removed"

@@ -82,7 +82,7 @@ CAUSES = {
     },
 }
 QUALIFY = "qualify the names in the function with their schema, or ALTER FUNCTION ... SET search_path"
-MISSING_GRANT = "ask its owner for the missing GRANT (the README lists what a reader and a writer need), or to do it"
+MISSING_GRANT = "ask its owner for the missing GRANT (all are in 'recon guide privileges'), or to do it"
 WITHOUT_STANDBY = "ALTER SYSTEM SET synchronous_standby_names = ''; SELECT pg_reload_conf();"
 STANDBY_HINT = f"have it back, or let the server go on without it: {WITHOUT_STANDBY}"
 """What to do about a synchronous standby that is away."""
@@ -152,7 +152,7 @@ class Said:
             line, more = line.replace(secret, "***"), more.replace(secret, "***")
         status = getattr(error, "status_code", None)
         context = fields.get("PG_DIAG_CONTEXT", "").split("\n")[0]
-        return cls(line.split("\n")[0], more.split("\n")[0], state, getattr(status, "name", ""), context)
+        return cls(line.split("\n")[0], more.split("\n")[0].rstrip("."), state, getattr(status, "name", ""), context)
 
     @property
     def whole(self) -> str:

@@ -74,7 +74,7 @@ def _has_schema(session: Session) -> bool:
 
 
 def _grants(session: Session) -> str:
-    """What this role needs of the ledger, as the README has it for a writer."""
+    """What this role needs of the ledger, as the guide to privileges has it for a writer."""
     role = quote_identifier(session.rows("select current_user::text as name")[0]["name"])
     return (
         f"GRANT USAGE ON SCHEMA recon TO {role};\n"

@@ -105,7 +105,9 @@ class Changes:
             **self.parts,
         )
         if found["rows"] != len(ids):
-            raise self._kept(f"{len(ids) - found['rows']} rows were changed once more")
+            raise self._kept(
+                counted(len(ids) - found["rows"], "row was changed once more", "rows were changed once more")
+            )
 
     def remove(self, rows: pl.DataFrame) -> None:
         """Removes stored rows by their `row_id`, unless others would lose something by it."""
@@ -123,7 +125,7 @@ class Changes:
             found = self.session.query("values/calculations_insert", texts, **self.parts, **into)
         now = [row["new_id"] for row in found]
         if len(now) != len(texts):
-            raise self._kept(f"{len(texts) - len(now)} rows were not taken")
+            raise self._kept(counted(len(texts) - len(now), "row was not taken", "rows were not taken"))
         return now
 
     def _check_all(self, ids: Sequence[str], done: Iterable[str]) -> None:
@@ -134,14 +136,18 @@ class Changes:
         if not left:
             return
         (found,) = self.session.query("values/still_there", left, places(left), **self.parts)
-        raise self._kept(f"{found['rows']} rows stay as they were") if found["rows"] else self._changed(len(left))
+        stay = counted(found["rows"], "row stays as it was", "rows stay as they were")
+        raise self._kept(stay) if found["rows"] else self._changed(len(left))
 
     def _kept(self, what: str) -> DatabaseError:
         return DatabaseError(f"{what} in {self.table.relation}", SEE_TRIGGERS, code="kept")
 
     @staticmethod
     def _changed(rows: int) -> DatabaseError:
-        what = f"{rows} rows changed while they were to be replaced or removed"
+        what = (
+            counted(rows, "row changed while it was to be", "rows changed while they were to be")
+            + " replaced or removed"
+        )
         return DatabaseError(what, "run 'recon resume'", code="changed", sqlstate="40001")
 
 

@@ -11,6 +11,7 @@ import polars as pl
 
 from recon.core.errors import DatabaseError, SchemaError, UsageError
 from recon.core.names import TableName
+from recon.core.wording import counted
 from recon.postgres.inspect import VALUES
 from recon.postgres.session import Session
 from recon.postgres.sql import sql
@@ -50,7 +51,7 @@ def _same_table(session: Session, table: WholeTable, of_run: str, shape: dict[st
     known = not shape["is_old"] and (was == table.relation or identity == table.identity)
     if not known and not (shape["is_old"] and _old_name_is(session, table, was)):
         raise UsageError(
-            f"run {of_run} took {shape['rows']:,} rows out of {was}, not out of {table.relation}",
+            f"run {of_run} took {counted(shape['rows'], 'row')} out of {was}, not out of {table.relation}",
             "name that table with --calculations-table",
             code="other_tables",
         )
@@ -72,7 +73,7 @@ def _old_name_is(session: Session, table: WholeTable, typed: str) -> bool:
 
 def _same_columns(table: WholeTable, shape: dict[str, Any]) -> list[str]:
     was: dict[str, str | None] = json.loads(shape["row_types"] or "{}")
-    rows = f"{shape['rows']:,} rows cannot come back as they were"
+    rows = f"{counted(shape['rows'], 'row')} cannot come back as they were"
     gone = [name for name in was if name not in table.types]
     if gone or not was:
         raise SchemaError(
@@ -145,8 +146,10 @@ def _compare(changes: Changes, ids: list[int], now: Sequence[str]) -> None:
     found = changes.session.query("values/quarantine_differs", ids, list(now), places(now), own, **changes.parts)
     for row in found:
         where = f"{changes.table.relation}.{row['name']}"
-        raise DatabaseError(f"{row['rows']} rows would not be as they were in {where}", SEE_TRIGGERS, code="kept")
+        raise DatabaseError(
+            f"{counted(row['rows'], 'row')} would not be as they were in {where}", SEE_TRIGGERS, code="kept"
+        )
 
 
 def _changed(rows: int, of_run: str) -> DatabaseError:
-    return DatabaseError(f"{rows} rows that run {of_run} wrote were changed since", LOOK, code="changed")
+    return DatabaseError(f"{counted(rows, 'row')} of run {of_run} changed after the run", LOOK, code="changed")

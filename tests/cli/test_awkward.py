@@ -183,7 +183,11 @@ LOOKING = [
     Step("diagnose test"),
     Step("diagnose monitor --count 1"),
     Step("config show", says="bmu"),
+    Step("help-options"),
     Step("help-all"),
+    Step("guide"),
+    Step("guide nightly", says="recon_daily_exit_code"),
+    Step("version"),
 ]
 REPAIRING = [
     Step("status --values", 1, says="6 wrong", before=plant_wrong_values),

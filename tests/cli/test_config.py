@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from recon.cli.common import find_settings
-from recon.cli.options import COMMON, KINDS, OTHERWISE, NightlyOptions
 from recon.cli.settings import read
+from recon.cli.shared_options import COMMON, KINDS, OTHERWISE, NightlyOptions
 from recon.core.environment import parse_settings
 from recon.core.errors import UsageError
 from recon.core.settings import Settings

@@ -100,7 +100,7 @@ def test_every_date_has_its_outcome_and_the_log_ends_with_the_nights(
     assert (
         len([line for line in lines if f"INFO {refused} failed inserted=0 attempts=1 error=not this date" in line]) == 1
     )
-    assert re.search(r" ERROR 1 .*2024-10-30: not this date", lines[-2])
+    assert re.search(r" ERROR 2024-10-30 failed: not this date", lines[-2])
     night = f"{refused} failed, {twice} partial, {missing} fully_reconciled, {complete} fully_reconciled"
     counts = re.search(rf"ERROR daily: exit code 4: {night}, (.*), \d+\.\d s$", lines[-1])
     assert counts and facts(counts[1]) == ["27", "0", "27", "1", "0", "0", "1"], lines[-1]

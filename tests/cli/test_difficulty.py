@@ -19,6 +19,7 @@ import pytest
 
 from recon.cli.app import main
 from recon.core.errors import ExitCode
+from recon.core.wording import counted
 from recon.reference import download
 from recon.reference.data_files import packaged
 from recon.reference.difficulty.known import read_known
@@ -272,7 +273,7 @@ def test_every_form_is_taken_in_and_wins_over_the_packaged_file(
     file.write_bytes(FORMS[form].encode())
     done = recon("difficulty", "update", "--from", file)
     assert (done.code, done.err) == (0, "")
-    assert done.out == (f"1 epochs added; difficulty is known through 2026-07-08 ({recon_home / 'difficulty.csv'})\n")
+    assert done.out == (f"1 epoch added; difficulty is known through 2026-07-08 ({recon_home / 'difficulty.csv'})\n")
     shown = json.loads(recon("difficulty", "show", "--date", "2026-07-01", "--json").out)
     assert (shown["difficulty"], shown["source"]) == ("130000000000000.5", str(recon_home / "difficulty.csv"))
     is_dated = form in ("dates as CSV", "with a byte order mark", "dates as JSON", "JSON with a byte order mark")
@@ -381,7 +382,7 @@ def test_a_file_that_cannot_be_right_is_told_and_not_taken(
     assert [line[: len(f"{file}, {said}")] for line, said in zip(troubles, found, strict=True)] == [
         f"{file}, {said}" for said in found
     ]
-    assert last.endswith(f", {len(found)} troubles")
+    assert last.endswith(f", {counted(len(found), 'trouble')}")
     taken = recon("difficulty", "update", "--from", file)
     assert taken.code == (2 if found else 0)
     assert found == [] or found[0] in taken.err

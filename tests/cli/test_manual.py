@@ -12,14 +12,16 @@ import pytest
 
 from recon.cli.about import SECTIONS
 from recon.cli.manual import about, exit_status, leaves
-from recon.core.errors import MEANINGS, ExitCode
+from recon.cli.shared_options import SELDOM
+from recon.core.errors import BUG, MEANINGS, ExitCode
 from tests.support.parsing import commands_in, mentioned, options, options_in, parse, program
 from tests.support.program import Run
-from tests.support.readme import README
+from tests.support.readme import DOCUMENTS, GUIDES, README, blocks
 
 COMMANDS = dict(leaves(program()))
-README_TEXT = re.sub(r"<!-- faults -->.*<!-- /faults -->", "", README.read_text(encoding="utf-8"), flags=re.DOTALL)
-"""Without the table of faults, which cuts what the program said."""
+TEXTS = {path.stem: path.read_text(encoding="utf-8") for path in DOCUMENTS}
+README_TEXT = TEXTS[README.stem]
+ALL = "\n".join(TEXTS.values())
 CALL = r"(?<!-u )(?<![\w./'(-])(?:/usr/local/bin/)?recon (?=[a-z-])(?![a-z]+:)"
 OTHER_PROGRAMS = {
     "--collector": "node_exporter",
@@ -29,8 +31,6 @@ OTHER_PROGRAMS = {
     "--host": "dask scheduler",
     "--nworkers": "dask worker",
     "--nthreads": "dask worker",
-    "--quick": "python -m benchmarks",
-    "--server": "python -m benchmarks",
 }
 HEADINGS = ["SYNOPSIS", "OPTIONS", "RISKS", "EXIT STATUS", "OUTPUT", "EXAMPLES"]
 
@@ -74,25 +74,52 @@ def test_man_shows_it_without_a_complaint(run_recon: Run, tmp_path: Path) -> Non
     assert all(len(line) <= 80 or "https://" in line for line in shown.splitlines())
 
 
-def test_the_readme_names_every_command_and_no_other() -> None:
-    """What it shows to be typed can be typed, and so can what it mentions; each is there with all that it needs."""
-    blocks = re.findall(r"```(?:sh|console|cron|ini|text)\n(.*?)```", README_TEXT, re.DOTALL)
-    lines = [line[call.start() :] for block in blocks for line in block.splitlines() if (call := re.search(CALL, line))]
-    assert len(lines) > 30
-    called = {parse(arguments) for line in lines for arguments in commands_in(re.split(" {3,}", line)[0])}
+def chapter(document: str, title: str) -> str:
+    """What a document says below a heading, up to the next one."""
+    return TEXTS[document].partition(f"## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_what_is_to_be_typed_can_be_typed_and_what_is_mentioned_is_there() -> None:
+    shown = [block for language in ("sh", "console", "cron", "ini", "text") for block in blocks(language)]
+    lines = [line[call.start() :] for block in shown for line in block.splitlines() if (call := re.search(CALL, line))]
+    assert len(lines) > 40
+    for line in lines:
+        for arguments in commands_in(re.split(" {3,}", line.removesuffix("\\"))[0]):
+            assert parse(arguments) in COMMANDS
     at_once = ("--help", "--install-completion")  # done while they are parsed
-    spans = [span for span in re.findall(r"`(recon [^`]+)`", README_TEXT) if not span.endswith(at_once)]
-    usages = [usage for span in spans for usage in mentioned(span).items()]
-    assert called | {name for name, whole in usages if whole} == set(COMMANDS)
-    assert {name for name, _ in usages} <= set(COMMANDS)
-    assert options_in(README_TEXT) - options() == set(OTHER_PROGRAMS)
+    spans = [span for span in re.findall(r"`(recon\s[^`]+)`", ALL) if not span.endswith(at_once)]
+    assert {name for span in spans for name in mentioned(" ".join(span.split()))} <= set(COMMANDS)
+    assert options_in(ALL) - options() == set(OTHER_PROGRAMS)
 
 
-def test_the_readme_has_every_exit_code() -> None:
-    rows = re.findall(r"^\| ([0-9, ]+) \| (.+?) \|$", README_TEXT, re.MULTILINE)
-    said = {int(code): meaning for codes, meaning in rows for code in codes.split(",")}
+def test_the_readmes_table_has_every_command_once() -> None:
+    spans = re.findall(r"`(recon [^`]+)`", chapter("README", "Commands by question").partition("\n\n`")[0])
+    named = [name for span in spans for name in mentioned(span)]
+    assert sorted(named) == sorted(COMMANDS)
+
+
+def test_the_guide_to_settings_has_the_options_that_help_leaves_out_and_no_other() -> None:
+    """The others have their help, which is not empty."""
+    given = [parameter for command in COMMANDS.values() for parameter in command.params]
+    assert not [parameter.opts[0] for parameter in given if not parameter.help]
+    seldom = {parameter.opts[0] for parameter in given if getattr(parameter, "rich_help_panel", None) == SELDOM}
+    listed = re.findall(r"^- `(--[\w-]+)", chapter("settings", "Options seldom needed"), re.MULTILINE)
+    assert sorted(listed) == sorted(seldom)
+
+
+def test_the_readme_alone_has_the_exit_codes_and_has_them_all() -> None:
+    row = re.compile(r"^\| ([0-9]+(?:, [0-9]+)*) \| (.+?) \|$", re.MULTILINE)
+    said = {int(code): meaning for codes, meaning in row.findall(README_TEXT) for code in codes.split(",")}
+    assert set(said) == {*ExitCode, BUG}
     for code, meaning in MEANINGS.items():
         assert set(re.findall(r"\w+", said[code])) >= set(re.findall(r"\w+", meaning))
+    assert not [name for name, text in TEXTS.items() if name != README.stem and row.search(text)]
+
+
+def test_the_guide_to_the_night_alone_has_the_metrics() -> None:
+    """That they are those which are written, and that rules and dashboard know them: test_readme.py, test_guide.py."""
+    assert [name for name, text in TEXTS.items() if re.search(r"\brecon_(daily|difficulty)_", text)] == ["nightly"]
+    assert set(GUIDES) == set(TEXTS) - {README.stem}
 
 
 def test_it_loads_nothing_heavy() -> None:

@@ -1,4 +1,4 @@
-"""The README says what the program does."""
+"""The README and the guides say what the program does, and what they show to be set up works."""
 
 from __future__ import annotations
 
@@ -17,29 +17,40 @@ import pytest
 import yaml
 
 from recon.cli.nightly.metrics import METRICS
-from recon.cli.options import KINDS
 from recon.cli.settings import read
-from recon.core.environment import URL_VARIABLES
+from recon.cli.shared_options import KINDS
 from recon.core.suggestions import UPDATE_DIFFICULTY
 from recon.core.window import today_in_london
 from recon.reference.reference import load
 from tests.support.databases import Database
 from tests.support.parsing import commands_in, parse
 from tests.support.program import NOBODY, Run
-from tests.support.readme import README, blocks, examples, run, timeless
+from tests.support.readme import DOCUMENTS, GUIDES, README, blocks, cut, examples, run, timeless
 
 TEXT = README.read_text(encoding="utf-8")
+NIGHTLY = GUIDES["nightly"]
+ALERTS = NIGHTLY.with_name("nightly-alerts.yml")
 CRON_FIELD = r"(\*|\d+(-\d+)?)(/\d+)?(,\d+)*"
 CRON_RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 PROGRAM = "/usr/local/bin/recon"
 """Whose options are right gets as far as here, and ends with 3."""
 
 
-def test_every_console_example_prints_what_the_readme_shows(recon_home: Path) -> None:
-    found = examples(TEXT)
-    assert len(found) >= 8
+def test_every_console_example_prints_what_is_shown(recon_home: Path) -> None:
+    found = [example for path in DOCUMENTS for example in examples(path.read_text(encoding="utf-8"))]
+    assert len(found) >= 9
     for command, output in found:
-        assert timeless(run(command, recon_home)) == timeless(output), command
+        assert timeless(cut(run(command, recon_home), output)) == timeless(output), command
+
+
+def settings(scratch: Path) -> Path:
+    """The guide's file of settings, its own files in `scratch`; where it is looked for if that is the home."""
+    text = "".join(blocks("toml", NIGHTLY))
+    place = scratch / ".config" / "recon" / "recon.toml"
+    place.parent.mkdir(parents=True)
+    named = [line for line in text.splitlines() if not line.startswith("database_url")]
+    place.write_text("\n".join(re.sub("/var/(log|lib)/recon", str(scratch), line) for line in named))
+    return place
 
 
 def unattended(run_recon: Run, command: str, scratch: Path) -> None:
@@ -55,16 +66,19 @@ def unattended(run_recon: Run, command: str, scratch: Path) -> None:
 
 def crontab() -> tuple[dict[str, str], list[list[str]]]:
     """The variables of the crontab, and its jobs: five fields of time and the command."""
-    (text,) = blocks("cron")
+    (text,) = blocks("cron", NIGHTLY)
     lines = [line for line in text.splitlines() if line]
     settings = dict(line.split("=", 1) for line in lines if "=" in line.split()[0])
     return settings, [line.split(None, 5) for line in lines if "=" not in line.split()[0]]
 
 
 def test_the_crontab_has_a_nightly_check_and_a_weekly_fix(run_recon: Run, tmp_path: Path) -> None:
-    settings, jobs = crontab()
-    assert settings.keys() <= {*URL_VARIABLES, "PATH", "MAILTO", "SHELL", "RECON_HOME"}
-    assert [job[5].split()[:2] for job in jobs] == [[PROGRAM, name] for name in ("difficulty", "daily", "fix")]
+    variables, jobs = crontab()
+    assert variables.keys() == {"PATH", "MAILTO", "NEWER"}
+    assert str(Path(PROGRAM).parent) in variables["PATH"].split(":")
+    assert f"recon difficulty update --live --from {variables['NEWER']}" == UPDATE_DIFFICULTY
+    assert [job[5].split()[:2] for job in jobs] == [["recon", name] for name in ("difficulty", "daily", "fix")]
+    assert {" ".join(job) for job in jobs} > {" ".join(line.split()) for line in blocks("cron", README)}
     for *fields, command in jobs:
         assert "%" not in command, "cron takes it for a line's end"
         for field, (least, most) in zip(fields, CRON_RANGES, strict=True):
@@ -84,49 +98,56 @@ def test_cron_has_something_to_mail_only_when_something_is_wrong(
     program = tmp_path / "recon"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m recon "$@"\n')
     program.chmod(0o755)
-    jobs = [
-        re.sub("/var/(log|lib)/recon", str(tmp_path), job[5].replace(PROGRAM, str(program))) for job in crontab()[1]
-    ]
+    settings(tmp_path)
+    at_home = {"HOME": str(tmp_path), "PATH": f"{tmp_path}:{environment['PATH']}"}
+    jobs = [job[5] for job in crontab()[1]]
     tonight = today_in_london(datetime.now(UTC))
 
     def mailed(url: str) -> list[str]:
-        variables = environment | {"RECON_DATABASE_URL": url}
+        variables = environment | at_home | {"RECON_DATABASE_URL": url}
+        variables.pop("XDG_CONFIG_HOME", None)
         run = partial(subprocess.run, env=variables, capture_output=True, text=True, timeout=60, cwd=tmp_path)
         done = [run(["sh", "-c", job]) for job in jobs if "difficulty" not in job]
         return [night.stdout + night.stderr for night in done]
 
     assert mailed(database.url) == ["", ""]
-    assert "exit code 0: " in (tmp_path / "daily.log").read_text().splitlines()[-1]
+    assert "exit code 0: " in (tmp_path / "recon.log").read_text()
+    assert "recon_daily_exit_code 0" in (tmp_path / "recon.prom").read_text()
     database.add_calculations((tonight, 1, "T_GHOST-1", "S9", "1", "1"))
     daily, weekly = mailed(database.url)
     assert f"{tonight} partial\n" in daily and "not reconciled: 0 missing, 0 duplicate, 1 orphan, 0 wrong\n" in daily
     assert "not reconciled: 0 missing, 0 duplicate, 1 orphan\n" in weekly
     assert [text.startswith("recon: cannot connect") for text in mailed(NOBODY)] == [True, True]
-    assert "exit code 3: cannot connect" in (tmp_path / "daily.log").read_text().splitlines()[-1]
+    assert "exit code 3: cannot connect" in (tmp_path / "recon.log").read_text()
 
 
 def test_what_cron_and_systemd_name_is_there_after_the_installation() -> None:
-    needed = set(re.findall(rf"{PROGRAM}|/var/\w+/recon", "\n".join([*blocks("cron"), *blocks("ini")])))
+    needed = set(re.findall(rf"{PROGRAM}|/var/\w+/recon", "\n".join([*blocks("ini"), *blocks("toml", NIGHTLY)])))
     assert needed == {PROGRAM, "/var/log/recon", "/var/lib/recon"}
-    made = [line.split() for line in "\n".join(blocks("sh")).splitlines() if line.startswith(("ln -s", "install -d"))]
+    shell = "\n".join(blocks("sh", NIGHTLY)).splitlines()
+    made = [line.split() for line in shell if line.startswith(("ln -s", "install -d"))]
     assert needed <= {word for line in made for word in line}
     assert ["install", "-d", "-o", "recon"] in [line[:4] for line in made], "the job's user may write there"
     assert "User=recon" in systemd_units()["recon.service"]
 
 
-def test_the_readme_says_when_the_packaged_difficulty_ends_and_how_to_bring_newer_ones() -> None:
+def test_it_is_said_when_the_packaged_difficulty_ends_and_how_to_bring_newer_ones() -> None:
     packaged = load(None, None, None, Path("/nowhere"))
     assert f"The packaged difficulty ends on {packaged.known_through}." in TEXT
-    updates = [
-        line for line in "\n".join([*blocks("sh"), *blocks("cron"), *blocks("ini")]).splitlines() if "--from h" in line
-    ]
-    assert len(updates) >= 5
+    lines = [line for block in [*blocks("sh"), *blocks("ini")] for line in joined(block).splitlines()]
+    updates = [line for line in lines if "--from h" in line]
+    assert len(updates) >= 3
     assert all(UPDATE_DIFFICULTY in line for line in updates)
+
+
+def joined(text: str) -> str:
+    """Lines of a shell or a unit that end in a backslash, with the next ones."""
+    return re.sub(r"\\\n *", "", text)
 
 
 def systemd_units() -> dict[str, str]:
     """The text of each unit by the file's name, which is its first line."""
-    return {text.splitlines()[0].removeprefix("# "): text for text in blocks("ini")}
+    return {text.splitlines()[0].removeprefix("# "): joined(text) for text in blocks("ini")}
 
 
 def test_the_systemd_units_start_the_nightly_check(run_recon: Run, tmp_path: Path) -> None:
@@ -143,7 +164,6 @@ def test_the_systemd_units_start_the_nightly_check(run_recon: Run, tmp_path: Pat
     assert command.startswith(f"{PROGRAM} daily ")
     for line in (before, command):
         unattended(run_recon, line, tmp_path)
-    assert service["Environment"].split("=")[0] in URL_VARIABLES
     assert service["Type"] == "oneshot"
     assert re.fullmatch(r"\*-\*-\* ([01]\d|2[0-3]):[0-5]\d:[0-5]\d", timer["Timer"]["OnCalendar"])
     assert timer["Install"]["WantedBy"] == "timers.target"
@@ -162,16 +182,16 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
 
 
 def alert_rules() -> list[dict[str, Any]]:
-    (text,) = blocks("yaml")
-    (group,) = yaml.safe_load(text)["groups"]
+    (group,) = yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"]
     rules: list[dict[str, Any]] = group["rules"]
     return rules
 
 
 def test_the_metrics_are_those_that_are_written_and_each_that_can_be_red_has_an_alert() -> None:
-    rows = re.findall(r"^\| `(recon_\w+)` \| (.+?) \| (.+) \|$", TEXT, re.MULTILINE)
+    items = re.findall(r"^- `recon_.*\n(?:  .*\n)*", NIGHTLY.read_text(encoding="utf-8"), re.MULTILINE)
+    rows = [re.findall(r"- `(\w+)`, (.+?): (.*)", " ".join(item.split()))[0] for item in items]
     assert [name for name, _, _ in rows] == [metric.name for metric in METRICS]
-    can_be_red = {name for name, unit, _ in rows if not unit.endswith("never")}
+    can_be_red = {name for name, red, _ in rows if red != "never red"}
     watched = {name for rule in alert_rules() for name in re.findall(r"\brecon_\w+", rule["expr"])}
     assert watched == can_be_red
     hints = [hint for name, _, hint in rows if name in can_be_red]
@@ -190,16 +210,14 @@ def test_every_alert_says_what_to_run() -> None:
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool here (Debian: prometheus)")
-def test_prometheus_takes_the_alert_rules(tmp_path: Path) -> None:
-    (text,) = blocks("yaml")
-    (tmp_path / "recon.yml").write_text(text)
-    done = subprocess.run(["promtool", "check", "rules", tmp_path / "recon.yml"], capture_output=True, text=True)
+def test_prometheus_takes_the_alert_rules() -> None:
+    done = subprocess.run(["promtool", "check", "rules", ALERTS], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(alert_rules())} rules found" in done.stdout
 
 
 def test_the_file_of_settings_is_one(tmp_path: Path) -> None:
-    (text,) = blocks("toml")
+    (text,) = blocks("toml", GUIDES["settings"])
     (tmp_path / "recon.toml").write_text(text)
     found = read(tmp_path / "recon.toml", KINDS)
     assert found["difficulty"].value == tmp_path / "difficulty.csv"
@@ -207,21 +225,18 @@ def test_the_file_of_settings_is_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("words", "extra"), [("recon demo", "embedded"), ("pytest", "test")])
-def test_the_two_commands_are_a_line_each_that_makes_its_own_environment(words: str, extra: str) -> None:
+def test_the_two_commands_make_their_own_environment(words: str, extra: str) -> None:
     """As a Python takes them that belongs to the system. `.ci/run` runs them; what they cost is said beside them."""
-    (line,) = [line for block in blocks("sh") for line in block.splitlines() if words in line]
-    begin = f'python3 -m venv .venv && .venv/bin/pip install ".[{extra}]" && .venv/bin/{words}'
-    assert line.partition("#")[0].strip() == begin
-    around = TEXT[TEXT.index(line) - 400 : TEXT.index(line) + 400]
+    (block,) = [block for block in blocks("sh", README) if words in block]
+    first, second = (line.partition("#")[0].strip() for line in block.splitlines())
+    assert first == f'python3 -m venv .venv && .venv/bin/pip install ".[{extra}]"'
+    assert second == f".venv/bin/{words}"
+    around = TEXT[TEXT.index(block) - 400 : TEXT.index(block) + 400]
     assert re.search(r"\b\d+ (seconds|minutes)\b", around) and re.search(r"\b\d+ MB\b", around)
     assert ".venv/" in (README.parent / ".gitignore").read_text().splitlines()
 
 
-def test_every_command_in_the_readme_exists() -> None:
-    from recon.cli.app import main
-
-    shells = "\n".join([*blocks("sh"), *blocks("cron"), *blocks("ini")])
-    named = set(re.findall(r"(?:^|\s|/)recon ((?!\.)[a-z]+(?: (?:critical-date|list|restore))?)", shells))
-    assert {"status", "fix", "daily", "diagnose"} <= named
-    for command in named:
-        assert main([*command.split(), "--help"]) == 0, command
+def test_the_readme_is_short_and_what_is_to_be_typed_is_not_wide() -> None:
+    assert len(TEXT.splitlines()) <= 350
+    lines = [line for language in ("sh", "sql", "cron", "python") for line in "".join(blocks(language)).splitlines()]
+    assert not [line for line in lines if len(line) > 100]

@@ -107,7 +107,7 @@ class TestBeforeAnythingIsChanged:
         key = f"{DATES[0]} {wrong[1]} {wrong[2]} {wrong[3]}"
         assert f"  replace {key}: stale, {float(2 * wrong[4])} BTC stored, {float(wrong[4])} BTC expected\n" in shown
         assert f"  remove {DATES[3]} {of(DATES[3])[3][1]} T_GONE-1 " in shown
-        assert shown.splitlines()[-1].endswith("none was")
+        assert shown.splitlines()[-1].endswith("nothing was written")
         assert spoiled.whole_rows() == before and not has_ledger(spoiled)
 
     def test_where_nobody_can_be_asked_it_takes_yes(self, spoiled: Database, run_recon: Run) -> None:
@@ -365,7 +365,7 @@ class TestTheWayBack:
         before = spoiled.rows(touched)
         done = run_recon("quarantine", "restore", run_id, "--yes", url=spoiled.url)
         assert done.returncode == 4
-        assert re.search(rf"^{DATES[0]} .*\b1 rows .*\b{run_id}\b", done.stdout, re.M)
+        assert re.search(rf"^{DATES[0]} .*\b1 row .*\b{run_id}\b", done.stdout, re.M)
         assert re.search(r"^6 rows ", done.stdout, re.M)
         assert spoiled.rows(touched) == before
 

@@ -44,7 +44,7 @@ class TestServer:
         assert (found["expected"], found["matched"], found["reconciled"], found["percent"]) == (0, 0, True, 100.0)
         assert found["dates"] == {"total": 0, "complete": 0, "partial": 0, "empty": 0}
         shown = run_recon("status", url=database.url).stdout
-        assert "nothing to reconcile: no curtailment to price in this window\n" in shown and "100" not in shown
+        assert "nothing to reconcile: no curtailment to price on these dates\n" in shown and "100" not in shown
         assert document(run_recon("fix", "--json", url=database.url))["run_id"] is None
         assert document(run_recon("analyze", "--json", url=database.url))["worst_dates"] == []
 

@@ -143,8 +143,11 @@ class TestBlocked:
         done = run_recon("fix", url=database.url)
         run_id = database.scalar("select run_id from recon.runs")
         (line,) = (line for line in done.stderr.splitlines() if "difficulty" in line)
-        assert f"no difficulty for 2 dates, first 2026-07-01; run '{UPDATE_DIFFICULTY}'" in line
-        assert line.endswith(f"and then 'recon resume {run_id}'")
+        assert (
+            f"2 dates (first 2026-07-01) are blocked: no difficulty is known for these dates; run '{UPDATE_DIFFICULTY}'"
+            in line
+        )
+        assert line.endswith(f"then 'recon resume {run_id}'")
 
     def test_they_are_done_once_the_difficulty_is_known(
         self, database: Database, run_recon: Run, recon_home: Path

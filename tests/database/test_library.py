@@ -24,12 +24,12 @@ import pytest
 import recon
 from recon.api import Options
 from recon.cli.common import give_options
-from recon.cli.options import COMMON, EngineOptions
+from recon.cli.shared_options import COMMON, EngineOptions
 from tests.support import oracle
 from tests.support.builders import DAY, days, fill, source_rows
 from tests.support.databases import Database
 from tests.support.program import CANARY, Run
-from tests.support.readme import README
+from tests.support.readme import blocks
 from tests.test_architecture import HEAVY, REPOSITORY
 
 ROWS = source_rows(days(DAY, 2))
@@ -121,13 +121,13 @@ def test_a_date_with_a_wrong_value_is_incomplete_where_values_were_compared(part
     assert seen.to_dict()["dates"] == {"total": 1, "complete": 0, "partial": 1, "empty": 0}
 
 
-def test_the_readmes_examples_and_the_notebook_run(partial: Database, run_recon: Run, tmp_path: Path) -> None:
+def test_the_documents_examples_and_the_notebook_run(partial: Database, run_recon: Run, tmp_path: Path) -> None:
     run_recon("fix", "--repair", "missing,stale,duplicate", "--yes", url=partial.url)
     assert run_recon("export", "--out", tmp_path / "out", url=partial.url).returncode == 0
     found = recon.status(from_export=tmp_path / "out")
     assert (found.reconciled, found.total("matched"), found.damage) == (True, len(EXACT), ())
     shutil.copytree(tmp_path / "out", tmp_path / "slice")
-    examples = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    examples = blocks("python")
     assert len(examples) == 2
     (tmp_path / "examples.py").write_text("\n".join(examples))
     done = script(tmp_path / "examples.py", partial, tmp_path)
@@ -202,7 +202,7 @@ def test_options_are_the_programs() -> None:
         give_options(command)
         wrapped = inspect.signature(command).parameters.keys() - {"ctx", "first", "last"}
         mine = inspect.signature(getattr(recon, name)).parameters.keys() - {"first", "last", "options"}
-        assert mine == wrapped - {*COMMON, *vars(EngineOptions())} - others, name
+        assert mine == wrapped - ({*COMMON, *vars(EngineOptions())} - {"workers"}) - others, name
 
 
 def test_importing_it_is_cheap_and_no_module_hides_a_function() -> None:

@@ -1,4 +1,4 @@
-"""Calculations of one partition per month: made as the README says, filled, and only those of the window are read."""
+"""Calculations of one partition per month: made as the guide says, filled, and only those of the window are read."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tests.support import oracle
 from tests.support.builders import fill, source_rows
 from tests.support.databases import TABLE, Database
 from tests.support.program import Run
-from tests.support.readme import blocks
+from tests.support.readme import GUIDES, blocks
 from tests.support.servers import wait_until
 
 DATES = [date(2024, month, day) for month in (3, 4, 6) for day in (1, 20, 30)]
 READ = "select relname, seq_scan + coalesce(idx_scan, 0) from pg_stat_user_tables where relname like '{}\\_%'"
-NEW, EXISTING, MONTHS = (block for block in blocks("sql") if block.startswith("-- partitions: "))
-"""The README's statements: for a new table, for one that exists, and what follows either."""
+NEW, EXISTING, MONTHS = (block for block in blocks("sql", GUIDES["cluster"]) if block.startswith("-- partitions: "))
+"""The guide's statements: for a new table, for one that exists, and what follows either."""
 
 
 def run_block(database: Database, block: str) -> None:
@@ -39,9 +39,7 @@ def leaves(database: Database) -> list[str]:
     return [name for (name,) in made]
 
 
-def test_a_new_table_made_as_the_readme_says_is_filled_and_read_by_the_month(
-    database: Database, run_recon: Run
-) -> None:
+def test_a_new_table_made_as_the_guide_says_is_filled_and_read_by_the_month(database: Database, run_recon: Run) -> None:
     rows = fill(database, source_rows(DATES))
     database.execute(f"drop table {TABLE}")
     run_block(database, NEW)

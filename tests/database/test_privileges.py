@@ -1,4 +1,4 @@
-"""The README's GRANTs are enough for what they are said to be for, and for nothing else."""
+"""The guide's GRANTs are enough for what they are said to be for, and for nothing else."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tests.support import oracle
 from tests.support.builders import DAY, days, fill, source_rows
 from tests.support.databases import TABLE, Database
 from tests.support.program import Run
+from tests.support.readme import GUIDES, README, blocks
 from tests.support.roles import GRANTS, READER, REPAIRER, WRITER, grant, role_url
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
@@ -32,8 +33,10 @@ def run_id(database: Database) -> str:
     return str(database.scalar("select max(run_id) from recon.runs"))
 
 
-def test_the_readme_grants_what_a_reader_and_a_writer_need() -> None:
-    assert {kind: len(statements) for kind, statements in GRANTS.items()} == {READER: 3, WRITER: 5, REPAIRER: 1}
+def test_the_guide_grants_what_each_role_needs_and_the_readme_says_the_same() -> None:
+    in_readme, in_guide = (blocks("sql", document) for document in (README, GUIDES["privileges"]))
+    assert in_readme == in_guide[:2], "a reader and a writer"
+    assert {kind: len(statements) for kind, statements in GRANTS.items()} == {READER: 4, WRITER: 5, REPAIRER: 1}
     assert not any(" ALL PRIVILEGES" in s or "SUPERUSER" in s for statements in GRANTS.values() for s in statements)
 
 

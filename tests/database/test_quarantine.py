@@ -189,7 +189,7 @@ def test_a_row_that_was_changed_in_any_column_is_left_alone(tables: Database, ru
     tables.execute(f"update {TABLE} set lines = 'mine' where id = 1")
     after = tables.whole_rows()
     done = restore(tables, run_recon, run_id)
-    assert (done.returncode, "1 rows that run" in done.stdout) == (4, True)
+    assert (done.returncode, "1 row of run" in done.stdout) == (4, True)
     assert tables.whole_rows() == after
 
 

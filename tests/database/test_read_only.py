@@ -98,7 +98,7 @@ def test_the_trap_springs_when_someone_who_may_write_reads(trapped: Database) ->
 
 
 def test_commands_that_read_do_so_in_read_only_transactions(trapped: Database, run_recon: Run) -> None:
-    """As a role that has the README's grants for a reader; what it may do besides, the trap tempts it to."""
+    """As a role that has the guide's grants for a reader; what it may do besides, the trap tempts it to."""
     run_recon("date", DAY, url=trapped.url)
     trapped.execute("truncate trapped")
     trapped.execute("grant insert on trapped to public")

@@ -69,7 +69,7 @@ def slow_worker(trial: Trial) -> None:
         return piece
 
     with trial.at("reading", act, skip=SKIP) as passing:
-        recon(trial, cluster, "fix", 1, "--max-connections", 1)
+        recon(trial, cluster, "fix", 1, "--workers", 1)
 
 
 @fault("the client is killed: chunks under way are committed or not", -9, sees="")
@@ -90,7 +90,7 @@ def client_killed(trial: Trial) -> None:
 def worker_killed(trial: Trial) -> None:
     cluster = trial.stage.cluster()
     with trial.at("copying", lambda _: end(*connected(cluster, passing.port)), skip=SKIP) as passing:
-        recon(trial, cluster, "fix", 1, "--max-connections", 1)
+        recon(trial, cluster, "fix", 1, "--workers", 1)
 
 
 @fault("all workers are killed", 4, sees=f"no worker for {PATIENCE_S} s; .*'recon resume'")
@@ -161,7 +161,7 @@ def draw(seed: int, number: int) -> WorkerKill:
     """Kill number N of a seed: always the same."""
     chance = random.Random(f"{seed}/worker/{number}")
     arguments = ("fix", chance.choice((1, 1, 2, 3)), "--order", chance.choice(("newest", "oldest")))
-    arguments += ("--max-connections", chance.choice((1, 2, 3, "auto")))
+    arguments += ("--workers", chance.choice((1, 2, 3, "auto")))
     return WorkerKill(chance.random(), chance.randrange(100), arguments, chance.random() < 0.5)
 
 

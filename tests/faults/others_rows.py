@@ -76,7 +76,7 @@ def put_back(trial: Trial) -> None:
     trial.truth.remember_rows("farm_id = 'T_NOBODY'")
 
 
-@fault("a restore into another table of the same name", 2, sees="took 1 rows out of public.* not out of theirs")
+@fault("a restore into another table of the same name", 2, sees="took 1 row out of public.* not out of theirs")
 def restored_elsewhere(trial: Trial) -> None:
     trial.database.add_calculations(ORPHAN)
     assert trial.program.run("fix", "--repair", "missing,orphan", "--yes", url=trial.url).code == 0

@@ -1,4 +1,4 @@
-"""`python -m tests.faults.table`: the README's table of faults, made from the results files and from nothing else."""
+"""`python -m tests.faults.table`: the tables of faults, made from the results files and from nothing else."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 from tests.faults import results
 from tests.faults.results import Line
-from tests.support.forked import REPOSITORY
-from tests.support.readme import with_table
+from tests.support.readme import README, rewrite
 
-STORED = [Path(__file__).parent / name for name in ("results.csv", "cluster.csv")]
-NAME = "faults"
-"""Of its place in the README."""
+HERE = Path(__file__).parent
+STORED = [HERE / name for name in ("results.csv", "cluster.csv")]
+NAME, SHORT_NAME = "faults", "survives"
+"""Of the places of the whole table in the README beside this, and of the sums in the README."""
 HEADER = ("fault", "runs", "exit", "what the user sees", "lost")
 TITLES = {
     "kills": "recon is killed",
@@ -34,6 +34,17 @@ TITLES = {
     "honesty": "what cannot go well is said",
     "cluster": "a Dask cluster (`--engine dask`)",
 }
+SUMS = {
+    "`recon` is killed, at random or at a given step": ("kills",),
+    "the server or the network fails": ("server", "network"),
+    "timeouts, locks, no space, no privilege": ("limits", "privileges"),
+    "others work on the same tables": ("rivals", "others_rows"),
+    "machines, tables, values and figures that are odd or damaged": (
+        *("ledger", "local", "environments", "odd_values", "odd_tables", "truth", "figures", "honesty"),
+    ),
+    "a Dask cluster loses its parts": ("cluster",),
+}
+"""Kinds of faults that are counted together in the README."""
 SEEN = 110
 
 
@@ -58,6 +69,17 @@ def markdown(files: Sequence[tuple[dict[str, str], Sequence[Line]]]) -> str:
     return f"{measured}\n\n{rows}"
 
 
+def short(files: Sequence[tuple[dict[str, str], Sequence[Line]]]) -> str:
+    """A table of how many faults of each sum were inflicted, and how many rows were lost by them."""
+    lines = [line for _, found in files for line in found]
+    rows = ["| what happened | times | rows lost |", "| --- | ---: | ---: |"]
+    for title, kinds in SUMS.items():
+        of_these = [line for line in lines if line["kind"] in kinds]
+        runs, lost = (sum(int(line[name] or 0) for line in of_these) for name in ("runs", "lost"))
+        rows.append(f"| {title} | {runs:,} | {lost} |")
+    return "\n".join(rows)
+
+
 def _ending(line: Line) -> tuple[str, ...]:
     """Exit codes, what the user sees, and rows lost, as cells."""
     if line["note"].startswith("not tried"):
@@ -79,21 +101,17 @@ def _short(text: str) -> str:
 
 
 def main() -> None:
-    """Rewrites the table in the README; `--print` only shows it."""
+    """Rewrites the tables; `--print` only shows the whole one."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.table", description=__doc__)
     parser.add_argument("--results", type=Path, nargs="+", default=STORED)
-    parser.add_argument("--readme", type=Path, default=REPOSITORY / "README.md")
     parser.add_argument("--print", action="store_true", help="show the table, write nothing")
     options = parser.parse_args()
-    table = markdown([results.read(path) for path in options.results])
+    files = [results.read(path) for path in options.results]
     if options.print:
-        print(table)
+        print(markdown(files))
         return
-    try:
-        text = with_table(options.readme.read_text(encoding="utf-8"), NAME, table)
-    except ValueError as error:
-        raise SystemExit(f"{options.readme}: {error}") from None
-    options.readme.write_text(text, encoding="utf-8")
+    rewrite(HERE / "README.md", {NAME: markdown(files)})
+    rewrite(README, {SHORT_NAME: short(files)})
 
 
 if __name__ == "__main__":

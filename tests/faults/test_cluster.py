@@ -94,7 +94,7 @@ def test_chunks_come_in_the_order_asked_for_and_never_more_at_once_than_connecti
     with stage.trial() as trial, most_sessions(trial.database) as most:
         slowed(trial.database)
         running.serve(trial.url)
-        one = ("--max-connections", 1, "--to", DATES[5])
+        one = ("--workers", 1, "--to", DATES[5])
         assert said(trial, "fix", 1, *one, *cluster.options(running))[0] == 0
         days = trial.database.rows("select settlement_date from recon.run_dates order by updated_at")
         assert [day for (day,) in days] == DATES[5::-1]

@@ -1,6 +1,6 @@
 """One server that is everything which the tests' own is not, and a client that has next to nothing.
 
-PostgreSQL 15 in LATIN1 and German; a role named `recon` with the README's grants and no more; an empty schema first on
+PostgreSQL 15 in LATIN1 and German; a role named `recon` with the guide's grants and no more; an empty schema first on
 its search_path, the ledger's schema in use for other things; tables in a schema that has to be quoted, with renamed
 columns, with others that are called as aliases are, with an audit trigger that catches exceptions and with payouts that
 refer to them; PgBouncer in transaction mode in front; no home, no variables, and a directory in which nothing can be
@@ -154,7 +154,7 @@ class Awkward:
         return self.home / "read-only"
 
     def grant(self) -> None:
-        """The README's grants of one who writes and repairs, as far as the tables are there."""
+        """The guide's grants of one who writes and repairs, as far as the tables are there."""
         self.database.execute(f"set search_path = {SCHEMA}")
         grant(self.database, "recon", WRITER, REPAIRER)
         self.database.execute(f"set search_path = seen, {SCHEMA}")

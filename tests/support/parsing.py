@@ -54,7 +54,8 @@ def parse(arguments: list[str]) -> str:
         parent = context
 
 
-PLACEHOLDERS = {"D": "2024-04-20", "A": "2024-04-20", "B": "2024-04-21", "N": "5", "P": "24", "BATCH_SIZE": "5"}
+DATES = {"D": "2024-04-20", "START": "2024-04-20", "END": "2024-04-21"}
+PLACEHOLDERS = {**DATES, "N": "5", "P": "24", "BATCH_SIZE": "5"}
 
 
 def mentioned(text: str) -> dict[str, bool]:

@@ -1,21 +1,21 @@
-"""Roles with exactly the privileges that the README grants them."""
+"""Roles with exactly the privileges that the guide to privileges grants them."""
 
 from __future__ import annotations
 
 import re
 
 from tests.support.databases import Database
-from tests.support.readme import blocks
+from tests.support.readme import GUIDES, blocks
 
 GRANTS = {
     block.split("\n")[0].removeprefix("-- ").split(":")[0]: re.findall(r"^GRANT [^;]+ TO \w+;$", block, re.M)
-    for block in blocks("sql")
+    for block in blocks("sql", GUIDES["privileges"])
     if "GRANT " in block
 }
-"""The GRANT statements of the README's SQL blocks that have any, by the first comment of each."""
+"""The GRANT statements of the guide's SQL blocks that have any, by the first comment of each."""
 READER = "a reader"
 WRITER = "a writer"
-REPAIRER = "a writer who may also repair"
+REPAIRER = "a repairer"
 
 
 def role_url(database: Database, name: str, *kinds: str) -> str:
@@ -27,7 +27,7 @@ def role_url(database: Database, name: str, *kinds: str) -> str:
 
 
 def grant(database: Database, role: str, *kinds: str) -> None:
-    """The README's grants of these kinds, to a role of another name."""
+    """The grants of these kinds, to a role of another name."""
     for kind in kinds:
         for statement in GRANTS[kind]:
             database.execute(re.sub(r" TO \w+;", f' TO "{role}"', statement))

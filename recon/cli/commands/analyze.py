@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from recon.cli.call import Call
 from recon.cli.common import command
-from recon.cli.options import Deep, ValueOptions, WindowOptions
+from recon.cli.options import Deep, MaxFarm, ValueOptions, WindowOptions
 from recon.core.settings import MAX_FARM_MW
-
-MaxFarm = Annotated[
-    float, typer.Option("--max-farm-mw", help="Report keys with more energy than this power makes in half an hour.")
-]
 
 
 @command(read_only=True, engine=True)
@@ -25,7 +17,7 @@ def analyze(
     *,
     compare: ValueOptions,
 ) -> int:
-    """Status, every incomplete date, patterns, what to run.
+    """Status, every incomplete date, patterns, and what to do next.
 
     Risks: {reads}
     Output: what status prints, every incomplete date, months, findings with advice, and commands to run, most useful

@@ -10,8 +10,8 @@ import typer
 
 from recon.cli.call import Call
 from recon.cli.common import callback, find_files, find_settings
-from recon.cli.options import KINDS, OTHERWISE
 from recon.cli.settings import Found
+from recon.cli.shared_options import KINDS, OTHERWISE
 from recon.core.address import normalize_url, without_password
 from recon.core.environment import find_database_url, parse_settings
 from recon.core.errors import UsageError, document

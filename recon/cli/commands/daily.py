@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -9,11 +10,18 @@ import typer
 
 from recon.cli.call import Call
 from recon.cli.common import command
-from recon.cli.options import CheckValues, NightlyOptions, RepairOptions, ToleranceOptions, ValueOptions
+from recon.cli.options import (
+    CheckValues,
+    Deep,
+    Force,
+    RepairOptions,
+    ToleranceOptions,
+    ValueOptions,
+)
+from recon.cli.shared_options import NightlyOptions
 from recon.core.window import parse_date, today_in_london
 
-Days = Annotated[int, typer.Option("--days", min=1, max=366, help="How many dates, today included.")]
-Force = Annotated[bool, typer.Option("--force", help="Compare every key and compute wrong rows anew (needs --yes).")]
+Days = Annotated[int, typer.Option("--days", metavar="N", min=1, max=366, help="How many dates, today included.")]
 Today = Annotated[
     str | None, typer.Option("--today", metavar="DATE", help="Check as if this were today (Europe/London).")
 ]
@@ -23,6 +31,7 @@ Today = Annotated[
 def daily(
     call: Call,
     days: Days = 2,
+    deep: Deep = False,
     force: Force = False,
     *,
     repair: RepairOptions,
@@ -49,8 +58,11 @@ def daily(
     from recon.reconcile import daily as reconcile_daily
     from recon.reconcile.watcher import unwatched
 
-    request = requests.fix_request(reconcile_daily.window(day, days), repair, near, force=force)
-    check = ValueOptions(values, near).check(call.engine, unwatched, deep=force) if values else None
+    if force:
+        deep, repair = True, replace(repair, repair=f"{repair.repair},stale")
+    window = reconcile_daily.window(day, days)
+    request = requests.fix_request(window, repair, near, workers=call.workers, deep=deep)
+    check = ValueOptions(values, near).check(call.engine, unwatched, deep=deep) if values else None
     confirm = call.consent(repair.yes)
     with Night(call, request.window, tell) as night:
         with call.watching() as watcher:

@@ -31,9 +31,9 @@ what to try next:
 def demo(
     call: Call, reset: Annotated[bool, typer.Option("--reset", help="Throw its data away and start over.")] = False
 ) -> int:
-    """The whole job on a server of its own.
+    """The whole job with sample data, on a server of its own.
 
-    Status, worst dates, fix, repair of surplus rows, and the status after, with sample data: nothing to set up.
+    Status, worst dates, fix, repair of surplus rows, and the status after: nothing to set up.
 
     Risks: none to your data; its server is its own. --reset throws the server's data away.
     Output: each step and what it found, for people; there is no --json.

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 Nagios = Annotated[bool, typer.Option("--nagios", help="One line with perfdata; exit 0, 1, 2 or 3.")]
-Connections = Annotated[int, typer.Option("--connections", min=1, max=50, help="How many at once.")]
-group = typer.Typer(help="What could make a run time out, on this server, now.", invoke_without_command=True)
+Connections = Annotated[int, typer.Option("--connections", metavar="N", min=1, max=50, help="How many at once.")]
+group = typer.Typer(help="What could make a run time out on this server.", invoke_without_command=True)
 
 
 @group.callback()
 @callback
 def _default(ctx: typer.Context, nagios: Nagios = False, connections: Connections = 3) -> int | None:
-    """What could make a run time out, on this server, now.
+    """What could make a run time out on this server.
 
     Risks: none to your tables: all it writes is a temporary table, to see how fast that goes.
     Output: a line per check, what was seen under it, the risk of timeouts, and what to do, most urgent first.
@@ -60,7 +60,7 @@ def analyze(call: Call, nagios: Nagios = False, connections: Connections = 3) ->
 @group.command("test")
 @command(read_only=True)
 def ladder_only(call: Call, nagios: Nagios = False) -> int:
-    """The query ladder only.
+    """Only the time that a simple, a moderate and a complex query take.
 
     Risks: {reads}
     Output: how long a simple, a moderate and a complex query take, beside the role's timeout.
@@ -90,8 +90,10 @@ def _answer(call: Call, found: Diagnosis, nagios: bool) -> int:
 @command(read_only=True)
 def monitor(
     call: Call,
-    interval: Annotated[float, typer.Option("--interval", min=0.05, help="Seconds between looks.")] = 60,
-    count: Annotated[int | None, typer.Option("--count", min=1, help="Stop after so many looks.")] = None,
+    interval: Annotated[
+        float, typer.Option("--interval", metavar="SECONDS", min=0.05, help="Seconds between looks.")
+    ] = 60,
+    count: Annotated[int | None, typer.Option("--count", metavar="N", min=1, help="Stop after so many looks.")] = None,
 ) -> int:
     """Look again and again; Ctrl-C prints a summary.
 

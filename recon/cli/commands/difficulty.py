@@ -12,10 +12,11 @@ from recon.cli.common import command
 from recon.core.errors import ExitCode, UsageError
 from recon.core.suggestions import PUBLIC_DIFFICULTY, UPDATE_DIFFICULTY
 from recon.core.window import parse_date
+from recon.core.wording import counted
 from recon.reference.difficulty.coverage import hole_text
 
 TOP = 20
-group = typer.Typer(help="Which difficulty applies, and newer ones.")
+group = typer.Typer(help="The mining difficulty of each date, and newer ones.")
 
 
 @group.command("show")
@@ -80,7 +81,7 @@ def check(call: Call, origin: Annotated[str, typer.Argument(metavar="FILE|URL", 
     if found.blocked:
         call.say(f"with it no difficulty is known for {hole_text(found.blocked)}; run '{UPDATE_DIFFICULTY}'")
     through = f" through {found.source.known_through}" if found.source.epochs else ""
-    call.say(f"{len(found.source.epochs)} epochs{through}, {len(found.problems)} troubles")
+    call.say(f"{counted(len(found.source.epochs), 'epoch')}{through}, {counted(len(found.problems), 'trouble')}")
     return ExitCode.DIFFERENCES if found.problems else ExitCode.OK
 
 
@@ -121,6 +122,6 @@ def update(
         return call.print_json(done.to_dict())
     changed = f", {done.changed} changed" if done.changed else ""
     through = done.coverage.known_through
-    call.say(f"{done.added} epochs added{changed}; difficulty is known through {through} ({done.path})")
+    call.say(f"{counted(done.added, 'epoch')} added{changed}; difficulty is known through {through} ({done.path})")
     if holes := holes_of(done.coverage):
         call.say(f"no difficulty is known for {hole_text(holes)}; run '{UPDATE_DIFFICULTY}'")

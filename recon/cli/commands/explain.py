@@ -10,7 +10,7 @@ from recon.core.window import parse_date
 
 @command(read_only=True)
 def explain(call: Call, day: Day, period: Period, farm: Farm) -> int:
-    """The arithmetic of one key, and what is stored.
+    """How the BTC of one row are calculated, and what is stored.
 
     Risks: {reads}
     Output: energy, difficulty and subsidy of the key, and per miner model each step with its unit, what is stored,

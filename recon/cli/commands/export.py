@@ -22,7 +22,7 @@ def export(
     *,
     near: ToleranceOptions,
 ) -> int:
-    """The reconciled slice as files, by month.
+    """The reconciled rows as files, one per month.
 
     One row per key that can be priced: energy in MWh, the BTC of each miner model, difficulty and block subsidy, in
     DIR/month=2024-03/part-0.parquet and so on. A BTC is what is stored, to a satoshi, where a row is stored and right;
@@ -45,7 +45,7 @@ def export(
     from recon.export.files import Target
 
     with call.comparing() as compared:
-        check = ValueOptions(near=near, workers="1").check(call.engine, compared)
+        check = ValueOptions(near=near).check(call.engine, compared, workers=1)
         report = write.export(call.job, window, Target(out, form), check)
     show_export.export(call, report)
     return report.exit_code

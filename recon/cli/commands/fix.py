@@ -10,6 +10,7 @@ from recon.cli.options import (
     DryRun,
     EndDay,
     RepairOptions,
+    StartDay,
     ToleranceOptions,
     WindowOptions,
 )
@@ -26,7 +27,7 @@ def fix(
     repair: RepairOptions,
     near: ToleranceOptions,
 ) -> int:
-    """Fill every gap: survey, plan, price, load, verify, record.
+    """Fill every gap: calculate the missing rows, write, check.
 
     Risks: {fills}
     Output: {filled}
@@ -42,7 +43,7 @@ def fix(
 
 @command()
 def date(call: Call, day: Day, dry_run: DryRun = False, *, repair: RepairOptions, near: ToleranceOptions) -> int:
-    """Fill one date.
+    """Fill one settlement date.
 
     Risks: {fills}
     Output: {filled}
@@ -51,13 +52,13 @@ def date(call: Call, day: Day, dry_run: DryRun = False, *, repair: RepairOptions
         recon date 2024-04-20
     """
     parsed = parse_date(day)
-    return _fill(call, Window(parsed, parsed), BatchOptions(workers="1"), repair, near, dry_run=dry_run)
+    return _fill(call, Window(parsed, parsed), BatchOptions(), repair, near, dry_run=dry_run)
 
 
 @command(engine=True)
 def range_(
     call: Call,
-    first: Day,
+    first: StartDay,
     last: EndDay,
     batches: BatchOptions,
     dry_run: DryRun = False,
@@ -65,7 +66,7 @@ def range_(
     repair: RepairOptions,
     near: ToleranceOptions,
 ) -> int:
-    """Fill an inclusive range of dates.
+    """Fill the settlement dates from START to END.
 
     Risks: {fills}
     Output: {filled}
@@ -85,7 +86,7 @@ def _fill(
     from recon.cli.show import runs
     from recon.reconcile import fix as reconcile_fix
 
-    request = requests.fix_request(window, repair, near, batches, dry_run=dry_run)
+    request = requests.fix_request(window, repair, near, batches, workers=call.workers, dry_run=dry_run)
     with call.watching() as watcher:
         confirm = call.consent(repair.yes)
         report = reconcile_fix.fix(call.job, request, watcher=watcher, engine=call.engine, confirm=confirm)

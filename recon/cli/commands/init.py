@@ -18,7 +18,7 @@ def init(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the statements; run none.")] = False,
 ) -> int:
-    """Create the ledger; offer the unique index.
+    """Create the ledger of runs, and the unique index if wanted.
 
     Risks: it creates the schema recon and, with --unique-index, an index (concurrently: nobody has to wait).
     Output: what exists, what was created; with --dry-run the statements.

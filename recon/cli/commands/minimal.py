@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from recon.reconcile.watcher import Watcher
 
 
-Pause = Annotated[float, typer.Option("--pause", min=0, max=3600, help="Seconds of rest between transactions.")]
+Pause = Annotated[
+    float, typer.Option("--pause", metavar="SECONDS", min=0, max=3600, help="Seconds of rest between transactions.")
+]
 KeysPerTransaction = Annotated[int, typer.Argument(metavar="N", min=1, help="Keys per transaction.")]
-group = typer.Typer(help="One connection, a few keys per transaction: slow, for what 'recon fix' cannot get through.")
+group = typer.Typer(help="Fill a few rows at a time where 'recon fix' times out.")
 
 
 def _run(call: Call, work: Callable[[Watcher], FixReport]) -> int:

@@ -11,6 +11,7 @@ from recon.cli.common import command
 from recon.cli.completion import RUN_ID, run_ids
 from recon.cli.options import DryRun, Yes
 from recon.core.errors import document
+from recon.core.wording import counted
 
 RunId = Annotated[str, typer.Argument(**RUN_ID, autocompletion=run_ids)]
 AnyRun = Annotated[
@@ -70,6 +71,6 @@ def _tell(call: Call, found: Any) -> None:
         if result.error:
             call.say(f"{result.day} left alone: {result.error}")
     if found.dry_run:
-        rows = sum(result.missing for result in found.results)
-        return call.say(f"dry run: {rows:,} rows on {len(found.results):,} dates would be put back; none was")
-    call.say(f"{found.restored:,} rows put back" + (f" (run {found.run_id})" if found.run_id else ""))
+        rows, dates = sum(result.missing for result in found.results), counted(len(found.results), "date")
+        return call.say(f"dry run: {counted(rows, 'row')} on {dates} would be put back; nothing was changed")
+    call.say(f"{counted(found.restored, 'row')} put back" + (f" (run {found.run_id})" if found.run_id else ""))

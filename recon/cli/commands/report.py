@@ -19,7 +19,7 @@ LIBRARIES = ("altair", "jinja2", "vl_convert")
 Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the page goes; it is replaced atomically.")]
 
 
-@command(read_only=True)
+@command(read_only=True, engine=True)
 def report(
     call: Call,
     out: Out = Path("report.html"),

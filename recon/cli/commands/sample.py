@@ -14,7 +14,7 @@ from recon.core.errors import document
 from recon.core.window import parse_date
 
 SAMPLE_START = "2022-01-01"
-group = typer.Typer(help="Sample data of any size.")
+group = typer.Typer(help="Made-up tables of any size, to try things on.")
 
 
 @group.command("generate")
@@ -22,8 +22,10 @@ group = typer.Typer(help="Sample data of any size.")
 def generate(
     call: Call,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the files go.")],
-    days: Annotated[int, typer.Option("--days", min=1, max=1600, help="Consecutive settlement dates.")] = 59,
-    seed: Annotated[int, typer.Option("--seed", help="The same seed makes the same files.")] = 1,
+    days: Annotated[
+        int, typer.Option("--days", metavar="N", min=1, max=1600, help="Consecutive settlement dates.")
+    ] = 59,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="The same seed makes the same files.")] = 1,
     start: Annotated[str, typer.Option("--start", metavar="DATE", help="The first settlement date.")] = SAMPLE_START,
 ) -> None:
     """Write curtailment_records and a partly filled calculations table as Parquet files.

@@ -24,7 +24,7 @@ def status(
     *,
     compare: ValueOptions,
 ) -> int:
-    """Exact counts, key by key; read-only.
+    """How far the tables agree: exact counts of rows; it only reads.
 
     With --from-export no database is asked: rows are checked against the export's manifest, every value is computed
     anew with the reference data, and every file is compared with its checksum.

@@ -12,6 +12,7 @@ from recon.cli.call import Call, write_out
 from recon.cli.common import command
 from recon.cli.options import WindowOptions
 from recon.core.errors import ExitCode, UsageError, document
+from recon.core.wording import counted
 
 if TYPE_CHECKING:
     from recon.reconcile.proof import Comparison, Proof
@@ -34,7 +35,7 @@ def verify(
         Path | None, typer.Option("--against", metavar="FILE", help="Tell which of its dates changed since.")
     ] = None,
 ) -> int:
-    """The proof: exact sums and checksums per date.
+    """A proof of what is stored: sums and checksums per date.
 
     Equal data give equal bytes; --against tells which dates changed.
 
@@ -70,7 +71,7 @@ def verify(
 def _tell_written(call: Call, found: Proof, out: Path) -> None:
     if call.json:
         call.print_json(document("verify", out=str(out), checksum=found.checksum))
-    call.say(f"{len(found.dates):,} dates, checksum {found.checksum}, written to {out}")
+    call.say(f"{counted(len(found.dates), 'date')}, checksum {found.checksum}, written to {out}")
 
 
 def _text(found: Proof, form: ProofFormat) -> str:
@@ -86,4 +87,5 @@ def _tell_changes(call: Call, found: Proof, changes: Comparison) -> None:
     for what, days in changes.to_dict().items():
         for day in days:
             call.say(f"{day} {what}")
-    call.say("nothing changed" if changes.equal else f"{sum(map(len, changes.to_dict().values())):,} dates differ")
+    differ = sum(map(len, changes.to_dict().values()))
+    call.say("nothing changed" if changes.equal else counted(differ, "date differs", "dates differ"))

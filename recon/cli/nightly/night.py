@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from recon.cli.call import Call
 from recon.cli.log import LOG, TextLines, close_log
 from recon.cli.nightly import metrics, notify
-from recon.cli.options import NightlyOptions
+from recon.cli.shared_options import NightlyOptions
 from recon.core.errors import BUG, ExitCode, ReconError, UsageError
 from recon.postgres import ledger
 from recon.postgres.session import connect

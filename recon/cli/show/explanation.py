@@ -50,7 +50,7 @@ def _model_lines(call: Call, line: Any) -> None:
     call.say(f"{line.miner_model}: {figures} = {line.joules_per_hash:.6g} J/hash")
     call.say(f"  hashes         {line.hashes:.10g}")
     if line.expected_blocks is None:
-        call.say(f"  blocked        no difficulty for this date; run '{UPDATE_DIFFICULTY}'")
+        call.say(f"  blocked        no difficulty is known for this date; run '{UPDATE_DIFFICULTY}'")
         return
     call.say(f"  blocks         {line.expected_blocks:.10g} expected (difficulty x 2^32 hashes each)")
     call.say(f"  computed       {line.bitcoin_mined:.8f} BTC")

@@ -9,7 +9,7 @@ from recon.cli.log import LOG
 from recon.cli.show import columns
 from recon.cli.show.status import verdict, warn_invalid
 from recon.core.suggestions import UPDATE_DIFFICULTY
-from recon.core.wording import counted
+from recon.core.wording import counted, which
 from recon.export.manifest import totals
 
 if TYPE_CHECKING:
@@ -32,9 +32,8 @@ def export(call: Call, report: ExportReport) -> None:
         call.say(f"left out: {values:,} {why}")
     if report.blocked:
         LOG.error(
-            "no difficulty or block subsidy for %s, first %s; run '%s'",
-            counted(len(report.blocked), "date"),
-            report.blocked[0],
+            "%s blocked: no difficulty or no block subsidy is known; run '%s'",
+            which(report.blocked),
             UPDATE_DIFFICULTY,
         )
     call.say(f"{counted(len(report.written), 'file')} written to {report.directory}")

@@ -13,7 +13,7 @@ from recon.cli.show.status import TOP, verdict, warn_invalid
 from recon.core.errors import ExitCode, document
 from recon.core.plan import DateResult
 from recon.core.suggestions import Suggestion, fill_command
-from recon.core.wording import counted
+from recon.core.wording import counted, which
 from recon.reconcile.report import FixReport, change_rows
 from recon.values.changes import refusal
 
@@ -58,7 +58,8 @@ def _planned_lines(call: Call, report: FixReport) -> None:
     rows, dates = counted(report.to_dict()["planned"]["rows"], "missing row"), counted(filled, "date")
     if report.refused:
         call.say(changes_refused(report))
-    call.say(f"dry run: {rows} on {dates} would be written{also}; none was")
+    _blocked_line(report, call.suggest(fill_command(report.after.window)))
+    call.say(f"dry run: {rows} on {dates} would be written{also}; nothing was written")
 
 
 def _done_lines(call: Call, report: FixReport) -> None:
@@ -74,10 +75,8 @@ def _done_lines(call: Call, report: FixReport) -> None:
     call.say(f"{run}{rows} written and verified on {dates} in {report.seconds:.1f} s")
     if counts["replaced"] or counts["removed"]:
         kept = call.suggest(Suggestion("quarantine", "list", report.run_id))
-        call.say(
-            f"{counts['replaced']:,} wrong rows replaced, {counts['removed']:,} surplus rows removed; "
-            f"all are in the quarantine ('{kept}')"
-        )
+        replaced, removed = counted(counts["replaced"], "wrong row"), counted(counts["removed"], "surplus row")
+        call.say(f"{replaced} replaced, {removed} removed; all are in the quarantine ('{kept}')")
 
 
 def daily(call: Call, found: DailyReport) -> None:
@@ -132,29 +131,40 @@ def _amount(btc: float | str) -> str:
     return f"{btc:.10f}".rstrip("0") if "e-" in str(btc) else str(btc)
 
 
+def _blocked_line(report: FixReport, then: str) -> None:
+    """How many dates are blocked, why, and what to do."""
+    blocked = report.dates_with("blocked")
+    if not blocked:
+        return
+    why, are = str(min(blocked, key=lambda result: result.day).error), "is"
+    if len(blocked) > 1:
+        why, are = why.replace("this date", "these dates"), "are"
+    LOG.error("%s %s blocked: %s, then '%s'", which([result.day for result in blocked]), are, why, then)
+
+
 def _unfinished_lines(call: Call, report: FixReport) -> None:
     """Blocked and failed dates: how many, an example, and what to do."""
     again = Suggestion("resume", report.run_id) if report.run_id else fill_command(report.after.window)
     resume = call.suggest(again)
-    blocked = report.dates_with("blocked")
-    if blocked:
-        first = min(blocked, key=lambda result: result.day)
-        cause, _, remedy = (first.error or "").partition("; ")
-        cause = cause.rsplit(" for ", 1)[0]
-        dates = counted(len(blocked), "date")
-        LOG.error("%s for %s, first %s; %s and then '%s'", cause, dates, first.day, remedy, resume)
+    _blocked_line(report, resume)
     for day, period, farm, error in report.failed_keys[:TOP]:
         LOG.error("%s settlement period %s, %s: %s", day, period, farm, error)
     left = [result for result in report.dates_with("pending") if result.error]
     if left:
         why = call.suggest(str(left[0].error))
-        LOG.error("%s left, first %s: %s", counted(len(left), "date"), left[0].day, why)
+        LOG.error("%s left alone: %s", which([result.day for result in left]), why)
     if report.undated_error:
         LOG.error("rows without a settlement date were not removed: %s", report.undated_error)
     failed = report.dates_with("failed")
     if failed:
-        dates = counted(len(failed), "date")
-        LOG.error("%s failed, first %s: %s; then '%s'", dates, failed[0].day, failed[0].error, resume)
+        first = min(failed, key=lambda result: result.day)
+        LOG.error("%s failed: %s", which([result.day for result in failed]), _then(str(first.error), resume))
+
+
+def _then(error: str, resume: str) -> str:
+    """An error with what to run after it: this run's command in the place of that for any run, which many have."""
+    any_run = f"'{Suggestion('resume')}'"
+    return error.replace(any_run, f"'{resume}'") if any_run in error else f"{error}; then run '{resume}'"
 
 
 def nothing_to_resume(call: Call) -> int:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from recon.cli.call import Call
 from recon.cli.log import LOG
 from recon.cli.show import columns
-from recon.core.wording import counted
+from recon.core.wording import between, counted, which
 from recon.reconcile.status import DATE_FIELDS, Status, percent
 
 if TYPE_CHECKING:
     from recon.analysis.analyze import Analysis
+    from recon.core.window import Window
     from recon.values.summary import Values
 
 
@@ -37,14 +38,14 @@ def value_lines(call: Call, values: Values) -> None:
     columns.show(call, table)
     if values.whole_dates:
         days = values.whole_dates
-        call.say(f"{len(days):,} dates are priced as whole machines, first {days[0]}: right with --fleet whole")
+        call.say(f"{which(days)} priced as whole machines: right with --fleet whole")
     for row in values.several_difficulties[:TOP]:
-        call.say(f"{row['date']} has {row['difficulties']} difficulties in {row['rows']:,} rows")
+        call.say(f"{row['date']} has {row['difficulties']} difficulties in {counted(row['rows'], 'row')}")
     if len(values.several_difficulties) > TOP:
         call.say(f"... and {len(values.several_difficulties) - TOP:,} more dates with several (--json shows all)")
     for cause in values.causes[:TOP]:
-        where = f"{cause.first} to {cause.last}, {', '.join(cause.models)}"
-        call.say(f"{cause.rows:,} rows, {where}, x{cause.ratio:.6g}: {cause.cause}")
+        where = f"{between(cause.first, cause.last)}, {', '.join(cause.models)}"
+        call.say(f"{counted(cause.rows, 'row')} of {where}, {cause.ratio:.6g} times the right value: {cause.cause}")
     if len(values.causes) > TOP:
         call.say(f"... and {len(values.causes) - TOP} more causes (--json shows all)")
 
@@ -65,8 +66,8 @@ def warn_invalid(found: Status) -> None:
 def _status_lines(call: Call, found: Status) -> None:
     document = found.to_dict()
     dates = document["dates"]
-    window = f"{found.window.first or 'the first date'} to {found.window.last or 'the last date'}"
-    call.say(f"{window}: {document['curtailment_rows']:,} curtailment rows, {document['keys']:,} keys")
+    rows, keys = counted(document["curtailment_rows"], "curtailment row"), counted(document["keys"], "key")
+    call.say(f"{_window(found.window)}: {rows}, {keys}")
     table = columns.table("miner model", "expected", "matched", "missing", "%")
     for model, row in document["by_model"].items():
         table.add_row(model, *_matched_cells(row))
@@ -87,6 +88,13 @@ def _status_lines(call: Call, found: Status) -> None:
     verdict(call, found)
 
 
+def _window(window: Window) -> str:
+    """The dates looked at, as they were asked for."""
+    if window.first and window.last:
+        return between(window.first, window.last)
+    return f"from {window.first} on" if window.first else f"through {window.last}" if window.last else "all dates"
+
+
 def _matched_cells(row: dict[str, Any]) -> list[str]:
     """Expected, matched and missing, and the share matched, which nothing has where nothing is expected."""
     share = f"{percent(row['matched'], row['expected']):.2f}" if row["expected"] else "-"
@@ -103,7 +111,7 @@ def standing(found: Status) -> str:
 def _unseen(found: Status) -> str:
     """Which values nobody has compared, as the end of a line."""
     if found.values and found.values.blocked:
-        return f"; {found.values.blocked:,} values not compared: no difficulty is known for their dates"
+        return f"; {counted(found.values.blocked, 'value')} not compared: no difficulty is known for their dates"
     return "" if found.values_compared else "; values not compared"
 
 
@@ -113,7 +121,7 @@ def verdict(call: Call, found: Status) -> None:
     why = {
         "reconciled": f"{matched} of {expected}, nothing twice, nothing extra{_unseen(found)}",
         "not reconciled": _left(found),
-        "nothing to reconcile": "no curtailment to price in this window",
+        "nothing to reconcile": "no curtailment to price on these dates",
     }
     state, colour = standing(found), "green" if found.reconciled else "red"
     call.console.print(f"[{colour}]{state}[/]: {why[state]}", markup=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
 
-from recon.core.wording import counted
+from recon.core.wording import between, counted
 
 DAY = timedelta(days=1)
 Span = tuple[date, date]
@@ -82,6 +82,6 @@ def hole_text(holes: Sequence[Span]) -> str:
     '65 dates, 2026-06-25 to 2026-08-28'
     """
     days = counted(sum((last - first).days + 1 for first, last in holes), "date")
-    named = [f"{first}" if first == last else f"{first} to {last}" for first, last in holes[:MOST_NAMED]]
+    named = [between(first, last) for first, last in holes[:MOST_NAMED]]
     more = f" and {len(holes) - MOST_NAMED:,} more" if len(holes) > MOST_NAMED else ""
     return f"{days}, {', '.join(named)}{more}"
