@@ -86,7 +86,7 @@ class CommonOptions:
     ] = None
     reader: Annotated[
         Reader | None,
-        Setting("--reader", panel=CONNECTION, help="Driver of large read-only scans.", otherwise="adbc"),
+        Setting("--reader", panel=CONNECTION, help="Driver that reads large tables.", otherwise="adbc"),
     ] = None
     synchronous_commit: Annotated[
         str | None,
@@ -128,7 +128,12 @@ class CommonOptions:
     ] = None
     fleet: Annotated[
         Fleet | None,
-        Setting("--fleet", panel=REFERENCE, help="Any share of a machine, or whole ones.", otherwise="fractional"),
+        Setting(
+            "--fleet",
+            panel=REFERENCE,
+            help="How energy becomes machines: any share of one, or whole ones only.",
+            otherwise="fractional",
+        ),
     ] = None
     miners: Annotated[
         Path | None,
