@@ -16,7 +16,7 @@ CONNECTION = "Connection and waiting"
 TABLES = "Tables"
 REFERENCE = "Reference data"
 OUTPUT = "Output"
-CLUSTER = "Dask cluster (analyze, daily, fix, range, report, resume, status)"
+CLUSTER = "Dask cluster, for the commands with --workers"
 SELDOM = "Seldom needed"
 """The headings of options that a command's own help leaves out; those of the last one stand in the reference only."""
 
