@@ -75,13 +75,14 @@ def panel(what: Any) -> str | None:
 def record(parameter: Any, ctx: Any) -> Row | None:
     """An argument or an option as it is typed, and its help; None for one that is hidden.
 
-    What is typed is told by a word (`DATE`) or by the choices (`newest|oldest`), never by a type.
+    What is typed is told by a word (`DATE`) or by the choices (`newest|oldest`), never by a type; bounds in words.
     """
     found = parameter.get_help_record(ctx)
     if found is None:
         return None
     label, text = found
     word = "" if parameter.param_type_name == "argument" else r" \1"
+    text = re.sub(r"\bx>=([\d.]+)", r"\1 or more", re.sub(r"([\d.]+)<=x<=", r"\1 to ", text))
     return re.sub(r" <(.*)>$", word, label), text
 
 

@@ -16,7 +16,7 @@ CONNECTION = "Connection and waiting"
 TABLES = "Tables"
 REFERENCE = "Reference data"
 OUTPUT = "Output"
-CLUSTER = "Dask cluster (analyze, daily, fix, range, report, resume, status)"
+CLUSTER = "Dask cluster, for the commands with --workers"
 SELDOM = "Seldom needed"
 """The headings of options that a command's own help leaves out; those of the last one stand in the reference only."""
 
@@ -86,7 +86,7 @@ class CommonOptions:
     ] = None
     reader: Annotated[
         Reader | None,
-        Setting("--reader", panel=CONNECTION, help="Driver of large read-only scans.", otherwise="adbc"),
+        Setting("--reader", panel=CONNECTION, help="Driver that reads large tables.", otherwise="adbc"),
     ] = None
     synchronous_commit: Annotated[
         str | None,
@@ -128,7 +128,12 @@ class CommonOptions:
     ] = None
     fleet: Annotated[
         Fleet | None,
-        Setting("--fleet", panel=REFERENCE, help="Any share of a machine, or whole ones.", otherwise="fractional"),
+        Setting(
+            "--fleet",
+            panel=REFERENCE,
+            help="How energy becomes machines: any share of one, or whole ones only.",
+            otherwise="fractional",
+        ),
     ] = None
     miners: Annotated[
         Path | None,

@@ -19,7 +19,6 @@ from recon.core.plan import DateResult, PlannedDate, plan
 from recon.core.schema import KEY
 from recon.core.settings import Order, Settings
 from recon.core.window import Window
-from recon.core.wording import counted
 from recon.postgres import ledger
 from recon.postgres.errors import ends_run
 from recon.postgres.layout import Layout
@@ -193,11 +192,8 @@ class _Run:
             self.watcher.wrote(planned.day, max(0, total - written))
             written = max(total, written)
             pause(self.throttle.pause_s)
-        error = (
-            f"{counted(len(failed), 'key')} failed, first {failed[0][1]} {failed[0][2]}: {failed[0][3]}"
-            if failed
-            else None
-        )
+        what = f"{len(failed)} of {keys.height} keys failed"
+        error = f"{what}, first {failed[0][1]} {failed[0][2]}: {failed[0][3]}" if failed else None
         last = DateResult(
             planned.day,
             "failed" if failed else "done",

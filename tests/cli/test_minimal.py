@@ -128,7 +128,7 @@ def test_a_key_that_fails_is_passed_over_and_listed(database: Database, run_reco
     assert all("not this farm" in key["error"] for key in found["failed_keys"])
     (entry,) = found["dates"]
     assert (entry["status"], entry["inserted"]) == ("failed", 18)
-    assert entry["error"].startswith("3 keys failed, first 1 T_FARM-1: ")
+    assert entry["error"].startswith("3 of 9 keys failed, first 1 T_FARM-1: ")
     shown = run_recon("minimal", "sequence", DAY, 2, url=database.url)
     assert shown.returncode == 4
     assert "ERROR: 2024-04-20 settlement period 24, T_FARM-1: not this farm; change the check" in shown.stderr

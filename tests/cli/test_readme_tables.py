@@ -11,6 +11,7 @@ from benchmarks import table as benchmark_table
 from benchmarks import workers
 from tests.faults import results as fault_results
 from tests.faults import table as fault_table
+from tests.support.parsing import options_in
 from tests.support.readme import MEASURED, README, with_table
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +34,12 @@ def test_the_table_of_faults_is_that_of_the_results_files() -> None:
     stored = [fault_results.read(path) for path in fault_table.STORED]
     assert has_table(FAULTS, "faults", fault_table.markdown(stored))
     assert has_table(README, "survives", fault_table.short(stored))
+
+
+def test_the_options_that_are_told_of_beside_the_benchmarks_are_there() -> None:
+    program = "".join(path.read_text(encoding="utf-8") for path in SPEED.parent.glob("*.py"))
+    told = options_in(SPEED.read_text(encoding="utf-8"))
+    assert told == {option for option in told if f'"{option}"' in program} != set()
 
 
 def test_every_kind_of_fault_is_in_one_sum() -> None:

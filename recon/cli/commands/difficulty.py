@@ -90,18 +90,20 @@ def check(call: Call, origin: Annotated[str, typer.Argument(metavar="FILE|URL", 
 def update(
     call: Call,
     origin: Annotated[
-        str | None, typer.Option("--from", metavar="FILE|URL", help="CSV or JSON, epochs or days.")
+        str | None,
+        typer.Option("--from", metavar="FILE|URL", help="A list of difficulties: CSV or JSON, by epoch or by day."),
     ] = None,
     live: Annotated[
-        bool, typer.Option("--live", help="It is up to date: its last difficulty holds through today (UTC).")
+        bool, typer.Option("--live", help="The list is up to date: its last difficulty holds through today (UTC).")
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Take its word against known epochs (never a day's or a mean).")
+        bool, typer.Option("--force", help="Let the list change known epochs (never by figures of days, nor by means).")
     ] = False,
 ) -> None:
     """Take newer difficulties into the user's file, which then wins over the packaged one.
 
-    An epoch takes about 14 days; the last one counts for 10 of them, with --live also through today.
+    Difficulty says how many hashes a block takes. It holds for an epoch of 2,016 blocks, about 14 days; the last epoch
+    of a list counts for 10 of them, with --live also through today.
 
     Risks: it replaces the user's own file of difficulties, which wins over the packaged one. With --live of a list that
         is not up to date, today's difficulty can be that of the epoch before.

@@ -25,10 +25,10 @@ def export(
     """The reconciled rows as files, one per month.
 
     One row per key that can be priced: energy in MWh, the BTC of each miner model, difficulty and block subsidy, in
-    DIR/month=2024-03/part-0.parquet and so on. A BTC is what is stored, to a satoshi, where a row is stored and right;
-    of duplicates it is the one that agrees. Else it is null: missing, wrong and blocked values are counted in
-    DIR/_manifest.json, orphans are left out. All is read as of one moment. Each file is written whole or not at all. A
-    later export to the same DIR writes the months it reaches anew and leaves the others.
+    DIR/month=2024-03/part-0.parquet and so on. Each BTC value is the stored one, to a satoshi (0.00000001 BTC); of
+    duplicates it is the one that agrees. It is null where the row is missing, wrong or blocked: DIR/_manifest.json
+    counts these. Orphans are left out. All is read as of one moment. Each file is written whole or not at all. A later
+    export to the same DIR writes the months it reaches anew and leaves the others.
 
     Risks: it writes files, within DIR only; the tables are read in read-only transactions.
     Output: per month its keys, the BTC values written and those left out, why, and the verdict on the tables.

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 Pause = Annotated[
     float, typer.Option("--pause", metavar="SECONDS", min=0, max=3600, help="Seconds of rest between transactions.")
 ]
-KeysPerTransaction = Annotated[int, typer.Argument(metavar="N", min=1, help="Keys per transaction.")]
+KeysPerTransaction = Annotated[
+    int, typer.Argument(metavar="N", min=1, help="Keys per transaction; a key is a settlement period of a farm.")
+]
 group = typer.Typer(help="Fill a few rows at a time where 'recon fix' times out.")
 
 
@@ -93,7 +95,7 @@ def most_critical(call: Call, pause: Pause = 0.0) -> int:
 @group.command("spot-fix")
 @command()
 def spot_fix(call: Call, day: Day, period: Period, farm: Farm) -> int:
-    """Fill one key.
+    """Fill one settlement period of a farm.
 
     Risks: {fills_keys}
     Output: {filled}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -11,7 +11,6 @@ from recon.cli.common import command
 from recon.cli.completion import RUN_ID, run_ids
 from recon.cli.options import DryRun, Yes
 from recon.core.errors import document
-from recon.core.wording import counted
 
 RunId = Annotated[str, typer.Argument(**RUN_ID, autocompletion=run_ids)]
 AnyRun = Annotated[
@@ -55,22 +54,11 @@ def restore(call: Call, run_id: RunId, dry_run: DryRun = False, yes: Yes = False
         recon quarantine restore 7f3a0c21 --dry-run
         recon quarantine restore 7f3a0c21 --yes
     """
+    from recon.cli.show import runs as show_runs
     from recon.values import quarantine
 
     found = quarantine.restore(call.settings, run_id, run_id=call.run_id, dry_run=dry_run, confirm=call.consent(yes))
     if call.json:
         call.print_json(found.to_dict())
-    _tell(call, found)
+    show_runs.restored(call, found)
     return found.exit_code
-
-
-def _tell(call: Call, found: Any) -> None:
-    for note in found.notes:
-        call.say(f"note: {note}")
-    for result in found.results:
-        if result.error:
-            call.say(f"{result.day} left alone: {result.error}")
-    if found.dry_run:
-        rows, dates = sum(result.missing for result in found.results), counted(len(found.results), "date")
-        return call.say(f"dry run: {counted(rows, 'row')} on {dates} would be put back; nothing was changed")
-    call.say(f"{counted(found.restored, 'row')} put back" + (f" (run {found.run_id})" if found.run_id else ""))

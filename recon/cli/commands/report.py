@@ -16,7 +16,7 @@ from recon.core import extras
 from recon.core.errors import UsageError
 
 LIBRARIES = ("altair", "jinja2", "vl_convert")
-Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the page goes; it is replaced atomically.")]
+Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="The file that the page is written to.")]
 
 
 @command(read_only=True, engine=True)
@@ -29,7 +29,7 @@ def report(
 ) -> int:
     """One page to look at: calendar, charts, findings, runs.
 
-    Self-contained HTML that asks nobody for anything. The exit code is that of `status`.
+    It is one HTML file, which loads nothing from elsewhere. The exit code is that of 'recon status'.
 
     Risks: none for the database, from which it only reads; the file is replaced.
     Output: the file. With --json the document of status, and `out`, where the page is.

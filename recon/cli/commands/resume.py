@@ -17,7 +17,7 @@ LimitOfRun = Annotated[
     typer.Option(
         "--max-changes",
         metavar="N|P%",
-        help="How many stored rows the run may change in all (else as it began, up to 10%).",
+        help="How many stored rows the run may change in all (as it began, at most 10%).",
     ),
 ]
 UnfinishedRunId = Annotated[str | None, typer.Argument(**RUN_ID, autocompletion=unfinished_run_ids)]
@@ -27,7 +27,7 @@ UnfinishedRunId = Annotated[str | None, typer.Argument(**RUN_ID, autocompletion=
 def resume(call: Call, run_id: UnfinishedRunId = None, yes: Yes = False, max_changes: LimitOfRun = None) -> int:
     """Go on with an unfinished run, as it was planned.
 
-    The newest one, unless another is named; its stored plan and parameters count, on the tables that are named now.
+    Without RUN_ID the newest one. Its plan and options are those it began with; the tables are those named now.
 
     Risks: those of the command that began the run. Where it repairs, that is said, and --yes is needed anew.
     Output: {filled}

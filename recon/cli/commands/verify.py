@@ -30,7 +30,7 @@ def verify(
     call: Call,
     when: WindowOptions,
     form: Annotated[ProofFormat, typer.Option("--format", help="How the proof is written.")] = ProofFormat.JSON,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it to a file, atomically.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it to a file.")] = None,
     against: Annotated[
         Path | None, typer.Option("--against", metavar="FILE", help="Tell which of its dates changed since.")
     ] = None,

@@ -222,3 +222,16 @@ def quarantine(call: Call, rows: Sequence[dict[str, Any]]) -> None:
     columns.show(call, table)
     if len(rows) > TOP:
         call.say(f"... and {len(rows) - TOP:,} more rows (--json shows all, each whole)")
+
+
+def restored(call: Call, found: Any) -> None:
+    """The answer of `recon quarantine restore`; it has `notes`, `results`, `dry_run`, `restored` and `run_id`."""
+    for note in found.notes:
+        call.say(f"note: {note}")
+    for result in found.results:
+        if result.error:
+            call.say(f"{result.day} left alone: {result.error}")
+    if found.dry_run:
+        rows, dates = sum(result.missing for result in found.results), counted(len(found.results), "date")
+        return call.say(f"dry run: {counted(rows, 'row')} on {dates} would be put back; nothing was changed")
+    call.say(f"{counted(found.restored, 'row')} put back" + (f" (run {found.run_id})" if found.run_id else ""))
