@@ -33,7 +33,7 @@ wal_writer_delay = '10s'          # so that a crash does lose what was committed
 wal_writer_flush_after = '1GB'
 max_prepared_transactions = 0
 """
-SURVEY = rb"COPY \(-- One row per settlement date of the curtailment"
+SURVEY = rb"-- One row per settlement date of the curtailment"
 NEW_LEDGER = rb"create schema if not exists recon\0"
 PLAN = rb"insert into recon\.runs"
 PLAN_DATES = rb"insert into recon\.run_dates"
@@ -42,7 +42,7 @@ READ = rb"COPY \((?s:.*)energy_mwh"
 COPY = rb"FROM STDIN WITH"
 ROWS = rb"PGCOPY\n\xff"
 SETTLE = rb"set constraints all immediate"
-VERIFY = rb"COPY \(-- One row per settlement date and miner model of the calculations"
+VERIFY = rb"-- Per settlement date and miner model of the calculations within a scope, one row of what a run wrote"
 RECORD = rb"update recon\.run_dates"
 CLOSE = rb"update recon\.runs"
 CHUNK = [LOCK, RECORD]
