@@ -51,7 +51,7 @@ Farm = Annotated[
     ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan; write nothing.")]
-Deep = Annotated[bool, typer.Option("--deep", help="Compare every key, not only checksums per date.")]
+Deep = Annotated[bool, typer.Option("--deep", help="Compare every key and value, not checksums of them.")]
 CheckValues = Annotated[bool, typer.Option("--values", help="Also compare every stored value.")]
 Force = Annotated[
     bool, typer.Option("--force", rich_help_panel=SELDOM, help="The same as --deep with stale added to --repair.")
