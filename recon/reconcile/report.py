@@ -102,7 +102,7 @@ class FixReport:
         return {
             **document(self.command),
             "run_id": self.run_id,
-            "window": self.after.window.to_dict(),
+            "window": self.after.looked_at.to_dict(),
             "planned": {"dates": len(writable), "rows": sum(result.missing for result in writable)},
             "dates": [result.to_dict() for result in self.results],
             "inserted": self.inserted,
