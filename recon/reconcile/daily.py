@@ -9,7 +9,7 @@ from typing import Any
 
 from recon.core.errors import ExitCode
 from recon.core.suggestions import UPDATE_DIFFICULTY
-from recon.core.window import Window
+from recon.core.window import MAX_FEED_AGE_DAYS, Window
 from recon.core.wording import counted
 from recon.reconcile.engine import Engine, threads
 from recon.reconcile.fix import fix
@@ -20,10 +20,6 @@ from recon.reconcile.request import FixRequest, Job, ValueCheck
 from recon.reconcile.value_check import with_values
 from recon.reconcile.watcher import Watcher
 from recon.reference.difficulty.coverage import Coverage
-
-
-MAX_FEED_AGE_DAYS = 7
-"""How old the newest curtailment may be. Settlement data come within a working day or two; a week also spans holidays."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +81,7 @@ class DailyReport:
         return (f"{what} {self.today}: later dates are blocked; run '{UPDATE_DIFFICULTY}'",)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON document of `recon daily`: the fields of `fix`, what is left, and why. `wrong` is None unless the
-        values were compared.
-        """
+        """The JSON document of `recon daily`: the fields of `fix`, what each date came to, and what is coming in."""
         after = self.report.after
         return {
             **self.report.to_dict(),
@@ -95,12 +89,6 @@ class DailyReport:
             "no_curtailment": self.no_curtailment,
             "expected": after.total("expected"),
             "outcomes": {str(day): what for day, what in self.outcomes.items()},
-            "missing_before": max(sum(result.missing for result in self.report.results), after.total("missing")),
-            "duplicate": after.total("duplicate"),
-            "orphan": after.total("orphan"),
-            "wrong": after.values.wrong if after.values else None,
-            "blocked_dates": self.report.statuses["blocked"],
-            "failed_dates": self.report.statuses["failed"],
             "difficulty_coverage_days": self.coverage_days,
             "warnings": list(self.warnings),
             "exit_code": self.exit_code,

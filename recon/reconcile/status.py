@@ -37,8 +37,8 @@ class Status:
 
     counts: gaps.COUNTS, one row per settlement date and miner model; source: one row per settlement date with
     `source_rows`, `invalid` and `keys`. Both as of one moment, but for dates that a run has looked at again.
-    window: as it was asked for; see `looked_at`. newest_curtailment: the newest settlement date of the whole curtailment,
-    whatever the window; None without any.
+    window: as it was asked for; see `looked_at`. newest_curtailment: the newest settlement date of the whole
+    curtailment, whatever the window; None without any.
     undated: the rows without a date that belong to a window which is open on their side. bounds: dates that surely lack
     rows and whose counts are no more than bounds of what is missing; none but while a run goes on.
     """
