@@ -64,6 +64,7 @@ class Night:
     def __init__(self, call: Call, window: Window, tell: NightlyOptions) -> None:
         if tell.metrics_file:
             metrics.ready(tell.metrics_file)
+        self._labels = metrics.labels(tell.metrics_label or ())
         for option, url in (("--ping-url", tell.ping_url), ("--webhook", tell.webhook)):
             if url:
                 notify.check(option, url)
@@ -128,8 +129,8 @@ class Night:
             return True
         now = datetime.now(UTC).timestamp()
         try:
-            success = metrics.last_success(self._to.metrics_file)
-            metrics.write(self._to.metrics_file, metrics.values(document, now, success))
+            success = metrics.last_success(self._to.metrics_file, self._labels)
+            metrics.write(self._to.metrics_file, metrics.values(document, now, success), self._labels)
         except OSError as error:
             LOG.error("the metrics file %s cannot be written: %s", self._to.metrics_file, error.strerror)
             return False
