@@ -107,7 +107,7 @@ class TestLogs:
         assert lines[0] == "a line of last night"
         dates = [line for line in lines if re.search(r"2024-04-\d\d done inserted=27", line)]
         assert len(dates) == 3
-        assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ INFO ", line) for line in dates)
+        assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+0000 INFO ", line) for line in dates)
 
     def test_json_lines_hold_the_fields_of_the_date(self, gaps: Database, run_recon: Run, tmp_path: Path) -> None:
         log = tmp_path / "recon.log"
