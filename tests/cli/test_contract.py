@@ -40,7 +40,8 @@ def four_dates(database: Database) -> Database:
 STATUS = {
     "schema_version": 1,
     "command": "status",
-    "window": {"first": None, "last": None},
+    "window": {"first": "2024-04-20", "last": "2024-04-23"},
+    "newest_curtailment": "2024-04-22",
     "curtailment_rows": 7,
     "invalid": 1,
     "keys": 5,
@@ -62,7 +63,7 @@ STATUS = {
 def test_status(four_dates: Database, run_recon: Run) -> None:
     assert document(run_recon("status", "--json", url=four_dates.url), 1) == STATUS
     window = document(run_recon("status", "--json", "--to", ONE, url=four_dates.url))
-    assert window["window"] == {"first": None, "last": "2024-04-20"}
+    assert window["window"] == {"first": "2024-04-20", "last": "2024-04-20"}
     assert (window["expected"], window["percent"], window["reconciled"]) == (3, 100.0, True)
 
 

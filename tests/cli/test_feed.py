@@ -96,7 +96,9 @@ def test_rows_of_either_table_are_looked_at_and_a_calculation_is_no_curtailment(
     assert planned["window"] == found["window"]
 
 
-def test_a_table_without_curtailment_is_not_said_to_be_right(database: Database, run_recon: Run, tmp_path: Path) -> None:
+def test_a_table_without_curtailment_is_not_said_to_be_right(
+    database: Database, run_recon: Run, tmp_path: Path
+) -> None:
     """Nor is one whose only rows have no date; nobody calls the dates reconciled, and a night is red."""
     nothing = {"first": None, "last": None}
     for _ in range(2):
@@ -109,7 +111,9 @@ def test_a_table_without_curtailment_is_not_said_to_be_right(database: Database,
             assert "no row is missing" not in shown.stdout
         report = run_recon("report", "--out", tmp_path / "page.html", url=database.url)
         assert "nothing to reconcile\nno curtailment at all\n" in report.stdout
-        assert '<h1 class="nothing">Nothing to reconcile: there is no curtailment.' in (tmp_path / "page.html").read_text()
+        assert (
+            '<h1 class="nothing">Nothing to reconcile: there is no curtailment.' in (tmp_path / "page.html").read_text()
+        )
         told = night(run_recon, database, LATER, 1, "--metrics-file", tmp_path / "m.prom")
         assert (told["newest_curtailment"], told["no_curtailment"], told["expected"]) == (None, True, 0)
         assert set(told["outcomes"].values()) == {"nothing_expected"}
