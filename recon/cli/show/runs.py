@@ -109,7 +109,7 @@ def _feed_line(call: Call, found: DailyReport) -> None:
     since = f"none since {newest}, {counted((found.today - newest).days, 'day')} before" if newest else "none until"
     then = f"to check as of another day: '{call.suggest(Suggestion('daily', '--today', newest or 'DATE'))}'"
     call.console.print("[red]no_curtailment[/]: ", end="", markup=True)
-    call.say(f"{since} {found.today}{later}; see whether the feed has stopped, or {then}")
+    call.say(f"{since} {found.today}{later}; see whether the feed has stopped; {then}")
 
 
 def _planned_table(call: Call, report: FixReport) -> None:
