@@ -106,10 +106,12 @@ def _feed_line(call: Call, found: DailyReport) -> None:
     later = f" (dated later, through {whole}: not counted)" if whole and whole != newest else ""
     if not found.no_curtailment:
         return call.say(f"newest curtailment: {newest}{later}" if newest else f"no curtailment{later}")
-    since = f"none since {newest}, {counted((found.today - newest).days, 'day')} before" if newest else "none until"
-    then = f"to check as of another day: '{call.suggest(Suggestion('daily', '--today', newest or 'DATE'))}'"
+    since, then = "none until", ""
+    if newest:
+        since = f"none since {newest}, {counted((found.today - newest).days, 'day')} before"
+        then = f"; to check as of another day: '{call.suggest(Suggestion('daily', '--today', newest))}'"
     call.console.print("[red]no_curtailment[/]: ", end="", markup=True)
-    call.say(f"{since} {found.today}{later}; see whether the feed has stopped; {then}")
+    call.say(f"{since} {found.today}{later}; see whether the feed has stopped{then}")
 
 
 def _planned_table(call: Call, report: FixReport) -> None:
