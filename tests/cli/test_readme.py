@@ -96,7 +96,7 @@ def test_the_crontab_has_a_nightly_check_and_a_weekly_fix(run_recon: Run, tmp_pa
 def test_cron_has_something_to_mail_only_when_something_is_wrong(
     database: Database, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """Nothing is coming in; all is well; a row too many, in a job that answers on stdout; nobody there, which is told on stderr."""
+    """Nothing comes in; all is well; a row too many, in a job that answers on stdout; nobody there, told on stderr."""
     program = tmp_path / "recon"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m recon "$@"\n')
     program.chmod(0o755)

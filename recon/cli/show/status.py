@@ -178,7 +178,8 @@ def report(call: Call, found: Status, out: Path) -> None:
     if call.json:
         return call.print_json(found.to_dict(call.command) | {"out": str(out)})
     seen = _unseen(found) if standing(found) == "reconciled" else ""
-    call.say(f"{out}: {_looked_at(found)}: {counted(found.date_totals['total'], 'date')}, {standing(found)}{seen}")
+    dates = f"{counted(found.date_totals['total'], 'date')} ({_looked_at(found)})"
+    call.say(f"{out}: {dates}, {standing(found)}{seen}")
     call.say(_newest(found))
 
 
