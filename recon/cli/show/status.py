@@ -68,7 +68,7 @@ def _status_lines(call: Call, found: Status) -> None:
     document = found.to_dict()
     dates = document["dates"]
     rows, keys = counted(document["curtailment_rows"], "curtailment row"), counted(document["keys"], "key")
-    call.say(f"{_looked_at(found)}: {rows}, {keys}; {_newest(found)}")
+    call.say(f"{_looked_at(found)}: {rows}, {keys}\n{_newest(found)}")
     table = columns.table("miner model", "expected", "matched", "missing", "%")
     for model, row in document["by_model"].items():
         table.add_row(model, *_matched_cells(row))
@@ -91,11 +91,10 @@ def _status_lines(call: Call, found: Status) -> None:
 
 def _looked_at(found: Status) -> str:
     """The dates looked at; where there are none, as they were asked for."""
-    window, asked = found.looked_at, found.window
-    every = "all dates" if not (asked.first or asked.last) else ""
+    window = found.looked_at
     if window.first and window.last:
-        return f"{every}{every and ', '}{between(window.first, window.last)}"
-    return every or (f"from {window.first} on" if window.first else f"through {window.last}")
+        return between(window.first, window.last)
+    return f"from {window.first} on" if window.first else f"through {window.last}" if window.last else "all dates"
 
 
 def _newest(found: Status) -> str:
