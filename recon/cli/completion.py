@@ -36,7 +36,9 @@ def _offered(ctx: typer.Context, incomplete: str, wanted: Callable[[dict[str, An
         runs = [run for run in _runs(_settings(ctx)) if run["run_id"].startswith(incomplete) and wanted(run)]
     except Exception:  # noqa: BLE001 somebody is in the middle of a line: no error belongs there
         return []
-    return [(run["run_id"], f"{run['command']}, {run['status']}, {run['started_at'][:16]}") for run in runs[:OFFERED]]
+    return [
+        (run["run_id"], f"{run['command']}, {run['status']}, {run['started_at'][:16]} UTC") for run in runs[:OFFERED]
+    ]
 
 
 def _settings(ctx: typer.Context) -> Settings:

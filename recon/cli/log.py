@@ -27,7 +27,10 @@ def visible(text: str) -> str:
 
 
 class TextLines(logging.Formatter):
-    """One line per record, whatever is in it."""
+    """One line per record, whatever is in it; where the pattern has its time, with the zone."""
+
+    default_time_format = "%Y-%m-%d %H:%M:%S%z"
+    default_msec_format = ""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as the pattern says."""
@@ -37,9 +40,12 @@ class TextLines(logging.Formatter):
 class JsonLines(logging.Formatter):
     """One JSON object per log line."""
 
+    default_time_format = "%Y-%m-%dT%H:%M:%S%z"
+    default_msec_format = ""
+
     def format(self, record: logging.LogRecord) -> str:
         """time, level, message and whatever fields the line carries."""
-        line = {"time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"), "level": record.levelname.lower()}
+        line = {"time": self.formatTime(record), "level": record.levelname.lower()}
         line |= {"message": record.getMessage()} | getattr(record, "fields", {})
         return json.dumps(line, ensure_ascii=False)
 
@@ -113,6 +119,53 @@ def close_log(settings: Settings, level: int, message: str, **fields: Any) -> No
     wanted = [on_screen] if settings.verbose or (logs_json() and not quiet) else []
     for handler in [*wanted, *others]:
         handler.handle(record)
+
+
+COUNTS = {
+    "missing_before": "missing before",
+    "inserted": "inserted",
+    "replaced": "replaced",
+    "removed": "removed",
+    "remaining": "missing",
+    "duplicate": "duplicate",
+    "orphan": "orphan",
+    "wrong": "wrong",
+    "blocked_dates": "blocked",
+    "failed_dates": "failed",
+}
+"""What a run is summed up by, in its order: fields of the JSON document, and what people call them."""
+IN_LOG = (
+    *("command", "run_id", "window", "dry_run", "exit_code", "outcomes", "newest_curtailment", "no_curtailment"),
+    *(*COUNTS, "seconds", "difficulty_coverage_days", "error"),
+)
+"""The fields of the JSON document that the log line has, too."""
+
+
+def summary(document: dict[str, Any]) -> str:
+    """A run in one line: the exit code, and every count that is known.
+
+    >>> summary({"exit_code": 1, "inserted": 9, "remaining": 0, "duplicate": 2, "wrong": None, "seconds": 1.25})
+    'exit code 1: 9 inserted, 0 missing, 2 duplicate, 1.2 s'
+    >>> summary({"exit_code": 1, "no_curtailment": True, "newest_curtailment": None, "inserted": 0, "seconds": 0.1})
+    'exit code 1: no curtailment at all, 0 inserted, 0.1 s'
+    >>> summary({"exit_code": 4, "error": {"message": "another one is at work"}, "seconds": 0.1})
+    'exit code 4: another one is at work, 0.1 s'
+    """
+    parts = ["dry run"] if document.get("dry_run") else []
+    parts += [f"{day} {outcome}" for day, outcome in document.get("outcomes", {}).items()]
+    if document.get("no_curtailment"):
+        newest = document["newest_curtailment"]
+        parts.append(f"no curtailment since {newest}" if newest else "no curtailment at all")
+    parts += [f"{document[name]:,} {shown}" for name, shown in COUNTS.items() if document.get(name) is not None]
+    parts += [document["error"]["message"]] if "error" in document else []
+    return f"exit code {document['exit_code']:d}: {', '.join(parts)}, {document['seconds']:.1f} s"
+
+
+def sum_up(settings: Settings, document: dict[str, Any]) -> None:
+    """Ends the log with a run in one line."""
+    level = logging.ERROR if document["exit_code"] else logging.INFO
+    fields = {name: document[name] for name in IN_LOG if document.get(name) is not None}
+    close_log(settings, level, f"{document['command']}: {summary(document)}", **fields)
 
 
 def start_logging(settings: Settings) -> None:

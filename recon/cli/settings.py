@@ -19,7 +19,13 @@ FILE = "recon.toml"
 OTHERS_MAY_READ = 0o077
 OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 ROOT = 0
-WANTED = {Path: "a path in quotes", str: "text in quotes", float: "a number", bool: "true or false"}
+WANTED = {
+    Path: "a path in quotes",
+    str: "text in quotes",
+    list: 'texts in brackets, as ["site=north"]',
+    float: "a number",
+    bool: "true or false",
+}
 """What a file has to hold, by the kind of a setting."""
 
 
@@ -139,7 +145,7 @@ def _converted(path: Path, name: str, kind: Any, value: Any) -> Any:
         return float(value)
     if issubclass(kind, StrEnum) and value in list(kind):
         return kind(value)
-    if type(value) is not kind or kind is Path:
+    if type(value) is not kind or kind is Path or (kind is list and not all(isinstance(one, str) for one in value)):
         wanted = WANTED.get(kind) or " or ".join(f"'{choice}'" for choice in kind)
         raise UsageError(f"{path}: {name} is {value!r}", f"write {wanted}")
     return value

@@ -5,7 +5,7 @@ A field's annotation is what Typer reads, so annotations are not postponed here.
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, get_args, get_origin
 
 from typer.models import OptionInfo
 
@@ -244,6 +244,14 @@ class NightlyOptions:
     metrics_file: Annotated[
         Path | None, Setting("--metrics-file", metavar="FILE.prom", help="Write metrics for node_exporter.")
     ] = None
+    metrics_label: Annotated[
+        list[str] | None,
+        Setting(
+            "--metrics-label",
+            metavar="NAME=VALUE",
+            help="A label of every metric, to tell two databases of a host apart; can be given several times.",
+        ),
+    ] = None
     ping_url: Annotated[
         str | None,
         Setting("--ping-url", metavar="URL", help="Tell healthchecks.io when it begins, and its exit code."),
@@ -262,7 +270,8 @@ APART = frozenset(
 )
 """The names of the options that many commands take: the reference has them once, by their panels."""
 _SETTINGS = {field.name: get_args(field.type) for field in (*fields(CommonOptions), *fields(NightlyOptions))}
-KINDS: dict[str, Any] = {name: get_args(kind)[0] for name, (kind, _) in _SETTINGS.items() if name != "json"}
+_KINDS = {name: get_args(kind)[0] for name, (kind, _) in _SETTINGS.items() if name != "json"}
+KINDS: dict[str, Any] = {name: get_origin(kind) or kind for name, kind in _KINDS.items()}
 KINDS["home"] = Path
 """The type of each setting that a file may hold: all but what one invocation prints."""
 OTHERWISE = {name: str(option.otherwise) for name, (_, option) in _SETTINGS.items() if option.otherwise is not None}

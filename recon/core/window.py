@@ -17,6 +17,8 @@ from recon.core.errors import UsageError
 LONDON = ZoneInfo("Europe/London")
 HALF_HOUR = timedelta(minutes=30)
 USUAL_PERIODS = 48
+MAX_FEED_AGE_DAYS = 7
+"""How old the newest curtailment may be: settlement data come within some working days, and a week spans holidays."""
 
 
 @cache

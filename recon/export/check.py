@@ -95,6 +95,7 @@ def status(directory: Path, job: Job, window: Window, check: ValueCheck) -> Expo
         job.models,
         stated,
         slices.against(pl.concat(counts), stated, job.models),
+        max((facts.day for month in export.manifest.months for facts in month.dates), default=None),
         summary.combined(parts, check.tolerance),
         damage=tuple(damage),
         left_out=totals(export.listed.values())["left_out"],

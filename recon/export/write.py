@@ -49,7 +49,7 @@ class ExportReport:
         """The JSON document of `recon export`."""
         return {
             **document("export"),
-            "window": self.status.window.to_dict(),
+            "window": self.status.looked_at.to_dict(),
             "out": str(self.directory),
             "format": self.manifest.form,
             **totals(self.written),
@@ -95,7 +95,7 @@ def _begun(job: Job, window: Window, target: Target, check: ValueCheck) -> Manif
 
 def _export(moment: Moment, manifest: Manifest, target: Target, check: ValueCheck) -> ExportReport:
     window, directory = manifest.window, target.directory
-    source, stored = aggregates([moment.tables], window)
+    source, stored, _ = aggregates([moment.tables], window)
     sizes = dict(pl.concat([_sizes(source, "keys"), _sizes(stored, "rows")]).group_by("day").sum().iter_rows())
     former = (name for name in (*manifest.unfinished, *(m.month for m in manifest.months)) if reaches(window, name))
     names = sorted({*former, *by_month(sizes)})
@@ -160,7 +160,7 @@ def _report(
     counts = pl.concat([pl.DataFrame(schema=schema.COUNTS), *(chunk.counts for chunk in facts)])
     judged = summary.combined([chunk.values for chunk in facts], moment.judge.tolerance)
     undated = moment.tables.undated(manifest.window)
-    status = Status(manifest.window, manifest.models, source, counts, judged, undated=undated)
+    status = Status(manifest.window, manifest.models, source, counts, values=judged, undated=undated)
     with_keys = source.filter(pl.col("keys") > 0).get_column("settlement_date")
     unknown = moment.judge.reference.terms(with_keys).filter(pl.any_horizontal(pl.all().is_null()))
     blocked = tuple(unknown.get_column("settlement_date"))

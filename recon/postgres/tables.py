@@ -168,7 +168,16 @@ class Tables:
 
     def survey_query(self, name: str, condition: str) -> str:
         """SQL for one table's aggregates per settlement date (survey_source, survey_stored or stored_btc)."""
-        return self.sql(name, within=condition)
+        return self.sql(name, within=condition, newest=self._newest_query(date.max))
+
+    def newest(self, through: date) -> date | None:
+        """The newest settlement date of the whole curtailment that is not after this one; None without any."""
+        (row,) = self.session.rows(self._newest_query(through))
+        newest: date | None = row["newest"]
+        return newest
+
+    def _newest_query(self, through: date) -> str:
+        return self.sql("postgres/newest", through=literal(through))
 
     def undated(self, window: Window) -> Undated:
         """The rows with a date outside the calendar, where the window is open on that side; null ones without any."""

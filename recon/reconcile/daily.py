@@ -9,7 +9,7 @@ from typing import Any
 
 from recon.core.errors import ExitCode
 from recon.core.suggestions import UPDATE_DIFFICULTY
-from recon.core.window import Window
+from recon.core.window import MAX_FEED_AGE_DAYS, Window
 from recon.core.wording import counted
 from recon.reconcile.engine import Engine, threads
 from recon.reconcile.fix import fix
@@ -26,26 +26,45 @@ from recon.reference.difficulty.coverage import Coverage
 class DailyReport:
     """A nightly run: what `fix` did, and what every date of the window came to.
 
-    coverage: the dates whose difficulty is known.
+    coverage: the dates whose difficulty is known. newest_curtailment: the newest settlement date of the whole
+    curtailment that is not after today, so that a row dated years ahead hides no feed that stopped. max_feed_age: how
+    many days before today it may be; 0 for any.
     """
 
     report: FixReport
     coverage: Coverage
+    newest_curtailment: date | None = None
+    max_feed_age: int = 0
 
     @property
     def exit_code(self) -> ExitCode:
-        """The exit code of the run."""
-        return self.report.exit_code
+        """The exit code of what was done; where that is 0, 1 when nothing is coming in any more."""
+        done = self.report.exit_code
+        return ExitCode.DIFFERENCES if done == ExitCode.OK and self.no_curtailment else done
+
+    @property
+    def today(self) -> date:
+        """The last date of the window."""
+        return self.report.after.window.bounds[1]
+
+    @property
+    def no_curtailment(self) -> bool:
+        """Whether the newest curtailment is older than it may be; also where there is none at all."""
+        newest = self.newest_curtailment
+        return self.max_feed_age > 0 and (newest is None or (self.today - newest).days > self.max_feed_age)
 
     @property
     def outcomes(self) -> dict[date, str]:
-        """Each date of the window: fully_reconciled | fixed | partial | failed | blocked (both: nothing written)."""
-        window = self.report.after.window
-        first, last = window.bounds
-        off = set(self.report.after.incomplete.get_column("settlement_date").to_list())
+        """Each date of the window: fully_reconciled | nothing_expected (no curtailment to price, and no row) | fixed |
+        partial | failed | blocked (both: nothing written).
+        """
+        after = self.report.after
+        first, last = after.window.bounds
+        off = set(after.incomplete.get_column("settlement_date").to_list())
+        priced = set(after.dates.filter(after.dates.get_column("expected") > 0).get_column("settlement_date").to_list())
         results = {result.day: result for result in self.report.results}
         days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-        return {day: _outcome(day in off, results.get(day)) for day in reversed(days)}
+        return {day: _outcome(day in off, day in priced, results.get(day)) for day in reversed(days)}
 
     @property
     def coverage_days(self) -> int:
@@ -57,36 +76,33 @@ class DailyReport:
         """What will go wrong unless somebody does something, though nothing has yet; a line each."""
         if self.coverage_days >= 0:
             return ()
-        last, late = self.report.after.window.bounds[1], -self.coverage_days
-        what = f"difficulty is known through {self.coverage.through(last)} only, {counted(late, 'day')} before"
-        return (f"{what} {last}: later dates are blocked; run '{UPDATE_DIFFICULTY}'",)
+        late = counted(-self.coverage_days, "day")
+        what = f"difficulty is known through {self.coverage.through(self.today)} only, {late} before"
+        return (f"{what} {self.today}: later dates are blocked; run '{UPDATE_DIFFICULTY}'",)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON document of `recon daily`: the fields of `fix`, what is left, and why. `wrong` is None unless the
-        values were compared.
-        """
+        """The JSON document of `recon daily`: the fields of `fix`, what each date came to, and what is coming in."""
         after = self.report.after
         return {
             **self.report.to_dict(),
+            "newest_curtailment": self.newest_curtailment and str(self.newest_curtailment),
+            "no_curtailment": self.no_curtailment,
+            "expected": after.total("expected"),
             "outcomes": {str(day): what for day, what in self.outcomes.items()},
-            "missing_before": max(sum(result.missing for result in self.report.results), after.total("missing")),
-            "duplicate": after.total("duplicate"),
-            "orphan": after.total("orphan"),
-            "wrong": after.values.wrong if after.values else None,
-            "blocked_dates": self.report.statuses["blocked"],
-            "failed_dates": self.report.statuses["failed"],
             "difficulty_coverage_days": self.coverage_days,
             "warnings": list(self.warnings),
             "exit_code": self.exit_code,
         }
 
 
-def _outcome(off: bool, result: Any) -> str:
+def _outcome(off: bool, priced: bool, result: Any) -> str:
     if result is not None and result.status in ("failed", "blocked"):
         return str(result.status)
     if off:
         return "partial"
-    return "fixed" if result is not None and (result.inserted or result.removed) else "fully_reconciled"
+    if result is not None and (result.inserted or result.removed):
+        return "fixed"
+    return "fully_reconciled" if priced else "nothing_expected"
 
 
 def window(today: date, days: int) -> Window:
@@ -110,8 +126,9 @@ def daily(
     confirm: Confirm = agreed,
     engine: Engine = threads,
     begun: Callable[[], None] = lambda: None,
+    max_feed_age: int = MAX_FEED_AGE_DAYS,
 ) -> DailyReport:
-    """Check and fill the request's window; IncompleteError when another instance is at work.
+    """Check and fill the request's window, which ends today; IncompleteError when another instance is at work.
 
     check: also compare every value, once all is filled and repaired. begun: called when it is sure that no other
     instance is at work.
@@ -122,4 +139,8 @@ def daily(
         if check:
             check = replace(check, progress=lease.renewing(check.progress))
             report = replace(report, after=with_values(job, layout, report.after, check))
-    return DailyReport(report, job.reference.coverage)
+        newest, today = report.after.newest_curtailment, request.window.bounds[1]
+        if newest and newest > today:
+            with job.opened() as tables:
+                newest = tables.newest(today)
+    return DailyReport(report, job.reference.coverage, newest, max_feed_age)

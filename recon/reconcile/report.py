@@ -85,6 +85,11 @@ class FixReport:
         return self.after.reconciled and not self.undone and not self.undated_error and not planned
 
     @property
+    def missing_before(self) -> int:
+        """The rows that were missing before it began: those that were planned, or are still missing."""
+        return max(sum(result.missing for result in self.results), self.after.total("missing"))
+
+    @property
     def statuses(self) -> Counter[str]:
         """How many dates came to what."""
         return Counter(result.status for result in self.results)
@@ -97,12 +102,14 @@ class FixReport:
         return ExitCode.OK if self.reconciled else ExitCode.DIFFERENCES
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON document of `fix`, `date`, `range`, `resume`, `daily` and `minimal`."""
+        """The JSON document of `fix`, `date`, `range`, `resume`, `daily` and `minimal`; `wrong`: None unless the values
+        were compared.
+        """
         writable = [result for result in self.results if result.status != "blocked"]
         return {
             **document(self.command),
             "run_id": self.run_id,
-            "window": self.after.window.to_dict(),
+            "window": self.after.looked_at.to_dict(),
             "planned": {"dates": len(writable), "rows": sum(result.missing for result in writable)},
             "dates": [result.to_dict() for result in self.results],
             "inserted": self.inserted,
@@ -110,11 +117,18 @@ class FixReport:
             "removed": self.removed,
             "undated": self.undated,
             "btc": {model: f"{bitcoin:.8f}" for model, bitcoin in self.btc.items()},
+            "missing_before": self.missing_before,
             "remaining": self.after.total("missing"),
+            "duplicate": self.after.total("duplicate"),
+            "orphan": self.after.total("orphan"),
+            "wrong": self.after.values.wrong if self.after.values else None,
+            "blocked_dates": self.statuses["blocked"],
+            "failed_dates": self.statuses["failed"],
             "seconds": round(self.seconds, 3),
             "reconciled": self.reconciled,
             "values_compared": self.after.values_compared,
             "dry_run": self.dry_run,
+            "exit_code": self.exit_code,
             "failed_keys": [
                 {"settlement_date": day.isoformat(), "settlement_period": period, "farm_id": farm, "error": error}
                 for day, period, farm, error in self.failed_keys

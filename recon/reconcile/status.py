@@ -37,6 +37,8 @@ class Status:
 
     counts: gaps.COUNTS, one row per settlement date and miner model; source: one row per settlement date with
     `source_rows`, `invalid` and `keys`. Both as of one moment, but for dates that a run has looked at again.
+    window: as it was asked for; see `looked_at`. newest_curtailment: the newest settlement date of the whole
+    curtailment, whatever the window; None without any.
     undated: the rows without a date that belong to a window which is open on their side. bounds: dates that surely lack
     rows and whose counts are no more than bounds of what is missing; none but while a run goes on.
     """
@@ -45,6 +47,7 @@ class Status:
     miner_models: tuple[str, ...]
     source: pl.DataFrame
     counts: pl.DataFrame
+    newest_curtailment: date | None = None
     values: Values | None = None
     undated: Undated = field(default_factory=Undated)
     bounds: frozenset[date] = frozenset()
@@ -58,6 +61,13 @@ class Status:
         source = self.source.update(keys, on="settlement_date")
         counts = pl.concat([others, counts])
         return replace(self, source=source, counts=counts, bounds=self.bounds.difference(days))
+
+    @cached_property
+    def looked_at(self) -> Window:
+        """The window; where it is open, the first or last date that has rows of either table ends it, if one has."""
+        days = pl.concat([rows.get_column("settlement_date") for rows in (self.source, self.counts)])
+        first, last = self.window.first or days.min(), self.window.last or days.max()
+        return Window(first, last)  # type: ignore[arg-type]
 
     @cached_property
     def dates(self) -> pl.DataFrame:
@@ -159,7 +169,8 @@ class Status:
         """The JSON document of `recon status`."""
         return {
             **document(command),
-            "window": self.window.to_dict(),
+            "window": self.looked_at.to_dict(),
+            "newest_curtailment": self.newest_curtailment and str(self.newest_curtailment),
             "curtailment_rows": int(self.source.get_column("source_rows").sum()) + self.undated.source,
             "invalid": self.invalid,
             "keys": int(self.source.get_column("keys").sum()),

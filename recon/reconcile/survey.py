@@ -126,7 +126,7 @@ def survey(
     """
     comparison = comparison or KeyComparison()
     with _as_of_one_moment(tables, pool, window) as sides:
-        source, stored = aggregates(sides, window)
+        source, stored, newest = aggregates(sides, window)
         undated = tables.undated(window)
         surveyed = Survey.by_date(source, stored, models)
         estimated = comparison.estimated(surveyed)
@@ -135,7 +135,7 @@ def survey(
         counts = recount(sides, models, disputed, _sizes(source, stored), comparison)
     every = pl.concat([surveyed.counts(disputed), *counts])
     bounds = frozenset(estimated.get_column("settlement_date"))
-    return Status(window, tuple(models), source, every, undated=undated, bounds=bounds)
+    return Status(window, tuple(models), source, every, newest, undated=undated, bounds=bounds)
 
 
 def recount(
@@ -194,8 +194,10 @@ def _as_of_one_moment(tables: Tables, pool: Pool | None, window: Window) -> Iter
         yield [Tables(one, tables.layout) for one in sessions]
 
 
-def aggregates(sides: Sequence[Tables], window: Window) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Both tables' aggregates: where there are two sessions, each reads the half of the window's rows."""
+def aggregates(sides: Sequence[Tables], window: Window) -> tuple[pl.DataFrame, pl.DataFrame, date | None]:
+    """Both tables' aggregates, and the newest settlement date of the whole curtailment. Where there are two sessions,
+    each reads the half of the window's rows.
+    """
 
     def of(side: Tables, part: Window) -> list[pl.DataFrame]:
         return [side.aggregate(part, name) for name in ("postgres/survey_source", "postgres/survey_stored")]
@@ -205,8 +207,10 @@ def aggregates(sides: Sequence[Tables], window: Window) -> tuple[pl.DataFrame, p
     halves = [window]
     if middle and middle < last:
         halves = [Window(first, middle), Window(middle + timedelta(days=1), last)]
-    source, stored = zip(*_side_by_side(sides, of, halves), strict=True)
-    return pl.concat(source), pl.concat(stored)
+    sources, stored = zip(*_side_by_side(sides, of, halves), strict=True)
+    source = pl.concat(sources)
+    newest: date | None = source.item(0, "newest")
+    return source.drop("newest").drop_nulls("settlement_date"), pl.concat(stored), newest
 
 
 def _sizes(source: pl.DataFrame, stored: pl.DataFrame) -> dict[date, int]:

@@ -33,6 +33,12 @@ def test_the_demo_does_the_whole_job_twice_and_can_start_over(run_recon: Run) ->
     assert len(codes) == 4
     assert {command: code for command, code in codes.items() if code} == {"-d embedded status --values": 1}
 
+    night = run_recon("-d", "embedded", "daily")
+    assert night.returncode == 1, "its data are of the past"
+    ((since, then),) = re.findall(r"^no_curtailment: none since (\S+), .*'recon (.*?)'$", night.stdout, re.MULTILINE)
+    assert then == f"-d embedded daily --today {since}"
+    assert run_recon(*then.split()).returncode == 0
+
     again = run_recon("demo")
     assert again.returncode == 0
     assert "the sample is there from last time" in again.stdout

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from recon.cli.call import Call
-from recon.cli.nightly.metrics import METRICS, ready
+from recon.cli.nightly.metrics import METRICS, labels, ready
 from recon.cli.nightly.notify import check, post
 from recon.core import extras
 from recon.core.errors import UsageError
@@ -41,6 +42,7 @@ process.run()
 KNOWN_THROUGH = date(2026, 6, 24)
 """By the packaged file."""
 COUNTS = {
+    "recon_daily_expected_rows": "expected",
     "recon_daily_missing_rows": "remaining",
     "recon_daily_duplicate_rows": "duplicate",
     "recon_daily_orphan_rows": "orphan",
@@ -54,6 +56,7 @@ ALWAYS = {
     "recon_daily_duration_seconds": "seconds",
     "recon_difficulty_coverage_days": "difficulty_coverage_days",
 }
+NEWEST = "recon_newest_curtailment_timestamp_seconds"
 LAST_RUN, LAST_SUCCESS = (f"recon_daily_last_{what}_timestamp_seconds" for what in ("run", "success"))
 
 
@@ -88,7 +91,8 @@ class Nights:
         assert end[:2] == (f"/check/{code}", "text/plain; charset=utf-8")
         assert f"exit code {code}" in end[2].splitlines()[-1]
         assert began <= figures[LAST_RUN] <= time.time()
-        assert {name for name in figures if name not in COUNTS} == {*ALWAYS, LAST_RUN, *({LAST_SUCCESS} & set(figures))}
+        known = {LAST_SUCCESS, NEWEST} & set(figures)
+        assert {name for name in figures if name not in COUNTS} == {*ALWAYS, LAST_RUN, *known}
         assert [message[:2] for message in hook] in ([], [("/hook", "application/json; charset=utf-8")])
         return document, figures, json.loads(hook[0][2]) if hook else None
 
@@ -96,7 +100,18 @@ class Nights:
 def agrees(document: dict[str, Any], figures: dict[str, float]) -> bool:
     """Every figure is the document's, and none is left out that the document has."""
     fields = {name: document[field] for name, field in (COUNTS | ALWAYS).items() if document[field] is not None}
-    return fields == {name: value for name, value in figures.items() if name not in (LAST_RUN, LAST_SUCCESS)}
+    newest = datetime.fromtimestamp(figures[NEWEST], UTC).date()
+    rest = {name: value for name, value in figures.items() if name not in (LAST_RUN, LAST_SUCCESS, NEWEST)}
+    return fields == rest and str(newest) == document["newest_curtailment"]
+
+
+def posted(document: dict[str, Any], told: dict[str, Any] | None, before: int | None) -> bool:
+    """The webhook has the document, what was before, and a line for people."""
+    assert told
+    line = told.pop("text")
+    assert re.fullmatch(rf"recon daily: exit code {document['exit_code']}: [^\n]+ s", line), line
+    assert all(f"{day} {outcome}" in line for day, outcome in document["outcomes"].items())
+    return told == document | {"previous_exit_code": before}
 
 
 def test_every_night_is_told_as_its_json_has_it(
@@ -112,7 +127,7 @@ def test_every_night_is_told_as_its_json_has_it(
     assert (figures["recon_daily_wrong_rows"], figures["recon_daily_missing_rows"]) == (0, 0)
     assert figures["recon_difficulty_coverage_days"] == (KNOWN_THROUGH - date(2024, 10, 28)).days
     assert figures[LAST_SUCCESS] == figures[LAST_RUN]
-    assert told == filled | {"previous_exit_code": None}
+    assert posted(filled, told, None)
     assert nights.file.stat().st_mode & 0o777 == 0o644, "the collector is another user"
     assert list(tmp_path.iterdir()) == [nights.file]
 
@@ -131,23 +146,24 @@ def test_every_night_is_told_as_its_json_has_it(
     assert (figures["recon_daily_duplicate_rows"], figures["recon_daily_wrong_rows"]) == (1, 3)
     assert exact[0][0] == FIRST and twice["outcomes"]["2024-10-28"] == "partial", "its wrong values count"
     assert figures[LAST_SUCCESS] == good < figures[LAST_RUN]
-    assert told == twice | {"previous_exit_code": 0}
+    assert posted(twice, told, 0)
 
     database.add_curtailment(("2026-06-25", 1, "T_A-1", "-1"))
     blocked, figures, told = nights.night(4, "--today", "2026-06-25", url=database.url)
     assert agrees(blocked, figures)
     assert (figures["recon_daily_blocked_dates"], figures["recon_daily_missing_rows"]) == (1, 3)
     assert (figures["recon_difficulty_coverage_days"], figures[LAST_SUCCESS]) == (-1, good)
-    assert told == blocked | {"previous_exit_code": 1}
+    assert posted(blocked, told, 1)
 
     failed, figures, told = nights.night(3, url=NOBODY)
     assert failed["error"]["code"] == "connect"
+    assert told and "cannot connect" in told["text"]
     assert (figures["recon_daily_exit_code"], figures[LAST_SUCCESS]) == (3, good)
     assert not COUNTS.keys() & figures.keys(), "nobody knows"
     assert told and (told["error"], told["exit_code"], told["previous_exit_code"]) == (failed["error"], 3, None)
 
     database.execute("delete from curtailment_records where settlement_date = '2026-06-25'")
-    _, figures, told = nights.night(0, "--days", "1", "--today", "2026-06-25", url=database.url)
+    _, figures, told = nights.night(0, "--days", "1", "--today", "2026-06-25", "--max-feed-age", 0, url=database.url)
     assert figures[LAST_SUCCESS] == figures[LAST_RUN]
     assert told and told["previous_exit_code"] == 4
     assert database.scalar("select count(*) from recon.runs") == 4, "the run, and the three nights that were posted"
@@ -214,6 +230,52 @@ def test_a_message_that_is_not_taken_fails_nothing_and_is_told_the_next_night(
     assert [json.loads(body)["previous_exit_code"] for body in (first, second)] == [None, None]
     assert CANARY not in done.stdout + done.stderr + again.stdout + again.stderr + (tmp_path / "log").read_text()
     assert CANARY not in str(database.rows("select r::text from recon.runs r"))
+
+
+def test_labels_tell_the_metrics_of_two_databases_apart(database: Database, run_recon: Run, tmp_path: Path) -> None:
+    """Every metric has them, whatever the values are; a success of other labels is somebody else's."""
+    fill(database, source_rows([FIRST], farms=1))
+    file = tmp_path / "recon.prom"
+    odd = 'a "b" \\ = {c}, \n d'
+
+    def told(code: int, *options: object, url: str = database.url, cwd: Path | None = None) -> dict[str, dict]:
+        done = run_recon("daily", "--today", "2024-10-28", *options, url=url, cwd=cwd)
+        assert done.returncode == code, done.stderr
+        families = text_string_to_metric_families(file.read_text())
+        return {one.name: one.labels for family in families for one in family.samples}
+
+    north = ("--metrics-file", file, "--metrics-label", "site=north", "--metrics-label", f"_odd={odd}")
+    found = told(0, *north)
+    assert len(found) > 10 and all(given == {"site": "north", "_odd": odd} for given in found.values())
+    assert LAST_SUCCESS in told(3, *north, url=NOBODY)
+    assert LAST_SUCCESS not in told(3, "--metrics-file", file, "--metrics-label", "site=south", url=NOBODY)
+
+    (tmp_path / "recon.toml").write_text('metrics_file = "recon.prom"\nmetrics_label = ["site=west", "db=p"]\n')
+    assert told(0, cwd=tmp_path)[LAST_RUN] == {"site": "west", "db": "p"}
+    assert told(0, "--metrics-label", "site=east", cwd=tmp_path)[LAST_RUN] == {"site": "east"}
+    shown = run_recon("config", "show", cwd=tmp_path).stdout
+    assert re.search(r"^metrics_label +site=west, db=p +file ", shown, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "given", ["", "north", "site=", "=north", "__name__=x", "1=x", "a-b=x", "\u00e9=x", "a b=x", "site=\udc80"]
+)
+def test_what_can_be_no_label_is_refused(given: str) -> None:
+    with pytest.raises(UsageError, match="--metrics-label is "):
+        labels([given])
+    with pytest.raises(UsageError, match="gives site twice"):
+        labels(["site=a", "db=b", "site=c"])
+
+
+def test_a_label_that_cannot_be_is_one_line_before_any_work(run_recon: Run, tmp_path: Path) -> None:
+    done = run_recon("daily", "--metrics-label", "site", url=NOBODY)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("recon: --metrics-label is 'site'; give NAME=VALUE, as site=north; ")
+    for text in ('"site=north"', "[1]"):
+        (tmp_path / "recon.toml").write_text(f"metrics_label = {text}\n")
+        done = run_recon("daily", url=NOBODY, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert 'write texts in brackets, as ["site=north"]' in done.stderr
 
 
 def test_nothing_waits_for_a_server_that_is_slow_to_answer(messages: Inbox) -> None:
@@ -301,4 +363,4 @@ def test_without_its_package_it_is_said_how_to_install_it(tmp_path: Path, monkey
 
 def test_every_metric_is_known_here() -> None:
     assert {metric.name: metric.field for metric in METRICS if metric.field} == COUNTS | ALWAYS
-    assert {metric.name for metric in METRICS if not metric.field} == {LAST_RUN, LAST_SUCCESS}
+    assert {metric.name for metric in METRICS if not metric.field} == {LAST_RUN, LAST_SUCCESS, NEWEST}

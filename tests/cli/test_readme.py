@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import configparser
+import json
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from recon.cli.shared_options import KINDS
 from recon.core.suggestions import UPDATE_DIFFICULTY
 from recon.core.window import today_in_london
 from recon.reference.reference import load
+from tests.support.builders import fill, later_epochs, source_rows
 from tests.support.databases import Database
 from tests.support.parsing import commands_in, parse
 from tests.support.program import NOBODY, Run
@@ -94,7 +96,7 @@ def test_the_crontab_has_a_nightly_check_and_a_weekly_fix(run_recon: Run, tmp_pa
 def test_cron_has_something_to_mail_only_when_something_is_wrong(
     database: Database, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """All is well; a row too many, in a job that answers on stdout; nobody there, which is told on stderr."""
+    """Nothing comes in; all is well; a row too many, in a job that answers on stdout; nobody there, told on stderr."""
     program = tmp_path / "recon"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m recon "$@"\n')
     program.chmod(0o755)
@@ -103,13 +105,21 @@ def test_cron_has_something_to_mail_only_when_something_is_wrong(
     jobs = [job[5] for job in crontab()[1]]
     tonight = today_in_london(datetime.now(UTC))
 
-    def mailed(url: str) -> list[str]:
+    def shell(url: str, job: str) -> str:
         variables = environment | at_home | {"RECON_DATABASE_URL": url}
         variables.pop("XDG_CONFIG_HOME", None)
         run = partial(subprocess.run, env=variables, capture_output=True, text=True, timeout=60, cwd=tmp_path)
-        done = [run(["sh", "-c", job]) for job in jobs if "difficulty" not in job]
-        return [night.stdout + night.stderr for night in done]
+        done = run(["sh", "-c", job])
+        return str(done.stdout + done.stderr)
 
+    def mailed(url: str) -> list[str]:
+        return [shell(url, job) for job in jobs if "difficulty" not in job]
+
+    public = tmp_path / "public.json"
+    public.write_text(json.dumps(later_epochs(datetime.now(UTC) - timedelta(days=12))))
+    shell(database.url, f"recon difficulty update --live --from {public}")
+    assert "no_curtailment: none until" in mailed(database.url)[0]
+    fill(database, source_rows([tonight], farms=1))
     assert mailed(database.url) == ["", ""]
     assert "exit code 0: " in (tmp_path / "recon.log").read_text()
     assert "recon_daily_exit_code 0" in (tmp_path / "recon.prom").read_text()

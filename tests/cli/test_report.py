@@ -208,8 +208,8 @@ def test_a_page_of_wrong_values_that_nobody_compared_is_not_called_more_than_tha
     database.add_calculations(*((*row[:4], 2, 3) for row in oracle.calculations(fill(database, source_rows([DAY])))))
     out = tmp_path / "report.html"
     for options, code, line in (
-        ([], 0, "1 date, reconciled; values not compared"),
-        (["--values"], 1, "1 date, not reconciled"),
+        ([], 0, "1 date (2024-04-20), reconciled; values not compared"),
+        (["--values"], 1, "1 date (2024-04-20), not reconciled"),
     ):
         done = run_recon("report", "--out", out, *options, url=database.url)
-        assert (done.returncode, done.stdout.strip()) == (code, f"{out}: {line}")
+        assert (done.returncode, done.stdout.strip()) == (code, f"{out}: {line}\nnewest curtailment 2024-04-20")

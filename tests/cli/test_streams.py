@@ -107,7 +107,47 @@ class TestLogs:
         assert lines[0] == "a line of last night"
         dates = [line for line in lines if re.search(r"2024-04-\d\d done inserted=27", line)]
         assert len(dates) == 3
-        assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ INFO ", line) for line in dates)
+        assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+0000 INFO ", line) for line in dates)
+
+    def test_the_log_ends_with_what_a_run_came_to_also_where_nothing_was_to_do(
+        self, gaps: Database, run_recon: Run, tmp_path: Path
+    ) -> None:
+        """As `daily` does: one line for people, with JSON its fields; on stderr only where that is a log."""
+        log = tmp_path / "recon.log"
+        commands: tuple[tuple[object, ...], ...] = (
+            ("fix", "--dry-run"),
+            ("date", DAY),
+            ("fix",),
+            ("fix",),
+            ("fix", "--from", "2035-01-01"),
+        )
+        for number, command in enumerate(commands):
+            done = run_recon(*command, "--log-file", log, "--json", url=gaps.url)
+            lines, found = log.read_text().splitlines(), json.loads(done.stdout)
+            assert done.stderr == "" and done.returncode == found["exit_code"]
+            level = "ERROR" if done.returncode else "INFO"
+            start = rf"\S+ \S+\+0000 {level} {found['command']}: exit code {done.returncode}: "
+            last = re.match(start + rf"(dry run, )?{found['missing_before']} missing before, ", lines[-1])
+            assert last and bool(last[1]) == (number == 0)
+            assert f"{found['inserted']} inserted" in lines[-1] and f"{found['remaining']} missing" in lines[-1]
+            log.unlink()
+        shown = run_recon("fix", "--log-format", "json", url=gaps.url)
+        fields = json.loads(shown.stderr)
+        assert (fields["command"], fields["exit_code"], fields["inserted"]) == ("fix", 0, 0)
+
+    def test_times_have_their_zone(self, gaps: Database, run_recon: Run, tmp_path: Path) -> None:
+        """The machine's in a log, UTC where the server's are told."""
+        log = tmp_path / "recon.log"
+        for form, stamp in (
+            ("text", r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"),
+            ("json", r'\{"time": "\d{4}-\d\d-\d\dT[\d:]{8}'),
+        ):
+            options = ("--log-file", log, "--log-format", form)
+            assert run_recon("fix", *options, url=gaps.url, env={"TZ": "Pacific/Auckland"}).returncode == 0
+            assert all(re.match(rf"{stamp}\+1[23]00", line) for line in log.read_text().splitlines())
+            log.unlink()
+        runs = run_recon("runs", url=gaps.url).stdout
+        assert re.search(r" \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$", runs, re.MULTILINE)
 
     def test_json_lines_hold_the_fields_of_the_date(self, gaps: Database, run_recon: Run, tmp_path: Path) -> None:
         log = tmp_path / "recon.log"

@@ -89,7 +89,7 @@ def test_after_a_blocked_night_the_line_names_whole_commands_and_they_mend_it(
     assert night.stdout.splitlines()[0] == f"{BEYOND} blocked"
     warning, error = night.stderr.splitlines()
     assert "known through 2026-06-24 only, 1 day before 2026-06-25" in warning
-    update, again = quoted(error)[0], error.partition("and then '")[2].removesuffix("'")
+    update, again = quoted(error)[0], error.partition(", then '")[2].removesuffix("'")
     assert update in warning and again.endswith("range 2026-06-24 2026-06-25")
     assert CANARY not in night.stdout + night.stderr + (tmp_path / "log").read_text()
 

@@ -105,6 +105,10 @@ def test_a_night_after_one_that_was_killed_goes_on_once_the_lease_has_expired(
         assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (4, "busy")
         assert messages.taken() == []
         assert not metrics.exists()
+        log = tmp_path / "log"
+        assert run_recon("daily", "--today", DAY, "--log-file", log, *told, url=database.url).returncode == 4
+        assert "another 'recon daily' is at work" in log.read_text().splitlines()[-1]
+        assert (messages.taken(), metrics.exists()) == ([], False)
         database.execute("update recon.leases set expires_at = now()")
         assert run_recon("daily", "--today", DAY, *told, url=database.url).returncode == 0
         assert [message[0] for message in messages.taken()] == ["/check/start", "/check/0", "/hook"]

@@ -141,7 +141,7 @@ def test_resume_goes_on_with_the_parameters_the_run_began_with(
     stopped(database, start_recon, 2, signal.SIGKILL, "--fleet", "whole", "--miners", miners, "--to", DATES[4])
     miners.unlink()
     found = resumed(run_recon, database)
-    assert found["window"] == {"first": None, "last": DATES[4].isoformat()}
+    assert found["window"] == {"first": DATES[0].isoformat(), "last": DATES[4].isoformat()}
     exact = [r for r in oracle.calculations(rows, whole=True) if r[3] == "S9" and r[0] <= DATES[4]]
     assert [row[:4] for row in oracle.stored(database)] == [row[:4] for row in exact]
     assert all(abs(a[4] - b[4]) <= oracle.SATOSHI for a, b in zip(oracle.stored(database), exact, strict=True))

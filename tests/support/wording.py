@@ -175,6 +175,7 @@ def daily(stage: Stage) -> None:
     stage.recon("daily", "--today", refused, "--days", 4)
     stage.recon("daily", "--today", AUTUMN, "--days", 1)
     stage.recon("daily", "--today", "2030-01-01")
+    stage.recon("daily", "--today", "2024-11-03", "--days", "1")
 
 
 def tables(stage: Stage) -> None:

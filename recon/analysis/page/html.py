@@ -83,7 +83,8 @@ def state(document: dict[str, Any]) -> str:
     values = document["values"]["wrong"] if document["values_checked"] else None
     unchecked = "; the stored values were not checked" if values is None else ""
     if document["reconciled"] and not document["expected"]:
-        return "Nothing to reconcile: this window has no curtailment to price."
+        here = "this window has no curtailment to price"
+        return f"Nothing to reconcile: {here if document['newest_curtailment'] else 'there is no curtailment'}."
     if document["reconciled"]:
         right = "" if values is None else ", each with the right value"
         dates = counted(document["dates"]["total"], "date")

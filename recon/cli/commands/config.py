@@ -69,6 +69,8 @@ def _shown(name: str, setting: Found, home: object) -> str:
         return str(bool(setting.value)).lower()
     if setting.value is None:
         return str(home) if name == "home" else OTHERWISE.get(name, UNSET)
+    if KINDS[name] is list:
+        return ", ".join(setting.value)
     return HIDING[name](setting.value) if name in HIDING else str(setting.value)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,9 @@ from recon.core.errors import UsageError
 SUFFIX = ".prom"
 LAST_RUN = "recon_daily_last_run_timestamp_seconds"
 LAST_SUCCESS = "recon_daily_last_success_timestamp_seconds"
+NEWEST = "recon_newest_curtailment_timestamp_seconds"
+LABEL = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
+"""The name of a label; those that begin with two underscores are Prometheus's own."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,8 @@ METRICS = (
     Metric(LAST_SUCCESS, "When the last run with exit code 0 ended."),
     Metric("recon_daily_exit_code", "Exit code of the last run.", "exit_code"),
     Metric("recon_daily_duration_seconds", "How long the last run took.", "seconds"),
+    Metric(NEWEST, "00:00 UTC of the newest settlement date of the curtailment that is not after today."),
+    Metric("recon_daily_expected_rows", "Rows that the window should have.", "expected"),
     Metric("recon_daily_missing_rows", "Rows still missing in the window.", "remaining"),
     Metric("recon_daily_duplicate_rows", "Rows beyond the first of a key and miner model.", "duplicate"),
     Metric("recon_daily_orphan_rows", "Rows without curtailment or with an unknown miner model.", "orphan"),
@@ -64,6 +71,31 @@ def ready(path: Path) -> None:
         )
 
 
+def labels(given: Iterable[str]) -> dict[str, str]:
+    """The labels that are given as NAME=VALUE; UsageError for what cannot be one.
+
+    >>> labels(["site=north", "db=a=b"])
+    {'site': 'north', 'db': 'a=b'}
+    """
+    found: dict[str, str] = {}
+    for text in given:
+        name, _, value = text.partition("=")
+        if not LABEL.fullmatch(name) or not value or not _is_text(value):
+            hint = "give NAME=VALUE, as site=north; a name has letters, digits and _, and begins with a letter"
+            raise UsageError(f"--metrics-label is {text!r}", hint)
+        if name in found:
+            raise UsageError(f"--metrics-label gives {name} twice", "give each name once")
+        found[name] = value
+    return found
+
+
+def _is_text(value: str) -> bool:
+    try:
+        return bool(value.encode())
+    except UnicodeEncodeError:  # bytes of the command line that are none
+        return False
+
+
 def values(document: Mapping[str, Any], ended_at: float, last_success: float | None) -> dict[str, float]:
     """The value of each metric that is known; one that is not is left out, never invented.
 
@@ -71,12 +103,16 @@ def values(document: Mapping[str, Any], ended_at: float, last_success: float | N
     """
     success = ended_at if document["exit_code"] == 0 else last_success
     found = {metric.name: document.get(metric.field) for metric in METRICS if metric.field}
-    found |= {LAST_RUN: ended_at, LAST_SUCCESS: success}
+    newest = document.get("newest_curtailment")
+    midnight = datetime.fromisoformat(newest).replace(tzinfo=UTC).timestamp() if newest else None
+    found |= {LAST_RUN: ended_at, LAST_SUCCESS: success, NEWEST: midnight}
     return {name: float(value) for name, value in found.items() if value is not None}
 
 
-def last_success(path: Path) -> float | None:
-    """When a run last succeeded, by the file that it or a later one left; None for a file that does not say."""
+def last_success(path: Path, labels: Mapping[str, str]) -> float | None:
+    """When a run of these labels last succeeded, by the file that it or a later one left; None for a file that does not
+    say.
+    """
     from prometheus_client.parser import text_string_to_metric_families
 
     try:
@@ -84,15 +120,18 @@ def last_success(path: Path) -> float | None:
     except (OSError, ValueError):
         return None
     samples = (sample for family in families for sample in family.samples)
-    return next((sample.value for sample in samples if sample.name == LAST_SUCCESS), None)
+    return next((one.value for one in samples if (one.name, one.labels) == (LAST_SUCCESS, labels)), None)
 
 
-def write(path: Path, values: Mapping[str, float]) -> None:
-    """The whole file or none of it. As the umask has it: the collector is another user, who has to read it. OSError."""
+def write(path: Path, values: Mapping[str, float], labels: Mapping[str, str]) -> None:
+    """The whole file or none of it; every metric has the labels. As the umask has it: the collector is another user,
+    who has to read it. OSError.
+    """
     from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
     registry = CollectorRegistry()
     for metric in METRICS:
         if metric.name in values:
-            Gauge(metric.name, metric.help, registry=registry).set(values[metric.name])
+            gauge = Gauge(metric.name, metric.help, labels, registry=registry)
+            (gauge.labels(**labels) if labels else gauge).set(values[metric.name])
     write_to_textfile(str(path.resolve()), registry)

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from recon.cli.call import Call
-from recon.cli.log import LOG, TextLines, close_log
+from recon.cli.log import LOG, TextLines, close_log, sum_up, summary
 from recon.cli.nightly import metrics, notify
 from recon.cli.shared_options import NightlyOptions
 from recon.core.errors import BUG, ExitCode, ReconError, UsageError
@@ -29,29 +29,6 @@ if TYPE_CHECKING:
 
 LAST_LINES = 50
 MOST_CHARACTERS = 10_000
-COUNTS = {
-    "missing_before": "missing before",
-    "inserted": "inserted",
-    "remaining": "missing",
-    "duplicate": "duplicate",
-    "orphan": "orphan",
-    "wrong": "wrong",
-    "blocked_dates": "blocked",
-    "failed_dates": "failed",
-}
-"""What a night is summed up by, in its order: fields of the JSON document, and what people call them."""
-IN_LOG = (
-    "command",
-    "run_id",
-    "window",
-    "exit_code",
-    "outcomes",
-    *COUNTS,
-    "seconds",
-    "difficulty_coverage_days",
-    "error",
-)
-"""The fields of the JSON document that the log line has, too."""
 BUSY = "busy"
 """The error's word of a run that gives way to another."""
 NO_LEDGER = {ExitCode.DATABASE, ExitCode.INTERRUPTED, ExitCode.TERMINATED}
@@ -87,6 +64,7 @@ class Night:
     def __init__(self, call: Call, window: Window, tell: NightlyOptions) -> None:
         if tell.metrics_file:
             metrics.ready(tell.metrics_file)
+        self._labels = metrics.labels(tell.metrics_label or ())
         for option, url in (("--ping-url", tell.ping_url), ("--webhook", tell.webhook)):
             if url:
                 notify.check(option, url)
@@ -139,16 +117,11 @@ class Night:
                 if not self._write_metrics(document) and document["exit_code"] == ExitCode.OK:
                     document = document | {"exit_code": ExitCode.USAGE}
                     self._missing_file = True
-                self._ping(str(document["exit_code"]), f"{self._lines.text}{_summary(document)}\n")
+                self._ping(str(document["exit_code"]), f"{self._lines.text}{summary(document)}\n")
                 self._tell_change(document)
-                self._close_log(document)
+                sum_up(self._call.given, document)
         finally:
             self._telling.release()
-
-    def _close_log(self, document: dict[str, Any]) -> None:
-        level = logging.INFO if document["exit_code"] == ExitCode.OK else logging.ERROR
-        fields = {name: document[name] for name in IN_LOG if document.get(name) is not None}
-        close_log(self._call.given, level, f"daily: {_summary(document)}", **fields)
 
     def _write_metrics(self, document: dict[str, Any]) -> bool:
         """Whether there is nothing to complain of."""
@@ -156,8 +129,8 @@ class Night:
             return True
         now = datetime.now(UTC).timestamp()
         try:
-            success = metrics.last_success(self._to.metrics_file)
-            metrics.write(self._to.metrics_file, metrics.values(document, now, success))
+            success = metrics.last_success(self._to.metrics_file, self._labels)
+            metrics.write(self._to.metrics_file, metrics.values(document, now, success), self._labels)
         except OSError as error:
             LOG.error("the metrics file %s cannot be written: %s", self._to.metrics_file, error.strerror)
             return False
@@ -185,8 +158,8 @@ class Night:
 
     def _post_result(self, document: dict[str, Any], before: int | None) -> bool:
         assert self._to.webhook
-        text = json.dumps(document | {"previous_exit_code": before}, ensure_ascii=False)
-        return self._post("webhook", self._to.webhook, text, "application/json")
+        told = document | {"previous_exit_code": before, "text": f"recon daily: {summary(document)}"}
+        return self._post("webhook", self._to.webhook, json.dumps(told, ensure_ascii=False), "application/json")
 
     @staticmethod
     def _post(what: str, url: str, body: str, kind: str) -> bool:
@@ -194,17 +167,3 @@ class Night:
         if trouble:
             LOG.warning("the %s to %s failed: %s", what, notify.place(url), trouble)
         return trouble is None
-
-
-def _summary(document: dict[str, Any]) -> str:
-    """The last line of a log and of a ping: the exit code, and every count that is known.
-
-    >>> _summary({"exit_code": 1, "inserted": 9, "remaining": 0, "duplicate": 2, "wrong": None, "seconds": 1.25})
-    'exit code 1: 9 inserted, 0 missing, 2 duplicate, 1.2 s'
-    >>> _summary({"exit_code": 4, "error": {"message": "another one is at work"}, "seconds": 0.1})
-    'exit code 4: another one is at work, 0.1 s'
-    """
-    parts = [f"{day} {outcome}" for day, outcome in document.get("outcomes", {}).items()]
-    parts += [f"{document[name]:,} {shown}" for name, shown in COUNTS.items() if document.get(name) is not None]
-    parts += [document["error"]["message"]] if "error" in document else []
-    return f"exit code {document['exit_code']:d}: {', '.join(parts)}, {document['seconds']:.1f} s"

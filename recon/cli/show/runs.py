@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from recon.cli.call import Call
-from recon.cli.log import LOG, visible
+from recon.cli.log import LOG, sum_up, visible
 from recon.cli.show import columns
-from recon.cli.show.status import TOP, verdict, warn_invalid
+from recon.cli.show.status import NOTHING, TOP, standing, verdict, warn_invalid
 from recon.core.errors import ExitCode, document
 from recon.core.plan import DateResult
 from recon.core.suggestions import Suggestion, fill_command
@@ -23,15 +23,23 @@ if TYPE_CHECKING:
 
 
 def fix(call: Call, report: FixReport) -> None:
-    """The answer of every command that writes."""
+    """The answer of every command that writes; the log ends with it in one line."""
     warn_invalid(report.after)
     if call.json:
-        return call.print_json(report.to_dict())
-    if report.dry_run:
-        return _planned_lines(call, report)
+        call.print_json(report.to_dict())
+    elif report.dry_run:
+        _planned_lines(call, report)
+    else:
+        _lines(call, report)
+    sum_up(call.given, report.to_dict())
+
+
+def _lines(call: Call, report: FixReport) -> None:
+    """What a run did and left."""
     if not report.results and not report.undated:
-        why = "what --repair names is in order" if report.after.total("missing") else "no row is missing"
-        call.say(f"nothing to do: {why}")
+        if standing(report.after) != NOTHING:
+            why = "what --repair names is in order" if report.after.total("missing") else "no row is missing"
+            call.say(f"nothing to do: {why}")
     else:
         _done_lines(call, report)
     _unfinished_lines(call, report)
@@ -80,15 +88,30 @@ def _done_lines(call: Call, report: FixReport) -> None:
 
 
 def daily(call: Call, found: DailyReport) -> None:
-    """The answer of `recon daily`: one line per date, then what `fix` says."""
+    """The answer of `recon daily`: one line per date, what `fix` says, and whether anything is still coming in."""
     for warning in found.warnings:
         LOG.warning(warning)
+    warn_invalid(found.report.after)
+    if call.json:
+        return call.print_json(found.to_dict())
     for day, outcome in found.outcomes.items():
         call.say(f"{day} {outcome}")
-    if call.json:
-        warn_invalid(found.report.after)
-        return call.print_json(found.to_dict())
-    fix(call, found.report)
+    _lines(call, found.report)
+    _feed_line(call, found)
+
+
+def _feed_line(call: Call, found: DailyReport) -> None:
+    """The newest curtailment; where it is too old, since when, and what to do."""
+    newest, whole = found.newest_curtailment, found.report.after.newest_curtailment
+    later = f" (dated later, through {whole}: not counted)" if whole and whole != newest else ""
+    if not found.no_curtailment:
+        return call.say(f"newest curtailment: {newest}{later}" if newest else f"no curtailment{later}")
+    since, then = "none until", ""
+    if newest:
+        since = f"none since {newest}, {counted((found.today - newest).days, 'day')} before"
+        then = f"; to check as of another day: '{call.suggest(Suggestion('daily', '--today', newest))}'"
+    call.console.print("[red]no_curtailment[/]: ", end="", markup=True)
+    call.say(f"{since} {found.today}{later}; see whether the feed has stopped{then}")
 
 
 def _planned_table(call: Call, report: FixReport) -> None:
@@ -185,7 +208,7 @@ def runs(call: Call, history: Sequence[dict[str, Any]], dates: Sequence[DateResu
     table = columns.table("run", "command", "status", "dates done", "rows", "started", folded=("command", "started"))
     for row in history[: None if dates else 2 * TOP]:
         done = f"{row['dates_done']:,}/{row['dates']:,}"
-        started = row["started_at"][:19]
+        started = f"{row['started_at'][:19]} UTC"
         table.add_row(row["run_id"], row["command"], row["status"], done, f"{row['inserted']:,}", started)
     columns.show(call, table)
     if len(history) > 2 * TOP:

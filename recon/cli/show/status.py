@@ -13,10 +13,11 @@ from recon.reconcile.status import DATE_FIELDS, Status, percent
 
 if TYPE_CHECKING:
     from recon.analysis.analyze import Analysis
-    from recon.core.window import Window
     from recon.values.summary import Values
 
 
+NOTHING = "nothing to reconcile"
+"""How tables stand where nothing is expected and nothing is there."""
 TOP = 10
 MOST_DIGITS = 60
 
@@ -67,7 +68,7 @@ def _status_lines(call: Call, found: Status) -> None:
     document = found.to_dict()
     dates = document["dates"]
     rows, keys = counted(document["curtailment_rows"], "curtailment row"), counted(document["keys"], "key")
-    call.say(f"{_window(found.window)}: {rows}, {keys}")
+    call.say(f"{_looked_at(found)}: {rows}, {keys}\n{_newest(found)}")
     table = columns.table("miner model", "expected", "matched", "missing", "%")
     for model, row in document["by_model"].items():
         table.add_row(model, *_matched_cells(row))
@@ -88,11 +89,18 @@ def _status_lines(call: Call, found: Status) -> None:
     verdict(call, found)
 
 
-def _window(window: Window) -> str:
-    """The dates looked at, as they were asked for."""
+def _looked_at(found: Status) -> str:
+    """The dates looked at; where there are none, as they were asked for."""
+    window = found.looked_at
     if window.first and window.last:
         return between(window.first, window.last)
     return f"from {window.first} on" if window.first else f"through {window.last}" if window.last else "all dates"
+
+
+def _newest(found: Status) -> str:
+    """The newest settlement date of the whole curtailment."""
+    newest = found.newest_curtailment
+    return f"newest curtailment {newest}" if newest else "no curtailment at all"
 
 
 def _matched_cells(row: dict[str, Any]) -> list[str]:
@@ -105,7 +113,7 @@ def standing(found: Status) -> str:
     """reconciled | not reconciled | nothing to reconcile, where nothing is expected and nothing is there."""
     if not found.reconciled:
         return "not reconciled"
-    return "reconciled" if found.total("expected") else "nothing to reconcile"
+    return "reconciled" if found.total("expected") else NOTHING
 
 
 def _unseen(found: Status) -> str:
@@ -121,9 +129,12 @@ def verdict(call: Call, found: Status) -> None:
     why = {
         "reconciled": f"{matched} of {expected}, nothing twice, nothing extra{_unseen(found)}",
         "not reconciled": _left(found),
-        "nothing to reconcile": "no curtailment to price on these dates",
+        NOTHING: "no curtailment to price on these dates"
+        if found.newest_curtailment
+        else "there is no curtailment at all",
     }
-    state, colour = standing(found), "green" if found.reconciled else "red"
+    state = standing(found)
+    colour = {"reconciled": "green", NOTHING: "yellow"}.get(state, "red")
     call.console.print(f"[{colour}]{state}[/]: {why[state]}", markup=True)
 
 
@@ -166,7 +177,9 @@ def report(call: Call, found: Status, out: Path) -> None:
     if call.json:
         return call.print_json(found.to_dict(call.command) | {"out": str(out)})
     seen = _unseen(found) if standing(found) == "reconciled" else ""
-    call.say(f"{out}: {counted(found.date_totals['total'], 'date')}, {standing(found)}{seen}")
+    dates = f"{counted(found.date_totals['total'], 'date')} ({_looked_at(found)})"
+    call.say(f"{out}: {dates}, {standing(found)}{seen}")
+    call.say(_newest(found))
 
 
 def worst_dates(call: Call, found: Status) -> None:

@@ -65,7 +65,7 @@ def _source(text: str, name: str) -> Source:
         raise DataFileError(f"{name} holds no difficulty", WANTED)
     for one, other in pairwise(rows):
         if one.starts == other.starts and one.difficulty != other.difficulty:
-            reason = f"{one.starts:%Y-%m-%d %H:%M} has two difficulties, {one.difficulty} and {other.difficulty}"
+            reason = f"{one.starts:%Y-%m-%d %H:%M} UTC has two difficulties, {one.difficulty} and {other.difficulty}"
             raise DataFileError(f"{name}, {other.place}: {reason}", "keep one of them")
     daily = is_daily(rows)
     epochs = list(sighted(runs(rows))) if daily else rows

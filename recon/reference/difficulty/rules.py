@@ -76,7 +76,7 @@ def _order(source: Source) -> Iterator[Problem]:
 
 
 def _minute(row: Epoch) -> str:
-    return f"{row.starts:%Y-%m-%d %H:%M}"
+    return f"{row.starts:%Y-%m-%d %H:%M} UTC"
 
 
 def _row(row: Epoch, today: date | None) -> Iterator[Problem]:
