@@ -13,6 +13,7 @@ from recon.core import gaps, schema
 from recon.core.chunks import CHUNK_ROWS, chunks, period_groups
 from recon.core.errors import DataFileError
 from recon.core.schema import ENERGY, KEY
+from recon.core.suggestions import RECON, Program
 from recon.core.window import Window
 from recon.export import files as export_files
 from recon.export import slices
@@ -69,10 +70,15 @@ class ExportStatus(Status):
         """Nothing missing, twice or surplus, no value found wrong, and no file damaged."""
         return super().reconciled and not self.damage
 
-    def to_dict(self, command: str = "status") -> dict[str, Any]:
+    @property
+    def repairs(self) -> list[str]:
+        """None: files are not repaired."""
+        return []
+
+    def to_dict(self, command: str = "status", program: Program = RECON) -> dict[str, Any]:
         """The JSON document of `recon status --from-export`."""
         damage = [found.to_dict() for found in self.damage]
-        return super().to_dict(command) | {"damage": damage, "left_out": dict(self.left_out)}
+        return super().to_dict(command, program) | {"damage": damage, "left_out": dict(self.left_out)}
 
 
 def status(directory: Path, job: Job, window: Window, check: ValueCheck) -> ExportStatus:

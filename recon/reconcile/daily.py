@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from recon.core.errors import ExitCode
-from recon.core.suggestions import UPDATE_DIFFICULTY
+from recon.core.suggestions import RECON, UPDATE_DIFFICULTY, Program
 from recon.core.window import Window
 from recon.core.wording import counted
 from recon.reconcile.engine import Engine, threads
@@ -61,13 +61,13 @@ class DailyReport:
         what = f"difficulty is known through {self.coverage.through(last)} only, {counted(late, 'day')} before"
         return (f"{what} {last}: later dates are blocked; run '{UPDATE_DIFFICULTY}'",)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self, program: Program = RECON) -> dict[str, Any]:
         """The JSON document of `recon daily`: the fields of `fix`, what is left, and why. `wrong` is None unless the
         values were compared.
         """
         after = self.report.after
         return {
-            **self.report.to_dict(),
+            **self.report.to_dict(program),
             "outcomes": {str(day): what for day, what in self.outcomes.items()},
             "missing_before": max(sum(result.missing for result in self.report.results), after.total("missing")),
             "duplicate": after.total("duplicate"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from recon.core.errors import ExitCode, document
+from recon.core.settings import REPAIR_OF
+from recon.core.suggestions import RECON, Program, Suggestion, repair_command
 from recon.core.window import Window
 from recon.postgres.tables import Undated
 
@@ -38,7 +40,8 @@ class Status:
     counts: gaps.COUNTS, one row per settlement date and miner model; source: one row per settlement date with
     `source_rows`, `invalid` and `keys`. Both as of one moment, but for dates that a run has looked at again.
     undated: the rows without a date that belong to a window which is open on their side. bounds: dates that surely lack
-    rows and whose counts are no more than bounds of what is missing; none but while a run goes on.
+    rows and whose counts are no more than bounds of what is missing; none but while a run goes on. blocked: dates that
+    cannot be priced, each with the command that may bring what it lacks.
     """
 
     window: Window
@@ -48,6 +51,7 @@ class Status:
     values: Values | None = None
     undated: Undated = field(default_factory=Undated)
     bounds: frozenset[date] = frozenset()
+    blocked: Mapping[date, Suggestion | None] = field(default_factory=dict)
 
     def with_counts(self, days: Sequence[date], counts: pl.DataFrame) -> Status:
         """The same window, in which some dates have been looked at again; counts: gaps.COUNTS of these."""
@@ -127,6 +131,34 @@ class Status:
         return self.values is not None and not self.values.blocked
 
     @property
+    def repairs(self) -> list[str]:
+        """The repairs that there is something to do for, on dates that are not blocked: some of settings.REPAIRS."""
+        dates = self.dates.filter(~pl.col("settlement_date").is_in(list(self.blocked)))
+        rows = {name: dates.get_column(name).sum() or 0 for name in REPAIR_OF}
+        rows["orphan"] += self.undated.stored
+        return [repair for name, repair in REPAIR_OF.items() if rows[name]]
+
+    def next_command(self, tried: Collection[str] = ()) -> Suggestion | None:
+        """The command that is the best thing to do now, None where nothing is: one that makes every repair that there
+        is something to do for (what changes stored rows is shown first), else one that frees blocked dates.
+
+        tried: repairs that cannot do any more.
+        """
+        repairs = [repair for repair in self.repairs if repair not in tried]
+        if repairs:
+            near = self.values.tolerance.options if self.values and repairs != ["missing"] else []
+            return repair_command(self.window, repairs, *near, *([] if repairs == ["missing"] else ["--dry-run"]))
+        return next(iter(self.unblocking), None)
+
+    @property
+    def unblocking(self) -> list[Suggestion]:
+        """The commands that free dates on which there is something to do, or values are to be compared."""
+        compared = self.values is not None and self.values.blocked > 0
+        days = self.blocked if compared else self.incomplete.get_column("settlement_date")
+        commands = (self.blocked.get(day) for day in days)
+        return list(dict.fromkeys(command for command in commands if command))
+
+    @property
     def exit_code(self) -> ExitCode:
         """0 reconciled, 1 differences."""
         return ExitCode.OK if self.reconciled else ExitCode.DIFFERENCES
@@ -155,8 +187,9 @@ class Status:
             for model, row in rows
         }
 
-    def to_dict(self, command: str = "status") -> dict[str, Any]:
-        """The JSON document of `recon status`."""
+    def to_dict(self, command: str = "status", program: Program = RECON) -> dict[str, Any]:
+        """The JSON document of `recon status`. program: what suggested commands begin with."""
+        then = self.next_command()
         return {
             **document(command),
             "window": self.window.to_dict(),
@@ -172,6 +205,7 @@ class Status:
             "reconciled": self.reconciled,
             "values_compared": self.values_compared,
             **({"values": self.values.to_dict()} if self.values else {}),
+            **({"next": program.arguments(then)} if then else {}),
         }
 
 

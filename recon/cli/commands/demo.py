@@ -11,6 +11,7 @@ from recon.cli.call import Call
 from recon.cli.common import command
 from recon.cli.options import RepairOptions, ToleranceOptions
 from recon.core.errors import UsageError
+from recon.core.suggestions import Suggestion
 from recon.core.window import Window
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ SURPLUS = "duplicate,orphan"
 NEXT = """
 what to try next:
   recon -d embedded explain 2024-04-20 24 T_VKNGW-1   the arithmetic of one key
-  recon -d embedded status --values                   which stored values are wrong
   recon -d embedded analyze                           patterns and what to do
   recon -d embedded runs                              what was done
   recon -d postgresql://user@host/db status           your own database"""
@@ -62,8 +62,9 @@ def demo(
     call.say(f"   (recon -d embedded fix --repair {SURPLUS} --yes)")
     report = _fix(here, here.run_id, SURPLUS)
     call.say("\n5. the status after")
-    status.status(here, report.after)
+    status.summary(here, report.after)
     call.say(NEXT)
+    status.next_line(here, report.next_command or Suggestion("status", "--values"))
     return report.exit_code
 
 
@@ -74,7 +75,7 @@ def _look(call: Call) -> None:
 
     with call.comparing() as compared:
         found = survey.status(call.job, Window(), comparison=survey.KeyComparison(compared=compared))
-    status.status(call, found)
+    status.summary(call, found)
     status.worst_dates(call, found)
 
 
@@ -87,5 +88,5 @@ def _fix(call: Call, run_id: str, repairs: str) -> FixReport:
     request = requests.fix_request(Window(), RepairOptions(repairs), ToleranceOptions())
     with call.watching() as watcher:
         report = fix.fix(replace(call.job, run_id=run_id), request, watcher=watcher)
-    runs.fix(call, report)
+    runs.summary(call, report)
     return report

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from recon.cli.call import Call
 from recon.cli.log import LOG, visible
 from recon.cli.show import columns
-from recon.cli.show.status import TOP, verdict, warn_invalid
+from recon.cli.show.status import TOP, next_line, verdict, warn_invalid
 from recon.core.errors import ExitCode, document
 from recon.core.plan import DateResult
 from recon.core.suggestions import Suggestion, fill_command
@@ -18,15 +18,21 @@ from recon.reconcile.report import FixReport, change_rows
 from recon.values.changes import refusal
 
 if TYPE_CHECKING:
-    from recon.core.settings import ChangeLimit
     from recon.reconcile.daily import DailyReport
 
 
 def fix(call: Call, report: FixReport) -> None:
     """The answer of every command that writes."""
-    warn_invalid(report.after)
     if call.json:
-        return call.print_json(report.to_dict())
+        warn_invalid(report.after)
+        return call.print_json(report.to_dict(call.program))
+    summary(call, report)
+    next_line(call, report.next_command)
+
+
+def summary(call: Call, report: FixReport) -> None:
+    """What a run did and what is left, for people."""
+    warn_invalid(report.after)
     if report.dry_run:
         return _planned_lines(call, report)
     if not report.results and not report.undated:
@@ -42,17 +48,11 @@ def fix(call: Call, report: FixReport) -> None:
         verdict(call, report.after)
 
 
-def over_limit(call: Call, report: FixReport, limit: ChangeLimit) -> None:
-    """After a dry run: which limit what is planned needs, if it is more than this one."""
-    if report.changes is not None and not limit.allows(report.changes.height, report.after.stored):
-        call.say(f"more than --max-changes {limit}: to do it, give --max-changes {report.changes.height}, too")
-
-
 def _planned_lines(call: Call, report: FixReport) -> None:
     """What a run would do."""
     _planned_table(call, report)
     _change_lines(call, report)
-    changes = (0 if report.changes is None else report.changes.height) + report.undated
+    changes, limit = report.changing, report.request.limit
     also = f", {counted(changes, 'stored row')} replaced or removed" if changes else ""
     filled = sum(result.missing > 0 for result in report.results if result.status != "blocked")
     rows, dates = counted(report.to_dict()["planned"]["rows"], "missing row"), counted(filled, "date")
@@ -60,6 +60,8 @@ def _planned_lines(call: Call, report: FixReport) -> None:
         call.say(changes_refused(report))
     _blocked_line(report, call.suggest(fill_command(report.after.window)))
     call.say(f"dry run: {rows} on {dates} would be written{also}; nothing was written")
+    if not report.refused and not limit.allows(changes, report.after.stored):
+        call.say(f"more than --max-changes {limit}: to do it, give --max-changes {changes}, too")
 
 
 def _done_lines(call: Call, report: FixReport) -> None:
@@ -87,7 +89,7 @@ def daily(call: Call, found: DailyReport) -> None:
         call.say(f"{day} {outcome}")
     if call.json:
         warn_invalid(found.report.after)
-        return call.print_json(found.to_dict())
+        return call.print_json(found.to_dict(call.program))
     fix(call, found.report)
 
 

@@ -13,6 +13,7 @@ from recon.reconcile.status import DATE_FIELDS, Status, percent
 
 if TYPE_CHECKING:
     from recon.analysis.analyze import Analysis
+    from recon.core.suggestions import Suggestion
     from recon.core.window import Window
     from recon.values.summary import Values
 
@@ -23,10 +24,23 @@ MOST_DIGITS = 60
 
 def status(call: Call, found: Status) -> None:
     """The answer of `recon status`."""
-    warn_invalid(found)
     if call.json:
-        return call.print_json(found.to_dict(call.command))
+        warn_invalid(found)
+        return call.print_json(found.to_dict(call.command, call.program))
+    summary(call, found)
+    next_line(call, found.next_command())
+
+
+def summary(call: Call, found: Status) -> None:
+    """How far the tables agree, for people."""
+    warn_invalid(found)
     _status_lines(call, found)
+
+
+def next_line(call: Call, command: Suggestion | None) -> None:
+    """The one command to run next, if there is any."""
+    if command:
+        call.say(f"next: {call.suggest(command)}")
 
 
 def value_lines(call: Call, values: Values) -> None:
@@ -164,7 +178,7 @@ def report(call: Call, found: Status, out: Path) -> None:
     """The answer of `recon report`: where the page is."""
     warn_invalid(found)
     if call.json:
-        return call.print_json(found.to_dict(call.command) | {"out": str(out)})
+        return call.print_json(found.to_dict(call.command, call.program) | {"out": str(out)})
     seen = _unseen(found) if standing(found) == "reconciled" else ""
     call.say(f"{out}: {counted(found.date_totals['total'], 'date')}, {standing(found)}{seen}")
 
