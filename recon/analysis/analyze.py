@@ -25,7 +25,7 @@ from recon.reconcile.watcher import Compared, unwatched
 
 @dataclass(frozen=True)
 class Analysis:
-    """A status with its findings, most severe first, and (command, why) pairs, most useful first."""
+    """A status with its findings, most severe first, and (command, why) pairs, in the order to run them."""
 
     status: Status
     findings: tuple[Finding, ...]

@@ -95,7 +95,7 @@ def test_the_terminal_shows_ten_findings_and_says_how_many_more(run_recon: Run, 
     assert done.returncode == 1
     assert sum(line.startswith(("error:", "warning:", "info:")) for line in done.stdout.splitlines()) == 10
     assert "... and 5 more findings (--json shows all)" in done.stdout
-    assert "to do, most useful first:" in done.stdout
+    assert "to do, in this order:" in done.stdout
 
 
 def test_tables_that_agree_have_nothing_to_do(run_recon: Run, database: Database) -> None:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from recon.cli.call import Call
 from recon.cli.log import LOG
 from recon.cli.show import columns
+from recon.core.suggestions import Suggestion
 from recon.core.wording import between, counted, which
 from recon.reconcile.status import DATE_FIELDS, Status, percent
 
 if TYPE_CHECKING:
     from recon.analysis.analyze import Analysis
-    from recon.core.suggestions import Suggestion
     from recon.core.window import Window
     from recon.values.summary import Values
 
@@ -165,11 +165,13 @@ def analysis(call: Call, found: Analysis) -> None:
         columns.show(call, months)
     for finding in found.findings[:TOP]:
         call.say(f"\n{finding.severity}: {finding.code} ({finding.count:,})")
-        call.say(f"  {finding.example}\n  -> {call.suggest(finding.advice)}")
+        call.say(f"  {finding.example}")
+        if not isinstance(finding.advice, Suggestion):  # a command alone is done by those below
+            call.say(f"  -> {call.suggest(finding.advice)}")
     if len(found.findings) > TOP:
         call.say(f"... and {len(found.findings) - TOP} more findings (--json shows all)")
     if found.recommendations:
-        call.say("\nto do, most useful first:")
+        call.say("\nto do, in this order:")
     for command, why in found.recommendations[:TOP]:
         call.say(f"  {call.suggest(command)}\n      {call.suggest(why)}")
 
