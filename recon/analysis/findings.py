@@ -9,8 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from recon.core.settings import REPAIR_OF
-from recon.core.suggestions import RECON, Advice, Program, Suggestion, fix_command
+from recon.core.suggestions import RECON, REPAIR_OF, Advice, Program, Suggestion, fix_command
 from recon.core.wording import counted, which
 from recon.postgres.superfluous_index import SuperfluousIndex
 from recon.reconcile.status import Status
@@ -33,6 +32,11 @@ class Finding:
     example: str
     advice: Advice
     dates: tuple[date, ...] = ()
+
+    @property
+    def by_hand(self) -> Advice | None:
+        """The advice, unless it is a command alone: what that does is done by the recommended ones."""
+        return None if isinstance(self.advice, Suggestion) else self.advice
 
     def to_dict(self, program: Program = RECON) -> dict[str, Any]:
         """One entry of `findings`."""

@@ -221,6 +221,11 @@ class Call:
 
         return ask
 
+    def say_next(self, command: Advice | None) -> None:
+        """The last line for people: the one command to run next, if there is any."""
+        if command:
+            self.say(f"next: {self.suggest(command)}")
+
     def say(self, line: str) -> None:
         """A line for people; nothing with `--json`."""
         if not self.json:

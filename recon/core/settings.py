@@ -66,8 +66,6 @@ class LogFormat(StrEnum):
 
 
 REPAIRS = ("missing", "stale", "duplicate", "orphan")
-REPAIR_OF = dict(zip(("missing", "wrong", "duplicate", "orphan"), REPAIRS, strict=True))
-"""Which repair mends what a status counts."""
 
 
 def parse_repairs(text: str) -> frozenset[str]:

@@ -13,7 +13,6 @@ from recon.core import gaps, schema
 from recon.core.chunks import CHUNK_ROWS, chunks, period_groups
 from recon.core.errors import DataFileError
 from recon.core.schema import ENERGY, KEY
-from recon.core.suggestions import RECON, Program
 from recon.core.window import Window
 from recon.export import files as export_files
 from recon.export import slices
@@ -75,10 +74,10 @@ class ExportStatus(Status):
         """None: files are not repaired."""
         return []
 
-    def to_dict(self, command: str = "status", program: Program = RECON) -> dict[str, Any]:
-        """The JSON document of `recon status --from-export`."""
-        damage = [found.to_dict() for found in self.damage]
-        return super().to_dict(command, program) | {"damage": damage, "left_out": dict(self.left_out)}
+    @property
+    def particulars(self) -> dict[str, Any]:
+        """`damage` and `left_out` of the document of `recon status --from-export`."""
+        return {"damage": [found.to_dict() for found in self.damage], "left_out": dict(self.left_out)}
 
 
 def status(directory: Path, job: Job, window: Window, check: ValueCheck) -> ExportStatus:

@@ -13,7 +13,6 @@ import polars as pl
 from recon.core.errors import ExitCode, document
 from recon.core.plan import RESULTS, DateResult
 from recon.core.schema import json_number
-from recon.core.settings import ChangeLimit
 from recon.core.suggestions import RECON, Program, Suggestion
 from recon.reconcile.request import FixRequest
 from recon.reconcile.status import Status
@@ -137,7 +136,7 @@ class FixReport:
         limit = self.request.limit
         if not limit.allows(rows, self.after.stored):
             return "--max-changes", rows
-        return () if limit == ChangeLimit() else ("--max-changes", limit)
+        return () if limit == FixRequest().limit else ("--max-changes", limit)
 
     def to_dict(self, program: Program = RECON) -> dict[str, Any]:
         """The JSON document of `fix`, `date`, `range`, `resume`, `daily` and `minimal`. program: what suggested

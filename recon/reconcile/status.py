@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from recon.core.errors import ExitCode, document
-from recon.core.settings import REPAIR_OF
-from recon.core.suggestions import RECON, Program, Suggestion, repair_command
+from recon.core.suggestions import RECON, REPAIR_OF, Program, Suggestion, repair_command
 from recon.core.window import Window
 from recon.postgres.tables import Undated
 
@@ -116,6 +115,11 @@ class Status:
         return 0
 
     @property
+    def particulars(self) -> dict[str, Any]:
+        """What the document of one that is not of tables says besides."""
+        return {}
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """What there is to say besides, a line each."""
         return ()
@@ -205,6 +209,7 @@ class Status:
             "reconciled": self.reconciled,
             "values_compared": self.values_compared,
             **({"values": self.values.to_dict()} if self.values else {}),
+            **self.particulars,
             **({"next": program.arguments(then)} if then else {}),
         }
 

@@ -23,7 +23,7 @@ def suggested(done: Done) -> list[str] | None:
 
 
 def follow(run: Run, *command: object, public: Path | None = None, **options: object) -> list[str]:
-    """Runs a command, and after each what it suggests; all of them, the last of which suggests nothing and exits with 0.
+    """Runs a command, and after each what it suggests; all of them, the last of which suggests nothing and exits 0.
 
     What only reads is run once more with --json, which suggests the same. public: stands in for the public address.
     """

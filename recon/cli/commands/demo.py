@@ -11,7 +11,6 @@ from recon.cli.call import Call
 from recon.cli.common import command
 from recon.cli.options import RepairOptions, ToleranceOptions
 from recon.core.errors import UsageError
-from recon.core.suggestions import Suggestion
 from recon.core.window import Window
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def demo(
     call.say("\n5. the status after")
     status.summary(here, report.after)
     call.say(NEXT)
-    status.next_line(here, report.next_command or Suggestion("status", "--values"))
+    here.say_next(report.next_command or "recon status --values")
     return report.exit_code
 
 

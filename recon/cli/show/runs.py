@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from recon.cli.call import Call
 from recon.cli.log import LOG, visible
 from recon.cli.show import columns
-from recon.cli.show.status import TOP, next_line, verdict, warn_invalid
+from recon.cli.show.status import TOP, verdict, warn_invalid
 from recon.core.errors import ExitCode, document
 from recon.core.plan import DateResult
 from recon.core.suggestions import Suggestion, fill_command
@@ -27,7 +27,7 @@ def fix(call: Call, report: FixReport) -> None:
         warn_invalid(report.after)
         return call.print_json(report.to_dict(call.program))
     summary(call, report)
-    next_line(call, report.next_command)
+    call.say_next(report.next_command)
 
 
 def summary(call: Call, report: FixReport) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from recon.cli.call import Call
 from recon.cli.log import LOG
 from recon.cli.show import columns
-from recon.core.suggestions import Suggestion
 from recon.core.wording import between, counted, which
 from recon.reconcile.status import DATE_FIELDS, Status, percent
 
@@ -28,19 +27,13 @@ def status(call: Call, found: Status) -> None:
         warn_invalid(found)
         return call.print_json(found.to_dict(call.command, call.program))
     summary(call, found)
-    next_line(call, found.next_command())
+    call.say_next(found.next_command())
 
 
 def summary(call: Call, found: Status) -> None:
     """How far the tables agree, for people."""
     warn_invalid(found)
     _status_lines(call, found)
-
-
-def next_line(call: Call, command: Suggestion | None) -> None:
-    """The one command to run next, if there is any."""
-    if command:
-        call.say(f"next: {call.suggest(command)}")
 
 
 def value_lines(call: Call, values: Values) -> None:
@@ -166,8 +159,8 @@ def analysis(call: Call, found: Analysis) -> None:
     for finding in found.findings[:TOP]:
         call.say(f"\n{finding.severity}: {finding.code} ({finding.count:,})")
         call.say(f"  {finding.example}")
-        if not isinstance(finding.advice, Suggestion):  # a command alone is done by those below
-            call.say(f"  -> {call.suggest(finding.advice)}")
+        if finding.by_hand:
+            call.say(f"  -> {call.suggest(finding.by_hand)}")
     if len(found.findings) > TOP:
         call.say(f"... and {len(found.findings) - TOP} more findings (--json shows all)")
     if found.recommendations:
