@@ -100,7 +100,7 @@ def status(directory: Path, job: Job, window: Window, check: ValueCheck) -> Expo
         job.models,
         stated,
         slices.against(pl.concat(counts), stated, job.models),
-        summary.combined(parts, check.tolerance),
+        summary.combined(parts, check.tolerance, job.models),
         damage=tuple(damage),
         left_out=totals(export.listed.values())["left_out"],
     )

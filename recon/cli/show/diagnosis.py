@@ -23,9 +23,11 @@ COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "skip": "dim"}
 
 
 def table(call: Call, found: Diagnosis) -> None:
-    """One line per check, what was seen under it, and in the end what to do, each advice alone on its line."""
+    """One line per check, what failed first, what was seen under it, and in the end what to do, each advice alone on
+    its line.
+    """
     call.say(f"{'status':6}  {'check':37} {'value':>15} {'threshold':>15}")
-    for check in found.checks:
+    for check in found.most_urgent:
         _lines(call, check)
     call.say(f"\nrisk of timeouts: {found.level} ({found.risk} of {found.most_risk})")
     if found.recommendations:

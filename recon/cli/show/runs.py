@@ -13,7 +13,7 @@ from recon.cli.show.status import TOP, verdict, warn_invalid
 from recon.core.errors import ExitCode, document
 from recon.core.plan import DateResult
 from recon.core.suggestions import Suggestion, fill_command
-from recon.core.wording import counted, which
+from recon.core.wording import amount, counted, which
 from recon.reconcile.report import FixReport, change_rows
 from recon.values.changes import refusal
 
@@ -115,8 +115,8 @@ def _change_lines(call: Call, report: FixReport) -> None:
     columns.show(call, reasons)
     for row in change_rows(report.changes.head(TOP)):
         key = f"{row['date']} {row['settlement_period']} {row['farm_id']} {row['miner_model']}"
-        due = "nothing" if row["computed_btc"] is None else f"{_amount(row['computed_btc'])} BTC"
-        call.say(f"  {row['action']} {key}: {row['reason']}, {_amount(row['stored_btc'])} BTC stored, {due} expected")
+        due = "nothing" if row["computed_btc"] is None else f"{amount(row['computed_btc'])} BTC"
+        call.say(f"  {row['action']} {key}: {row['reason']}, {amount(row['stored_btc'])} BTC stored, {due} expected")
     if report.changes.height > TOP:
         call.say(f"  ... and {report.changes.height - TOP:,} more rows (--json shows all)")
 
@@ -126,11 +126,6 @@ def changes_refused(report: FixReport) -> str:
     assert report.changes is not None
     removed = report.changes.filter(report.changes.get_column("action") == "remove").height
     return "; ".join(refusal(report.refused, removed))
-
-
-def _amount(btc: float | str) -> str:
-    """BTC without an exponent."""
-    return f"{btc:.10f}".rstrip("0") if "e-" in str(btc) else str(btc)
 
 
 def _blocked_line(report: FixReport, then: str) -> None:

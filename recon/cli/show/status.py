@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 
 TOP = 10
-MOST_DIGITS = 60
 
 
 def status(call: Call, found: Status) -> None:
@@ -38,7 +37,7 @@ def summary(call: Call, found: Status) -> None:
 
 def value_lines(call: Call, values: Values) -> None:
     """What the stored values are worth: rows per verdict and model, and what wrong ones point to."""
-    models = sorted(values.by_model)
+    models = list(values.by_model)
     table = columns.table("verdict", *models)
     for verdict in values.verdicts:
         table.add_row(verdict, *(f"{values.by_model[model].get(verdict, 0):,}" for model in models))
