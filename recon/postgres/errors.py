@@ -66,7 +66,7 @@ class Cause:
 
 CAUSES = {
     "57014": Cause("timeout", "raise --statement-timeout, or use a smaller batch"),
-    "55P03": Cause("lock", "another session holds the lock: 'recon diagnose' shows which; then try again"),
+    "55P03": Cause("lock", "another session holds the lock; see which with 'recon diagnose', then try again"),
     "25006": Cause("read_only", ENDS_RUN["25006"], "the server takes no changes: {}"),
     **dict.fromkeys(
         NO_TEXT,

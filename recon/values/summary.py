@@ -172,15 +172,12 @@ def agreeing(rows: pl.DataFrame) -> Part:
 
 def combined(parts: Sequence[Part], near: Tolerance, models: Sequence[str]) -> Values:
     """The verdict on all dates, from the parts of different ones. models: the configured ones, in order."""
-    model = pl.col("miner_model")
-    order = [
-        "settlement_date",
-        model.replace_strict(list(models), list(range(len(models))), default=len(models)),
-        model,
-    ]
-    summary = _stacked([summary for summary, _, _ in parts], [*order, "verdict"])
+    model, count = pl.col("miner_model"), len(models)
+    place = model.replace_strict(list(models), list(range(count)), default=count)
+    order: list[str | pl.Expr] = ["settlement_date", place, model]
+    summary = _stacked([summary for summary, _, _ in parts], [*order, pl.col("verdict")])
     mixed = _stacked([mixed for _, mixed, _ in parts], order)
-    clusters = _stacked([found for _, _, found in parts], [*order, "cause"])
+    clusters = _stacked([found for _, _, found in parts], [*order, pl.col("cause")])
     if summary is None or mixed is None or clusters is None:
         return Values(pl.DataFrame(schema=SUMMARY), pl.DataFrame(schema=MIXED), tolerance=near)
     return Values(summary, mixed, tuple(causes.causes(clusters)), near, tuple(models))
