@@ -95,6 +95,7 @@ IN_ENGLISH = {
     "permission denied for database": "42501",
     "too many (clients|connections)|remaining connection slots": "53300",
     "the database system is": "57P03",
+    "due to statement timeout": "57014",
     "idle-session timeout": "57P05",
     "idle-in-transaction timeout": "25P03",
     "transaction timeout": "25P04",
@@ -107,6 +108,11 @@ CONNECTING = {
     "55000": ("refused", "it is closed to connections: name another database"),
     "42501": ("refused", "ask its owner for: GRANT CONNECT ON DATABASE ... TO ..."),
     "53300": ("connect", "the server has no free connection; use fewer --workers or try later"),
+    "57014": (
+        "timeout",
+        "a statement_timeout of the URL, the role or the database is too short to begin with: leave it out of the URL, "
+        "or ALTER ROLE ... SET statement_timeout = '2min'",
+    ),
     "57P03": ("connect", "the server is starting, stopping or recovering; try again in a minute"),
 }
 NOT_LET_IN = ("refused", "check sslmode, the certificate and the server's pg_hba.conf")

@@ -124,7 +124,7 @@ def test_fix(four_dates: Database, run_recon: Run) -> None:
         )
         assert entry["error"] is None
         assert entry["seconds"] > 0
-    assert [entry["date"] for entry in found["dates"]] == ["2024-04-22", "2024-04-21"]
+    assert [entry["date"] for entry in found["dates"]] == ["2024-04-21", "2024-04-22"]
     assert (found["inserted"], found["remaining"], found["reconciled"]) == (9, 0, False)
     for model, btc in found["btc"].items():
         written = [oracle.bitcoin(Decimal(mwh), model, oracle.difficulty(TWO), "3.125") for mwh in (4, 3, 0)]

@@ -9,9 +9,8 @@ import typer
 
 from recon.cli.call import Call
 from recon.cli.common import command
-from recon.cli.options import RepairOptions, ToleranceOptions
+from recon.cli.options import RepairOptions, ToleranceOptions, WindowOptions
 from recon.core.errors import UsageError
-from recon.core.window import Window
 
 if TYPE_CHECKING:
     from recon.reconcile.report import FixReport
@@ -73,7 +72,7 @@ def _look(call: Call) -> None:
     from recon.reconcile import survey
 
     with call.comparing() as compared:
-        found = survey.status(call.job, Window(), comparison=survey.KeyComparison(compared=compared))
+        found = survey.status(call.job, WindowOptions().window, comparison=survey.KeyComparison(compared=compared))
     status.summary(call, found)
     status.worst_dates(call, found)
 
@@ -84,7 +83,7 @@ def _fix(call: Call, run_id: str, repairs: str) -> FixReport:
     from recon.cli.show import runs
     from recon.reconcile import fix
 
-    request = requests.fix_request(Window(), RepairOptions(repairs), ToleranceOptions())
+    request = requests.fix_request(WindowOptions().window, RepairOptions(repairs), ToleranceOptions())
     with call.watching() as watcher:
         report = fix.fix(replace(call.job, run_id=run_id), request, watcher=watcher)
     runs.summary(call, report)
