@@ -194,7 +194,8 @@ def _missing_periods(shapes: pl.DataFrame) -> Finding | None:
     if dates.is_empty():
         return None
     last, count = dates.row(-1, named=True), int(dates.get_column("periods_missing").list.len().sum())
-    example = f"{last['settlement_date']} lacks settlement periods {ranges(last['periods_missing'])}"
+    period = "settlement period" if len(last["periods_missing"]) == 1 else "settlement periods"
+    example = f"{last['settlement_date']} lacks {period} {ranges(last['periods_missing'])}"
     return dated("missing_periods", "error", count, example, days_of(dates))
 
 

@@ -140,3 +140,32 @@ def test_in_sixty_columns_no_sentence_breaks_inside_a_word(
     _, shown = on_a_terminal(environment, "-d", "postgresql://nobody@127.0.0.1:1/none", "status", columns=60)
     said = plain(shown)[plain(shown).index("recon: ") :]
     assert max(map(len, said.splitlines())) <= 60 and "check that the server runs" in " ".join(said.split())
+
+
+def test_one_of_anything_is_named_as_one(database: Database, run_recon: Run, tmp_path: Any) -> None:
+    """A date, a row, a key, a farm, a settlement period."""
+    rows = source_rows([DAY], farms=2, periods=(1, 2, 3))
+    database.add_calculations(*oracle.calculations(fill(database, rows)))
+    database.execute(f"delete from {TABLE} where settlement_period = 2")
+    fill(database, [(DAY, 51, FARM, "-1")])
+    page = tmp_path / "page.html"
+    when = ("--from", DAY, "--to", DAY)
+    said = ""
+    for command in (
+        ("analyze", "--values", *when),
+        ("fix", "--dry-run", *when),
+        ("report", "--out", page, *when),
+        ("fix", *when),
+        ("runs",),
+        ("difficulty", "show"),
+        ("daily", "--days", 1, "--today", DAY),
+    ):
+        done = run_recon(*command, url=database.url)
+        said += done.stdout + done.stderr
+    said += re.sub(r"<[^>]+>", " ", page.read_text().partition("<main")[2].partition("<script")[0])
+    assert "1 source row cannot be priced" in said
+    assert f"{DAY} lacks settlement period 2" in said, said
+    assert not re.search(
+        r"(?<![\d,./:])1 (?:[a-z]+ )?(rows|dates|keys|farms|days|periods|months|runs|values)\b", said
+    ), said
+    assert not re.search(r"(\d{4}-\d\d-\d\d) to \1", said)

@@ -62,9 +62,9 @@ def warn_invalid(found: Status) -> None:
         dated = found.source.filter(found.source.get_column("invalid") > 0).get_column("settlement_date").to_list()
         where = f", first on {min(dated)}" if dated else ""
         LOG.warning(
-            "%s source rows cannot be priced (no date, a period outside the day, no farm, or no possible volume)%s; "
-            "correct them in the source, recon leaves them alone",
-            f"{found.invalid:,}",
+            "%s cannot be priced (no date, a period outside the day, no farm, or no possible volume)%s; "
+            "correct the source, which recon leaves alone",
+            counted(found.invalid, "source row"),
             where,
         )
 
