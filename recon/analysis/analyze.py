@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any
 
 import polars as pl
@@ -26,7 +25,7 @@ from recon.reconcile.watcher import Compared, unwatched
 
 @dataclass(frozen=True)
 class Analysis:
-    """A status with its findings, most severe first, and (command, why) pairs, most useful first."""
+    """A status with its findings, most severe first, and (command, why) pairs, in the order to run them."""
 
     status: Status
     findings: tuple[Finding, ...]
@@ -42,7 +41,7 @@ class Analysis:
         advice = [tuple(map(program.render, pair)) for pair in self.recommendations]
         months = self.status.months if self.status.values else self.status.months.drop("wrong")
         return {
-            **self.status.to_dict("analyze"),
+            **self.status.to_dict("analyze", program),
             "worst_dates": date_rows(self.status.incomplete),
             "months": months.to_dicts(),
             "findings": [finding.to_dict(program) for finding in self.findings],
@@ -100,7 +99,7 @@ def analyze(job: Job, window: Window, options: AnalysisOptions | None = None) ->
     options = options or AnalysisOptions()
     shapes = _Shapes(job.models)
     with job.pool() as pool, job.tables(pool) as tables:
-        status = survey(tables, job.models, window, KeyComparison(options.deep, options.compared, shapes.scanned), pool)
+        status = survey(tables, job, window, KeyComparison(options.deep, options.compared, shapes.scanned), pool)
         days = status.source.get_column("settlement_date")
         source = source_reads.find(tables, days, max_farm_mw=options.max_farm_mw)
         superfluous = superfluous_finding(superfluous_indexes(tables.session, tables.layout))
@@ -108,11 +107,4 @@ def analyze(job: Job, window: Window, options: AnalysisOptions | None = None) ->
         status = with_values(job, tables.layout, status, options.check)
     index = [] if tables.layout.unique_index else [index_finding(tables.layout.index_statement)]
     findings = by_severity([*count_findings(status), *shapes.findings(status), *index, *superfluous, *source])
-    todo = recommendations(status, findings, _blocked(status, job))
-    return Analysis(status, tuple(findings), tuple(todo))
-
-
-def _blocked(status: Status, job: Job) -> Sequence[date]:
-    days = status.dates.filter(status.dates.get_column("missing") > 0).get_column("settlement_date").to_list()
-    terms = job.reference.terms(days)
-    return terms.filter(terms.get_column("difficulty").is_null()).get_column("settlement_date").to_list()
+    return Analysis(status, tuple(findings), tuple(recommendations(status, findings)))

@@ -9,14 +9,13 @@ from typing import Any
 
 import polars as pl
 
-from recon.core.suggestions import RECON, UPDATE_DIFFICULTY, Advice, Program, Suggestion, fix_command
+from recon.core.suggestions import RECON, REPAIR_OF, Advice, Program, Suggestion, fix_command
 from recon.core.wording import counted, which
 from recon.postgres.superfluous_index import SuperfluousIndex
 from recon.reconcile.status import Status
-from recon.values.tolerance import Tolerance
 
-AGREED = "give --yes instead of --dry-run to do it"
-"""How a repair that was shown is done, also where there is no terminal to agree on."""
+SHOWN = "it ends with the command that does it"
+"""How a repair that was shown is done."""
 SEVERITIES = ("error", "warning", "info")
 
 
@@ -33,6 +32,11 @@ class Finding:
     example: str
     advice: Advice
     dates: tuple[date, ...] = ()
+
+    @property
+    def by_hand(self) -> Advice | None:
+        """The advice, unless it is a command alone: what that does is done by the recommended ones."""
+        return None if isinstance(self.advice, Suggestion) else self.advice
 
     def to_dict(self, program: Program = RECON) -> dict[str, Any]:
         """One entry of `findings`."""
@@ -103,58 +107,42 @@ def superfluous_finding(indexes: Sequence[SuperfluousIndex]) -> list[Finding]:
     return [Finding("superfluous_indexes", "info", len(indexes), indexes[0].why, advice)] if indexes else []
 
 
-def recommendations(
-    status: Status, findings: Sequence[Finding], blocked: Sequence[date]
-) -> list[tuple[Advice, Advice]]:
-    """Commands to run with the reason for each, most useful first: recent dates first, then the rest.
-
-    blocked: the dates with gaps that have no difficulty.
-    """
-    by_code = {finding.code: finding for finding in findings}
-    advice = _fills(status, blocked)
-    if blocked:
-        what = f"no difficulty is known for {which(blocked)}"
-        advice.append((UPDATE_DIFFICULTY, (f"{what}; then '", fix_command(blocked), "' fills them")))
-    if "wrong_values" in by_code:
-        wrong = by_code["wrong_values"]
-        advice.append((wrong.advice, f"shows how {counted(wrong.count, 'wrong row')} would be replaced; {AGREED}"))
-    for name in ("duplicate", "orphan"):
-        off = days_of(status.dates.filter(pl.col(name) > 0))
-        if off:
-            why = f"shows which of {counted(status.total(name), f'{name} row')} would go; {AGREED}"
-            advice.append((repair_command(status, off, name), why))
-    if "no_unique_index" in by_code:
-        advice.append((by_code["no_unique_index"].advice, "keeps duplicates out for good"))
-    return advice
+def recommendations(status: Status, findings: Sequence[Finding]) -> list[tuple[Advice, Advice]]:
+    """Commands to run with the reason for each, in the order to run them; none does a part of what another does."""
+    advice: list[tuple[Advice, Advice]] = []
+    command = status.next_command()
+    if status.repairs and command:
+        advice.append((command, _repairing(status)))
+    waiting = [day for day in days_of(status.incomplete) if status.blocked.get(day)]
+    for update in status.unblocking:
+        what = f"no difficulty is known for {which(waiting)}" if waiting else "some values have no known difficulty"
+        advice.append((update, (f"{what}; then '", fix_command(waiting), "' fills them") if waiting else what))
+    index = [finding.advice for finding in findings if finding.code == "no_unique_index"]
+    return advice + [(command, "keeps duplicates out for good") for command in index]
 
 
-def _fills(status: Status, blocked: Sequence[date]) -> list[tuple[Advice, Advice]]:
-    """The newest date that can be filled, then all of them."""
-    missing = status.dates.filter((pl.col("missing") > 0) & ~pl.col("settlement_date").is_in(list(blocked)))
-    days = days_of(missing)
-    if not days:
-        return []
-    newest = missing.row(-1, named=True)
-    first = fix_command([newest["settlement_date"]])
-    advice: list[tuple[Advice, Advice]] = [(first, f"the newest gap: {counted(newest['missing'], 'row')}")]
-    if len(days) > 1:
-        rows = int(missing.get_column("missing").sum())
-        open_window = not (status.window.first or status.window.last)
-        whole = Suggestion("fix") if open_window and not blocked else fix_command(days)
-        advice.append((whole, f"all {rows:,} missing rows on {len(days):,} dates"))
-    return advice
+def _repairing(status: Status) -> str:
+    """What the one command that repairs does, or shows."""
+    off = status.dates.filter(~pl.col("settlement_date").is_in(list(status.blocked)))
+    rows = {name: int(off.get_column(name).sum() or 0) for name in REPAIR_OF}
+    rows["orphan"] += status.undated.stored
+    missing = counted(rows.pop("missing"), "missing row")
+    days = days_of(off.filter(pl.col("missing") > 0))
+    where = f" of {days[0]}" if len(days) == 1 else f" on {counted(len(days), 'date')}"
+    written = [f"{missing}{where} written"] if days else []
+    if status.repairs == ["missing"]:
+        return f"writes {missing}{where}"
+    changed = [
+        f"{counted(count, f'{name} row')} {'replaced' if name == 'wrong' else 'removed'}"
+        for name, count in rows.items()
+        if count
+    ]
+    return f"shows what would be done: {', '.join([*written, *changed])}; {SHOWN}"
 
 
-def repair_command(status: Status, days: Sequence[date], what: str) -> Suggestion:
-    """The command that shows what a repair of some dates would do: one of duplicate, orphan, stale."""
+def repairing(status: Status, days: Sequence[date], name: str) -> Suggestion:
+    """The command that shows what the repair of some dates would do. name: wrong, duplicate or orphan."""
     whole = len(days) > 1 and not (status.window.first or status.window.last)
     fill = Suggestion("fix") if whole else fix_command(days)
-    return fill.with_words("--repair", what, *_within(status), "--dry-run")
-
-
-def _within(status: Status) -> list[str]:
-    """The options that repeat the tolerance by which values were found wrong, if it was not the usual one."""
-    near, usual = status.values.tolerance if status.values else Tolerance(), Tolerance()
-    atol = [] if near.atol_btc == usual.atol_btc else ["--atol", repr(near.atol_btc)]
-    rtol = [] if near.rtol == usual.rtol else ["--rtol", repr(near.rtol)]
-    return atol + rtol
+    near = status.values.tolerance.options if status.values else []
+    return fill.with_words("--repair", REPAIR_OF[name], *near, "--dry-run")

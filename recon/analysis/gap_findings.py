@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from recon.analysis.findings import Finding, dated, days_of, ranges, repair_command, worst_of
+from recon.analysis.findings import Finding, dated, days_of, ranges, repairing, worst_of
 from recon.core.wording import between, counted
 from recon.reconcile.status import Status
 from recon.values.verdicts import WRONG
@@ -122,7 +122,7 @@ def _duplicates(status: Status) -> Finding | None:
         return None
     worst, days = worst_of(dates, "duplicate"), days_of(dates)
     example = f"{worst['settlement_date']} has {counted(worst['duplicate'], 'duplicate row')}"
-    advice = repair_command(status, days, "duplicate")
+    advice = repairing(status, days, "duplicate")
     return Finding("duplicates", "error", status.total("duplicate"), example, advice, tuple(days))
 
 
@@ -134,7 +134,7 @@ def _orphans(status: Status) -> Finding | None:
     dates = rows.group_by("settlement_date").agg(pl.col("orphan").sum())
     worst, days = worst_of(dates, "orphan"), days_of(dates)
     example = f"{worst['settlement_date']} has {counted(worst['orphan'], 'row')} without curtailment"
-    advice = repair_command(status, days, "orphan")
+    advice = repairing(status, days, "orphan")
     return Finding("orphans", "error", int(rows.get_column("orphan").sum()), example, advice, tuple(days))
 
 
@@ -150,7 +150,7 @@ def _unknown_models(status: Status) -> Finding | None:
     )
     days = days_of(rows)
     example = f"miner models that are not configured: {named}; newest {days[-1]}"
-    advice = ("configure the model with --miners FILE, or ", repair_command(status, days, "orphan"))
+    advice = ("configure the model with --miners FILE, or ", repairing(status, days, "orphan"))
     return Finding("unknown_models", "error", int(rows.get_column("orphan").sum()), example, advice, tuple(days))
 
 
@@ -162,7 +162,7 @@ def _wrong_values(status: Status) -> Finding | None:
     counts = ", ".join(f"{rows:,} {name}" for name, rows in status.values.verdicts.items() if name in WRONG)
     cause = next(iter(status.values.causes), None)
     likely = f"; {counted(cause.rows, 'row')} of {between(cause.first, cause.last)}: {cause.cause}" if cause else ""
-    advice = repair_command(status, days, "stale")
+    advice = repairing(status, days, "wrong")
     return Finding("wrong_values", "error", status.values.wrong, counts + likely, advice, tuple(days))
 
 
@@ -194,7 +194,8 @@ def _missing_periods(shapes: pl.DataFrame) -> Finding | None:
     if dates.is_empty():
         return None
     last, count = dates.row(-1, named=True), int(dates.get_column("periods_missing").list.len().sum())
-    example = f"{last['settlement_date']} lacks settlement periods {ranges(last['periods_missing'])}"
+    period = "settlement period" if len(last["periods_missing"]) == 1 else "settlement periods"
+    example = f"{last['settlement_date']} lacks {period} {ranges(last['periods_missing'])}"
     return dated("missing_periods", "error", count, example, days_of(dates))
 
 

@@ -7,6 +7,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+NEXT = (
+    "The last line, `next:`, is the command to run now; in JSON `next` is the same as a list of arguments, the "
+    "program's name first. There is none where nothing is to be done."
+)
 SHARED = {
     "needs_no_database": "none; it needs no database.",
     "reads": "none; all it does is read, in read-only transactions.",
@@ -21,8 +25,9 @@ SHARED = {
     ),
     "filled": (
         "the BTC written per miner model, the rows and dates, what is left. With --json one document: planned, "
-        "dates, inserted, btc, remaining, reconciled."
+        "dates, inserted, btc, remaining, reconciled. " + NEXT
     ),
+    "next": NEXT,
 }
 """What commands of a family have in common: a section says `{fills}` for it."""
 SECTIONS = ("Risks", "Output", "Exit status", "Examples")

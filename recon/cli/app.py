@@ -16,7 +16,7 @@ from typer.exceptions import TyperException
 from recon.cli.common import callback, give_options
 from recon.cli.help import Command, Group
 from recon.cli.invocation import Invocation
-from recon.cli.log import LOG, logs_json, visible
+from recon.cli.log import LOG, logs_json, on_stderr, visible
 from recon.core.errors import MEANINGS, ExitCode, ReconError, UsageError
 
 EXIT_CODES = ", ".join(f"{code:d} {meaning.partition(' (')[0]}" for code, meaning in MEANINGS.items())
@@ -246,7 +246,7 @@ def fail(error: ReconError, invocation: Invocation) -> int:
     if as_json:
         sys.stdout.write(json.dumps(error.to_dict(), ensure_ascii=False) + "\n")
     elif not in_log:
-        sys.stderr.write(f"recon: {visible(str(error))}\n")
+        sys.stderr.write(on_stderr(f"recon: {visible(str(error))}") + "\n")
     for handler in LOG.handlers[0 if in_log else 1 :]:
         handler.handle(LOG.makeRecord(LOG.name, 40, "", 0, "%s", (str(error),), None))
     for ended in invocation.endings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recon.cli.invocation import Invocation
-from recon.cli.log import log_json, logs_json, start_logging, visible
+from recon.cli.log import folded, log_json, logs_json, start_logging, visible
 from recon.cli.show.waiting import waiting
 from recon.core.address import EMBEDDED
 from recon.core.errors import UsageError
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from recon.reconcile.watcher import Compared
     from recon.reference.reference import Reference
 
+PIPE_WIDTH = 10_000
 MAKING_A_SERVER = ("demo", "sample load")
 """The commands that have something to put into an embedded server that is new."""
 
@@ -156,10 +158,11 @@ class Call:
 
     @cached_property
     def console(self) -> Console:
-        """Where tables for people go."""
+        """Where tables for people go; a pipe is as wide as anything."""
         from rich.console import Console
 
-        return Console(highlight=False, markup=False, emoji=False)
+        width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
+        return Console(width=width, highlight=False, markup=False, emoji=False)
 
     def print_json(self, document: dict[str, Any]) -> None:
         """The document on stdout, plainly."""
@@ -221,10 +224,15 @@ class Call:
 
         return ask
 
+    def say_next(self, command: Advice | None) -> None:
+        """The last line for people: the one command to run next, if there is any."""
+        if command:
+            self.say(f"next: {self.suggest(command)}")
+
     def say(self, line: str) -> None:
         """A line for people; nothing with `--json`."""
         if not self.json:
-            self.console.print(visible(line), soft_wrap=True)
+            self.console.print(folded(visible(line), self.console.width), soft_wrap=True)
 
 
 def write_out(path: Path, text: str) -> None:

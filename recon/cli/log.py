@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import sys
+import textwrap
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
@@ -14,6 +16,10 @@ from recon.core.errors import UsageError
 from recon.core.settings import LogFormat, Settings
 
 LOG = logging.getLogger("recon")
+UNBROKEN = "\u00a0"
+"""A blank at which no line ends."""
+COMMAND = re.compile(r"^ *((next:|->) )?recon .*|'recon [^']*'")
+"""What is copied from a line: all of it, or what stands in quotes."""
 CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
 
 
@@ -26,6 +32,30 @@ def visible(text: str) -> str:
     return text.translate(CONTROLS)
 
 
+def folded(text: str, width: int) -> str:
+    """The text with lines broken between words where they are longer than the width; a command is never broken.
+
+    >>> print(folded("2 rows replaced; see them with 'recon quarantine list 7f3a' here", 24))
+    2 rows replaced; see
+    them with
+    'recon quarantine list 7f3a'
+    here
+    """
+    return "\n".join(line if len(line) <= width else _folded(line, width) for line in text.split("\n"))
+
+
+def on_stderr(text: str) -> str:
+    """The text as it is written to stderr: folded where that is a terminal."""
+    return folded(text, os.get_terminal_size(sys.stderr.fileno()).columns or 80) if sys.stderr.isatty() else text
+
+
+def _folded(line: str, width: int) -> str:
+    words = COMMAND.sub(lambda command: command[0].replace(" ", UNBROKEN), line)
+    indent = " " * (len(line) - len(line.lstrip(" ")))
+    rows = textwrap.wrap(words, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(rows).replace(UNBROKEN, " ")
+
+
 class TextLines(logging.Formatter):
     """One line per record, whatever is in it; where the pattern has its time, with the zone."""
 
@@ -35,6 +65,14 @@ class TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The record as the pattern says."""
         return visible(super().format(record)).replace("\n", "\\n")
+
+
+class ScreenLines(TextLines):
+    """The same for stderr; on a terminal no word is broken."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as the pattern says."""
+        return on_stderr(super().format(record))
 
 
 class JsonLines(logging.Formatter):
@@ -176,7 +214,7 @@ def start_logging(settings: Settings) -> None:
     LOG.propagate = False
     on_screen = _Screen(sys.stderr)
     on_screen.setLevel(logging.ERROR if settings.quiet else logging.DEBUG if settings.verbose else logging.WARNING)
-    text = TextLines("%(levelname)s: %(message)s")
+    text = ScreenLines("%(levelname)s: %(message)s")
     in_file = TextLines("%(asctime)s %(levelname)s %(message)s")
     as_json = JsonLines() if settings.log_format is LogFormat.JSON else None
     on_screen.setFormatter(as_json or text)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from recon.core.settings import DEFAULT_REPAIR, REPAIRS
 from recon.core.window import Window
 
 
@@ -72,10 +73,18 @@ class Program:
         if isinstance(advice, tuple):
             return "".join(map(self.render, advice))
         if isinstance(advice, Suggestion):
-            names = {" ".join(advice.words[:length]) for length in (1, 2)}
-            options = self.options if self.options and names & self.commands() else ()
-            return shlex.join(("recon", *options, *advice.words))
+            return shlex.join(self.arguments(advice))
         return self._in_prose(advice)
+
+    def arguments(self, command: Suggestion) -> list[str]:
+        """The command as a list of arguments, the program's name first.
+
+        >>> RECON.arguments(Suggestion("fix", 5))
+        ['recon', 'fix', '5']
+        """
+        names = {" ".join(command.words[:length]) for length in (1, 2)}
+        options = self.options if self.options and names & self.commands() else ()
+        return ["recon", *options, *command.words]
 
     def _in_prose(self, text: str) -> str:
         """A text in which commands stand, as in the hint of an error; what one `wrote` is no suggestion to run it."""
@@ -86,8 +95,10 @@ class Program:
 
 
 RECON = Program()
+REPAIR_OF = dict(zip(("missing", "wrong", "duplicate", "orphan"), REPAIRS, strict=True))
+"""Which repair mends what a status counts."""
 PUBLIC_DIFFICULTY = "https://mempool.space/api/v1/mining/difficulty-adjustments"
-UPDATE_DIFFICULTY = str(Suggestion("difficulty", "update", "--live", "--from", PUBLIC_DIFFICULTY))
+UPDATE_DIFFICULTY = Suggestion("difficulty", "update", "--live", "--from", PUBLIC_DIFFICULTY)
 """What mends a date without a known difficulty. The address is named each time: nobody is asked behind one's back."""
 
 
@@ -106,6 +117,17 @@ def fill_command(window: Window) -> Suggestion:
         return fix_command(sorted({window.first, window.last}))
     ends = {"--from": window.first, "--to": window.last}
     return Suggestion("fix", *(word for option, day in ends.items() if day for word in (option, day)))
+
+
+def repair_command(window: Window, repairs: Iterable[str], *words: object) -> Suggestion:
+    """The command that makes some repairs in a window.
+
+    >>> print(repair_command(Window(), ["missing"]), "or", repair_command(Window(), ["orphan", "missing"], "--yes"))
+    recon fix or recon fix --repair missing,orphan --yes
+    """
+    named = ",".join(kind for kind in REPAIRS if kind in repairs)
+    chosen = [] if named == DEFAULT_REPAIR else ["--repair", named]
+    return fill_command(window).with_words(*chosen, *words)
 
 
 def explain_command(day: date, period: int | str, farm: str) -> Suggestion:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from decimal import Decimal
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
@@ -31,6 +32,19 @@ def which(days: Sequence[date]) -> str:
     ('2 dates (first 2024-04-20)', '2024-04-20')
     """
     return f"{days[0]}" if len(days) == 1 else f"{len(days):,} dates (first {min(days)})"
+
+
+def amount(btc: Decimal | float | str) -> str:
+    """BTC with all eight decimals, and more where it has more.
+
+    >>> amount(Decimal("1E-5")), amount(6.25), amount("0.1234567891"), amount(Decimal("NaN"))
+    ('0.00001000', '6.25000000', '0.1234567891', 'NaN')
+    """
+    exact = Decimal(str(btc))
+    if not exact.is_finite():
+        return str(btc)
+    digits = f"{exact:f}".partition(".")[2].rstrip("0")
+    return f"{exact:.{max(8, len(digits))}f}"
 
 
 def would_change(rows: int) -> str:

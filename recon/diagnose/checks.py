@@ -84,8 +84,15 @@ class Diagnosis:
 
     @property
     def level(self) -> str:
-        """high from 8 points on, moderate from 4 on, else low."""
-        return "high" if self.risk >= HIGH else "moderate" if self.risk >= MODERATE else "low"
+        """high from 8 points on, moderate from 4 on or where any check failed, else low."""
+        if self.risk >= HIGH:
+            return "high"
+        return "moderate" if self.risk >= MODERATE or self.with_status(FAIL) else "low"
+
+    @property
+    def most_urgent(self) -> list[Check]:
+        """All checks: what failed, what may fail, and the others, each in their order."""
+        return [*self.with_status(FAIL), *self.with_status(WARN), *self.with_status(OK, SKIP)]
 
     @property
     def exit_code(self) -> ExitCode:

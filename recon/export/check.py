@@ -69,10 +69,15 @@ class ExportStatus(Status):
         """Nothing missing, twice or surplus, no value found wrong, and no file damaged."""
         return super().reconciled and not self.damage
 
-    def to_dict(self, command: str = "status") -> dict[str, Any]:
-        """The JSON document of `recon status --from-export`."""
-        damage = [found.to_dict() for found in self.damage]
-        return super().to_dict(command) | {"damage": damage, "left_out": dict(self.left_out)}
+    @property
+    def repairs(self) -> list[str]:
+        """None: files are not repaired."""
+        return []
+
+    @property
+    def particulars(self) -> dict[str, Any]:
+        """`damage` and `left_out` of the document of `recon status --from-export`."""
+        return {"damage": [found.to_dict() for found in self.damage], "left_out": dict(self.left_out)}
 
 
 def status(directory: Path, job: Job, window: Window, check: ValueCheck) -> ExportStatus:
@@ -96,7 +101,7 @@ def status(directory: Path, job: Job, window: Window, check: ValueCheck) -> Expo
         stated,
         slices.against(pl.concat(counts), stated, job.models),
         max((facts.day for month in export.manifest.months for facts in month.dates), default=None),
-        summary.combined(parts, check.tolerance),
+        summary.combined(parts, check.tolerance, job.models),
         damage=tuple(damage),
         left_out=totals(export.listed.values())["left_out"],
     )

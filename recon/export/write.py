@@ -158,7 +158,7 @@ def _report(
     names: list[str],
 ) -> ExportReport:
     counts = pl.concat([pl.DataFrame(schema=schema.COUNTS), *(chunk.counts for chunk in facts)])
-    judged = summary.combined([chunk.values for chunk in facts], moment.judge.tolerance)
+    judged = summary.combined([chunk.values for chunk in facts], moment.judge.tolerance, manifest.models)
     undated = moment.tables.undated(manifest.window)
     status = Status(manifest.window, manifest.models, source, counts, values=judged, undated=undated)
     with_keys = source.filter(pl.col("keys") > 0).get_column("settlement_date")

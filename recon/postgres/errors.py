@@ -66,7 +66,7 @@ class Cause:
 
 CAUSES = {
     "57014": Cause("timeout", "raise --statement-timeout, or use a smaller batch"),
-    "55P03": Cause("lock", "another session holds the lock; try again later"),
+    "55P03": Cause("lock", "another session holds the lock; see which with 'recon diagnose', then try again"),
     "25006": Cause("read_only", ENDS_RUN["25006"], "the server takes no changes: {}"),
     **dict.fromkeys(
         NO_TEXT,
@@ -95,6 +95,7 @@ IN_ENGLISH = {
     "permission denied for database": "42501",
     "too many (clients|connections)|remaining connection slots": "53300",
     "the database system is": "57P03",
+    "due to statement timeout": "57014",
     "idle-session timeout": "57P05",
     "idle-in-transaction timeout": "25P03",
     "transaction timeout": "25P04",
@@ -107,6 +108,10 @@ CONNECTING = {
     "55000": ("refused", "it is closed to connections: name another database"),
     "42501": ("refused", "ask its owner for: GRANT CONNECT ON DATABASE ... TO ..."),
     "53300": ("connect", "the server has no free connection; use fewer --workers or try later"),
+    "57014": (
+        "timeout",
+        "the URL's, role's or database's is too short: leave it out, or ALTER ROLE ... SET statement_timeout = '2min'",
+    ),
     "57P03": ("connect", "the server is starting, stopping or recovering; try again in a minute"),
 }
 NOT_LET_IN = ("refused", "check sslmode, the certificate and the server's pg_hba.conf")

@@ -227,7 +227,7 @@ def _results(
     added = pl.concat([totals.select(*SIDE, "rows", "btc"), repairs.replaced(repaired)])
     summed = added.group_by(SIDE).agg(pl.col("rows", "btc").sum())
     for day, model, new, bitcoin in summed.sort(SIDE).iter_rows():
-        sums[day].append((model, new, str(bitcoin)))
+        sums[day].append((model, new, f"{bitcoin:.8f}"))
     replaced = _per_date(repaired.filter(pl.col("action") == "replace"))
     removed = _per_date(repaired.filter(pl.col("action") == "remove"))
     return [

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from recon.core.errors import ExitCode
-from recon.core.suggestions import UPDATE_DIFFICULTY
+from recon.core.suggestions import RECON, UPDATE_DIFFICULTY, Program
 from recon.core.window import MAX_FEED_AGE_DAYS, Window
 from recon.core.wording import counted
 from recon.reconcile.engine import Engine, threads
@@ -80,11 +80,11 @@ class DailyReport:
         what = f"difficulty is known through {self.coverage.through(self.today)} only, {late} before"
         return (f"{what} {self.today}: later dates are blocked; run '{UPDATE_DIFFICULTY}'",)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self, program: Program = RECON) -> dict[str, Any]:
         """The JSON document of `recon daily`: the fields of `fix`, what each date came to, and what is coming in."""
         after = self.report.after
         return {
-            **self.report.to_dict(),
+            **self.report.to_dict(program),
             "newest_curtailment": self.newest_curtailment and str(self.newest_curtailment),
             "no_curtailment": self.no_curtailment,
             "expected": after.total("expected"),

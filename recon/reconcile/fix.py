@@ -33,7 +33,7 @@ def fix(
             with watcher.comparing() as compared:
                 counted_later = job.priceable if request.policy.fills and not request.dry_run else None
                 comparison = KeyComparison(request.deep, compared, estimable=counted_later)
-                before = survey(tables, job.models, request.window, comparison, pool)
+                before = survey(tables, job, request.window, comparison, pool)
             asked = planned_changes(job, tables, before, request, watcher, engine)
             rates = job.reference.terms(before.dates.get_column("settlement_date").to_list())
             planned = plan(before.dates, rates, request.order, request.policy.repairs, asked.per_date)
@@ -41,13 +41,13 @@ def fix(
             refused = asked.dangers(tables)
             if request.dry_run or (all(it.blocked for it in planned) and not asked.undated):
                 results, seconds = tuple(it.result for it in planned), time.monotonic() - started
-                report = FixReport(job.command, None, results, before, seconds, request.dry_run, undated=asked.undated)
+                report = FixReport(job.command, None, results, before, seconds, request, undated=asked.undated)
                 return replace(report, changes=asked.listed, refused=refused)
             begin(tables, job, request, planned, allowed(asked, before.stored, refused, request.limit, confirm))
         run = Run(pool, job, tables.layout, request, watcher, engine)
         results, after = run.execute(planned, before)
         after = exact(after, pool, tables)
-        report = FixReport(job.command, job.run_id, results, after, time.monotonic() - started)
+        report = FixReport(job.command, job.run_id, results, after, time.monotonic() - started, request)
         return _without_undated(report, run) if asked.undated else report
 
 

@@ -102,7 +102,7 @@ class _Run:
         with self._tables() as tables:
             before = self._first_look(tables, window)
             keys = self._missing_keys(tables, Scope.of([day]))
-        return self._filled(tables.layout, before, keys, lambda then: survey(then, self.job.models, window))
+        return self._filled(tables.layout, before, keys, lambda then: survey(then, self.job, window))
 
     def of_worst_date(self) -> FixReport:
         with self._tables() as tables:
@@ -133,7 +133,7 @@ class _Run:
     def _first_look(self, tables: Tables, window: Window) -> Status:
         """The survey before there is a plan."""
         with self.watcher.comparing() as compared:
-            return survey(tables, self.job.models, window, KeyComparison(compared=compared))
+            return survey(tables, self.job, window, KeyComparison(compared=compared))
 
     def _missing_keys(self, tables: Tables, scope: Scope) -> pl.DataFrame:
         """KEYs of which any miner model is missing, in order."""
@@ -150,7 +150,7 @@ class _Run:
             source_rows=pl.len().cast(pl.Int64), invalid=pl.lit(0), keys=pl.len().cast(pl.Int64)
         )
         counts = gaps.count(keys.lazy(), gaps.named(self.job.models), done.lazy()).collect()
-        return Status(Window(day, day), self.job.models, source, counts)
+        return Status(Window(day, day), self.job.models, source, counts, blocked=self.job.blocked([day]))
 
     def _no_curtailment(self, tables: Tables, day: date, period: int, farm: str) -> NoCurtailment:
         near = tables.rows("values/nearest_keys", day, period, farm)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -13,6 +13,8 @@ import polars as pl
 from recon.core.errors import ExitCode, document
 from recon.core.plan import RESULTS, DateResult
 from recon.core.schema import json_number
+from recon.core.suggestions import RECON, Program, Suggestion
+from recon.reconcile.request import FixRequest
 from recon.reconcile.status import Status
 
 
@@ -20,12 +22,12 @@ from recon.reconcile.status import Status
 class FixReport:
     """What a run that writes was to do, did, and left.
 
-    results: one per planned date, in the plan's order. after: the window as it stands at the end (with a dry run:
-    as it stands), each date that was worked on as its chunk verified it before it was committed. run_id is None when
-    nothing was written. failed_keys: (date, period, farm, error) of a key-by-key run. changes: the stored rows that a
-    repair would replace or remove (values.DOOMED), of a dry run only. refused: what others would lose by removals, for
-    which these are refused; of a dry run only. undated: the rows without a date that were removed (with a dry run:
-    would be); undated_error: why they were not.
+    request: what was asked. results: one per planned date, in the plan's order. after: the window as it stands at the
+    end (with a dry run: as it stands), each date that was worked on as its chunk verified it before it was committed.
+    run_id is None when nothing was written. failed_keys: (date, period, farm, error) of a key-by-key run. changes: the
+    stored rows that a repair would replace or remove (values.DOOMED), of a dry run only. refused: what others would
+    lose by removals, for which these are refused; of a dry run only. undated: the rows without a date that were removed
+    (with a dry run: would be); undated_error: why they were not.
     """
 
     command: str
@@ -33,12 +35,17 @@ class FixReport:
     results: tuple[DateResult, ...]
     after: Status
     seconds: float
-    dry_run: bool = False
+    request: FixRequest = field(default_factory=FixRequest)
     failed_keys: tuple[tuple[date, int, str, str], ...] = ()
     changes: pl.DataFrame | None = None
     refused: tuple[str, ...] = ()
     undated: int = 0
     undated_error: str | None = None
+
+    @property
+    def dry_run(self) -> bool:
+        """Whether nothing was to be written."""
+        return self.request.dry_run
 
     @property
     def inserted(self) -> int:
@@ -101,10 +108,46 @@ class FixReport:
             return ExitCode.INCOMPLETE
         return ExitCode.OK if self.reconciled else ExitCode.DIFFERENCES
 
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON document of `fix`, `date`, `range`, `resume`, `daily` and `minimal`; `wrong`: None unless the values
-        were compared.
+    @property
+    def next_command(self) -> Suggestion | None:
+        """The command that is the best thing to do now, None where nothing is: after a dry run the same run, after one
+        that left dates its end, else what the status needs.
         """
+        policy = self.request.policy
+        if not self.dry_run:
+            unfinished = self.run_id and any(result.status != "blocked" for result in self.undone)
+            changing = ("--yes", *self._limit(0)) if policy.changes_rows else ()
+            return Suggestion("resume", self.run_id, *changing) if unfinished else self.after.next_command()
+        repairs = policy.repairs - {"duplicate", "orphan"} if self.refused else policy.repairs
+        rows = self.changing if not self.refused else self.changing - self._removing
+        if rows:
+            return self.request.command(repairs, "--yes", *self._limit(rows))
+        if any(result.missing for result in self.results if result.status != "blocked"):
+            return self.request.command(["missing"])
+        return self.after.next_command(tried=policy.repairs)
+
+    @property
+    def changing(self) -> int:
+        """The stored rows that a dry run would replace or remove."""
+        return (0 if self.changes is None else self.changes.height) + self.undated
+
+    @property
+    def _removing(self) -> int:
+        """Those of them that it would remove."""
+        return 0 if self.changes is None else self.changes.filter(pl.col("action") == "remove").height + self.undated
+
+    def _limit(self, rows: int) -> tuple[object, ...]:
+        """The option that lets so many stored rows change, where the usual limit does not, or another one was given."""
+        limit = self.request.limit
+        if not limit.allows(rows, self.after.stored):
+            return "--max-changes", rows
+        return () if limit == FixRequest().limit else ("--max-changes", limit)
+
+    def to_dict(self, program: Program = RECON) -> dict[str, Any]:
+        """The JSON document of `fix`, `date`, `range`, `resume`, `daily` and `minimal`; `wrong`: None unless the values
+        were compared. program: what suggested commands begin with.
+        """
+        then = self.next_command
         writable = [result for result in self.results if result.status != "blocked"]
         return {
             **document(self.command),
@@ -135,6 +178,7 @@ class FixReport:
             ],
             **({"changes": change_rows(self.changes)} if self.dry_run and self.changes is not None else {}),
             **({"refused": list(self.refused)} if self.refused else {}),
+            **({"next": program.arguments(then)} if then else {}),
         }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -24,6 +24,7 @@ from recon.core.settings import (
     Settings,
     parse_repairs,
 )
+from recon.core.suggestions import UPDATE_DIFFICULTY, Suggestion, repair_command
 from recon.core.window import Window
 from recon.postgres.inspect import inspect, opened
 from recon.postgres.pool import Pool
@@ -67,6 +68,15 @@ class Job:
         from recon.values.judging import Judge
 
         return Judge(self.reference, self.settings.fleet, tolerance)
+
+    def blocked(self, days: Sequence[date]) -> dict[date, Suggestion | None]:
+        """Those of some dates that cannot be priced, each with the command that may bring what it lacks: newer
+        difficulty, where no file of it was given.
+        """
+        lacking = self.reference.terms(days).filter(pl.any_horizontal(pl.col("difficulty", "subsidy_btc").is_null()))
+        update = None if self.settings.difficulty_file else UPDATE_DIFFICULTY
+        rows = lacking.select("settlement_date", pl.col("difficulty").is_null()).iter_rows()
+        return {day: update if unknown else None for day, unknown in rows}
 
     def session(self) -> Session:
         """A session of its own."""
@@ -118,6 +128,15 @@ class FixRequest:
             raise UsageError(f"the batch size is {self.batch_dates}", "a transaction takes 1 date or more")
         if not AUTO <= self.workers <= MOST_WORKERS:
             raise UsageError(f"{self.workers} connections are to work", f"give 1 to {MOST_WORKERS}, or auto")
+
+    def command(self, repairs: Collection[str], *words: object) -> Suggestion:
+        """The command that asks for these of its repairs, with more words."""
+        pace: list[object] = [self.batch_dates] if self.batch_dates != DEFAULT_BATCH_DATES else []
+        pace += ["--order", self.order] if self.order is not Order.OLDEST else []
+        pace += ["--workers", self.workers or "auto"] if self.workers != DEFAULT_WORKERS else []
+        one_date = self.window.first and self.window.first == self.window.last  # whose command has no pace
+        near = self.policy.tolerance.options if set(repairs) - {"missing"} else []
+        return repair_command(self.window, repairs, *([] if one_date else pace), *near, *words)
 
     def to_dict(self, job: Job, relations: dict[str, str] | None = None) -> dict[str, Any]:
         """Everything that decides what is written, fit for JSON; no connection and no secret.

@@ -46,13 +46,14 @@ def resume(
     if stored is None:
         return None
     job, request = from_dict(stored["parameters"], replace(job, run_id=stored["run_id"]))
+    request = replace(request, limit=limit or ChangeLimit())
     with job.pool() as pool:
         with job.tables(pool, request) as tables:
             planned = _left(tables, job, stored)
             counted_later = {it.day for it in planned if not it.blocked} if request.policy.fills else set()
             with watcher.comparing() as compared:
                 comparison = KeyComparison(compared=compared, estimable=counted_later.intersection)
-                after = survey(tables, job.models, request.window, comparison, pool)
+                after = survey(tables, job, request.window, comparison, pool)
             if request.policy.changes_rows and planned:
                 now = _of_dates(job, after, planned)
                 asked = planned_changes(job, tables, now, request, watcher, engine).possible(planned)
@@ -61,7 +62,7 @@ def resume(
         if planned:
             results, after = Run(pool, job, tables.layout, request, watcher, engine).execute(planned, after)
             after = exact(after, pool, tables)
-    return FixReport(job.command, job.run_id, results, after, time.monotonic() - started)
+    return FixReport(job.command, job.run_id, results, after, time.monotonic() - started, request)
 
 
 def _stored_run(job: Job, run_id: str | None) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from recon.core.errors import ExitCode, document
+from recon.core.suggestions import RECON, REPAIR_OF, Program, Suggestion, repair_command
 from recon.core.window import Window
 from recon.postgres.tables import Undated
 
@@ -40,7 +41,8 @@ class Status:
     window: as it was asked for; see `looked_at`. newest_curtailment: the newest settlement date of the whole
     curtailment, whatever the window; None without any.
     undated: the rows without a date that belong to a window which is open on their side. bounds: dates that surely lack
-    rows and whose counts are no more than bounds of what is missing; none but while a run goes on.
+    rows and whose counts are no more than bounds of what is missing; none but while a run goes on. blocked: dates that
+    cannot be priced, each with the command that may bring what it lacks.
     """
 
     window: Window
@@ -51,6 +53,7 @@ class Status:
     values: Values | None = None
     undated: Undated = field(default_factory=Undated)
     bounds: frozenset[date] = frozenset()
+    blocked: Mapping[date, Suggestion | None] = field(default_factory=dict)
 
     def with_counts(self, days: Sequence[date], counts: pl.DataFrame) -> Status:
         """The same window, in which some dates have been looked at again; counts: gaps.COUNTS of these."""
@@ -122,6 +125,11 @@ class Status:
         return 0
 
     @property
+    def particulars(self) -> dict[str, Any]:
+        """What the document of one that is not of tables says besides."""
+        return {}
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """What there is to say besides, a line each."""
         return ()
@@ -135,6 +143,34 @@ class Status:
     def values_compared(self) -> bool:
         """Whether every stored value was compared with what it should be."""
         return self.values is not None and not self.values.blocked
+
+    @property
+    def repairs(self) -> list[str]:
+        """The repairs that there is something to do for, on dates that are not blocked: some of settings.REPAIRS."""
+        dates = self.dates.filter(~pl.col("settlement_date").is_in(list(self.blocked)))
+        rows = {name: dates.get_column(name).sum() or 0 for name in REPAIR_OF}
+        rows["orphan"] += self.undated.stored
+        return [repair for name, repair in REPAIR_OF.items() if rows[name]]
+
+    def next_command(self, tried: Collection[str] = ()) -> Suggestion | None:
+        """The command that is the best thing to do now, None where nothing is: one that makes every repair that there
+        is something to do for (what changes stored rows is shown first), else one that frees blocked dates.
+
+        tried: repairs that cannot do any more.
+        """
+        repairs = [repair for repair in self.repairs if repair not in tried]
+        if repairs:
+            near = self.values.tolerance.options if self.values and repairs != ["missing"] else []
+            return repair_command(self.window, repairs, *near, *([] if repairs == ["missing"] else ["--dry-run"]))
+        return next(iter(self.unblocking), None)
+
+    @property
+    def unblocking(self) -> list[Suggestion]:
+        """The commands that free dates on which there is something to do, or values are to be compared."""
+        compared = self.values is not None and self.values.blocked > 0
+        days = self.blocked if compared else self.incomplete.get_column("settlement_date")
+        commands = (self.blocked.get(day) for day in days)
+        return list(dict.fromkeys(command for command in commands if command))
 
     @property
     def exit_code(self) -> ExitCode:
@@ -165,8 +201,9 @@ class Status:
             for model, row in rows
         }
 
-    def to_dict(self, command: str = "status") -> dict[str, Any]:
-        """The JSON document of `recon status`."""
+    def to_dict(self, command: str = "status", program: Program = RECON) -> dict[str, Any]:
+        """The JSON document of `recon status`. program: what suggested commands begin with."""
+        then = self.next_command()
         return {
             **document(command),
             "window": self.looked_at.to_dict(),
@@ -183,6 +220,8 @@ class Status:
             "reconciled": self.reconciled,
             "values_compared": self.values_compared,
             **({"values": self.values.to_dict()} if self.values else {}),
+            **self.particulars,
+            **({"next": program.arguments(then)} if then else {}),
         }
 
 

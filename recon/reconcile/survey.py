@@ -105,7 +105,7 @@ def status(
 ) -> Status:
     """How far the tables agree in a window, exactly and read-only, as of one moment; `check` adds the values."""
     with job.pool() as pool, job.tables(pool) as tables:
-        counted = survey(tables, job.models, window, comparison, pool)
+        counted = survey(tables, job, window, comparison, pool)
     if check is None:
         return counted
     from recon.reconcile.value_check import with_values
@@ -115,7 +115,7 @@ def status(
 
 def survey(
     tables: Tables,
-    models: Sequence[str],
+    job: Job,
     window: Window,
     comparison: KeyComparison | None = None,
     pool: Pool | None = None,
@@ -128,14 +128,15 @@ def survey(
     with _as_of_one_moment(tables, pool, window) as sides:
         source, stored, newest = aggregates(sides, window)
         undated = tables.undated(window)
-        surveyed = Survey.by_date(source, stored, models)
+        surveyed = Survey.by_date(source, stored, job.models)
         estimated = comparison.estimated(surveyed)
         disputed = surveyed.everything if comparison.deep else surveyed.disputed
         disputed = disputed.join(estimated, on="settlement_date", how="anti")
-        counts = recount(sides, models, disputed, _sizes(source, stored), comparison)
+        counts = recount(sides, job.models, disputed, _sizes(source, stored), comparison)
     every = pl.concat([surveyed.counts(disputed), *counts])
     bounds = frozenset(estimated.get_column("settlement_date"))
-    return Status(window, tuple(models), source, every, newest, undated=undated, bounds=bounds)
+    blocked = job.blocked(every.get_column("settlement_date").unique().to_list())
+    return Status(window, job.models, source, every, newest, undated=undated, bounds=bounds, blocked=blocked)
 
 
 def recount(

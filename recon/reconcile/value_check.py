@@ -76,7 +76,7 @@ def with_values(job: Job, layout: Layout, status: Status, check: ValueCheck) -> 
 def judge_values(job: Job, layout: Layout, status: Status, check: ValueCheck) -> Values:
     """The verdict on every stored row of the status's window."""
     fold = Fold(traces, partial(folded, reference=job.reference), agreeing, named=not layout.unique_index)
-    return combined(list(judged(job, layout, status, fold, check)), check.tolerance)
+    return combined(list(judged(job, layout, status, fold, check)), check.tolerance, job.models)
 
 
 def rows_to_change(

@@ -230,14 +230,14 @@ def _with_small_rows(side: _Side, clusters: list[tuple[Any, ...]], small: pl.Dat
 
 
 def causes(clusters: pl.DataFrame) -> list[Cause]:
-    """The clusters of a window put together by cause, most rows first."""
+    """The clusters of a window put together by cause, most rows first. Models are named in the order they come in."""
     rounded = pl.when(pl.col("code") == "varying").then(0.0).otherwise(pl.col("ratio").round_sig_figs(3))
     keep_ratio = pl.when(pl.col("code").is_in(EPOCH_CODES)).then(0.0).otherwise(rounded)
     merged = (
         clusters.with_columns(group=keep_ratio)
-        .group_by("code", "cause", "group")
+        .group_by("code", "cause", "group", maintain_order=True)
         .agg(
-            models=pl.col("miner_model").unique().sort(),
+            models=pl.col("miner_model").unique(maintain_order=True),
             first=pl.col("settlement_date").min(),
             last=pl.col("settlement_date").max(),
             dates=pl.col("settlement_date").n_unique(),

@@ -14,6 +14,7 @@ from recon.core.price import J_PER_MWH, blocks, calculations, hashes, joules_per
 from recon.core.schema import BTC, EPOCHS, MINERS, FrameSchema
 from recon.core.settings import Settings
 from recon.core.window import check_period, periods_in_day
+from recon.core.wording import amount
 from recon.postgres.inspect import opened
 from recon.postgres.scope import Scope
 from recon.postgres.tables import Tables
@@ -57,6 +58,11 @@ class ModelLine:
         right = near.agrees_exactly(bitcoin, self.bitcoin_mined) and near.agrees_exactly(difficulty, self.difficulty)
         return "agrees" if right else "differs"
 
+    @property
+    def stored_texts(self) -> list[tuple[str, str]]:
+        """BTC and difficulty of each stored row as they are written."""
+        return [(amount(btc), f"{difficulty:f}") for btc, difficulty in self.stored]
+
     def to_dict(self) -> dict[str, Any]:
         """One entry of `models`."""
         return {
@@ -67,7 +73,7 @@ class ModelLine:
             "hashes": self.hashes,
             "expected_blocks": self.expected_blocks,
             "bitcoin_mined": None if self.bitcoin_mined is None else f"{self.bitcoin_mined:.8f}",
-            "stored": [{"bitcoin_mined": str(btc), "difficulty": str(diff)} for btc, diff in self.stored],
+            "stored": [{"bitcoin_mined": btc, "difficulty": difficulty} for btc, difficulty in self.stored_texts],
             "verdict": self.verdict,
         }
 
@@ -174,7 +180,8 @@ def explain_in(tables: Tables, reference: Reference, key: Key) -> Explanation:
     terms = reference.terms([day])
     keys = tables.keys(Scope.of([day], [period]))
     priced = calculations(keys.lazy(), reference.miners.lazy(), terms.lazy(), fleet)
-    rows = _with_steps(priced.filter(pl.col("farm_id") == farm)).sort("miner_model").collect().to_dicts()
+    rows = _with_steps(priced.filter(pl.col("farm_id") == farm)).collect().to_dicts()
+    rows.sort(key=lambda row: reference.models.index(row["miner_model"]))
     nearest = [] if rows else tables.rows("values/nearest_keys", *key)
     term = terms.to_dicts()[0]
     return Explanation(

@@ -25,13 +25,15 @@ class Values:
     """What the stored values of a window are worth.
 
     summary: audit.summarize of all its dates. mixed: audit.several_difficulties. causes: what constant ratios and
-    foreign difficulties point to. tolerance: within which values were said to agree.
+    foreign difficulties point to. tolerance: within which values were said to agree. models: the configured ones, in
+    the order in which all are named; those that are not configured come after them.
     """
 
     summary: pl.DataFrame
     mixed: pl.DataFrame
     causes: tuple[Cause, ...] = field(default=())
     tolerance: Tolerance = field(default_factory=Tolerance)
+    models: tuple[str, ...] = ()
 
     @cached_property
     def verdicts(self) -> dict[str, int]:
@@ -84,10 +86,10 @@ class Values:
     def by_model(self) -> dict[str, dict[str, int]]:
         """Rows per miner model and verdict."""
         totals = self.summary.group_by("miner_model", "verdict").agg(pl.col("rows").sum())
-        models: dict[str, dict[str, int]] = {}
+        models: dict[str, dict[str, int]] = {model: {} for model in self.models}
         for model, verdict, rows in totals.sort("miner_model", "verdict").iter_rows():
             models.setdefault(model, {})[verdict] = rows
-        return models
+        return {model: verdicts for model, verdicts in models.items() if verdicts}
 
     def to_dict(self) -> dict[str, Any]:
         """The `values` of `status --values` and `analyze --values`: everything that is not ok, with an example each."""
@@ -168,14 +170,17 @@ def agreeing(rows: pl.DataFrame) -> Part:
     )
 
 
-def combined(parts: Sequence[Part], near: Tolerance) -> Values:
-    """The verdict on all dates, from the parts of different ones."""
-    summary = _stacked([summary for summary, _, _ in parts], ["settlement_date", "miner_model", "verdict"])
-    mixed = _stacked([mixed for _, mixed, _ in parts], ["settlement_date", "miner_model"])
-    clusters = _stacked([found for _, _, found in parts], ["settlement_date", "miner_model", "cause"])
+def combined(parts: Sequence[Part], near: Tolerance, models: Sequence[str]) -> Values:
+    """The verdict on all dates, from the parts of different ones. models: the configured ones, in order."""
+    model, count = pl.col("miner_model"), len(models)
+    place = model.replace_strict(list(models), list(range(count)), default=count)
+    order: list[str | pl.Expr] = ["settlement_date", place, model]
+    summary = _stacked([summary for summary, _, _ in parts], [*order, pl.col("verdict")])
+    mixed = _stacked([mixed for _, mixed, _ in parts], order)
+    clusters = _stacked([found for _, _, found in parts], [*order, pl.col("cause")])
     if summary is None or mixed is None or clusters is None:
         return Values(pl.DataFrame(schema=SUMMARY), pl.DataFrame(schema=MIXED), tolerance=near)
-    return Values(summary, mixed, tuple(causes.causes(clusters)), near)
+    return Values(summary, mixed, tuple(causes.causes(clusters)), near, tuple(models))
 
 
 SUMMARY: FrameSchema = {
@@ -191,7 +196,7 @@ SUMMARY: FrameSchema = {
 """One row per settlement date, miner model and verdict: how many rows, and one of them as example."""
 
 
-def _stacked(frames: Sequence[pl.DataFrame], order: list[str]) -> pl.DataFrame | None:
+def _stacked(frames: Sequence[pl.DataFrame], order: list[str | pl.Expr]) -> pl.DataFrame | None:
     return pl.concat(frames).sort(order) if frames else None
 
 

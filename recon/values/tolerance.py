@@ -22,6 +22,16 @@ class Tolerance:
         if not (self.atol_btc >= 0 and 0 <= self.rtol <= 1):
             raise UsageError(f"the tolerance is {self.atol_btc:g} BTC and {self.rtol:g}", "neither is negative")
 
+    @property
+    def options(self) -> list[str]:
+        """The options that say so, where it is not the usual one.
+
+        >>> Tolerance(atol_btc=1e-6).options
+        ['--atol', '1e-06']
+        """
+        given = {"--atol": (self.atol_btc, DEFAULT_ATOL_BTC), "--rtol": (self.rtol, DEFAULT_RTOL)}
+        return [word for option, (own, usual) in given.items() if own != usual for word in (option, repr(own))]
+
     def agrees(self, stored: pl.Expr, wanted: pl.Expr, slack: pl.Expr | float = 1.0) -> pl.Expr:
         """Whether BTC agree; null and NaN never do."""
         close = (stored - wanted).abs() <= self.atol_btc * slack + self.rtol * wanted.abs()

@@ -55,6 +55,7 @@ STATUS = {
     "percent": 40.0,
     "dates": {"total": 3, "complete": 1, "partial": 1, "empty": 1},
     "undated": {"source": 0, "stored": 0},
+    "next": ["recon", "fix", "--repair", "missing,duplicate,orphan", "--dry-run"],
     "reconciled": False,
     "values_compared": False,
 }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.following import follow, suggested
 from tests.support.program import Run
 
 
@@ -30,8 +31,15 @@ def test_the_demo_does_the_whole_job_twice_and_can_start_over(run_recon: Run) ->
         command: run_recon(*shlex.split(command)).returncode
         for command in re.findall(r"^  recon (-d embedded .*?)(?:   |$)", first.stdout, re.MULTILINE)
     }
-    assert len(codes) == 4
-    assert {command: code for command, code in codes.items() if code} == {"-d embedded status --values": 1}
+    assert len(codes) == 3
+    assert {command: code for command, code in codes.items() if code} == {}
+    program, *then = suggested(first)
+    assert follow(run_recon, *then) == [
+        "-d embedded status --values",
+        "-d embedded fix --repair stale --dry-run",
+        "-d embedded fix --repair stale --yes",
+    ]
+    assert program == "recon"
 
     night = run_recon("-d", "embedded", "daily")
     assert night.returncode == 1, "its data are of the past"

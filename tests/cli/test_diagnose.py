@@ -18,7 +18,7 @@ import pytest
 
 from tests.support.builders import DAY, days, fill, source_rows
 from tests.support.databases import Database, new_database
-from tests.support.program import Run, Start
+from tests.support.program import Run, Start, one_line
 from tests.support.proxy import proxy
 from tests.support.servers import Server, wait_until
 from tests.support.terminal import on_a_terminal, plain
@@ -350,3 +350,44 @@ class TestMonitor:
         assert len(set(re.findall(row, text))) >= 3
         assert re.search(r"\n\d+ looks, .* [\d.]+ ms, 0 .*\n$", text)
         assert max(map(len, text.splitlines())) <= 80
+
+
+def test_what_failed_stands_first_and_no_risk_is_low_beside_it(indexed: Database, run_recon: Run) -> None:
+    indexed.execute("alter table curtailment_records rename volume to mwh")
+    done = run_recon("diagnose", url=indexed.url)
+    assert done.returncode == 1
+    statuses = re.findall(r"^(fail|warn|ok|skip) ", done.stdout, re.M)
+    urgency = [("fail", "warn").index(status) if status in ("fail", "warn") else 2 for status in statuses]
+    assert urgency[0] == 0 and urgency == sorted(urgency)
+    assert "risk of timeouts: moderate" in done.stdout and "low" not in done.stdout.partition("risk of")[2]
+    found = json.loads(run_recon("diagnose", "--json", url=indexed.url).stdout)
+    assert (found["risk"]["level"], found["risk"]["score"] < 4) == ("moderate", True)
+
+
+def test_where_no_connection_can_be_made_the_first_phase_that_failed_comes_first(run_recon: Run) -> None:
+    done = run_recon("diagnose", url="postgresql://nobody@no-such-host.invalid/none")
+    assert re.findall(r"^fail +(\w+)", done.stdout, re.M)[:2] == ["resolve", "connect"]
+
+
+@pytest.mark.parametrize("given", ["the role", "the URL"])
+def test_a_statement_timeout_that_lets_nobody_in_is_named(
+    server: Server, indexed: Database, run_recon: Run, given: str
+) -> None:
+    url = f"{indexed.url}{'&' if '?' in indexed.url else '?'}options=-c%20statement_timeout%3D1ms"
+    if given == "the role":
+        server.create_role("rushed", "pw")
+        indexed.execute("alter role rushed set statement_timeout = '1ms'")
+        url = server.role_url("rushed", "pw", indexed.name)
+    for command in (("status",), ("fix",), ("daily",)):
+        line = one_line(run_recon(*command, url=url), 3)
+        assert "statement timeout; the URL's, role's or database's is too short" in line
+        assert "SET statement_timeout" in line and "address is right" not in line
+    found = json.loads(run_recon("diagnose", "--json", url=url).stdout)
+    connect = next(check for check in found["checks"] if check["name"] == "connect")
+    assert "SET statement_timeout" in connect["advice"]
+
+
+def test_who_waits_for_a_lock_too_long_is_sent_to_diagnose(indexed: Database, run_recon: Run) -> None:
+    with holding(indexed, "lock table curtailment_records in access exclusive mode"):
+        line = one_line(run_recon("status", "--lock-timeout", "0.3", "-d", indexed.url), 3)
+    assert f"see which with 'recon -d {indexed.url} diagnose'" in line

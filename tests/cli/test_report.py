@@ -136,7 +136,7 @@ def test_every_figure_is_that_of_status_and_of_the_tables(odd: Database, run_rec
         f"select to_char(settlement_date, 'YYYY-MM') as month, miner_model, count(*) as n, sum(bitcoin_mined) as btc "
         f"from {TABLE} group by 1, 2 order by 1, 2"
     )
-    stored = [[month, model, f"{rows:,}", f"{btc:,}"] for month, model, rows, btc in sums]
+    stored = [[month, model, f"{rows:,}", f"{btc:,.8f}"] for month, model, rows, btc in sums]
     assert sorted(shown.rows["BTC per month and miner model"][1:]) == sorted(stored)
     assert [row[:6] for row in shown.rows["The newest runs"][1:]] == [
         [r["run_id"], r["command"], r["status"], str(r["dates_done"]), str(r["dates"]), str(r["inserted"])]

@@ -15,6 +15,7 @@ from recon.core.suggestions import PUBLIC_DIFFICULTY
 from tests.support import oracle
 from tests.support.builders import days, fill, later_epochs, source_rows
 from tests.support.databases import TABLE, Database
+from tests.support.following import suggested
 from tests.support.parsing import parse
 from tests.support.program import CANARY, Run
 
@@ -58,9 +59,7 @@ def test_what_analyze_and_report_suggest_names_the_tables_that_were_named(
     found = json.loads(run_recon("analyze", "--json", *known).stdout)
     commands = [entry["command"] for entry in found["recommendations"]]
     assert [command.rpartition("btc' ")[2] for command in commands] == [
-        "date 2024-04-21",
-        "date 2024-04-20 --repair duplicate --dry-run",
-        "date 2024-04-20 --repair orphan --dry-run",
+        "fix --repair missing,duplicate,orphan --dry-run",
         "init --unique-index",
     ]
     document = re.search(r'<script[^>]*id="document"[^>]*>(.*?)</script>', page.read_text(), re.DOTALL)
@@ -71,8 +70,8 @@ def test_what_analyze_and_report_suggest_names_the_tables_that_were_named(
         given = arguments(command)
         assert run_recon(*given).returncode in (0, 1), command
         if "--dry-run" in given:
-            assert "give --yes instead of --dry-run" in shown.stdout
-            done = run_recon(*("--yes" if word == "--dry-run" else word for word in given))
+            assert "it ends with the command that does it" in shown.stdout
+            done = run_recon(*suggested(run_recon(*given))[1:])
             assert done.returncode in (0, 1), done.stderr
             listed = done.stdout.partition("quarantine ('")[2].partition("')\n")[0]
             assert run_recon(*arguments(listed)).stdout.startswith("key")

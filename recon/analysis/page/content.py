@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, localcontext
@@ -54,7 +54,7 @@ class Page:
             "calendar": [day.to_dict() for day in days],
             "by_month": [month.to_dict() for month in calendar.months(days)],
             "btc_by_month": [
-                {"month": month, "miner_model": model, "rows": rows, "btc": str(btc)}
+                {"month": month, "miner_model": model, "rows": rows, "btc": f"{btc:f}"}
                 for month, model, rows, btc in self.btc
             ],
             "runs": list(self.runs),
@@ -69,19 +69,22 @@ def gather(job: Job, window: Window, options: AnalysisOptions, *, made_at: datet
         with tables.session.transaction(read_only=True, snapshot=True):
             btc = tables.aggregate(window, "analysis/stored_btc")
         runs, note = _runs(tables.session)
-    return Page(found, tuple(btc_by_month(btc)), tuple(runs), note, made_at)
+    return Page(found, tuple(btc_by_month(btc, job.models)), tuple(runs), note, made_at)
 
 
-def btc_by_month(stored: pl.DataFrame) -> Iterable[tuple[str, str, int, Decimal]]:
-    """(month, model, rows, BTC) from one row per settlement date and model, with the BTC as text."""
+def btc_by_month(stored: pl.DataFrame, models: Sequence[str]) -> Iterable[tuple[str, str, int, Decimal]]:
+    """(month, model, rows, BTC) from one row per settlement date and model, with the BTC as text. models: those that
+    come first, in order.
+    """
+    place = {model: number for number, model in enumerate(models)}
     rows: Counter[tuple[str, str]] = Counter()
     sums: dict[tuple[str, str], Decimal] = {}
     with localcontext(prec=200):  # whatever a numeric holds
         for day, model, count, btc in stored.select("settlement_date", "miner_model", "rows", "btc").iter_rows():
             group = (f"{day:%Y-%m}", model)
             rows[group] += count
-            sums[group] = sums.get(group, Decimal(0)) + Decimal(btc)
-    for month, model in sorted(sums):
+            sums[group] = sums.get(group, Decimal("0.00000000")) + Decimal(btc)
+    for month, model in sorted(sums, key=lambda group: (group[0], place.get(group[1], len(place)), group[1])):
         yield month, model, rows[month, model], sums[month, model]
 
 

@@ -20,8 +20,8 @@ def analyze(
     """Status, every incomplete date, patterns, and what to do next.
 
     Risks: {reads}
-    Output: what status prints, every incomplete date, months, findings with advice, and commands to run, most useful
-        first.
+    Output: what status prints, every incomplete date, months, findings with advice, and commands to run, in their
+        order.
     Exit status: 0 reconciled; 1 differences found; 2; 3.
     Examples:
         recon analyze

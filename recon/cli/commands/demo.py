@@ -9,9 +9,8 @@ import typer
 
 from recon.cli.call import Call
 from recon.cli.common import command
-from recon.cli.options import RepairOptions, ToleranceOptions
+from recon.cli.options import RepairOptions, ToleranceOptions, WindowOptions
 from recon.core.errors import UsageError
-from recon.core.window import Window
 
 if TYPE_CHECKING:
     from recon.reconcile.report import FixReport
@@ -21,7 +20,6 @@ SURPLUS = "duplicate,orphan"
 NEXT = """
 what to try next:
   recon -d embedded explain 2024-04-20 24 T_VKNGW-1   the arithmetic of one key
-  recon -d embedded status --values                   which stored values are wrong
   recon -d embedded analyze                           patterns and what to do
   recon -d embedded runs                              what was done
   recon -d postgresql://user@host/db status           your own database"""
@@ -62,8 +60,9 @@ def demo(
     call.say(f"   (recon -d embedded fix --repair {SURPLUS} --yes)")
     report = _fix(here, here.run_id, SURPLUS)
     call.say("\n5. the status after")
-    status.status(here, report.after)
+    status.summary(here, report.after)
     call.say(NEXT)
+    here.say_next(report.next_command or "recon status --values")
     return report.exit_code
 
 
@@ -73,8 +72,8 @@ def _look(call: Call) -> None:
     from recon.reconcile import survey
 
     with call.comparing() as compared:
-        found = survey.status(call.job, Window(), comparison=survey.KeyComparison(compared=compared))
-    status.status(call, found)
+        found = survey.status(call.job, WindowOptions().window, comparison=survey.KeyComparison(compared=compared))
+    status.summary(call, found)
     status.worst_dates(call, found)
 
 
@@ -84,8 +83,8 @@ def _fix(call: Call, run_id: str, repairs: str) -> FixReport:
     from recon.cli.show import runs
     from recon.reconcile import fix
 
-    request = requests.fix_request(Window(), RepairOptions(repairs), ToleranceOptions())
+    request = requests.fix_request(WindowOptions().window, RepairOptions(repairs), ToleranceOptions())
     with call.watching() as watcher:
         report = fix.fix(replace(call.job, run_id=run_id), request, watcher=watcher)
-    runs.fix(call, report)
+    runs.summary(call, report)
     return report

@@ -27,7 +27,8 @@ def _default(ctx: typer.Context, nagios: Nagios = False, connections: Connection
     """What could make a run time out on this server.
 
     Risks: none to your tables: all it writes is a temporary table, to see how fast that goes.
-    Output: a line per check, what was seen under it, the risk of timeouts, and what to do, most urgent first.
+    Output: a line per check, what failed first, and what was seen under it; the risk of timeouts; what to do, most
+        urgent first.
     Exit status: 0 no check failed; 1 a check failed; 2; 3 no connection could be made. With --nagios: 0 ok, 1
         warning, 2 critical, 3 unknown.
     Examples:
@@ -45,7 +46,8 @@ def analyze(call: Call, nagios: Nagios = False, connections: Connections = 3) ->
     """Every check: connecting, queries, settings, tables, other sessions, writing, memory.
 
     Risks: none to your tables: all it writes is a temporary table, to see how fast that goes.
-    Output: a line per check, what was seen under it, the risk of timeouts, and what to do, most urgent first.
+    Output: a line per check, what failed first, and what was seen under it; the risk of timeouts; what to do, most
+        urgent first.
     Exit status: 0 no check failed; 1 a check failed; 2; 3 no connection could be made. With --nagios: 0 ok, 1
         warning, 2 critical, 3 unknown.
     Examples:

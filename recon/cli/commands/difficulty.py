@@ -12,7 +12,7 @@ from recon.cli.common import command
 from recon.core.errors import ExitCode, UsageError
 from recon.core.suggestions import PUBLIC_DIFFICULTY, UPDATE_DIFFICULTY
 from recon.core.window import parse_date
-from recon.core.wording import counted
+from recon.core.wording import between, counted
 from recon.reference.difficulty.coverage import hole_text
 
 TOP = 20
@@ -46,7 +46,7 @@ def show(
     else:
         call.say(f"{found.day}: {found.difficulty.normalize():f}")
         call.say(f"  epoch     from {found.starts_at_utc}, block {found.height or 'unknown'}")
-    call.say(f"  coverage  {found.coverage.first} to {found.coverage.known_through}")
+    call.say(f"  coverage  {between(found.coverage.first, found.coverage.known_through)}")
     if holes := holes_of(found.coverage):
         call.say(f"  unknown   {hole_text(holes)}; run '{UPDATE_DIFFICULTY}'")
     call.say(f"  source    {found.source}")

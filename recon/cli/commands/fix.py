@@ -91,5 +91,4 @@ def _fill(
         confirm = call.consent(repair.yes)
         report = reconcile_fix.fix(call.job, request, watcher=watcher, engine=call.engine, confirm=confirm)
     runs.fix(call, report)
-    runs.over_limit(call, report, request.limit)
     return report.exit_code

@@ -32,7 +32,7 @@ def status(
     Risks: {reads}
     Output: rows and keys, a line per miner model, the dates by how far they are, and the verdict. With --json one
         document, in which everything is counted exactly; of an export, `damage` lists files that are not as written,
-        `left_out` what was left out of it.
+        `left_out` what was left out of it. {next}
     Exit status: 0 reconciled; 1 differences found; 2; 3.
     Examples:
         recon status

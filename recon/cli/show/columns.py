@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from recon.cli.call import Call
+from recon.cli.log import UNBROKEN
 
 if TYPE_CHECKING:
     from rich.table import Column, Table
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
 GAP = 2
 """Blanks between two columns."""
-UNBROKEN = "\u00a0"
-"""A blank at which no line ends."""
 
 
 def table(*columns: str, folded: Sequence[str] = ()) -> Table:

@@ -19,13 +19,16 @@ if TYPE_CHECKING:
 
     from recon.diagnose.checks import Check, Diagnosis
 
+WIDE = 77
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "skip": "dim"}
 
 
 def table(call: Call, found: Diagnosis) -> None:
-    """One line per check, what was seen under it, and in the end what to do, each advice alone on its line."""
-    call.say(f"{'status':6}  {'check':37} {'value':>15} {'threshold':>15}")
-    for check in found.checks:
+    """One line per check, what failed first, what was seen under it, and in the end what to do, each advice alone on
+    its line.
+    """
+    call.say(f"{'status':6}  {_cells(call, 'check', 'value', 'threshold')}")
+    for check in found.most_urgent:
         _lines(call, check)
     call.say(f"\nrisk of timeouts: {found.level} ({found.risk} of {found.most_risk})")
     if found.recommendations:
@@ -39,13 +42,18 @@ def _lines(call: Call, check: Check) -> None:
     from rich.text import Text
 
     line = Text(f"{check.status:6}", style=COLOURS[check.status])
-    figures = f"{_figure(check.value, check.unit):>15} {_limit(check):>15}"
-    line.append(f"  {check.name:37} {figures}".rstrip(), style="default")
+    cells = _cells(call, check.name, _figure(check.value, check.unit), _limit(check))
+    line.append(f"  {cells}".rstrip(), style="default")
     call.console.print(line, soft_wrap=True)
     for part in textwrap.wrap(
         check.detail, max(40, call.console.width - 10), break_on_hyphens=False, break_long_words=False
     ):
         call.say(f"          {part}")
+
+
+def _cells(call: Call, name: str, value: str, limit: str) -> str:
+    """The cells of a line below one another, or where the terminal has no room for that, side by side."""
+    return f"{name:37} {value:>15} {limit:>15}" if call.console.width >= WIDE else f"{name} {value} {limit}"
 
 
 def _figure(value: float | None, unit: str) -> str:

@@ -6,11 +6,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from recon.cli.call import Call
-from recon.cli.show.status import MOST_DIGITS
 from recon.core.suggestions import UPDATE_DIFFICULTY, Suggestion, explain_command
 
 if TYPE_CHECKING:
     from recon.values.explanation import Explanation
+
+
+MOST_DIGITS = 60
 
 
 def explanation(call: Call, found: Explanation) -> None:
@@ -55,7 +57,8 @@ def _model_lines(call: Call, line: Any) -> None:
     call.say(f"  blocks         {line.expected_blocks:.10g} expected (difficulty x 2^32 hashes each)")
     call.say(f"  computed       {line.bitcoin_mined:.8f} BTC")
     stored = (
-        ", ".join(f"{short(btc)} BTC at difficulty {short(difficulty)}" for btc, difficulty in line.stored) or "nothing"
+        ", ".join(f"{short(btc)} BTC at difficulty {short(difficulty)}" for btc, difficulty in line.stored_texts)
+        or "nothing"
     )
     call.say(f"  stored         {stored}: {line.verdict}")
 

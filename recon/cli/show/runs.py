@@ -13,29 +13,30 @@ from recon.cli.show.status import NOTHING, TOP, standing, verdict, warn_invalid
 from recon.core.errors import ExitCode, document
 from recon.core.plan import DateResult
 from recon.core.suggestions import Suggestion, fill_command
-from recon.core.wording import counted, which
+from recon.core.wording import amount, counted, which
 from recon.reconcile.report import FixReport, change_rows
 from recon.values.changes import refusal
 
 if TYPE_CHECKING:
-    from recon.core.settings import ChangeLimit
     from recon.reconcile.daily import DailyReport
 
 
 def fix(call: Call, report: FixReport) -> None:
     """The answer of every command that writes; the log ends with it in one line."""
-    warn_invalid(report.after)
     if call.json:
-        call.print_json(report.to_dict())
-    elif report.dry_run:
-        _planned_lines(call, report)
+        warn_invalid(report.after)
+        call.print_json(report.to_dict(call.program))
     else:
-        _lines(call, report)
+        summary(call, report)
+        call.say_next(report.next_command)
     sum_up(call.given, report.to_dict())
 
 
-def _lines(call: Call, report: FixReport) -> None:
-    """What a run did and left."""
+def summary(call: Call, report: FixReport) -> None:
+    """What a run did and what is left, for people."""
+    warn_invalid(report.after)
+    if report.dry_run:
+        return _planned_lines(call, report)
     if not report.results and not report.undated:
         if standing(report.after) != NOTHING:
             why = "what --repair names is in order" if report.after.total("missing") else "no row is missing"
@@ -50,17 +51,11 @@ def _lines(call: Call, report: FixReport) -> None:
         verdict(call, report.after)
 
 
-def over_limit(call: Call, report: FixReport, limit: ChangeLimit) -> None:
-    """After a dry run: which limit what is planned needs, if it is more than this one."""
-    if report.changes is not None and not limit.allows(report.changes.height, report.after.stored):
-        call.say(f"more than --max-changes {limit}: to do it, give --max-changes {report.changes.height}, too")
-
-
 def _planned_lines(call: Call, report: FixReport) -> None:
     """What a run would do."""
     _planned_table(call, report)
     _change_lines(call, report)
-    changes = (0 if report.changes is None else report.changes.height) + report.undated
+    changes, limit = report.changing, report.request.limit
     also = f", {counted(changes, 'stored row')} replaced or removed" if changes else ""
     filled = sum(result.missing > 0 for result in report.results if result.status != "blocked")
     rows, dates = counted(report.to_dict()["planned"]["rows"], "missing row"), counted(filled, "date")
@@ -68,6 +63,8 @@ def _planned_lines(call: Call, report: FixReport) -> None:
         call.say(changes_refused(report))
     _blocked_line(report, call.suggest(fill_command(report.after.window)))
     call.say(f"dry run: {rows} on {dates} would be written{also}; nothing was written")
+    if not report.refused and not limit.allows(changes, report.after.stored):
+        call.say(f"more than --max-changes {limit}: to do it, give --max-changes {changes}, too")
 
 
 def _done_lines(call: Call, report: FixReport) -> None:
@@ -91,13 +88,14 @@ def daily(call: Call, found: DailyReport) -> None:
     """The answer of `recon daily`: one line per date, what `fix` says, and whether anything is still coming in."""
     for warning in found.warnings:
         LOG.warning(warning)
-    warn_invalid(found.report.after)
     if call.json:
-        return call.print_json(found.to_dict())
+        warn_invalid(found.report.after)
+        return call.print_json(found.to_dict(call.program))
     for day, outcome in found.outcomes.items():
         call.say(f"{day} {outcome}")
-    _lines(call, found.report)
+    summary(call, found.report)
     _feed_line(call, found)
+    call.say_next(found.report.next_command)
 
 
 def _feed_line(call: Call, found: DailyReport) -> None:
@@ -136,8 +134,8 @@ def _change_lines(call: Call, report: FixReport) -> None:
     columns.show(call, reasons)
     for row in change_rows(report.changes.head(TOP)):
         key = f"{row['date']} {row['settlement_period']} {row['farm_id']} {row['miner_model']}"
-        due = "nothing" if row["computed_btc"] is None else f"{_amount(row['computed_btc'])} BTC"
-        call.say(f"  {row['action']} {key}: {row['reason']}, {_amount(row['stored_btc'])} BTC stored, {due} expected")
+        due = "nothing" if row["computed_btc"] is None else f"{amount(row['computed_btc'])} BTC"
+        call.say(f"  {row['action']} {key}: {row['reason']}, {amount(row['stored_btc'])} BTC stored, {due} expected")
     if report.changes.height > TOP:
         call.say(f"  ... and {report.changes.height - TOP:,} more rows (--json shows all)")
 
@@ -147,11 +145,6 @@ def changes_refused(report: FixReport) -> str:
     assert report.changes is not None
     removed = report.changes.filter(report.changes.get_column("action") == "remove").height
     return "; ".join(refusal(report.refused, removed))
-
-
-def _amount(btc: float | str) -> str:
-    """BTC without an exponent."""
-    return f"{btc:.10f}".rstrip("0") if "e-" in str(btc) else str(btc)
 
 
 def _blocked_line(report: FixReport, then: str) -> None:

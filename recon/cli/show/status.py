@@ -19,20 +19,26 @@ if TYPE_CHECKING:
 NOTHING = "nothing to reconcile"
 """How tables stand where nothing is expected and nothing is there."""
 TOP = 10
-MOST_DIGITS = 60
 
 
 def status(call: Call, found: Status) -> None:
     """The answer of `recon status`."""
-    warn_invalid(found)
     if call.json:
-        return call.print_json(found.to_dict(call.command))
+        warn_invalid(found)
+        return call.print_json(found.to_dict(call.command, call.program))
+    summary(call, found)
+    call.say_next(found.next_command())
+
+
+def summary(call: Call, found: Status) -> None:
+    """How far the tables agree, for people."""
+    warn_invalid(found)
     _status_lines(call, found)
 
 
 def value_lines(call: Call, values: Values) -> None:
     """What the stored values are worth: rows per verdict and model, and what wrong ones point to."""
-    models = sorted(values.by_model)
+    models = list(values.by_model)
     table = columns.table("verdict", *models)
     for verdict in values.verdicts:
         table.add_row(verdict, *(f"{values.by_model[model].get(verdict, 0):,}" for model in models))
@@ -57,9 +63,9 @@ def warn_invalid(found: Status) -> None:
         dated = found.source.filter(found.source.get_column("invalid") > 0).get_column("settlement_date").to_list()
         where = f", first on {min(dated)}" if dated else ""
         LOG.warning(
-            "%s source rows cannot be priced (no date, a period outside the day, no farm, or no possible volume)%s; "
-            "correct them in the source, recon leaves them alone",
-            f"{found.invalid:,}",
+            "%s cannot be priced (no date, a period outside the day, no farm, or no possible volume)%s; "
+            "correct the source, which recon leaves alone",
+            counted(found.invalid, "source row"),
             where,
         )
 
@@ -162,11 +168,13 @@ def analysis(call: Call, found: Analysis) -> None:
         columns.show(call, months)
     for finding in found.findings[:TOP]:
         call.say(f"\n{finding.severity}: {finding.code} ({finding.count:,})")
-        call.say(f"  {finding.example}\n  -> {call.suggest(finding.advice)}")
+        call.say(f"  {finding.example}")
+        if finding.by_hand:
+            call.say(f"  -> {call.suggest(finding.by_hand)}")
     if len(found.findings) > TOP:
         call.say(f"... and {len(found.findings) - TOP} more findings (--json shows all)")
     if found.recommendations:
-        call.say("\nto do, most useful first:")
+        call.say("\nto do, in this order:")
     for command, why in found.recommendations[:TOP]:
         call.say(f"  {call.suggest(command)}\n      {call.suggest(why)}")
 
@@ -175,7 +183,7 @@ def report(call: Call, found: Status, out: Path) -> None:
     """The answer of `recon report`: where the page is."""
     warn_invalid(found)
     if call.json:
-        return call.print_json(found.to_dict(call.command) | {"out": str(out)})
+        return call.print_json(found.to_dict(call.command, call.program) | {"out": str(out)})
     seen = _unseen(found) if standing(found) == "reconciled" else ""
     dates = f"{counted(found.date_totals['total'], 'date')} ({_looked_at(found)})"
     call.say(f"{out}: {dates}, {standing(found)}{seen}")

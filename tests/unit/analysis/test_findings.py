@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
@@ -13,7 +12,7 @@ import pytest
 from recon.analysis.findings import Finding, by_severity, index_finding, ranges, recommendations, spans
 from recon.analysis.gap_findings import count_findings
 from recon.core.schema import COUNTS
-from recon.core.suggestions import RECON, UPDATE_DIFFICULTY, Suggestion, fix_command
+from recon.core.suggestions import RECON, UPDATE_DIFFICULTY, fix_command
 from recon.core.window import Window
 from recon.reconcile.status import Status
 from recon.values.summary import Values
@@ -56,7 +55,7 @@ def by_code(findings: Sequence[Finding]) -> dict[str, Finding]:
 def test_tables_that_agree_have_no_finding_and_no_recommendation() -> None:
     found = status((0, "S9", 40, 40), (1, "S9", 30, 30))
     assert count_findings(found) == []
-    assert recommendations(found, [], []) == []
+    assert recommendations(found, []) == []
 
 
 def test_dates_without_any_calculation_are_empty_dates_only() -> None:
@@ -136,35 +135,29 @@ def test_wrong_values_are_a_finding_only_when_values_were_checked() -> None:
     assert count_findings(plain) == []
     (finding,) = count_findings(found)
     assert (finding.code, finding.count, finding.example) == ("wrong_values", 5, "4 stale, 1 zero")
-    assert str(recommendations(found, [finding], [])[0][0]) == "recon fix --repair stale --dry-run"
+    assert str(recommendations(found, [finding])[0][0]) == "recon fix --repair stale --dry-run"
 
 
-def test_the_newest_gap_is_recommended_first_and_blocked_dates_are_not() -> None:
+def test_one_command_repairs_all_that_is_not_blocked() -> None:
     found = status((0, "S9", 40, 30), (1, "S9", 40, 35), (5, "S9", 40, 39, 2, 4))
-    advice = recommendations(found, [index_finding("create unique index")], [day(5)])
-    assert [str(command) for command, _ in advice] == [
-        "recon date 2024-04-21",
-        "recon range 2024-04-20 2024-04-21",
-        UPDATE_DIFFICULTY,
-        "recon date 2024-04-25 --repair duplicate --dry-run",
-        "recon date 2024-04-25 --repair orphan --dry-run",
-        "recon init --unique-index",
-    ]
-    why = RECON.render(advice[2][1])
+    found = replace(found, blocked={day(5): UPDATE_DIFFICULTY, day(7): UPDATE_DIFFICULTY})
+    advice = recommendations(found, [index_finding("create unique index")])
+    assert [str(command) for command, _ in advice] == ["recon fix", str(UPDATE_DIFFICULTY), "recon init --unique-index"]
+    assert facts(RECON.render(advice[0][1])) == ["15", "2"]
+    why = RECON.render(advice[1][1])
     assert facts(why) == ["2024-04-25", "2024-04-25"] and "'recon date 2024-04-25'" in why
 
 
-def test_the_whole_table_is_recommended_only_when_the_window_is_open() -> None:
-    rows = [(0, "S9", 40, 30), (1, "S9", 40, 35)]
-    assert Suggestion("fix") in dict(recommendations(status(*rows), [], []))
-    closed = status(*rows, window=Window(day(0), day(9)))
-    assert Suggestion("range", day(0), day(1)) in dict(recommendations(closed, [], []))
+def test_what_changes_stored_rows_is_shown_first_and_counted() -> None:
+    found = status((0, "S9", 40, 30, 2, 1), (1, "S9", 40, 40, 1, 0), window=Window(day(0), day(9)))
+    ((command, why),) = recommendations(found, [])
+    assert str(command) == "recon range 2024-04-20 2024-04-29 --repair missing,duplicate,orphan --dry-run"
+    assert facts(RECON.render(why)) == ["10", "2024-04-20", "3", "1"]
 
 
-def test_every_recommendation_is_a_recon_command() -> None:
-    found = status((0, "S9", 40, 30, 2, 1), (1, "S9", 40, 35, 1, 0), (1, "X", 0, 0, 0, 1))
-    commands = [str(command) for command, _ in recommendations(found, count_findings(found), [])]
-    assert commands and all(re.fullmatch(r"recon [a-z]+( [\w-]+)*", command) for command in commands)
+def test_dates_that_nothing_frees_are_not_recommended() -> None:
+    found = replace(status((0, "S9", 40, 30)), blocked={day(0): None})
+    assert (recommendations(found, []), found.next_command()) == ([], None)
 
 
 def test_findings_are_ordered_by_severity_and_keep_their_order_within_one() -> None:

@@ -15,6 +15,7 @@ from recon.core.plan import DateResult
 from recon.core.schema import COUNTS
 from recon.core.window import Window
 from recon.reconcile.report import FixReport
+from recon.reconcile.request import FixRequest
 from recon.reconcile.status import Status, date_rows, percent
 from recon.values.summary import Values
 from recon.values.tally import MIXED
@@ -130,7 +131,7 @@ class TestFixReport:
             DateResult(day, s, 4, inserted=4 if s == "done" else 0, btc=btc if s == "done" else ())
             for day, s in zip(DATES, statuses, strict=False)
         )
-        return FixReport("fix", "7f3a", results, after, 1.5, dry_run)
+        return FixReport("fix", "7f3a", results, after, 1.5, FixRequest(dry_run=dry_run))
 
     @pytest.mark.parametrize("status", ["failed", "blocked", "pending"])
     def test_a_date_that_was_not_finished_ends_with_4(self, status: str) -> None:
