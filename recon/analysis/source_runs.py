@@ -19,7 +19,7 @@ APART = 0.05
 NEARLY_ALL = 0.9
 FEWEST_AGAIN = 8
 """Fewer keys are nearly equal by chance too easily."""
-MOST, PART = 1 / 2, 1 / 3
+MOST, PART = 3 / 4, 1 / 3
 """The share of a date's keys that is enough, wherever they are; and if they are all those of some farms or settlement
 periods, which is what a run that broke off, or one for some farms, leaves."""
 HOW_OFTEN = {2: "twice", 3: "three times"}
@@ -33,18 +33,22 @@ def is_suspect(pairs: str = "pairs") -> pl.Expr:
 def is_repeated() -> pl.Expr:
     """Whether a row of `source_runs.sql` is a date with so many runs.
 
-    Enough keys are there again: half of the date's, or a third if they are nearly all those of some farms or settlement
-    periods. Of those, more differ than in exact copies, which are another finding.
+    Enough keys are there again: three quarters of the date's, or a third if they are nearly all those of some farms (one
+    may have its habits) or settlement periods. Of those, more differ than in exact copies, which are another finding.
     """
     again, part = pl.col("again"), pl.col("part_again").fill_null(0)
     most = (again >= FEWEST_AGAIN) & (again >= MOST * pl.col("keys"))
     some = (part >= FEWEST_AGAIN) & (part >= PART * pl.col("keys"))
-    return (most | some) & (pl.col("differ") > (1 - NEARLY_ALL) * again)
+    return (most | some) & (again - pl.col("differ") < NEARLY_ALL * again)
 
 
 def several_runs(runs: pl.DataFrame) -> Finding | None:
     """The dates that hold several settlement runs; runs: one row per date and number of runs, of suspect dates."""
-    found = runs.filter(is_repeated()).sort("settlement_date", "again", "runs").unique("settlement_date", keep="last", maintain_order=True)
+    found = (
+        runs.filter(is_repeated())
+        .sort("settlement_date", "again", "runs")
+        .unique("settlement_date", keep="last", maintain_order=True)
+    )
     if found.is_empty():
         return None
     worst: dict[str, Any] = found.sort("again", "settlement_date").row(-1, named=True)
