@@ -1,8 +1,8 @@
 """What the curtailment itself looks like: rows that are hardly true. recon reports them and never changes the source.
 
 dates: one row per settlement date, as `source_dates.sql` returns it. farms: one row per farm, as
-`source_farms.sql` returns it. runs: one row per suspect date and number of settlement runs, as `source_runs.sql` does. On ordinary data nothing but `info` is found: what chance or weather can make is
-left alone.
+`source_farms.sql` returns it. runs: one row per suspect date and number of settlement runs, as `source_runs.sql`
+returns it. On ordinary data nothing but `info` is found: what chance or weather can make is left alone.
 """
 
 from __future__ import annotations

@@ -33,8 +33,8 @@ def is_suspect(pairs: str = "pairs") -> pl.Expr:
 def is_repeated() -> pl.Expr:
     """Whether a row of `source_runs.sql` is a date with so many runs.
 
-    Enough keys are there again: three quarters of the date's, or a third if they are nearly all those of some farms (one
-    may have its habits) or settlement periods. Of those, more differ than in exact copies, which are another finding.
+    Enough keys are there again: three quarters of the date's, or a third if they are nearly all those of some farms
+    (one may have its habits) or settlement periods. They are no exact copies, which are another finding.
     """
     again, part = pl.col("again"), pl.col("part_again").fill_null(0)
     most = (again >= FEWEST_AGAIN) & (again >= MOST * pl.col("keys"))

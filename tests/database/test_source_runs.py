@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 
 import pytest
@@ -122,7 +122,7 @@ def put(database: Database, dates: dict[date, list[Row]]) -> None:
 
 
 @pytest.fixture
-def planted(database: Database) -> Iterator[tuple[Database, dict[date, str]]]:
+def planted(database: Database) -> tuple[Database, dict[date, str]]:
     """A date of every kind and seed; the kinds by date."""
     kinds: dict[date, str] = {}
     dates: dict[date, list[Row]] = {}
@@ -134,7 +134,7 @@ def planted(database: Database) -> Iterator[tuple[Database, dict[date, str]]]:
             dates[day] = make(dealer)
             dealer.shuffle(dates[day])
     put(database, dates)
-    yield database, kinds
+    return database, kinds
 
 
 def test_every_date_with_several_runs_is_found_and_no_other(

@@ -152,9 +152,7 @@ def with_runs(day: date = FIRST, **given: Any) -> dict[str, Any]:
     ("runs", "seen"),
     [
         pytest.param({}, True, id="every key"),
-        pytest.param(
-            {"again": 180, "differ": 180, "part_again": 0}, True, id="three quarters of the keys, here and there"
-        ),
+        pytest.param({"again": 180, "differ": 180, "part_again": 0}, True, id="three quarters, here and there"),
         pytest.param({"again": 179, "differ": 179, "part_again": 0}, False, id="fewer"),
         pytest.param({"again": 90, "differ": 90, "part_again": 80}, True, id="a third, all of some farms"),
         pytest.param({"again": 90, "differ": 90, "part_again": 79}, False, id="less than a third"),
