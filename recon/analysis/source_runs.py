@@ -52,12 +52,12 @@ def several_runs(runs: pl.DataFrame) -> Finding | None:
     if found.is_empty():
         return None
     worst: dict[str, Any] = found.sort("again", "settlement_date").row(-1, named=True)
-    most, least, period, farm = worst["key"].split(" ", 3)
+    most, least, ratio, period, farm = worst["key"].split(" ", 4)
     day, often = worst["settlement_date"], HOW_OFTEN[worst["runs"]]
-    sums = f"{float(least):,.3f} and {float(most):,.3f} MWh, 1 to {float(most) / float(least):.4f}"
+    sums = f"{float(least):,.3f} and {float(most):,.3f} MWh, 1 to {ratio}"
     example = (
-        f"{day}: {worst['again']:,} of {worst['keys']:,} keys are there {often}, less than {APART:.0%} apart, "
-        f"for example settlement period {period}, {farm}: {sums}".replace("%", " %")
+        f"{day}: {worst['again']:,} of {worst['keys']:,} keys are there {often}, less than {100 * APART:g} % apart, "
+        f"for example settlement period {period}, {farm}: {sums}"
     )
     advice = (
         "ask whether a later settlement run was loaded beside the first (see '",

@@ -2,8 +2,8 @@
 -- each other. The rows of such a key, dealt by size to as many groups in turn, make sums that are nearly equal,
 -- however many acceptances a run has: they are `again`. `part_again` are those of the farms (two at least), or of the
 -- settlement periods, nearly all of whose keys are; `differ` those whose rows are no exact copies.
--- `key` is the one of `differ` with most energy: the sums of its largest and smallest group, its settlement period and
--- its farm.
+-- `key` is the one of `differ` with most energy: the sums of its largest and smallest group, their ratio, its
+-- settlement period and its farm.
 with dealt as (
     select settlement_date, settlement_period, farm_id, abs({volume_float}) as mwh,
         row_number() over (partition by settlement_date, settlement_period, farm_id order by abs(volume)) as place,
@@ -37,7 +37,8 @@ select settlement_date, runs::int8 as runs, count(*) as keys,
         case when count(distinct farm_id) filter (where of_farm) > 1 then count(*) filter (where again and of_farm) end,
         count(*) filter (where again and of_period)
     ) as part_again,
-    max(to_char(most, 'FM0000000000000.000') || to_char(least, ' FM9999999999990.000') || {key})
+    max(to_char(most, 'FM000000000000000.000') || to_char(least, ' FM999999999999990.000')
+        || to_char(most / least, ' FM0.0000') || {key})
         filter (where again and differ) as key
 from parts
 group by settlement_date, runs
