@@ -108,11 +108,12 @@ def analyze(job: Job, window: Window, options: AnalysisOptions | None = None) ->
         status = with_values(job, tables.layout, status, options.check)
     index = [] if tables.layout.unique_index else [index_finding(tables.layout.index_statement)]
     findings = by_severity([*count_findings(status), *shapes.findings(status), *index, *superfluous, *source])
-    todo = recommendations(status, findings, _blocked(status, job))
+    todo = recommendations(status, findings, blocked_dates(status, job))
     return Analysis(status, tuple(findings), tuple(todo))
 
 
-def _blocked(status: Status, job: Job) -> Sequence[date]:
+def blocked_dates(status: Status, job: Job) -> Sequence[date]:
+    """The dates with gaps that have no known difficulty."""
     days = status.dates.filter(status.dates.get_column("missing") > 0).get_column("settlement_date").to_list()
     terms = job.reference.terms(days)
     return terms.filter(terms.get_column("difficulty").is_null()).get_column("settlement_date").to_list()

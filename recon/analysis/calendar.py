@@ -64,7 +64,13 @@ class Day:
     def to_dict(self) -> dict[str, Any]:
         """One entry of `calendar` in the report's JSON."""
         counts = {name: getattr(self, name) for name in (*DATE_FIELDS, "wrong")}
-        return {"date": self.day.isoformat(), **counts, "percent": self.percent, "band": str(self.band), "surplus": self.surplus}
+        return {
+            "date": self.day.isoformat(),
+            **counts,
+            "percent": self.percent,
+            "band": str(self.band),
+            "surplus": self.surplus,
+        }
 
 
 def days(status: Status) -> list[Day]:

@@ -115,7 +115,10 @@ def test_every_figure_is_that_of_status_and_of_the_tables(odd: Database, run_rec
     assert {"expected", "matched", "missing", "duplicate", "orphan", "values.wrong", "dates.total"} <= set(
         shown.figures
     )
-    by_model = [[model, *(f"{n:,}" for n in counts.values())] for model, counts in status["by_model"].items()]
+    by_model = [
+        [model, *(f"{counts[name]:,}" for name in ("missing", "expected", "matched"))]
+        for model, counts in status["by_model"].items()
+    ]
     assert shown.rows["Miner models"][1:] == by_model
 
     counted = oracle.status_by_date(odd)
@@ -124,20 +127,22 @@ def test_every_figure_is_that_of_status_and_of_the_tables(odd: Database, run_rec
         day: [counts[n] for n in names] for day, counts in counted.items()
     }
     assert sum(day["wrong"] for day in document["calendar"]) == status["values"]["wrong"]
-    assert [[row[0], *row[2:]] for row in shown.rows["Every date"][1:]] == [
-        [d["date"], *(f"{d[n]:,}" for n in (*names, "wrong"))] for d in document["calendar"]
+    columns = ("missing", "expected", "matched", "duplicate", "orphan", "wrong")
+    assert [[row[0], row[1], *row[3:]] for row in shown.rows["Every date"][1:]] == [
+        [d["date"], *(f"{d[n]:,}" for n in columns)] for d in document["calendar"]
     ]
     months = shown.rows["Every month"][1:]
     assert [row[0] for row in months] == ["2024-04", "2024-05"]
-    assert [sum(int(row[column].replace(",", "")) for row in months) for column in (1, 4, 5, 6, 7, 8, 9)] == [
-        8, *(status[n] for n in names), status["values"]["wrong"]
+    assert [sum(int(row[column].replace(",", "")) for row in months) for column in (3, 1, 5, 6, 7, 8, 9)] == [
+        8, *(status[n] for n in columns[:-1]), status["values"]["wrong"]
     ]  # fmt: skip
     sums = odd.rows(
         f"select to_char(settlement_date, 'YYYY-MM') as month, miner_model, count(*) as n, sum(bitcoin_mined) as btc "
         f"from {TABLE} group by 1, 2 order by 1, 2"
     )
-    stored = [[month, model, f"{rows:,}", f"{btc:,}"] for month, model, rows, btc in sums]
-    assert sorted(shown.rows["BTC per month and miner model"][1:]) == sorted(stored)
+    stored = [[month, model, f"{btc:,}", f"{rows:,}"] for month, model, rows, btc in sums]
+    assert sorted(row[:4] for row in shown.rows["BTC per month and miner model"][1:]) == sorted(stored)
+    assert sum(row["missing"] for row in document["btc_by_month"]) == status["missing"]
     assert [row[:6] for row in shown.rows["The newest runs"][1:]] == [
         [r["run_id"], r["command"], r["status"], str(r["dates_done"]), str(r["dates"]), str(r["inserted"])]
         for r in runs

@@ -138,11 +138,16 @@ def test_every_month_is_shown_once_oldest_first_and_a_mark_says_what_is_wrong_be
     for day in firsts[:2]:
         assert run_recon("date", day, url=database.url).returncode == 0
     database.execute("delete from historical_bitcoin_calculations where miner_model = 'S9'")
-    database.execute("update historical_bitcoin_calculations set bitcoin_mined = 7 where settlement_date = '2023-02-01'")
+    database.execute(
+        "update historical_bitcoin_calculations set bitcoin_mined = 7 where settlement_date = '2023-02-01'"
+    )
     _, drawn = on_a_terminal(environment | {"NO_COLOR": "1"}, "-d", database.url, "analyze", "--values")
     for shown in (run_recon("analyze", "--values", url=database.url).stdout, plain(drawn).replace("\r", "")):
         assert re.findall(r"^\d{4}-\d\d\b(?!-)", shown, re.M) == [f"{day:%Y-%m}" for day in firsts]
-        assert line(shown, "2023-01").split()[1:3] == ["6", "0/1"] and line(shown, "2023-02").split()[1:3] == ["!", "0/1"]
+        assert line(shown, "2023-01").split()[1:3] == ["6", "0/1"] and line(shown, "2023-02").split()[1:3] == [
+            "!",
+            "0/1",
+        ]
         assert "0-9 tenths there  ! both" in shown
     environment["COLUMNS"] = "45"
     narrow = run_recon("analyze", url=database.url).stdout
