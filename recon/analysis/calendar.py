@@ -63,14 +63,8 @@ class Day:
 
     def to_dict(self) -> dict[str, Any]:
         """One entry of `calendar` in the report's JSON."""
-        counts = {name: getattr(self, name) for name in (*DATE_FIELDS, "wrong")}
-        return {
-            "date": self.day.isoformat(),
-            **counts,
-            "percent": self.percent,
-            "band": str(self.band),
-            "surplus": self.surplus,
-        }
+        named = {name: getattr(self, name) for name in (*DATE_FIELDS, "wrong", "percent", "surplus")}
+        return {"date": self.day.isoformat(), **named, "band": str(self.band)}
 
 
 def days(status: Status) -> list[Day]:

@@ -20,6 +20,7 @@ MODEL_COLOURS = 8
 ROW_PX, RULER_PX = 17, 26
 """The heights of a month in the calendar, and of the ruler above."""
 MARKS = ("circle", "square", "triangle-up", "diamond", "cross")
+Chart = alt.Chart | alt.LayerChart | alt.FacetChart
 Spec = dict[str, Any]
 
 
@@ -27,12 +28,15 @@ def specs(document: dict[str, Any]) -> dict[str, Spec]:
     """Every chart of the page by its name: `calendar-YEAR`, `months`, `models` and `btc`."""
     stored = [row["miner_model"] for row in document["btc_by_month"]]
     priced = list(dict.fromkeys([*document["miner_models"], *stored]))
-    by_month, btc = (
-        list(dict.fromkeys(row["month"] for row in document[name])) for name in ("by_month", "btc_by_month")
-    )
-    charts = {f"calendar-{year}": _calendar(year, list(of_year)) for year, of_year in years(by_month)}
-    charts |= {"months": _months(by_month), "models": _models(document["miner_models"]), "btc": _btc(priced, btc)}
+    held, priced_months = (_months_of(document[name]) for name in ("by_month", "btc_by_month"))
+    charts: dict[str, Chart] = {f"calendar-{year}": _calendar(year, list(months)) for year, months in years(held)}
+    charts |= {"months": _months(held), "models": _models(document["miner_models"])}
+    charts["btc"] = _btc(priced, priced_months)
     return {name: _finished(chart) for name, chart in charts.items()}
+
+
+def _months_of(rows: Sequence[dict[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(row["month"] for row in rows))
 
 
 def years(months: Iterable[str]) -> Iterator[tuple[str, Iterator[str]]]:
@@ -44,7 +48,7 @@ def years(months: Iterable[str]) -> Iterator[tuple[str, Iterator[str]]]:
     return groupby(months, key=lambda month: month[:4])
 
 
-def _finished(chart: alt.Chart | alt.LayerChart) -> Spec:
+def _finished(chart: Chart) -> Spec:
     text = {"labelColor": "var(--muted)", "titleColor": "var(--muted)", "labelFontSize": 12, "titleFontSize": 12}
     lines = {"domain": False, "tickColor": "var(--line)", "gridColor": "var(--line)", "labelPadding": 6}
     whole = chart.properties(width="container", autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
@@ -64,8 +68,8 @@ def _counts(*more: str) -> list[alt.Tooltip]:
     return [alt.Tooltip(name, type="quantitative", format=",") for name in names]
 
 
-def _calendar(year: str, months: Sequence[str]) -> alt.LayerChart:
-    """A line per month that has dates, a cell per date; a dot where rows are missing and others are surplus or wrong."""
+def _calendar(year: str, months: Sequence[str]) -> Chart:
+    """A line per month that has dates, a cell per date; a dot where rows are missing and others too many or wrong."""
     shares = "datum.expected ? format(datum.percent, '.2f') + ' %' : 'none expected'"
     wrong = "datum.wrong === null ? 'not checked' : format(datum.wrong, ',')"
     tooltip = [
@@ -91,8 +95,7 @@ def _calendar(year: str, months: Sequence[str]) -> alt.LayerChart:
     dots = dates.transform_filter("datum.missing && datum.surplus").mark_circle(
         size=34, opacity=1, color="var(--band-surplus)", stroke="var(--panel)", strokeWidth=1.5
     )
-    chart: alt.LayerChart = alt.layer(cells, dots, data=alt.NamedData("calendar"), height=len(names) * ROW_PX)
-    return chart
+    return alt.layer(cells, dots, data=alt.NamedData("calendar"), height=len(names) * ROW_PX)
 
 
 def _band() -> alt.Color:
