@@ -218,3 +218,29 @@ def test_a_page_of_wrong_values_that_nobody_compared_is_not_called_more_than_tha
     ):
         done = run_recon("report", "--out", out, *options, url=database.url)
         assert (done.returncode, done.stdout.strip()) == (code, f"{out}: {line}")
+
+
+def test_a_gap_in_btc_says_why(database: Database, run_recon: Run, tmp_path: Path) -> None:
+    """March is calculated but for a model, April and May have no curtailment, June lacks a date, July all; nobody knows
+    the difficulty of August, which is far ahead."""
+    march, june, other_june, july = (date(2024, *rest) for rest in ((3, 30), (6, 1), (6, 2), (7, 1)))
+    august = date(2035, 8, 1)
+    rows = fill(database, source_rows([march, june, other_june, july, august]))
+    done = oracle.calculations([row for row in rows if row[0] in (march, june)])
+    database.add_calculations(*(row for row in done if (row[0], row[3]) != (march, "S9")))
+    shown = page(run_recon, database.url, tmp_path / "report.html")
+    document = shown.document
+    assert [day["month"] for day in document["by_month"]] == ["2024-03", "2024-06", "2024-07", "2035-08"]
+    assert document["btc_gaps"] == [
+        "2024-03 (S9): not calculated yet",
+        "2024-04 to 2024-05: no curtailment",
+        "2024-07: not calculated yet",
+        "2024-08 to 2035-07: no curtailment",
+        "2035-08: no difficulty is known",
+    ]
+    told = {(row[0], row[1]): row[2:] for row in shown.rows["BTC per month and miner model"][1:]}
+    keys = len({row[:3] for row in rows if row[0] == june})
+    assert told["2024-03", "S9"] == ["none", "0", f"{keys} calculations missing"]
+    assert told["2024-04", "S9"] == ["none", "0", "no curtailment"]
+    assert told["2024-06", "M20S"][1:] == [str(keys), f"{keys} calculations missing"]
+    assert told["2035-08", "M20S"][2] == f"{keys} calculations missing, no difficulty is known for {keys} of them"
