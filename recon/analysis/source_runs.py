@@ -52,7 +52,7 @@ def several_runs(runs: pl.DataFrame) -> Finding | None:
     if found.is_empty():
         return None
     worst: dict[str, Any] = found.sort("again", "settlement_date").row(-1, named=True)
-    most, least, ratio, period, farm = worst["key"].split(" ", 4)
+    _, most, least, ratio, period, farm = worst["key"].split(" ", 5)
     day, often = worst["settlement_date"], HOW_OFTEN[worst["runs"]]
     sums = f"{float(least):,.3f} and {float(most):,.3f} MWh, 1 to {ratio}"
     example = (

@@ -127,6 +127,19 @@ def test_examples_say_where(clean: Database) -> None:
     assert finding(found, "crowded_keys").dates == (date(2024, 10, 7),)
 
 
+def test_several_settlement_runs_are_shown_by_a_key_of_one_acceptance_that_can_be_looked_up(clean: Database) -> None:
+    sow_in_source(clean, IN_SOURCE["a later settlement run"])
+    several = finding(look(clean), "several_runs")
+    day, period, farm = RECON.render(several.advice).split("recon explain ")[1].split("'")[0].split()
+    rows = clean.rows(
+        f"select -volume from curtailment_records where settlement_date = '{day}' and settlement_period = {period} "
+        f"and farm_id = '{farm}' order by 1"
+    )
+    first, later = (float(mwh) for (mwh,) in rows)
+    assert facts(several.example)[-5:] == [farm, f"{first:,.3f}", f"{later:,.3f}", "1", "1.0210"]
+    assert farm in ("A", "C") and several.dates == (date(2024, 10, 3),)
+
+
 def test_a_copied_range_is_one_finding_and_another_multiple_is_another(clean: Database) -> None:
     for times, where in ((8, "between '2024-10-04' and '2024-10-06'"), (1, "= '2024-10-07'")):
         clean.execute(COPY.format(times=times, where=f"settlement_date {where}"))

@@ -145,7 +145,7 @@ def test_what_copies_explain_is_not_reported_again() -> None:
 def with_runs(day: date = FIRST, **given: Any) -> dict[str, Any]:
     """A date of 240 keys, each of which is there twice and a few per cent apart, but for what is given."""
     counts = {"runs": 2, "keys": 240, "again": 240, "differ": 240, "part_again": 240}
-    return counts | {"settlement_date": day, "key": "0000000000010.210 10.000 1.0210 12 it's A"} | given
+    return counts | {"settlement_date": day, "key": "99999997 000000000000010.210 10.000 1.0210 12 it's A"} | given
 
 
 @pytest.mark.parametrize(
