@@ -45,7 +45,12 @@ class Day:
     @property
     def reconciled(self) -> bool:
         """Nothing is to be done on this date."""
-        return not any(getattr(self, name) for name in OFF_FIELDS)
+        return not (self.missing or self.surplus)
+
+    @property
+    def surplus(self) -> bool:
+        """Rows too many, or wrong ones: its band says so only where nothing is missing."""
+        return any(getattr(self, name) for name in OFF_FIELDS if name != "missing")
 
     @property
     def band(self) -> Band:
@@ -58,8 +63,8 @@ class Day:
 
     def to_dict(self) -> dict[str, Any]:
         """One entry of `calendar` in the report's JSON."""
-        counts = {name: getattr(self, name) for name in (*DATE_FIELDS, "wrong")}
-        return {"date": self.day.isoformat(), **counts, "percent": self.percent, "band": str(self.band)}
+        named = {name: getattr(self, name) for name in (*DATE_FIELDS, "wrong", "percent", "surplus")}
+        return {"date": self.day.isoformat(), **named, "band": str(self.band)}
 
 
 def days(status: Status) -> list[Day]:

@@ -1,8 +1,8 @@
 """What the curtailment itself looks like: rows that are hardly true. recon reports them and never changes the source.
 
 dates: one row per settlement date, as `source_dates.sql` returns it. farms: one row per farm, as
-`source_farms.sql` returns it. On ordinary data nothing but `info` is found: what chance or weather can make is
-left alone.
+`source_farms.sql` returns it. runs: one row per suspect date and number of settlement runs, as `source_runs.sql`
+returns it. On ordinary data nothing but `info` is found: what chance or weather can make is left alone.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import polars as pl
 
 from recon.analysis.findings import Finding, days_of, spans, worst_of
 from recon.analysis.source_periods import clock_change_findings, short_dates
+from recon.analysis.source_runs import NEARLY_ALL, several_runs
 from recon.core.price import HOURS_PER_PERIOD
 from recon.core.settings import MAX_FARM_MW
 from recon.core.suggestions import Advice, explain_command
@@ -22,7 +23,6 @@ from recon.core.window import periods_in_day
 from recon.core.wording import between, counted
 
 MOST_ROWS_PER_KEY = 20
-NEARLY_ALL = 0.9
 FEWEST_KEYS = 3
 """A date with fewer keys is repeated by chance too easily to be called copied."""
 REGULAR_DATES, GONE_DATES = 20, 10
@@ -33,14 +33,18 @@ EXPLAIN = "recon explain KEY"
 NOT_CHANGED = "recon never changes the source"
 
 
-def source_findings(dates: pl.DataFrame, farms: pl.DataFrame, max_farm_mw: float = MAX_FARM_MW) -> list[Finding]:
+def source_findings(
+    dates: pl.DataFrame, farms: pl.DataFrame, runs: pl.DataFrame, max_farm_mw: float = MAX_FARM_MW
+) -> list[Finding]:
     """Every finding about the curtailment of a window."""
     folds = {row["settlement_date"]: fold for row in dates.to_dicts() if (fold := _fold(row)) > 1}
-    once = dates.filter(~pl.col("settlement_date").is_in(list(folds)))
+    repeated = several_runs(runs.filter(~pl.col("settlement_date").is_in(list(folds))))
+    once = dates.filter(~pl.col("settlement_date").is_in([*folds, *(repeated.dates if repeated else ())]))
     candidates = [
         _impossible(dates),
         _unusable(dates),
         *_copies(dates, folds),
+        repeated,
         _repeated(once),
         _crowded(once),
         _outsize(once, max_farm_mw),

@@ -9,6 +9,7 @@ import polars as pl
 
 from recon.analysis.findings import Finding
 from recon.analysis.source_findings import MOST_ROWS_PER_KEY, source_findings
+from recon.analysis.source_runs import APART, NEARLY_ALL, is_suspect
 from recon.core.chunks import halving, on_timeout, split_range
 from recon.core.errors import DatabaseError
 from recon.core.names import quote_identifier
@@ -16,16 +17,19 @@ from recon.core.price import HOURS_PER_PERIOD
 from recon.core.settings import MAX_FARM_MW
 from recon.core.suggestions import Advice, Suggestion
 from recon.postgres.layout import Layout
-from recon.postgres.sql import literal
+from recon.postgres.sql import date_list, literal
 from recon.postgres.tables import Tables
 
 
 @dataclass(frozen=True)
 class SourceAggregates:
-    """dates: one row per settlement date (`source_dates.sql`); farms: one per farm (`source_farms.sql`)."""
+    """dates: one row per settlement date (`source_dates.sql`); farms: one per farm (`source_farms.sql`); runs: one per
+    suspect date and number of settlement runs (`source_runs.sql`).
+    """
 
     dates: pl.DataFrame
     farms: pl.DataFrame
+    runs: pl.DataFrame
 
 
 def find(tables: Tables, days: pl.Series, *, max_farm_mw: float = MAX_FARM_MW) -> list[Finding]:
@@ -41,21 +45,24 @@ def find(tables: Tables, days: pl.Series, *, max_farm_mw: float = MAX_FARM_MW) -
     except DatabaseError as error:
         advice: Advice = error.hint or ("see '", Suggestion("diagnose"), "'")
         return [Finding("source_not_checked", "warning", 1, f"the source was not looked at: {error.message}", advice)]
-    return source_findings(found.dates, found.farms, max_farm_mw)
+    return source_findings(found.dates, found.farms, found.runs, max_farm_mw)
 
 
 def aggregates(tables: Tables, ends: tuple[date, date], *, max_farm_mw: float) -> SourceAggregates:
     """What the source rows of an inclusive range of dates add up to. One that takes too long is cut in halves.
 
-    Run it inside a transaction: it uses savepoints, and both statements should be of one moment.
+    Run it inside a transaction: it uses savepoints, and the statements should be of one moment.
     """
 
     def read(part: tuple[date, date]) -> SourceAggregates:
         parts = {**_parts(tables.layout, max_farm_mw), "first": literal(part[0]), "last": literal(part[1])}
         with tables.session.savepoint():
+            dates = tables.frame("analysis/source_dates", **parts)
+            suspect = date_list(dates.filter(is_suspect()).get_column("settlement_date"))
             return SourceAggregates(
-                tables.frame("analysis/source_dates", **parts),
+                dates,
                 tables.frame("analysis/source_farms", **parts),
+                tables.frame("analysis/source_runs", **parts, dates=suspect),
             )
 
     return _joined(list(halving(read, ends, on_timeout(split_range))))
@@ -66,6 +73,7 @@ def _joined(sides: list[SourceAggregates]) -> SourceAggregates:
     return SourceAggregates(
         pl.concat([side.dates for side in sides]),
         farms.agg(pl.col("first_date").min(), pl.col("last_date").max(), pl.col("dates").sum()).sort("farm_id"),
+        pl.concat([side.runs for side in sides]),
     )
 
 
@@ -78,6 +86,8 @@ def _parts(layout: Layout, max_farm_mw: float) -> dict[str, str]:
         "source": f"(select {', '.join(columns + named)} from {layout.curtailment.name.quoted})",
         "prices": "".join(f", price_{number}" for number in range(len(prices))),
         "key": """ ' ' || coalesce(settlement_period::text, 'null') || ' ' || coalesce(farm_id, 'null') collate "C" """,
+        "apart": repr(APART),
+        "nearly_all": repr(NEARLY_ALL),
         "most_rows": str(MOST_ROWS_PER_KEY),
         "most_mwh": repr(float(max_farm_mw * HOURS_PER_PERIOD)),
     }

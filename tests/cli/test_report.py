@@ -115,7 +115,10 @@ def test_every_figure_is_that_of_status_and_of_the_tables(odd: Database, run_rec
     assert {"expected", "matched", "missing", "duplicate", "orphan", "values.wrong", "dates.total"} <= set(
         shown.figures
     )
-    by_model = [[model, *(f"{n:,}" for n in counts.values())] for model, counts in status["by_model"].items()]
+    by_model = [
+        [model, *(f"{counts[name]:,}" for name in ("missing", "expected", "matched"))]
+        for model, counts in status["by_model"].items()
+    ]
     assert shown.rows["Miner models"][1:] == by_model
 
     counted = oracle.status_by_date(odd)
@@ -124,20 +127,22 @@ def test_every_figure_is_that_of_status_and_of_the_tables(odd: Database, run_rec
         day: [counts[n] for n in names] for day, counts in counted.items()
     }
     assert sum(day["wrong"] for day in document["calendar"]) == status["values"]["wrong"]
-    assert [[row[0], *row[2:]] for row in shown.rows["Every date"][1:]] == [
-        [d["date"], *(f"{d[n]:,}" for n in (*names, "wrong"))] for d in document["calendar"]
+    columns = ("missing", "expected", "matched", "duplicate", "orphan", "wrong")
+    assert [[row[0], row[1], *row[3:]] for row in shown.rows["Every date"][1:]] == [
+        [d["date"], *(f"{d[n]:,}" for n in columns)] for d in document["calendar"]
     ]
     months = shown.rows["Every month"][1:]
     assert [row[0] for row in months] == ["2024-04", "2024-05"]
-    assert [sum(int(row[column].replace(",", "")) for row in months) for column in (1, 4, 5, 6, 7, 8, 9)] == [
-        8, *(status[n] for n in names), status["values"]["wrong"]
+    assert [sum(int(row[column].replace(",", "")) for row in months) for column in (3, 1, 5, 6, 7, 8, 9)] == [
+        8, *(status[n] for n in columns[:-1]), status["values"]["wrong"]
     ]  # fmt: skip
     sums = odd.rows(
         f"select to_char(settlement_date, 'YYYY-MM') as month, miner_model, count(*) as n, sum(bitcoin_mined) as btc "
         f"from {TABLE} group by 1, 2 order by 1, 2"
     )
-    stored = [[month, model, f"{rows:,}", f"{btc:,.8f}"] for month, model, rows, btc in sums]
-    assert sorted(shown.rows["BTC per month and miner model"][1:]) == sorted(stored)
+    stored = [[month, model, f"{btc:,.8f}", f"{rows:,}"] for month, model, rows, btc in sums]
+    assert sorted(row[:4] for row in shown.rows["BTC per month and miner model"][1:]) == sorted(stored)
+    assert sum(row["missing"] for row in document["btc_by_month"]) == status["missing"]
     assert [row[:6] for row in shown.rows["The newest runs"][1:]] == [
         [r["run_id"], r["command"], r["status"], str(r["dates_done"]), str(r["dates"]), str(r["inserted"])]
         for r in runs
@@ -213,3 +218,29 @@ def test_a_page_of_wrong_values_that_nobody_compared_is_not_called_more_than_tha
     ):
         done = run_recon("report", "--out", out, *options, url=database.url)
         assert (done.returncode, done.stdout.strip()) == (code, f"{out}: {line}\nnewest curtailment 2024-04-20")
+
+
+def test_a_gap_in_btc_says_why(database: Database, run_recon: Run, tmp_path: Path) -> None:
+    """March is calculated but for a model, April and May have no curtailment, June lacks a date, July all; nobody knows
+    the difficulty of August, which is far ahead."""
+    march, june, other_june, july = (date(2024, *rest) for rest in ((3, 30), (6, 1), (6, 2), (7, 1)))
+    august = date(2035, 8, 1)
+    rows = fill(database, source_rows([march, june, other_june, july, august]))
+    done = oracle.calculations([row for row in rows if row[0] in (march, june)])
+    database.add_calculations(*(row for row in done if (row[0], row[3]) != (march, "S9")))
+    shown = page(run_recon, database.url, tmp_path / "report.html")
+    document = shown.document
+    assert [day["month"] for day in document["by_month"]] == ["2024-03", "2024-06", "2024-07", "2035-08"]
+    assert document["btc_gaps"] == [
+        "2024-03 (S9): not calculated yet",
+        "2024-04 to 2024-05: no curtailment",
+        "2024-07: not calculated yet",
+        "2024-08 to 2035-07: no curtailment",
+        "2035-08: no difficulty is known",
+    ]
+    told = {(row[0], row[1]): row[2:] for row in shown.rows["BTC per month and miner model"][1:]}
+    keys = len({row[:3] for row in rows if row[0] == june})
+    assert told["2024-03", "S9"] == ["none", "0", f"{keys} calculations missing"]
+    assert told["2024-04", "S9"] == ["none", "0", "no curtailment"]
+    assert told["2024-06", "M20S"][1:] == [str(keys), f"{keys} calculations missing"]
+    assert told["2035-08", "M20S"][2] == f"{keys} calculations missing, no difficulty is known for {keys} of them"

@@ -10,7 +10,7 @@ from datetime import date
 import pytest
 
 from tests.support.builders import DAY, days, fill, source_rows
-from tests.support.databases import Database
+from tests.support.databases import TABLE, Database
 from tests.support.program import Run
 from tests.support.terminal import on_a_terminal, plain
 
@@ -128,3 +128,24 @@ def test_a_shell_is_offered_commands_options_and_runs(months: Database, run_reco
     assert offered("recon", "resume", "-d", url, "") == [done["run_id"]], "it has dates to do"
     for nothing in ("postgresql://nobody@127.0.0.1:1/none", "embedded", "no url"):
         assert offered("recon", "runs", "", RECON_DATABASE_URL=nothing) == []
+
+
+def test_every_month_is_shown_once_oldest_first_and_a_mark_says_what_is_wrong_beside_what_is_missing(
+    database: Database, run_recon: Run, environment: dict[str, str]
+) -> None:
+    """Twenty months on a terminal and in a pipe; the sums of each are not printed a second time below."""
+    firsts = [date(2023 + month // 12, month % 12 + 1, 1) for month in range(20)]
+    fill(database, source_rows(firsts))
+    for day in firsts[:2]:
+        assert run_recon("date", day, url=database.url).returncode == 0
+    database.execute(f"delete from {TABLE} where miner_model = 'S9'")
+    database.execute(f"update {TABLE} set bitcoin_mined = 7 where settlement_date = '2023-02-01'")
+    _, drawn = on_a_terminal(environment | {"NO_COLOR": "1"}, "-d", database.url, "analyze", "--values")
+    for shown in (run_recon("analyze", "--values", url=database.url).stdout, plain(drawn).replace("\r", "")):
+        assert re.findall(r"^\d{4}-\d\d\b(?!-)", shown, re.M) == [f"{day:%Y-%m}" for day in firsts]
+        marks = [line(shown, month).split()[1:3] for month in ("2023-01", "2023-02", "2023-03")]
+        assert marks == [["6", "0/1"], ["!", "0/1"], ["-", "0/1"]]
+        assert "0-9 tenths there  ! both" in shown
+    environment["COLUMNS"] = "45"
+    narrow = run_recon("analyze", url=database.url).stdout
+    assert len(re.findall(r"^2023-02 +1 +\d", narrow, re.M)) == 1, "where the calendar has no room for its sums"

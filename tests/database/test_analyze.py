@@ -34,6 +34,7 @@ from tests.support.patterns import (
     sow_in_source,
 )
 from tests.support.servers import Server
+from tests.support.wording import facts
 
 REFERENCE = load_reference(None, None, None, Path("/nonexistent"))
 
@@ -119,13 +120,24 @@ def test_examples_say_where(clean: Database) -> None:
     sow_in_source(clean, IN_SOURCE["impossible periods"], IN_SOURCE["a copy script in a loop"])
     sow(clean, IN_CALCULATIONS["rows of an unknown model"])
     found = look(clean)
-    assert finding(found, "impossible_periods").example.endswith(
-        "outside its 48 settlement periods, for example period 49, A"
-    )
+    assert facts(finding(found, "impossible_periods").example) == ["2024-10-01", "2", "48", "49", "A"]
     assert finding(found, "crowded_keys").example == "2024-10-07 settlement period 12, A has 16748 rows"
     assert "recon explain 2024-10-07 12 A" in RECON.render(finding(found, "crowded_keys").advice)
-    assert "S21, 48 rows" in finding(found, "unknown_models").example
+    assert facts(finding(found, "unknown_models").example) == ["S21", "48", "2024-10-29"]
     assert finding(found, "crowded_keys").dates == (date(2024, 10, 7),)
+
+
+def test_several_settlement_runs_are_shown_by_a_key_of_one_acceptance_that_can_be_looked_up(clean: Database) -> None:
+    sow_in_source(clean, IN_SOURCE["a later settlement run"])
+    several = finding(look(clean), "several_runs")
+    day, period, farm = RECON.render(several.advice).split("recon explain ")[1].split("'")[0].split()
+    rows = clean.rows(
+        f"select -volume from curtailment_records where settlement_date = '{day}' and settlement_period = {period} "
+        f"and farm_id = '{farm}' order by 1"
+    )
+    first, later = (float(mwh) for (mwh,) in rows)
+    assert facts(several.example)[-5:] == [farm, f"{first:,.3f}", f"{later:,.3f}", "1", "1.0210"]
+    assert farm in ("A", "C") and several.dates == (date(2024, 10, 3),)
 
 
 def test_a_copied_range_is_one_finding_and_another_multiple_is_another(clean: Database) -> None:

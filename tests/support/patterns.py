@@ -32,6 +32,12 @@ insert into curtailment_records
 select settlement_date, settlement_period, farm_id, volume, payment, original_price, final_price
 from curtailment_records, generate_series(1, {times}) where {where}
 """
+LATER = """
+insert into curtailment_records
+    (settlement_date, settlement_period, farm_id, volume, payment, original_price, final_price)
+select settlement_date, settlement_period, farm_id, volume * {times}, payment, original_price, final_price
+from curtailment_records where {where}
+"""
 ADD = """
 insert into curtailment_records
     (settlement_date, settlement_period, farm_id, volume, payment, original_price, final_price)
@@ -75,6 +81,10 @@ IN_SOURCE = {
         add("2024-10-01", "49", "A", "-5", times=2), add("2024-10-02", "0", "A", "-5"), impossible_periods=3
     ),
     "rows without volume": plant(add("2024-10-02", "7", "A", "'NaN'", times=2), unusable_rows=2),
+    "a later settlement run": plant(
+        LATER.format(times=1.021, where="settlement_date = '2024-10-03'"),
+        several_runs=3 * 48 + 29,  # A, B and C all day, and E from settlement period 20 on
+    ),
     "a date nine times over": plant(
         COPY.format(times=8, where="settlement_date between '2024-10-04' and '2024-10-05'"),
         # A, B and C: 4 rows in 48 periods; 10-04 has D, too

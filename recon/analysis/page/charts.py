@@ -5,7 +5,8 @@ Every colour is a variable of the page's style sheet, so that charts are light o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 import altair as alt
@@ -16,34 +17,38 @@ MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 BAND_COLOURS = [f"var(--band-{band.name.lower()})" for band in Band]
 MODEL_COLOURS = 8
 """How many the style sheet has; a ninth miner model begins anew."""
+ROW_PX, RULER_PX = 17, 26
+"""The heights of a month in the calendar, and of the ruler above."""
 MARKS = ("circle", "square", "triangle-up", "diamond", "cross")
+Chart = alt.Chart | alt.LayerChart | alt.FacetChart
 Spec = dict[str, Any]
 
 
 def specs(document: dict[str, Any]) -> dict[str, Spec]:
     """Every chart of the page by its name: `calendar-YEAR`, `months`, `models` and `btc`."""
-    years = {day["date"][:4] for day in document["calendar"]}
     stored = [row["miner_model"] for row in document["btc_by_month"]]
     priced = list(dict.fromkeys([*document["miner_models"], *stored]))
-    months = _span([row["month"] for row in (*document["by_month"], *document["btc_by_month"])])
-    charts = {f"calendar-{year}": _calendar(year) for year in years}
-    charts |= {"months": _months(months), "models": _models(document["miner_models"]), "btc": _btc(priced, months)}
+    held, priced_months = (_months_of(document[name]) for name in ("by_month", "btc_by_month"))
+    charts: dict[str, Chart] = {f"calendar-{year}": _calendar(year, list(months)) for year, months in years(held)}
+    charts |= {"months": _months(held), "models": _models(document["miner_models"])}
+    charts["btc"] = _btc(priced, priced_months)
     return {name: _finished(chart) for name, chart in charts.items()}
 
 
-def _span(months: Sequence[str]) -> list[str]:
-    """Every month from the first to the last of these.
+def _months_of(rows: Sequence[dict[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(row["month"] for row in rows))
 
-    >>> _span(["2024-02", "2023-11"])
-    ['2023-11', '2023-12', '2024-01', '2024-02']
+
+def years(months: Iterable[str]) -> Iterator[tuple[str, Iterator[str]]]:
+    """The months of each year, in order.
+
+    >>> [(year, list(months)) for year, months in years(["2023-11", "2023-12", "2024-04"])]
+    [('2023', ['2023-11', '2023-12']), ('2024', ['2024-04'])]
     """
-    if not months:
-        return []
-    first, last = (int(month[:4]) * 12 + int(month[5:]) - 1 for month in (min(months), max(months)))
-    return [f"{number // 12:04}-{number % 12 + 1:02}" for number in range(first, last + 1)]
+    return groupby(months, key=lambda month: month[:4])
 
 
-def _finished(chart: alt.Chart) -> Spec:
+def _finished(chart: Chart) -> Spec:
     text = {"labelColor": "var(--muted)", "titleColor": "var(--muted)", "labelFontSize": 12, "titleFontSize": 12}
     lines = {"domain": False, "tickColor": "var(--line)", "gridColor": "var(--line)", "labelPadding": 6}
     whole = chart.properties(width="container", autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
@@ -63,8 +68,8 @@ def _counts(*more: str) -> list[alt.Tooltip]:
     return [alt.Tooltip(name, type="quantitative", format=",") for name in names]
 
 
-def _calendar(year: str) -> alt.Chart:
-    """A line per month, a cell per date."""
+def _calendar(year: str, months: Sequence[str]) -> Chart:
+    """A line per month that has dates, a cell per date; a dot where rows are missing and others too many or wrong."""
     shares = "datum.expected ? format(datum.percent, '.2f') + ' %' : 'none expected'"
     wrong = "datum.wrong === null ? 'not checked' : format(datum.wrong, ',')"
     tooltip = [
@@ -74,8 +79,9 @@ def _calendar(year: str) -> alt.Chart:
         alt.Tooltip("wrong_rows", type="nominal", title="wrong"),
         alt.Tooltip("band", type="nominal", title="colour"),
     ]
-    chart: alt.Chart = (
-        alt.Chart(alt.NamedData("calendar"), height=12 * 17)
+    names = [MONTHS[int(month[5:]) - 1] for month in months]
+    dates: alt.Chart = (
+        alt.Chart()
         .transform_filter(f"substring(datum.date, 0, 4) === '{year}'")
         .transform_calculate(
             share=shares,
@@ -83,23 +89,28 @@ def _calendar(year: str) -> alt.Chart:
             day="toString(toNumber(substring(datum.date, 8, 10)))",
             month=f"{MONTHS}[toNumber(substring(datum.date, 5, 7)) - 1]",
         )
-        .mark_rect(cornerRadius=2, stroke="var(--panel)", strokeWidth=1.5)
-        .encode(**_cells(), tooltip=tooltip)
+        .encode(**_place(names), tooltip=tooltip)
     )
-    return chart
+    cells = dates.mark_rect(cornerRadius=2, stroke="var(--panel)", strokeWidth=1.5).encode(color=_band())
+    dots = dates.transform_filter("datum.missing && datum.surplus").mark_circle(
+        size=34, opacity=1, color="var(--band-surplus)", stroke="var(--panel)", strokeWidth=1.5
+    )
+    return alt.layer(cells, dots, data=alt.NamedData("calendar"), height=len(names) * ROW_PX)
 
 
-def _cells() -> dict[str, Any]:
-    """Where the cell of a date is, and its colour."""
-    days, months = (alt.Scale(domain=names, paddingInner=0) for names in ([str(day) for day in range(1, 32)], MONTHS))
+def _band() -> alt.Color:
+    bands = [str(band) for band in Band]
+    return alt.Color("band", type="nominal", legend=None).scale(domain=bands, range=BAND_COLOURS)
+
+
+def _place(names: Sequence[str]) -> dict[str, Any]:
+    """Where the cell of a date is."""
+    days, months = (alt.Scale(domain=n, paddingInner=0) for n in ([str(day) for day in range(1, 32)], names))
     return {
         "x": alt.X("day", type="ordinal", title=None, scale=days).axis(
             labelAngle=0, ticks=False, orient="top", values=["1", "5", "10", "15", "20", "25", "31"]
         ),
         "y": alt.Y("month", type="ordinal", title=None, scale=months).axis(ticks=False),
-        "color": alt.Color("band", type="nominal", legend=None).scale(
-            domain=[str(band) for band in Band], range=BAND_COLOURS
-        ),
     }
 
 
@@ -151,10 +162,11 @@ def _btc(models: Sequence[str], months: Sequence[str]) -> alt.Chart:
         alt.Tooltip("miner_model", type="nominal", title="miner model"),
         alt.Tooltip("btc", type="nominal", title="BTC"),
         alt.Tooltip("rows", type="quantitative", format=",", title="calculations"),
+        alt.Tooltip("less", type="nominal", title="not counted"),
     ]
     chart: alt.Chart = (
         alt.Chart(alt.NamedData("btc_by_month"), height=240)
-        .transform_calculate(amount="toNumber(datum.btc)")
+        .transform_calculate(amount="toNumber(datum.btc)", less="datum.why || 'nothing'")
         .mark_line(point=alt.OverlayMarkDef(size=60, filled=True), strokeWidth=2)
         .encode(
             x=_time(months),

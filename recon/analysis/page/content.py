@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal, localcontext
 from typing import Any
-
-import polars as pl
 
 from recon.analysis import calendar
 from recon.analysis.analyze import Analysis, AnalysisOptions, analyze
+from recon.analysis.page.btc import MonthBtc, by_month, gaps
 from recon.core.errors import LedgerError, PermissionDenied
 from recon.core.suggestions import RECON, Program
 from recon.core.version import __version__
@@ -29,12 +25,12 @@ RUN_FIELDS = ("run_id", "command", "status", "dates", "dates_done", "inserted", 
 class Page:
     """The content of the page.
 
-    btc: one row per month and miner model, as (month, model, rows, BTC), in order. runs: newest first; runs_note says
-    what is not among them and why. made_at is an aware datetime.
+    btc: one per month and miner model, in order. runs: newest first; runs_note says what is not among them and why.
+    made_at is an aware datetime.
     """
 
     analysis: Analysis
-    btc: tuple[tuple[str, str, int, Decimal], ...]
+    btc: tuple[MonthBtc, ...]
     runs: tuple[dict[str, Any], ...]
     runs_note: str
     made_at: datetime
@@ -53,10 +49,8 @@ class Page:
             "values_checked": self.analysis.status.values is not None,
             "calendar": [day.to_dict() for day in days],
             "by_month": [month.to_dict() for month in calendar.months(days)],
-            "btc_by_month": [
-                {"month": month, "miner_model": model, "rows": rows, "btc": f"{btc:f}"}
-                for month, model, rows, btc in self.btc
-            ],
+            "btc_by_month": [row.to_dict() for row in self.btc],
+            "btc_gaps": gaps(self.btc),
             "runs": list(self.runs),
             "runs_note": self.runs_note,
         }
@@ -67,25 +61,9 @@ def gather(job: Job, window: Window, options: AnalysisOptions, *, made_at: datet
     found = analyze(job, window, options)
     with job.opened() as tables:
         with tables.session.transaction(read_only=True, snapshot=True):
-            btc = tables.aggregate(window, "analysis/stored_btc")
+            stored = tables.aggregate(window, "analysis/stored_btc")
         runs, note = _runs(tables.session)
-    return Page(found, tuple(btc_by_month(btc, job.models)), tuple(runs), note, made_at)
-
-
-def btc_by_month(stored: pl.DataFrame, models: Sequence[str]) -> Iterable[tuple[str, str, int, Decimal]]:
-    """(month, model, rows, BTC) from one row per settlement date and model, with the BTC as text. models: those that
-    come first, in order.
-    """
-    place = {model: number for number, model in enumerate(models)}
-    rows: Counter[tuple[str, str]] = Counter()
-    sums: dict[tuple[str, str], Decimal] = {}
-    with localcontext(prec=200):  # whatever a numeric holds
-        for day, model, count, btc in stored.select("settlement_date", "miner_model", "rows", "btc").iter_rows():
-            group = (f"{day:%Y-%m}", model)
-            rows[group] += count
-            sums[group] = sums.get(group, Decimal("0.00000000")) + Decimal(btc)
-    for month, model in sorted(sums, key=lambda group: (group[0], place.get(group[1], len(place)), group[1])):
-        yield month, model, rows[month, model], sums[month, model]
+    return Page(found, tuple(by_month(found.status, stored)), tuple(runs), note, made_at)
 
 
 def _runs(session: Session) -> tuple[list[dict[str, Any]], str]:

@@ -31,12 +31,13 @@ def render(document: dict[str, Any]) -> str:
     )
     environment.filters |= {"grouped": grouped, "css": _css_class}
     scripts = [_renderer(), environment.get_template("report.js").render()]
-    years = sorted({day["date"][:4] for day in document["calendar"]}, reverse=True)
+    years = charts.years(month["month"] for month in document["by_month"])
+    heights = {year: charts.RULER_PX + charts.ROW_PX * len(list(months)) for year, months in years}
     return environment.get_template("report.html").render(
         found=document,
         state=state(document),
         bands=list(Band),
-        years=years,
+        heights=heights,
         worst=_worst(document),
         top=TOP_DATES,
         charts=charts.specs(document),

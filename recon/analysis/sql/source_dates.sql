@@ -1,6 +1,7 @@
 -- One row per settlement date of the curtailment: what its rows look like, beyond their number. One scan: rows that are
 -- equal in key, volume and price are counted first (`n`), then keys, then dates. `fold` is how often at least every row
 -- of a key (that has a volume) is repeated; the arrays are the dates' keys by fold, and by period.
+-- `pairs` are the keys with as many rows as several settlement runs would have (`source_runs.sql` looks closer).
 -- `<column>_key` is the key that has most of it: how many, its settlement period, its farm.
 with same as (
     select settlement_date, settlement_period, farm_id, volume, count(*)::int4 as n, coalesce({priceable}, false) as priced
@@ -13,6 +14,9 @@ with same as (
         min(n) filter (where priced and volume <> 0) as fold,
         sum(n - 1) filter (where priced and volume <> 0) as repeated,
         sum(n * abs({volume})) filter (where priced) as energy_mwh,
+        sum(n) filter (where priced and volume <> 0) as held,
+        min(abs(volume)) filter (where priced and volume <> 0) as least,
+        max(abs(volume)) filter (where priced and volume <> 0) as most,
         sum(n) filter (where priced and volume > 0) as positive,
         sum(n) filter (where priced and volume < 0) as negative,
         sum(n) filter (where not priced and farm_id is not null and volume > '-Infinity' and volume < 'Infinity')
@@ -30,6 +34,7 @@ with same as (
         coalesce(sum(impossible), 0)::int8 as impossible,
         coalesce(sum(invalid - coalesce(impossible, 0)), 0)::int8 as unusable,
         count(*) filter (where energy_mwh = 0) as zero,
+        count(*) filter (where (held % 2 = 0 or held % 3 = 0) and (held > 3 or most - least < {apart} * most)) as pairs,
         count(*) filter (where priced_rows > {most_rows}) as crowded,
         count(*) filter (where energy_mwh > {most_mwh}) as outsize,
         max(priced_rows)::int8 as crowded_most,

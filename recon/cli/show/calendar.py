@@ -1,6 +1,7 @@
 """The month calendar of `status` and `analyze`: a line per month, a character per date, and the colours of the page.
 
-The characters say all that the colours do: for pipes, NO_COLOR, and eyes that see colours differently.
+The characters say what the colours do: for pipes, NO_COLOR, and eyes that see colours differently. Only of a date that
+lacks rows and has others too many, or wrong, they say no more than that.
 """
 
 from __future__ import annotations
@@ -15,14 +16,10 @@ from recon.analysis import calendar as analysis_calendar
 from recon.analysis.calendar import Band, Day, Month
 from recon.cli.call import Call
 from recon.cli.show import columns
-from recon.core.suggestions import Suggestion
-from recon.core.wording import counted
 from recon.reconcile.status import Status
 
-SHOWN = 12
-"""So many lines: the newest ones. Months in a row that are reconciled share one."""
 RULER = "1   5    10   15   20   25   30"
-REPORT = Suggestion("report")
+DATES, SUMS = ("month", RULER), ("in order", "missing")
 COLOURS = {
     Band.RECONCILED: "#37a09d on #37a09d",  # a block, and still a character to whoever copies it
     Band.SURPLUS: "#ffffff on #7b68c8",
@@ -32,18 +29,21 @@ COLOURS = {
     Band.EMPTY: "#ffffff on #961f2f",
 }
 SIGNS = {Band.RECONCILED: "#", Band.SURPLUS: "+", Band.EMPTY: "-"}
+BOTH = "!"
+"""Rows are missing, and others are too many or wrong."""
 
 
-def show(call: Call, found: Status) -> None:
-    """Prints the calendar of a window and what its characters say; not of one date, and not where it has no room."""
+def show(call: Call, found: Status) -> bool:
+    """Prints the calendar of a window and what its characters say; not of one date, and not where it has no room.
+    Whether its months' sums were printed.
+    """
     days = analysis_calendar.days(found)
-    table, earlier = calendar(analysis_calendar.months(days), call.console.width)
+    table = calendar(analysis_calendar.months(days), call.console.width)
     if len(days) < 2 or columns.needed(table.columns) > call.console.width:
-        return
+        return False
     call.console.print(table)
-    if earlier:
-        call.say(f"... and {counted(earlier, 'earlier month')} ('{call.suggest(REPORT)}' shows all)")
     call.console.print(legend())
+    return len(table.columns) > len(DATES)
 
 
 def legend() -> Text:
@@ -52,23 +52,22 @@ def legend() -> Text:
         (SIGNS[Band.RECONCILED], Band.RECONCILED, "reconciled"),
         (SIGNS[Band.SURPLUS], Band.SURPLUS, "surplus or wrong"),
         ("0-9", Band.HALF, "tenths there"),
+        (BOTH, Band.LITTLE, "both"),
         (SIGNS[Band.EMPTY], Band.EMPTY, "none"),
     )
     return Text("  ").join(Text.assemble((sign, COLOURS[band]), f" {what}") for sign, band, what in named)
 
 
-def calendar(months: Sequence[Month], width: int = 80) -> tuple[Table, int]:
-    """The table of the newest lines, and how many earlier ones it leaves out. Sums have a column where one fits."""
+def calendar(months: Sequence[Month], width: int = 80) -> Table:
+    """A line per month; months in a row that are reconciled share one. Sums have a column where one fits."""
     lines = list(_lines(months))
-    table = _table(lines[-SHOWN:], ["in order", "missing"])
-    if columns.needed(table.columns) > width:
-        table = _table(lines[-SHOWN:], [])
-    return table, max(0, len(lines) - SHOWN)
+    table = _table(lines, SUMS)
+    return table if columns.needed(table.columns) <= width else _table(lines, ())
 
 
 def _table(lines: Sequence[tuple[str, Text, str, str]], sums: Sequence[str]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("month", RULER):
+    for name in DATES:
         table.add_column(name, no_wrap=True)
     for name in sums:
         table.add_column(name, justify="right", no_wrap=True)
@@ -100,4 +99,6 @@ def _dates(days: Sequence[Day]) -> Text:
 
 
 def _sign(day: Day) -> str:
+    if day.missing and day.surplus:
+        return BOTH
     return SIGNS.get(day.band) or str(int(day.percent // 10))

@@ -70,7 +70,8 @@ def warn_invalid(found: Status) -> None:
         )
 
 
-def _status_lines(call: Call, found: Status) -> None:
+def _status_lines(call: Call, found: Status) -> bool:
+    """The status; whether the missing rows of each month were among it."""
     document = found.to_dict()
     dates = document["dates"]
     rows, keys = counted(document["curtailment_rows"], "curtailment row"), counted(document["keys"], "key")
@@ -84,15 +85,17 @@ def _status_lines(call: Call, found: Status) -> None:
         f"{counted(dates['total'], 'date')}: {dates['complete']:,} complete, {dates['partial']:,} partial, "
         f"{dates['empty']:,} empty"
     )
+    by_month = False
     if len(found.dates) > 1:
         from recon.cli.show import calendar  # brings Rich
 
-        calendar.show(call, found)
+        by_month = calendar.show(call, found)
     if found.values:
         value_lines(call, found.values)
     for remark in found.remarks:
         call.say(remark)
     verdict(call, found)
+    return by_month
 
 
 def _looked_at(found: Status) -> str:
@@ -158,9 +161,9 @@ def analysis(call: Call, found: Analysis) -> None:
     warn_invalid(found.status)
     if call.json:
         return call.print_json(found.to_dict(call.program))
-    _status_lines(call, found.status)
+    by_month = _status_lines(call, found.status)
     worst_dates(call, found.status)
-    if len(found.status.months) > 1:
+    if len(found.status.months) > 1 and not by_month:
         months = columns.table("month", "dates", "missing")
         for row in found.status.months.to_dicts():
             months.add_row(row["month"], f"{row['dates']:,}", f"{row['missing']:,}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -25,6 +26,11 @@ DATES: dict[str, Any] = {
     **{f"{name}_key": pl.String for name in COUNTS},
     **dict.fromkeys(("folds", "fold_keys", "periods", "period_keys"), pl.List(pl.Int64)),
 }
+RUNS: dict[str, Any] = {
+    "settlement_date": pl.Date,
+    **dict.fromkeys(("runs", "keys", "again", "differ", "part_again"), pl.Int64),
+    "key": pl.String,
+}
 FARMS: dict[str, Any] = {"farm_id": pl.String, "first_date": pl.Date, "last_date": pl.Date, "dates": pl.Int64}
 
 
@@ -46,10 +52,16 @@ def dates(*rows: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame(list(rows), schema=DATES)
 
 
-def found(*rows: dict[str, Any], farms: pl.DataFrame | None = None, **options: float) -> dict[str, list[Finding]]:
+def found(
+    *rows: dict[str, Any],
+    farms: pl.DataFrame | None = None,
+    runs: Sequence[dict[str, Any]] = (),
+    **options: float,
+) -> dict[str, list[Finding]]:
     """The findings of some dates, by code."""
     by_code: dict[str, list[Finding]] = {}
-    for finding in source_findings(dates(*rows), pl.DataFrame(schema=FARMS) if farms is None else farms, **options):
+    farms = pl.DataFrame(schema=FARMS) if farms is None else farms
+    for finding in source_findings(dates(*rows), farms, pl.DataFrame(list(runs), schema=RUNS), **options):
         by_code.setdefault(finding.code, []).append(finding)
     return by_code
 
@@ -128,6 +140,49 @@ def test_what_copies_explain_is_not_reported_again() -> None:
     copied = {"folds": [30], "fold_keys": [240], "crowded": 240, "crowded_key": "30 1 A", "crowded_most": 30}
     energy = {"outsize": 4, "outsize_key": "900 1 A", "repeated": 900, "repeated_key": "29 1 A"}
     assert set(found(source_date(FIRST, **copied, **energy))) == {"copied_rows"}
+
+
+def with_runs(day: date = FIRST, **given: Any) -> dict[str, Any]:
+    """A date of 240 keys, each of which is there twice and a few per cent apart, but for what is given."""
+    counts = {"runs": 2, "keys": 240, "again": 240, "differ": 240, "part_again": 240}
+    return counts | {"settlement_date": day, "key": "99999997 000000000000010.210 10.000 1.0210 12 it's A"} | given
+
+
+@pytest.mark.parametrize(
+    ("runs", "seen"),
+    [
+        pytest.param({}, True, id="every key"),
+        pytest.param({"again": 180, "differ": 180, "part_again": 0}, True, id="three quarters, here and there"),
+        pytest.param({"again": 179, "differ": 179, "part_again": 0}, False, id="fewer"),
+        pytest.param({"again": 90, "differ": 90, "part_again": 80}, True, id="a third, all of some farms"),
+        pytest.param({"again": 90, "differ": 90, "part_again": 79}, False, id="less than a third"),
+        pytest.param({"again": 90, "differ": 90, "part_again": None}, False, id="of one farm alone"),
+        pytest.param({"keys": 8, "again": 8, "differ": 8, "part_again": 8}, True, id="a quiet date"),
+        pytest.param({"keys": 7, "again": 7, "differ": 7, "part_again": 7}, False, id="too few keys to tell"),
+        pytest.param({"differ": 24}, False, id="exact copies"),
+        pytest.param({"differ": 25}, True, id="only some energies changed"),
+    ],
+)
+def test_several_settlement_runs_are_told_from_farms_accepted_twice(runs: dict[str, Any], seen: bool) -> None:
+    assert set(found(source_date(FIRST), runs=[with_runs(**runs)])) == ({"several_runs"} if seen else set())
+
+
+def test_several_settlement_runs_name_a_key_and_both_its_energies() -> None:
+    second = with_runs(FIRST + timedelta(days=1), again=241, keys=250, runs=3)
+    finding = only(found(*spell(), runs=[with_runs(), with_runs(runs=3, again=190), second]))
+    assert (finding.code, finding.severity, finding.count) == ("several_runs", "warning", 481)
+    assert facts(finding.example)[:6] == ["2024-09-02", "241", "250", "5", "12", "A"]
+    assert "three times" in finding.example
+    assert finding.example.endswith("12, it's A: 10.000 and 10.210 MWh, 1 to 1.0210")
+    assert finding.dates == (FIRST, FIRST + timedelta(days=1))
+    assert """'recon explain 2024-09-02 12 'it'"'"'s A''""" in RECON.render(finding.advice)
+
+
+def test_what_several_runs_explain_is_not_reported_again_and_neither_are_they_where_copies_are() -> None:
+    repeated = {"repeated": 90, "repeated_key": "1 1 A", "outsize": 4, "outsize_key": "900 1 A"}
+    assert set(found(source_date(FIRST, **repeated), runs=[with_runs()])) == {"several_runs"}
+    copies = source_date(FIRST, folds=[2], fold_keys=[240])
+    assert set(found(copies, runs=[with_runs()])) == {"copied_rows"}
 
 
 def test_positive_volumes_are_a_warning_unless_the_table_knows_no_other() -> None:

@@ -27,17 +27,19 @@ def standing(day: date = DAY, expected: int = 10, matched: int = 10, **more: int
         (standing(expected=1_000_000, matched=999_999), Band.MOST, "9"),
         (standing(matched=9), Band.MOST, "9"),
         (standing(expected=1000, matched=899), Band.HALF, "8"),
-        (standing(matched=5, orphan=3), Band.HALF, "5"),
+        (standing(matched=5, wrong=0), Band.HALF, "5"),
+        (standing(matched=5, orphan=3), Band.HALF, "!"),
+        (standing(matched=9, wrong=1), Band.MOST, "!"),
         (standing(expected=1000, matched=499), Band.LITTLE, "4"),
         (standing(expected=1000, matched=1), Band.LITTLE, "0"),
-        (standing(matched=0, duplicate=2), Band.EMPTY, "-"),
+        (standing(matched=0), Band.EMPTY, "-"),
+        (standing(matched=0, orphan=2), Band.EMPTY, "!"),
     ],
 )
 def test_a_date_that_lacks_one_row_is_not_called_reconciled(day: Day, band: Band, sign: str) -> None:
     assert (day.band, day.reconciled) == (band, band is Band.RECONCILED)
-    table, earlier = calendar.calendar(months([day]))
-    (line,) = table.columns[1].cells
-    assert (str(line), earlier) == ("." * (DAY.day - 1) + sign, 0)
+    (line,) = calendar.calendar(months([day])).columns[1].cells
+    assert str(line) == "." * (DAY.day - 1) + sign
 
 
 def test_values_that_were_not_checked_stay_unknown_in_a_month() -> None:
@@ -58,14 +60,14 @@ def test_values_that_were_not_checked_stay_unknown_in_a_month() -> None:
     assert (checked.total("wrong"), checked.reconciled) == (5, 0)
 
 
-def test_reconciled_months_share_a_line_and_the_newest_lines_are_shown() -> None:
+def test_reconciled_months_share_a_line_and_all_others_have_one() -> None:
     whole = [standing(day) for day in days(date(2023, 1, 1), 181)]
     gaps = [standing(date(2023 + month // 12, month % 12 + 1, 1), matched=0) for month in range(6, 20)]
-    table, earlier = calendar.calendar(months([*whole, *gaps]))
+    table = calendar.calendar(months([*whole, *gaps]))
     names, dates, in_order, missing = ([str(cell) for cell in column.cells] for column in table.columns)
-    assert (len(names), earlier) == (calendar.SHOWN, 3)
+    assert (len(names), names[0], names[1]) == (15, "2023-01", "2023-07")
     assert (names[-1], dates[-1], in_order[-1], missing[-1]) == ("2024-08", "-", "0/1", "10")
-    alone, _ = calendar.calendar(months(whole))
+    alone = calendar.calendar(months(whole))
     assert [next(column.cells) for column in alone.columns[::3]] == ["2023-01", "0"]
     assert str(next(iter(alone.columns[1].cells))) == "to 2023-06: all reconciled"
     assert list(alone.columns[2].cells) == ["181/181"]
