@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import polars as pl
 
-from recon.core.schema import SOURCE_ROWS, FrameSchema, json_number
+from recon.core.schema import SIDE, SOURCE_ROWS, FrameSchema, json_number
 from recon.reference.reference import Reference
 from recon.values import catalogue, causes
 from recon.values import tally as values_tally
 from recon.values.causes import Cause
-from recon.values.tally import MIXED, several_difficulties, summarize
+from recon.values.tally import MIXED, WRONG_BY, several_difficulties, summarize
 from recon.values.tolerance import Tolerance
 from recon.values.verdicts import ORPHANS, WRONG
 
@@ -24,12 +24,13 @@ from recon.values.verdicts import ORPHANS, WRONG
 class Values:
     """What the stored values of a window are worth.
 
-    summary: audit.summarize of all its dates. mixed: audit.several_difficulties. causes: what constant ratios and
-    foreign difficulties point to. tolerance: within which values were said to agree.
+    summary: tally.summarize of all its dates. mixed: tally.several_difficulties. reasons: tally.WRONG_BY. causes: what
+    constant ratios and foreign difficulties point to. tolerance: within which values were said to agree.
     """
 
     summary: pl.DataFrame
     mixed: pl.DataFrame
+    reasons: pl.DataFrame = field(default_factory=partial(pl.DataFrame, schema=WRONG_BY))
     causes: tuple[Cause, ...] = field(default=())
     tolerance: Tolerance = field(default_factory=Tolerance)
 
@@ -43,6 +44,17 @@ class Values:
     def wrong(self) -> int:
         """Rows with a value that has to be computed anew."""
         return sum(rows for verdict, rows in self.verdicts.items() if verdict in WRONG)
+
+    @cached_property
+    def wrong_by(self) -> dict[str, int]:
+        """Wrong rows by why they are, most first; together they are `wrong`."""
+        totals = self.reasons.group_by(pl.col("cause").cast(pl.String)).agg(pl.col("rows").sum())
+        return dict(totals.sort(["rows", "cause"], descending=[True, False]).iter_rows())
+
+    @property
+    def wrong_by_model(self) -> dict[str, dict[str, int]]:
+        """The same by miner model."""
+        return _by_model(self.reasons, "cause")
 
     @property
     def blocked(self) -> int:
@@ -83,11 +95,7 @@ class Values:
     @property
     def by_model(self) -> dict[str, dict[str, int]]:
         """Rows per miner model and verdict."""
-        totals = self.summary.group_by("miner_model", "verdict").agg(pl.col("rows").sum())
-        models: dict[str, dict[str, int]] = {}
-        for model, verdict, rows in totals.sort("miner_model", "verdict").iter_rows():
-            models.setdefault(model, {})[verdict] = rows
-        return models
+        return _by_model(self.summary, "verdict")
 
     def to_dict(self) -> dict[str, Any]:
         """The `values` of `status --values` and `analyze --values`: everything that is not ok, with an example each."""
@@ -98,6 +106,9 @@ class Values:
             "tolerance": vars(self.tolerance),
             "verdicts": self.verdicts,
             "by_model": self.by_model,
+            "wrong_by": self.wrong_by,
+            "wrong_by_model": self.wrong_by_model,
+            "wrong_by_date": [_reason_dict(row) for row in self.reasons.to_dicts()],
             "dates": [_date_dict(row) for row in off.to_dicts()],
             "whole_dates": [str(day) for day in self.whole_dates],
             "several_difficulties": self.several_difficulties,
@@ -105,19 +116,51 @@ class Values:
         }
 
 
-def _date_dict(row: dict[str, Any]) -> dict[str, Any]:
-    example = {
+def _by_model(rows: pl.DataFrame, kind: str) -> dict[str, dict[str, int]]:
+    totals = rows.group_by("miner_model", pl.col(kind).cast(pl.String)).agg(pl.col("rows").sum())
+    models: dict[str, dict[str, int]] = {}
+    for model, name, count in totals.sort("miner_model", kind).iter_rows():
+        models.setdefault(model, {})[name] = count
+    return models
+
+
+def _example(row: dict[str, Any]) -> dict[str, Any]:
+    return {
         "settlement_period": row["settlement_period"],
         "farm_id": row["farm_id"],
         "stored_btc": json_number(row["stored_btc"]),
         "expected_btc": json_number(row["expected_btc"]),
     }
+
+
+def _reason_dict(row: dict[str, Any]) -> dict[str, Any]:
+    energies = {"energy_mwh": row["energy_mwh"], "implied_energy_mwh": implied_mwh(row)}
+    return {
+        "date": str(row["settlement_date"]),
+        "miner_model": row["miner_model"],
+        "cause": row["cause"],
+        "rows": row["rows"],
+        "example": _example(row) | (energies if row["energy_mwh"] is not None else {}),
+    }
+
+
+def implied_mwh(row: dict[str, Any]) -> float | None:
+    """The energy for which the example's BTC is right; None where energy is not what is wrong.
+
+    >>> implied_mwh({"energy_mwh": 10.0, "stored_btc": 0.3, "expected_btc": 0.2})
+    15.0
+    """
+    energy = row["energy_mwh"]
+    return None if energy is None else float(f"{energy * row['stored_btc'] / row['expected_btc']:.8g}")
+
+
+def _date_dict(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "date": str(row["settlement_date"]),
         "miner_model": row["miner_model"],
         "verdict": row["verdict"],
         "rows": row["rows"],
-        "example": example,
+        "example": _example(row),
     }
 
 
@@ -137,45 +180,49 @@ Shares = Callable[[pl.DataFrame], pl.DataFrame]
 """Reads the single source rows of some judged rows' keys."""
 
 
-Traces = tuple[pl.DataFrame, causes.Evidence]
-"""What is kept of judged rows: audit.TALLY, and what may tell the causes of wrong ones."""
-Part = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
-"""Result of some whole dates: their summary, their dates of several difficulties, their ratios."""
+Traces = tuple[pl.DataFrame, causes.Evidence, pl.DataFrame]
+"""What is kept of judged rows: tally.TALLY, what may tell the causes of wrong ones, and tally.WRONG_BY."""
+Part = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]
+"""Result of some whole dates: their summary, their dates of several difficulties, their ratios, their WRONG_BY."""
 
 
 def traces(rows: pl.DataFrame, shares: Shares) -> Traces:
-    """What is kept of some judged rows (audit.judge)."""
+    """What is kept of some judged rows (verdicts.judge)."""
     stale = rows.filter(pl.col("verdict") == "stale")
     keys = pl.DataFrame(schema=SOURCE_ROWS) if stale.is_empty() else shares(stale)
-    return values_tally.tally(rows.lazy()).collect(), causes.evidence(rows, keys)
+    return values_tally.tally(rows.lazy()).collect(), causes.evidence(rows, keys), values_tally.wrong_by(rows, keys)
 
 
 def folded(pieces: Sequence[Traces], reference: Reference) -> Part:
     """The part that some whole dates make, from the traces of all their rows."""
-    tally = pl.concat([tally for tally, _ in pieces]).lazy()
-    clusters = causes.clusters([found for _, found in pieces], reference_of(reference))
-    return summarize(tally).collect(), several_difficulties(tally).collect(), clusters
+    tallies, evidence, reasons = zip(*pieces, strict=True)
+    tally = pl.concat(tallies).lazy()
+    clusters = causes.clusters(evidence, reference_of(reference))
+    found = summarize(tally).collect(), several_difficulties(tally).collect(), clusters
+    return *found, values_tally.together(reasons)
 
 
 def agreeing(rows: pl.DataFrame) -> Part:
     """The part of dates all of whose values are right. rows: how many, per settlement date and miner model."""
     ok = rows.select("settlement_date", "miner_model", verdict=pl.lit("ok"), rows="rows")
     example = {name: pl.lit(None, kind) for name, kind in SUMMARY.items() if name not in ok.columns}
-    return (
-        ok.with_columns(**example).select(SUMMARY.keys()),
-        pl.DataFrame(schema=MIXED),
-        pl.DataFrame(schema=causes.CLUSTER),
-    )
+    nothing = (pl.DataFrame(schema=schema) for schema in (MIXED, causes.CLUSTER, WRONG_BY))
+    mixed, clusters, reasons = nothing
+    return ok.with_columns(**example).select(SUMMARY.keys()), mixed, clusters, reasons
 
 
 def combined(parts: Sequence[Part], near: Tolerance) -> Values:
     """The verdict on all dates, from the parts of different ones."""
-    summary = _stacked([summary for summary, _, _ in parts], ["settlement_date", "miner_model", "verdict"])
-    mixed = _stacked([mixed for _, mixed, _ in parts], ["settlement_date", "miner_model"])
-    clusters = _stacked([found for _, _, found in parts], ["settlement_date", "miner_model", "cause"])
-    if summary is None or mixed is None or clusters is None:
+    if not parts:
         return Values(pl.DataFrame(schema=SUMMARY), pl.DataFrame(schema=MIXED), tolerance=near)
-    return Values(summary, mixed, tuple(causes.causes(clusters)), near)
+    summary, mixed, clusters, reasons = (pl.concat(frames) for frames in zip(*parts, strict=True))
+    return Values(
+        summary.sort(*SIDE, "verdict"),
+        mixed.sort(SIDE),
+        reasons.sort(*SIDE, "cause"),
+        tuple(causes.causes(clusters.sort(*SIDE, "cause"))),
+        near,
+    )
 
 
 SUMMARY: FrameSchema = {
@@ -189,10 +236,6 @@ SUMMARY: FrameSchema = {
     "expected_btc": pl.Float64,
 }
 """One row per settlement date, miner model and verdict: how many rows, and one of them as example."""
-
-
-def _stacked(frames: Sequence[pl.DataFrame], order: list[str]) -> pl.DataFrame | None:
-    return pl.concat(frames).sort(order) if frames else None
 
 
 def reference_of(reference: Reference) -> catalogue.Catalogue:
