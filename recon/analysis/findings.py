@@ -146,7 +146,7 @@ def _fills(status: Status, blocked: Sequence[date]) -> list[tuple[Advice, Advice
 
 
 def repair_command(status: Status, days: Sequence[date], what: str) -> Suggestion:
-    """The command that shows what a repair of some dates would do: one of duplicate, orphan, stale."""
+    """The command that shows what a repair of some dates would do: one of duplicate, orphan, wrong."""
     whole = len(days) > 1 and not (status.window.first or status.window.last)
     fill = Suggestion("fix") if whole else fix_command(days)
     return fill.with_words("--repair", what, *_within(status), "--dry-run")

@@ -90,6 +90,14 @@ class FixReport:
         return Counter(result.status for result in self.results)
 
     @property
+    def change_reasons(self) -> dict[str, int]:
+        """Stored rows that a repair would change, by their cause where they are wrong, else by their verdict."""
+        if self.changes is None:
+            return {}
+        reason = pl.coalesce(pl.col("cause").cast(pl.String), "verdict").alias("reason")
+        return dict(self.changes.group_by(reason).len().sort("reason").iter_rows())
+
+    @property
     def exit_code(self) -> ExitCode:
         """0 done and reconciled, 1 differences left (or, with a dry run, found), 4 dates failed or blocked."""
         if self.undone or self.undated_error:
@@ -133,6 +141,7 @@ def change_rows(changes: pl.DataFrame) -> list[dict[str, Any]]:
             "farm_id": row["farm_id"],
             "miner_model": row["miner_model"],
             "reason": row["verdict"],
+            "cause": row["cause"],
             "action": row["action"],
             "stored_btc": json_number(row["stored_btc"]),
             "computed_btc": json_number(row["expected_btc"]),

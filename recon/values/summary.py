@@ -57,6 +57,12 @@ class Values:
         return _by_model(self.reasons, "cause")
 
     @property
+    def restated(self) -> dict[str, Any] | None:
+        """A key whose energy was restated, with `energy_mwh` and `implied_energy_mwh`, for which its BTC are right."""
+        found = self.reasons.filter(pl.col("energy_mwh").is_not_null()).head(1).to_dicts()
+        return {**found[0], "implied_energy_mwh": implied_mwh(found[0])} if found else None
+
+    @property
     def blocked(self) -> int:
         """Rows of dates whose difficulty is not known: not judged."""
         return self.verdicts.get("blocked", 0)

@@ -27,7 +27,7 @@ from tests.support.servers import Server
 Key = tuple[date, int, str]
 PAIR = ("settlement_period", "farm_id", "miner_model")
 GAP_FINDINGS = {"few_farms", "missing_farms", "missing_periods", "scattered_gaps", "uneven_models"}
-ALL = "missing,stale,duplicate,orphan"
+ALL = "missing,wrong,duplicate,orphan"
 SILENT_DEFAULT = Decimal("108105433845147")
 OTHER_EPOCH = Decimal("86388558925171")
 HALF = date(2024, 4, 18)

@@ -26,7 +26,7 @@ RIGHT = oracle.calculations(SOURCE)
 OF_DATE = len(RIGHT) // 4
 """27 rows: 3 farms, 3 periods, 3 miner models."""
 OTHER = Decimal("108105433845147")
-ALL = "missing,stale,duplicate,orphan"
+ALL = "missing,wrong,duplicate,orphan"
 
 
 def of(day: date, farm: str = "T_FARM-0") -> list[tuple]:
@@ -80,7 +80,7 @@ def has_ledger(database: Database) -> bool:
 
 class TestBeforeAnythingIsChanged:
     def test_a_dry_run_that_found_wrong_values_and_nothing_else_says_so(self, tables: Database, run_recon: Run) -> None:
-        repair = ("fix", "--repair", "stale", "--dry-run", "--json")
+        repair = ("fix", "--repair", "wrong", "--dry-run", "--json")
         assert document(run_recon(*repair, url=tables.url), code=0)["reconciled"] is True
         change(tables, of(DATES[0])[0], "bitcoin_mined = 2 * bitcoin_mined")
         assert document(run_recon(*repair, url=tables.url), code=1)["reconciled"] is False
@@ -280,9 +280,9 @@ class TestWhatIsChanged:
         found = document(run_recon("analyze", "--values", *run, "5e-6", url=tables.url), code=1)
         assert found["values"]["verdicts"]["stale"] == 1
         assert found["values"]["tolerance"] == {"atol_btc": 1e-08, "rtol": 5e-06}
-        command = f"recon date {row[0]} --repair stale --rtol 5e-06 --dry-run"
+        command = f"recon date {row[0]} --repair wrong --rtol 5e-06 --dry-run"
         assert command in [advice["command"] for advice in found["recommendations"]]
-        options = ("date", row[0], "--repair", "stale", "--yes", *run)
+        options = ("date", row[0], "--repair", "wrong", "--yes", *run)
         assert document(run_recon(*options, "2e-5", url=tables.url))["replaced"] == 0
         assert document(run_recon(*options, "5e-6", url=tables.url))["replaced"] == 1
         assert oracle.stored(tables) == RIGHT
@@ -297,7 +297,7 @@ class TestWhatIsChanged:
         database.execute(
             f"create trigger spoil before insert or update on {TABLE} for each row execute function spoil()"
         )
-        options = ("fix", "--repair", "stale", "--yes", "--max-changes", "100%", "--json")
+        options = ("fix", "--repair", "wrong", "--yes", "--max-changes", "100%", "--json")
         report = document(run_recon(*options, url=database.url), code=4)
         assert (report["inserted"], report["replaced"]) == (0, 0)
         assert re.match(rf"{DAY} 1 T_FARM-0 M20S .*\bstale\b", report["dates"][0]["error"])

@@ -278,7 +278,7 @@ class TestAgainst:
         run_recon("verify", "--out", right, url=tables.url)
         tables.execute(f"update {TABLE} set bitcoin_mined = 2 * bitcoin_mined where settlement_date = '2024-04-21'")
         run_recon("verify", "--out", wrong, url=tables.url)
-        repair = ("fix", "--repair", "stale", "--yes", "--max-changes", "100%")
+        repair = ("fix", "--repair", "wrong", "--yes", "--max-changes", "100%")
         assert run_recon(*repair, url=tables.url).returncode == 0
         assert run_recon("verify", "--against", right, url=tables.url).returncode == 0
         found = document(run_recon("verify", "--against", wrong, "--json", url=tables.url), code=1)

@@ -108,13 +108,14 @@ def _change_lines(call: Call, report: FixReport) -> None:
     if report.changes is None or report.changes.is_empty():
         return
     reasons = columns.table("reason", "rows")
-    for reason, rows in report.changes.group_by("verdict").len().sort("verdict").iter_rows():
+    for reason, rows in report.change_reasons.items():
         reasons.add_row(reason, f"{rows:,}")
     columns.show(call, reasons)
     for row in change_rows(report.changes.head(TOP)):
         key = f"{row['date']} {row['settlement_period']} {row['farm_id']} {row['miner_model']}"
         due = "nothing" if row["computed_btc"] is None else f"{_amount(row['computed_btc'])} BTC"
-        call.say(f"  {row['action']} {key}: {row['reason']}, {_amount(row['stored_btc'])} BTC stored, {due} expected")
+        why = row["cause"] or row["reason"]
+        call.say(f"  {row['action']} {key}: {why}, {_amount(row['stored_btc'])} BTC stored, {due} expected")
     if report.changes.height > TOP:
         call.say(f"  ... and {report.changes.height - TOP:,} more rows (--json shows all)")
 
@@ -127,8 +128,8 @@ def changes_refused(report: FixReport) -> str:
 
 
 def _amount(btc: float | str) -> str:
-    """BTC without an exponent."""
-    return f"{btc:.10f}".rstrip("0") if "e-" in str(btc) else str(btc)
+    """BTC with eight decimals, unless it is no number."""
+    return f"{btc:.8f}" if isinstance(btc, float) else btc
 
 
 def _blocked_line(report: FixReport, then: str) -> None:
