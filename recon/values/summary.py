@@ -203,7 +203,7 @@ def folded(pieces: Sequence[Traces], reference: Reference) -> Part:
     """The part that some whole dates make, from the traces of all their rows."""
     tallies, evidence, reasons = zip(*pieces, strict=True)
     tally = pl.concat(tallies).lazy()
-    clusters = causes.clusters(evidence, reference_of(reference))
+    clusters = causes.clusters(evidence, catalogue.Catalogue.of(reference))
     found = summarize(tally).collect(), several_difficulties(tally).collect(), clusters
     return *found, values_tally.together(reasons)
 
@@ -242,8 +242,3 @@ SUMMARY: FrameSchema = {
     "expected_btc": pl.Float64,
 }
 """One row per settlement date, miner model and verdict: how many rows, and one of them as example."""
-
-
-def reference_of(reference: Reference) -> catalogue.Catalogue:
-    """The reference data that can explain a ratio."""
-    return catalogue.Catalogue(reference.miners, reference.subsidies, reference.epochs, reference.variants)

@@ -58,6 +58,8 @@ def _model_lines(call: Call, line: Any) -> None:
         ", ".join(f"{short(btc)} BTC at difficulty {short(difficulty)}" for btc, difficulty in line.stored) or "nothing"
     )
     call.say(f"  stored         {stored}: {line.verdict}")
+    if line.cause:
+        call.say(f"  why            {line.cause}" + (f": {line.because}" if line.because else ""))
 
 
 def short(value: object) -> str:
