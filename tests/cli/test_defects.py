@@ -55,6 +55,17 @@ def ordinary() -> list[Source]:
     ]
 
 
+WHY = {
+    **dict.fromkeys((3, 4, 6), "wrong_energy"),
+    **dict.fromkeys((5, 8), "wrong_difficulty"),
+    7: "wrong_subsidy",
+    **dict.fromkeys((9, 10), "wrong_btc"),
+    11: "zero",
+    12: "negative",
+}
+"""The cause of the values that a defect leaves wrong."""
+
+
 @dataclass
 class Scene:
     """Source and stored rows with what was done to them, and what must be found: counts by fact, each of a defect."""
@@ -87,6 +98,7 @@ class Scene:
         for row in rows:
             self.stored[row[:4]] = [(*row[:4], *change(row))]
             self.expect(defect, verdict, row[0], row[3], rows=1)
+            self.expect(defect, "why", WHY[defect], row[0], row[3], rows=1)
             self.expect(defect, "finding", "wrong_values", rows=1)
             self.touched["replace", *row[:4]] += 1
 
@@ -252,6 +264,8 @@ def facts(document: dict[str, Any]) -> Counter[tuple[Any, ...]]:
     found: Counter[tuple[Any, ...]] = Counter()
     for row in document["values"]["dates"]:
         found[row["verdict"], date.fromisoformat(row["date"]), row["miner_model"]] += row["rows"]
+    for row in document["values"]["wrong_by_date"]:
+        found["why", row["cause"], date.fromisoformat(row["date"]), row["miner_model"]] += row["rows"]
     for row in document["worst_dates"]:
         for name in ("missing", "duplicate", "orphan"):
             found[name, date.fromisoformat(row["date"])] += row[name]
