@@ -46,6 +46,11 @@ class FixReport:
         return sum(result.inserted for result in self.results)
 
     @property
+    def replaced(self) -> int:
+        """Wrong rows whose values were written anew."""
+        return sum(result.replaced for result in self.results)
+
+    @property
     def removed(self) -> int:
         """Rows removed, with or without a date."""
         return sum(result.removed for result in self.results) + (0 if self.dry_run else self.undated)
@@ -90,6 +95,11 @@ class FixReport:
         return Counter(result.status for result in self.results)
 
     @property
+    def planned_removals(self) -> int:
+        """Of a dry run: the dated rows that would be removed."""
+        return 0 if self.changes is None else self.changes.filter(pl.col("action") == "remove").height
+
+    @property
     def change_reasons(self) -> dict[str, int]:
         """Stored rows that a repair would change, by their cause where they are wrong, else by their verdict."""
         if self.changes is None:
@@ -114,7 +124,7 @@ class FixReport:
             "planned": {"dates": len(writable), "rows": sum(result.missing for result in writable)},
             "dates": [result.to_dict() for result in self.results],
             "inserted": self.inserted,
-            "replaced": sum(result.replaced for result in self.results),
+            "replaced": self.replaced,
             "removed": self.removed,
             "undated": self.undated,
             "btc": {model: f"{bitcoin:.8f}" for model, bitcoin in self.btc.items()},
