@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from recon.reference.reference import Reference
+from recon.values.why import implied_mwh
 
 SAME = 1e-4
 SAME_EPOCH = 1e-5
@@ -58,7 +59,8 @@ class Catalogue:
             implied = row["stored_difficulty"] if differs else due / ratio
             return next((text for _, text in self._epochs(implied, SAME)), f"difficulty {implied:.0f}, no epoch's")
         if row["cause"] == "wrong_energy":
-            return f"right for {energy_mwh * ratio:.8g} MWh; the curtailment has {energy_mwh:.8g} MWh"
+            energy = implied_mwh(energy_mwh, row["stored_btc"], row["expected_btc"])
+            return f"right for {energy:.12g} MWh; the curtailment has {energy_mwh:.12g} MWh"
         return None
 
     def name_difficulty(self, difficulty: float) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from recon.values.causes import Cause
 from recon.values.tally import MIXED, WRONG_BY, several_difficulties, summarize
 from recon.values.tolerance import Tolerance
 from recon.values.verdicts import ORPHANS, WRONG
+from recon.values.why import implied_mwh
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Values:
     def restated(self) -> dict[str, Any] | None:
         """A key whose energy was restated, with `energy_mwh` and `implied_energy_mwh`, for which its BTC are right."""
         found = self.reasons.filter(pl.col("energy_mwh").is_not_null()).head(1).to_dicts()
-        return {**found[0], "implied_energy_mwh": implied_mwh(found[0])} if found else None
+        return {**found[0], "implied_energy_mwh": _implied_mwh(found[0])} if found else None
 
     @property
     def blocked(self) -> int:
@@ -140,24 +141,19 @@ def _example(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _reason_dict(row: dict[str, Any]) -> dict[str, Any]:
-    energies = {"energy_mwh": row["energy_mwh"], "implied_energy_mwh": implied_mwh(row)}
+    energy = row["energy_mwh"]
+    energies = {} if energy is None else {"energy_mwh": energy, "implied_energy_mwh": _implied_mwh(row)}
     return {
         "date": str(row["settlement_date"]),
         "miner_model": row["miner_model"],
         "cause": row["cause"],
         "rows": row["rows"],
-        "example": _example(row) | (energies if row["energy_mwh"] is not None else {}),
+        "example": _example(row) | energies,
     }
 
 
-def implied_mwh(row: dict[str, Any]) -> float | None:
-    """The energy for which the example's BTC is right; None where energy is not what is wrong.
-
-    >>> implied_mwh({"energy_mwh": 10.0, "stored_btc": 0.3, "expected_btc": 0.2})
-    15.0
-    """
-    energy = row["energy_mwh"]
-    return None if energy is None else float(f"{energy * row['stored_btc'] / row['expected_btc']:.8g}")
+def _implied_mwh(row: dict[str, Any]) -> float:
+    return implied_mwh(row["energy_mwh"], row["stored_btc"], row["expected_btc"])
 
 
 def _date_dict(row: dict[str, Any]) -> dict[str, Any]:

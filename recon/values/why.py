@@ -16,6 +16,7 @@ same ratio. Where there is none, only another subsidy is told, since subsidies l
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -64,6 +65,17 @@ def with_causes(judged: pl.DataFrame, known: Known, tolerance: Tolerance) -> pl.
         _small(measured.filter(small), cases, known, near),
     )
     return pl.concat([judged.filter(~is_wrong), *(part.select(judged.columns) for part in found)])
+
+
+def implied_mwh(energy_mwh: float, stored_btc: float, expected_btc: float) -> float:
+    """The energy for which BTC is right, with as many digits as its satoshis tell.
+
+    >>> implied_mwh(7.5, 0.01443287, 0.02405478), implied_mwh(7.5, 0.00000003, 0.00000002)
+    (4.5, 10.0)
+    """
+    satoshis = min(abs(stored_btc), abs(expected_btc)) / DEFAULT_ATOL_BTC
+    digits = min(max(int(math.log10(max(satoshis, 1.0))), 1), 12)
+    return float(f"{energy_mwh * stored_btc / expected_btc:.{digits}g}")
 
 
 def _measured(wrong: pl.DataFrame, known: Known, near: Tolerance) -> pl.DataFrame:

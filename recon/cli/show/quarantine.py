@@ -18,14 +18,14 @@ def runs(call: Call, found: Sequence[dict[str, Any]]) -> None:
     """The answer of `recon quarantine list`: a line per run."""
     if not found:
         return call.say("the quarantine is empty")
-    table = columns.table("run", "when", "rows", "reasons", "dates", "put back", folded=("when", "reasons", "dates"))
+    table = columns.table("run", "when", "rows", "reasons", "dates", "put back")
     for run in found[:TOP]:
         reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in sorted(run["reasons"].items()))
         ends = [day for day in (run["first_date"], run["last_date"]) if day]
         dates = " to ".join(dict.fromkeys(ends)) or "no date"
         back = f"{run['restored']:,}" if run["restored"] else "none"
         back = "all" if run["restored"] == run["rows"] else back
-        table.add_row(run["run_id"], run["quarantined_at"][:19], f"{run['rows']:,}", reasons, dates, back)
+        table.add_row(run["run_id"], run["quarantined_at"][:16], f"{run['rows']:,}", reasons, dates, back)
     columns.show(call, table)
     if len(found) > TOP:
         call.say(f"... and {counted(len(found) - TOP, 'older run')} (--json shows all)")

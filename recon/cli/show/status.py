@@ -62,7 +62,7 @@ def _cause_lines(call: Call, values: Values, models: Sequence[str]) -> None:
     columns.show(call, table)
     if (energy := values.restated) is not None:
         key = f"{energy['settlement_date']} {energy['settlement_period']} {energy['farm_id']}"
-        was, now = f"{energy['implied_energy_mwh']:.8g} MWh", f"{energy['energy_mwh']:.8g} MWh"
+        was, now = f"{energy['implied_energy_mwh']:.12g} MWh", f"{energy['energy_mwh']:.12g} MWh"
         call.say(f"wrong_energy: the BTC of {visible(key)} are right for {was}; the curtailment has {now}")
 
 
