@@ -209,7 +209,7 @@ def test_explain(four_dates: Database, run_recon: Run) -> None:
     [
         ("bitcoin_mined * 2, difficulty", "wrong_subsidy", "6.25"),
         ("bitcoin_mined, 108105433845147", "wrong_difficulty", "2025-01-27"),
-        ("round(bitcoin_mined * difficulty / 83126997340024.51, 8), difficulty", "wrong_difficulty", "2024-04-10"),
+        ("round(bitcoin_mined * difficulty / 83126997340025, 8), difficulty", "wrong_difficulty", "2024-03-28"),
         ("round(bitcoin_mined * 0.6, 8), difficulty", "wrong_energy", "right for 4.5 MWh; the curtailment has 7.5 MWh"),
         ("round(bitcoin_mined * (0.6 + 0.01 * length(miner_model)), 8), difficulty", "wrong_btc", ""),
         ("0, difficulty", "zero", ""),
