@@ -165,7 +165,7 @@ def fix(
     rtol: float = DEFAULT_RTOL,
     **options: Unpack[Options],
 ) -> FixReport:
-    """Fills every gap of the window; with `repair` ("missing,stale,duplicate,orphan") more, as `recon fix`.
+    """Fills every gap of the window; with `repair` ("missing,wrong,duplicate,orphan") more, as `recon fix`.
 
     Repairs that change or remove stored rows need `yes`; look at `plan` first.
     """

@@ -9,7 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from recon.core.suggestions import RECON, REPAIR_OF, Advice, Program, Suggestion, fix_command
+from recon.core.settings import REPAIRS
+from recon.core.suggestions import RECON, Advice, Program, Suggestion, fix_command
 from recon.core.wording import counted, which
 from recon.postgres.superfluous_index import SuperfluousIndex
 from recon.reconcile.status import Status
@@ -124,7 +125,7 @@ def recommendations(status: Status, findings: Sequence[Finding]) -> list[tuple[A
 def _repairing(status: Status) -> str:
     """What the one command that repairs does, or shows."""
     off = status.dates.filter(~pl.col("settlement_date").is_in(list(status.blocked)))
-    rows = {name: int(off.get_column(name).sum() or 0) for name in REPAIR_OF}
+    rows = {name: int(off.get_column(name).sum() or 0) for name in REPAIRS}
     rows["orphan"] += status.undated.stored
     missing = counted(rows.pop("missing"), "missing row")
     days = days_of(off.filter(pl.col("missing") > 0))
@@ -145,4 +146,4 @@ def repairing(status: Status, days: Sequence[date], name: str) -> Suggestion:
     whole = len(days) > 1 and not (status.window.first or status.window.last)
     fill = Suggestion("fix") if whole else fix_command(days)
     near = status.values.tolerance.options if status.values else []
-    return fill.with_words("--repair", REPAIR_OF[name], *near, "--dry-run")
+    return fill.with_words("--repair", name, *near, "--dry-run")

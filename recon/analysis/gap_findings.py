@@ -159,7 +159,7 @@ def _wrong_values(status: Status) -> Finding | None:
     if status.values is None or not status.values.wrong:
         return None
     days = days_of(status.values.summary.filter(pl.col("verdict").is_in(WRONG)))
-    counts = ", ".join(f"{rows:,} {name}" for name, rows in status.values.verdicts.items() if name in WRONG)
+    counts = ", ".join(f"{rows:,} {name}" for name, rows in status.values.wrong_by.items())
     cause = next(iter(status.values.causes), None)
     likely = f"; {counted(cause.rows, 'row')} of {between(cause.first, cause.last)}: {cause.cause}" if cause else ""
     advice = repairing(status, days, "wrong")

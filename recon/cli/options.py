@@ -54,7 +54,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan; write no
 Deep = Annotated[bool, typer.Option("--deep", help="Compare every key and value, not checksums of them.")]
 CheckValues = Annotated[bool, typer.Option("--values", help="Also compare every stored value.")]
 Force = Annotated[
-    bool, typer.Option("--force", rich_help_panel=SELDOM, help="The same as --deep with stale added to --repair.")
+    bool, typer.Option("--force", rich_help_panel=SELDOM, help="The same as --deep with wrong added to --repair.")
 ]
 MaxFarm = Annotated[
     float,
@@ -100,7 +100,7 @@ class RepairOptions:
         typer.Option(
             "--repair",
             metavar="KINDS",
-            help="What to repair: missing, stale (wrong values), duplicate, orphan (rows without curtailment), with "
+            help="What to repair: missing, wrong (values), duplicate, orphan (rows without curtailment), with "
             "commas between. All but missing change or remove stored rows.",
         ),
     ] = DEFAULT_REPAIR

@@ -90,6 +90,11 @@ class DateResult:
     error: str | None = None
     btc: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def filled(self) -> int:
+        """Rows written that were not there before."""
+        return self.inserted - self.replaced
+
     def to_dict(self) -> dict[str, Any]:
         """One entry of `dates` in the contract."""
         return {

@@ -65,20 +65,23 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-REPAIRS = ("missing", "stale", "duplicate", "orphan")
+REPAIRS = ("missing", "wrong", "duplicate", "orphan")
+OLD_NAMES = {"stale": "wrong"}
+"""How earlier versions name a repair, and how the plans say it that they stored."""
 
 
 def parse_repairs(text: str) -> frozenset[str]:
     """What a run may repair.
 
-    >>> sorted(parse_repairs("missing, stale"))
-    ['missing', 'stale']
+    >>> sorted(parse_repairs("missing, wrong"))
+    ['missing', 'wrong']
     """
-    kinds = frozenset(part.strip() for part in text.split(",") if part.strip())
+    named = (part.strip() for part in text.split(",") if part.strip())
+    kinds = frozenset(OLD_NAMES.get(name, name) for name in named)
     unknown = sorted(kinds - set(REPAIRS))
     if unknown or not kinds:
-        named = f"{unknown[0]!r}, which is no repair" if unknown else "nothing"
-        raise UsageError(f"--repair names {named}", f"choose from {','.join(REPAIRS)}, separated by commas")
+        what = f"{unknown[0]!r}, which is no repair" if unknown else "nothing"
+        raise UsageError(f"--repair names {what}", f"choose from {','.join(REPAIRS)}, separated by commas")
     return kinds
 
 

@@ -95,8 +95,6 @@ class Program:
 
 
 RECON = Program()
-REPAIR_OF = dict(zip(("missing", "wrong", "duplicate", "orphan"), REPAIRS, strict=True))
-"""Which repair mends what a status counts."""
 PUBLIC_DIFFICULTY = "https://mempool.space/api/v1/mining/difficulty-adjustments"
 UPDATE_DIFFICULTY = Suggestion("difficulty", "update", "--live", "--from", PUBLIC_DIFFICULTY)
 """What mends a date without a known difficulty. The address is named each time: nobody is asked behind one's back."""

@@ -16,6 +16,17 @@ def counted(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def changed(written: int, replaced: int, removed: int) -> str:
+    """What became of rows; what did not happen is left out, unless nothing did.
+
+    >>> changed(0, 12, 3), changed(1, 0, 0), changed(0, 0, 0)
+    ('12 rows replaced, 3 removed', '1 row written', '0 rows written')
+    """
+    kinds = ((written, "written"), (replaced, "replaced"), (removed, "removed"))
+    (count, what), *others = [kind for kind in kinds if kind[0]] or [(0, "written")]
+    return ", ".join([f"{counted(count, 'row')} {what}", *(f"{count:,} {what}" for count, what in others)])
+
+
 def between(first: date, last: date) -> str:
     """The dates from the first to the last.
 

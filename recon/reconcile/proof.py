@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from decimal import Context, Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,17 @@ class Proof:
     def checksum(self) -> str:
         """One checksum of all dates."""
         return _sha256(f"{proof.day} {proof.checksum}" for proof in self.dates)
+
+    @property
+    def btc(self) -> dict[str, str]:
+        """The exact sum of all dates per miner model."""
+        models = sorted({model for proof in self.dates for model, _ in proof.btc}, key=str)
+        return {model: _sum(dict(proof.btc).get(model, "0") for proof in self.dates) for model in models}
+
+    @property
+    def energy_mwh(self) -> str:
+        """The exact energy of all dates."""
+        return _sum(proof.energy_mwh for proof in self.dates)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of `recon verify`."""
@@ -147,6 +159,11 @@ def _dates(source: list[dict[str, Any]], stored: list[dict[str, Any]]) -> Iterab
             tuple((row["miner_model"], row["btc"]) for row in rows),
             _sha256([*facts, *lines]),
         )
+
+
+def _sum(numbers: Iterable[str]) -> str:
+    with localcontext(Context(prec=200, traps=[])):  # whatever a numeric holds; both infinities are NaN
+        return str(sum(map(Decimal, numbers), Decimal(0)))
 
 
 def _sha256(lines: Iterable[str]) -> str:

@@ -53,6 +53,11 @@ class FixReport:
         return sum(result.inserted for result in self.results)
 
     @property
+    def replaced(self) -> int:
+        """Wrong rows whose values were written anew."""
+        return sum(result.replaced for result in self.results)
+
+    @property
     def removed(self) -> int:
         """Rows removed, with or without a date."""
         return sum(result.removed for result in self.results) + (0 if self.dry_run else self.undated)
@@ -102,6 +107,19 @@ class FixReport:
         return Counter(result.status for result in self.results)
 
     @property
+    def planned_removals(self) -> int:
+        """Of a dry run: the dated rows that would be removed."""
+        return 0 if self.changes is None else self.changes.filter(pl.col("action") == "remove").height
+
+    @property
+    def change_reasons(self) -> dict[str, int]:
+        """Stored rows that a repair would change, by their cause where they are wrong, else by their verdict."""
+        if self.changes is None:
+            return {}
+        reason = pl.coalesce(pl.col("cause").cast(pl.String), "verdict").alias("reason")
+        return dict(self.changes.group_by(reason).len().sort("reason").iter_rows())
+
+    @property
     def exit_code(self) -> ExitCode:
         """0 done and reconciled, 1 differences left (or, with a dry run, found), 4 dates failed or blocked."""
         if self.undone or self.undated_error:
@@ -119,7 +137,7 @@ class FixReport:
             changing = ("--yes", *self._limit(0)) if policy.changes_rows else ()
             return Suggestion("resume", self.run_id, *changing) if unfinished else self.after.next_command()
         repairs = policy.repairs - {"duplicate", "orphan"} if self.refused else policy.repairs
-        rows = self.changing if not self.refused else self.changing - self._removing
+        rows = self.changing if not self.refused else self.changing - self.planned_removals - self.undated
         if rows:
             return self.request.command(repairs, "--yes", *self._limit(rows))
         if any(result.missing for result in self.results if result.status != "blocked"):
@@ -130,11 +148,6 @@ class FixReport:
     def changing(self) -> int:
         """The stored rows that a dry run would replace or remove."""
         return (0 if self.changes is None else self.changes.height) + self.undated
-
-    @property
-    def _removing(self) -> int:
-        """Those of them that it would remove."""
-        return 0 if self.changes is None else self.changes.filter(pl.col("action") == "remove").height + self.undated
 
     def _limit(self, rows: int) -> tuple[object, ...]:
         """The option that lets so many stored rows change, where the usual limit does not, or another one was given."""
@@ -156,7 +169,7 @@ class FixReport:
             "planned": {"dates": len(writable), "rows": sum(result.missing for result in writable)},
             "dates": [result.to_dict() for result in self.results],
             "inserted": self.inserted,
-            "replaced": sum(result.replaced for result in self.results),
+            "replaced": self.replaced,
             "removed": self.removed,
             "undated": self.undated,
             "btc": {model: f"{bitcoin:.8f}" for model, bitcoin in self.btc.items()},
@@ -191,6 +204,7 @@ def change_rows(changes: pl.DataFrame) -> list[dict[str, Any]]:
             "farm_id": row["farm_id"],
             "miner_model": row["miner_model"],
             "reason": row["verdict"],
+            "cause": row["cause"],
             "action": row["action"],
             "stored_btc": json_number(row["stored_btc"]),
             "computed_btc": json_number(row["expected_btc"]),

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from recon.core.errors import ExitCode, document
-from recon.core.suggestions import RECON, REPAIR_OF, Program, Suggestion, repair_command
+from recon.core.settings import REPAIRS
+from recon.core.suggestions import RECON, Program, Suggestion, repair_command
 from recon.core.window import Window
 from recon.postgres.tables import Undated
 
@@ -148,9 +149,9 @@ class Status:
     def repairs(self) -> list[str]:
         """The repairs that there is something to do for, on dates that are not blocked: some of settings.REPAIRS."""
         dates = self.dates.filter(~pl.col("settlement_date").is_in(list(self.blocked)))
-        rows = {name: dates.get_column(name).sum() or 0 for name in REPAIR_OF}
+        rows = {name: dates.get_column(name).sum() or 0 for name in REPAIRS}
         rows["orphan"] += self.undated.stored
-        return [repair for name, repair in REPAIR_OF.items() if rows[name]]
+        return [name for name in REPAIRS if rows[name]]
 
     def next_command(self, tried: Collection[str] = ()) -> Suggestion | None:
         """The command that is the best thing to do now, None where nothing is: one that makes every repair that there

@@ -25,15 +25,17 @@ from recon.reconcile.status import Status
 from recon.values.judging import Judge
 from recon.values.repairs import to_change
 from recon.values.summary import Shares, Values, agreeing, combined, folded, traces
+from recon.values.verdicts import CAUSE
 
 TO_CHANGE: FrameSchema = {
     **CALC_KEY_SCHEMA,
     "stored_btc": pl.Float64,
     "expected_btc": pl.Float64,
     "verdict": pl.String,
+    "cause": CAUSE,
     "action": pl.String,
 }
-"""One row per stored row to replace or remove (`action`)."""
+"""One row per stored row to replace or remove (`action`), and why one that is wrong is so (`cause`)."""
 CHANGES_PER_DATE: FrameSchema = {"settlement_date": pl.Date, "rows": pl.Int64, "removed": pl.Int64}
 """One row per settlement date with rows to change: how many, and how many of them are to be removed."""
 

@@ -10,6 +10,9 @@ from typing import Any
 
 import polars as pl
 
+from recon.reference.reference import Reference
+from recon.values.why import implied_mwh
+
 SAME = 1e-4
 SAME_EPOCH = 1e-5
 """250 epochs lie close together: a chance match within this is about one in a thousand."""
@@ -38,6 +41,28 @@ class Catalogue:
         )
         return names[0] if names else None
 
+    @classmethod
+    def of(cls, reference: Reference) -> Catalogue:
+        """All that the reference data can explain."""
+        return cls(reference.miners, reference.subsidies, reference.epochs, reference.variants)
+
+    def because(self, row: dict[str, Any], energy_mwh: float) -> str | None:
+        """What a wrong row's BTC is right for, in words; None where its cause is nothing that can be named.
+
+        row: a judged one with its cause. energy_mwh: its key's.
+        """
+        ratio, due = row["ratio"], row["expected_difficulty"]
+        if row["cause"] == "wrong_subsidy":
+            return min((abs(found - ratio), text) for found, text in self._other_subsidies(row["settlement_date"]))[1]
+        if row["cause"] == "wrong_difficulty":
+            differs = not _near(row["stored_difficulty"], due, SAME_EPOCH / 10)
+            implied = row["stored_difficulty"] if differs else due / ratio
+            return next((text for _, text in self._epochs(implied, SAME)), f"difficulty {implied:.0f}, no epoch's")
+        if row["cause"] == "wrong_energy":
+            energy = implied_mwh(energy_mwh, row["stored_btc"], row["expected_btc"])
+            return f"right for {energy:.12g} MWh; the curtailment has {energy_mwh:.12g} MWh"
+        return None
+
     def name_difficulty(self, difficulty: float) -> tuple[str, str]:
         """The epoch that a stored difficulty belongs to, if it is one's."""
         for found in self._epochs(difficulty, 1e-6):
@@ -45,10 +70,16 @@ class Catalogue:
         return "unknown_difficulty", f"difficulty {difficulty:.0f}, which is no epoch's"
 
     def _subsidies(self, day: date, ratio: float) -> Iterator[tuple[str, str]]:
+        for factor, text in self._other_subsidies(day):
+            if _near(ratio, factor, SAME):
+                yield "subsidy", text
+
+    def _other_subsidies(self, day: date) -> Iterator[tuple[float, str]]:
+        """By how much every other subsidy is off on a date, and in words."""
         due = [btc for starts_on, btc in self.subsidies.iter_rows() if starts_on <= day]
         for _, other in self.subsidies.iter_rows():
-            if due and other != due[-1] and _near(ratio, other / due[-1], SAME):
-                yield "subsidy", f"block subsidy {other:g} BTC instead of {due[-1]:g} BTC"
+            if due and other != due[-1]:
+                yield other / due[-1], f"block subsidy {other:g} BTC instead of {due[-1]:g} BTC"
 
     def _figures(self, model: str, ratio: float) -> Iterator[tuple[str, str]]:
         own = self._efficiency.get(model)

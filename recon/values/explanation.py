@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -19,6 +19,8 @@ from recon.postgres.inspect import opened
 from recon.postgres.scope import Scope
 from recon.postgres.tables import Tables
 from recon.reference.reference import Reference
+from recon.values.catalogue import Catalogue
+from recon.values.judging import Judge
 from recon.values.tolerance import Tolerance
 
 MOST_PERIOD = 2**31 - 1
@@ -32,6 +34,7 @@ class ModelLine:
     """One miner model's share of the explanation; BTC and difficulty as exact decimals.
 
     hashes and expected_blocks are those of the energy (whole fleets use less of it); stored: (BTC, difficulty).
+    cause: why a row that differs is wrong (verdicts.CAUSES, or whole: priced as whole machines); because: in words.
     """
 
     miner_model: str
@@ -43,6 +46,8 @@ class ModelLine:
     bitcoin_mined: Decimal | None
     stored: tuple[tuple[Decimal, Decimal], ...]
     difficulty: Decimal | None
+    cause: str | None = None
+    because: str | None = None
 
     @property
     def verdict(self) -> str:
@@ -75,6 +80,8 @@ class ModelLine:
             "bitcoin_mined": None if self.bitcoin_mined is None else f"{self.bitcoin_mined:.8f}",
             "stored": [{"bitcoin_mined": btc, "difficulty": difficulty} for btc, difficulty in self.stored_texts],
             "verdict": self.verdict,
+            "cause": self.cause,
+            "because": self.because,
         }
 
 
@@ -85,6 +92,7 @@ MODEL_LINES: FrameSchema = {
     "stored": pl.Int64,
     "difficulty": EPOCHS["difficulty"],
     "verdict": pl.String,
+    "cause": pl.String,
 }
 """One row per ModelLine."""
 
@@ -184,6 +192,9 @@ def explain_in(tables: Tables, reference: Reference, key: Key) -> Explanation:
     rows.sort(key=lambda row: reference.models.index(row["miner_model"]))
     nearest = [] if rows else tables.rows("values/nearest_keys", *key)
     term = terms.to_dicts()[0]
+    lines = [_line(row, stored) for row in rows]
+    if any(line.verdict == "differs" for line in lines):
+        lines = _with_causes(tables, reference, keys, key, lines)
     return Explanation(
         *key,
         fleet=str(fleet),
@@ -191,10 +202,32 @@ def explain_in(tables: Tables, reference: Reference, key: Key) -> Explanation:
         energy_mwh=rows[0]["energy_mwh"] if rows else None,
         difficulty=term["difficulty"],
         subsidy_btc=term["subsidy_btc"],
-        models=tuple(_line(row, stored) for row in rows),
+        models=tuple(lines),
         orphans=tuple(r["miner_model"] for r in stored if not rows or r["miner_model"] not in reference.models),
         nearest=tuple((n["settlement_date"], n["settlement_period"], n["farm_id"]) for n in nearest),
     )
+
+
+def _with_causes(
+    tables: Tables, reference: Reference, keys: pl.DataFrame, key: Key, lines: list[ModelLine]
+) -> list[ModelLine]:
+    """The lines with why those that differ do, as all values of the settlement period show it. keys: its ENERGY."""
+    day, period, farm = key
+    judge = Judge(reference, tables.session.settings.fleet)
+    judged = judge.stored(tables, keys, Scope.of([day], [period])).filter(pl.col("farm_id") == farm)
+    (energy,) = keys.filter(pl.col("farm_id") == farm).get_column("energy_mwh")
+    known = Catalogue.of(reference)
+    found = {row["miner_model"]: row for row in judged.to_dicts()}
+
+    def with_cause(line: ModelLine) -> ModelLine:
+        row = found.get(line.miner_model)
+        if row is None or line.verdict != "differs":
+            return line
+        if row["verdict"] == "whole":
+            return replace(line, cause="whole", because="priced as whole machines: right with --fleet whole")
+        return replace(line, cause=row["cause"], because=known.because(row, energy))
+
+    return [with_cause(line) for line in lines]
 
 
 def _with_steps(priced: pl.LazyFrame) -> pl.LazyFrame:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from recon.core.price import calculations
-from recon.core.schema import CALC_KEY
+from recon.core.price import HOURS_PER_PERIOD, W_PER_MW, calculations
+from recon.core.schema import CALC_KEY, PERIOD
 from recon.core.settings import Fleet
 from recon.postgres.scope import Scope
 from recon.postgres.tables import Tables
 from recon.reference.reference import Reference
-from recon.values import verdicts
+from recon.values import verdicts, why
 from recon.values.tolerance import Tolerance
 
 
@@ -41,13 +41,15 @@ class Judge:
         whole_dates: whether dates may prove to be priced as whole machines; of some settlement periods of a date, what
         `priced_whole` says of all of them.
         """
-        miners, rates = self.reference.miners.lazy(), self._rates(keys)
+        miners, terms = self.reference.miners.lazy(), self._terms(keys)
+        rates = terms.lazy()
 
         def look(rows: pl.DataFrame) -> pl.DataFrame:
             periods = rows.lazy().select("settlement_date", "settlement_period").unique()
-            some = keys.lazy().join(periods, on=["settlement_date", "settlement_period"], how="semi")
+            some = keys.lazy().join(periods, on=PERIOD, how="semi")
             wanted = self._both_ways(some, rates)
-            return verdicts.judge(wanted, rows.lazy(), miners, self.tolerance, whole_dates=whole_dates).collect()
+            found = verdicts.judge(wanted, rows.lazy(), miners, self.tolerance, whole_dates=whole_dates).collect()
+            return why.with_causes(found, self._known(terms, some), self.tolerance)
 
         wanted = calculations(keys.lazy(), miners, rates, self.fleet)
         return verdicts.judge_doubtful(wanted, stored, look, self.tolerance)
@@ -60,7 +62,7 @@ class Judge:
         return self.fleet is not Fleet.WHOLE and all(self._piece_is_whole(keys, stored) for keys, stored in pieces)
 
     def _piece_is_whole(self, keys: pl.DataFrame, stored: pl.DataFrame) -> bool:
-        wanted = self._both_ways(keys.lazy(), self._rates(keys))
+        wanted = self._both_ways(keys.lazy(), self._terms(keys).lazy())
         return verdicts.priced_whole(wanted, stored.lazy(), self.reference.miners.lazy(), self.tolerance)
 
     def _both_ways(self, keys: pl.LazyFrame, rates: pl.LazyFrame) -> pl.LazyFrame:
@@ -69,5 +71,18 @@ class Judge:
         whole = calculations(keys, miners, rates, Fleet.WHOLE).select(*CALC_KEY, whole_btc="bitcoin_mined")
         return calculations(keys, miners, rates, self.fleet).join(whole, on=CALC_KEY, how="left")
 
-    def _rates(self, keys: pl.DataFrame) -> pl.LazyFrame:
-        return self.reference.terms(keys.get_column("settlement_date").unique().to_list()).lazy()
+    def _terms(self, keys: pl.DataFrame) -> pl.DataFrame:
+        return self.reference.terms(keys.get_column("settlement_date").unique().to_list())
+
+    def _known(self, terms: pl.DataFrame, keys: pl.LazyFrame) -> why.Known:
+        """What a wrong value of the keys' periods may be right for."""
+        subsidies = tuple(self.reference.subsidies.get_column("subsidy_btc"))
+        difficulties = tuple(self.reference.epochs.get_column("difficulty").cast(pl.Float64))
+        return why.Known(subsidies, difficulties, terms, self._grain(keys) if self.fleet is Fleet.WHOLE else None)
+
+    def _grain(self, keys: pl.LazyFrame) -> pl.DataFrame:
+        """Per settlement period and miner model the share of the period's energy that one machine takes."""
+        machine_mwh = pl.col("power_w") / W_PER_MW * HOURS_PER_PERIOD
+        periods = keys.group_by(PERIOD).agg(period_mwh=pl.col("energy_mwh").sum())
+        rows = periods.join(self.reference.miners.lazy(), how="cross")
+        return rows.select(*PERIOD, "miner_model", grain=machine_mwh / pl.col("period_mwh")).collect()

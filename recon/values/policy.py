@@ -9,7 +9,7 @@ from recon.values.tolerance import Tolerance
 
 @dataclass(frozen=True)
 class RepairPolicy:
-    """What is repaired (some of missing, stale, duplicate, orphan), and within which tolerance values agree."""
+    """What is repaired (some of missing, wrong, duplicate, orphan), and within which tolerance values agree."""
 
     repairs: frozenset[str] = frozenset({"missing"})
     tolerance: Tolerance = field(default_factory=Tolerance)
@@ -26,10 +26,10 @@ class RepairPolicy:
 
     @property
     def removes_rows(self) -> bool:
-        """Whether it may remove rows: duplicates and orphans, never stale ones."""
+        """Whether it may remove rows: duplicates and orphans, never wrong ones."""
         return bool(self.repairs & {"duplicate", "orphan"})
 
     @property
     def updates_rows(self) -> bool:
-        """Whether it may give rows other values: stale ones, and the one that stays of duplicates that are wrong."""
-        return bool(self.repairs & {"stale", "duplicate"})
+        """Whether it may give rows other values: wrong ones, and the one that stays of duplicates that are wrong."""
+        return bool(self.repairs & {"wrong", "duplicate"})

@@ -12,7 +12,7 @@ from recon.core.errors import DatabaseError, ExitCode, PermissionDenied, UsageEr
 from recon.core.plan import DateResult, PlannedDate
 from recon.core.settings import Settings
 from recon.postgres import ledger
-from recon.postgres.inspect import inspect
+from recon.postgres.inspect import VALUES, inspect
 from recon.postgres.session import connect
 from recon.postgres.sql import sql
 from recon.postgres.tables import Tables
@@ -61,17 +61,39 @@ class RestoreReport:
 
 
 def rows(settings: Settings, run_id: str | None, *, name: str) -> list[dict[str, Any]]:
-    """The quarantined rows, `whole_row` and `replacement` as JSON values; LedgerError for an unknown run."""
+    """The quarantined rows, `whole_row` and `replacement` as JSON values; LedgerError for an unknown run.
+
+    old, new: `bitcoin_mined` and `difficulty` as text, each before and after; new is null of a row that was removed.
+    """
+    columns = dict(settings.calculations.columns)
+    found = _query(settings, run_id, name, "values/quarantine_list", *(columns[value] for value in VALUES))
+    for row in found:
+        row["whole_row"] = json.loads(row["whole_row"])
+        row["old"] = {
+            value: row.pop(f"old_{short}") for value, short in zip(VALUES, ("btc", "difficulty"), strict=True)
+        }
+        row["new"] = row["replacement"] = json.loads(row["replacement"] or "null")
+    return found
+
+
+def per_run(settings: Settings, run_id: str | None, *, name: str) -> list[dict[str, Any]]:
+    """One entry per run with quarantined rows, newest first: `rows`, `reasons` (rows each), `first_date`, `last_date`
+    (null: rows without a date), how many were `restored`, and `restored_by` which runs. LedgerError as for `rows`.
+    """
+    found = _query(settings, run_id, name, "values/quarantine_runs")
+    for run in found:
+        run["reasons"] = json.loads(run["reasons"])
+        run["restored_by"] = run["restored_by"].split()
+    return found
+
+
+def _query(settings: Settings, run_id: str | None, name: str, statement: str, *values: object) -> list[dict[str, Any]]:
     with connect(settings, name) as session:
         if not ledger.require(session):
             return []
         if run_id is not None:
             ledger.find(session, run_id)
-        found = session.query("values/quarantine_list", run_id)
-    for row in found:
-        row["whole_row"] = json.loads(row["whole_row"])
-        row["replacement"] = json.loads(row["replacement"] or "null")
-    return found
+        return session.query(statement, run_id, *values)
 
 
 def restore(

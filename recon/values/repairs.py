@@ -25,18 +25,18 @@ DONE: FrameSchema = {
 def to_change(judged: pl.LazyFrame, repairs: frozenset[str]) -> pl.LazyFrame:
     """The stored rows that these repairs remove or replace, each with its verdict as the reason.
 
-    `stale` replaces the values of every row of a pair none of which agrees, `duplicate` removes the surplus rows of a
+    `wrong` replaces the values of every row of a pair none of which agrees, `duplicate` removes the surplus rows of a
     pair (and replaces the values of the last one where none agrees), `orphan` removes rows without curtailment and of
     unknown models; `action` says which: replace or remove. Rows of dates without difficulty are left alone.
     """
     wrong, twice = pl.col("verdict").is_in(WRONG), pl.col("verdict") == "duplicate"
-    stale = (wrong | twice) & wrong.any().over(CALC_KEY) & ("stale" in repairs)
+    replaced = (wrong | twice) & wrong.any().over(CALC_KEY) & ("wrong" in repairs)
     surplus = (wrong | twice) & twice.any().over(CALC_KEY) & ("duplicate" in repairs)
     orphan = pl.col("verdict").is_in(ORPHANS) & ("orphan" in repairs)
     dated = ~(pl.col("verdict") == "blocked").any().over("settlement_date")
     removed = orphan | (twice & ("duplicate" in repairs))
     action = pl.when(removed).then(pl.lit("remove")).otherwise(pl.lit("replace"))
-    asked = judged.with_columns(action=action, asked=(stale | surplus | orphan) & dated)
+    asked = judged.with_columns(action=action, asked=(replaced | surplus | orphan) & dated)
     return asked.filter(pl.col("asked") & (pl.col("verdict") != "ok")).drop("asked")
 
 

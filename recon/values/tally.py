@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
-from recon.core.schema import FrameSchema
+from recon.core.schema import KEY, SIDE, FrameSchema
+from recon.values.verdicts import CAUSE
 
 MIXED: FrameSchema = {
     "settlement_date": pl.Date,
@@ -51,6 +54,39 @@ def tally(judged: pl.LazyFrame) -> pl.LazyFrame:
         .unnest("example")
         .select(TALLY.keys())
     )
+
+
+WRONG_BY: FrameSchema = {
+    "settlement_date": pl.Date,
+    "miner_model": pl.String,
+    "cause": CAUSE,
+    "rows": pl.Int64,
+    "settlement_period": pl.Int32,
+    "farm_id": pl.String,
+    "stored_btc": pl.Float64,
+    "expected_btc": pl.Float64,
+    "energy_mwh": pl.Float64,
+}
+"""One row per settlement date, miner model and cause: how many wrong rows, and the first of them as example, with its
+key's energy where that is the cause."""
+
+
+def wrong_by(judged: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
+    """WRONG_BY of judged rows. keys: `energy_mwh` of every key with a stale row."""
+    first = pl.struct("settlement_period", "farm_id", "stored_btc", "expected_btc").sort_by(
+        "settlement_period", "farm_id", "row_id"
+    )
+    rows = judged.lazy().filter(pl.col("cause").is_not_null()).group_by(*SIDE, "cause")
+    found = rows.agg(rows=pl.len().cast(pl.Int64), example=first.first()).unnest("example")
+    found = found.join(keys.lazy().select(*KEY, "energy_mwh"), on=KEY, how="left")
+    energy = pl.when(pl.col("cause") == "wrong_energy").then("energy_mwh")
+    return found.with_columns(energy_mwh=energy).select(WRONG_BY.keys()).collect()
+
+
+def together(pieces: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """WRONG_BY of all rows, from that of different settlement periods."""
+    example = pl.all().exclude("rows").sort_by("settlement_period", "farm_id").first()
+    return pl.concat(pieces).group_by(*SIDE, "cause").agg(pl.col("rows").sum(), example).select(WRONG_BY.keys())
 
 
 def summarize(tally: pl.LazyFrame) -> pl.LazyFrame:

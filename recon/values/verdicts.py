@@ -30,6 +30,9 @@ SURPLUS = ("duplicate", "orphan", "unknown_model")
 """Verdicts of rows that should not be there."""
 ORPHANS = ("orphan", "unknown_model")
 """Verdicts of rows without an expected key and model."""
+CAUSES = ("wrong_subsidy", "wrong_difficulty", "wrong_energy", "wrong_btc", "zero", "negative", "nan")
+"""Why a row is wrong, beside its verdict: see `why`."""
+CAUSE = pl.Enum(CAUSES)
 
 
 def judge(
@@ -40,7 +43,8 @@ def judge(
     *,
     whole_dates: bool = True,
 ) -> pl.LazyFrame:
-    """One row per stored row of some whole dates, with `verdict`, `expected_btc`, `expected_difficulty` and `ratio`.
+    """One row per stored row of some whole dates, with `verdict`, `expected_btc`, `expected_difficulty`, `ratio` and
+    `cause`, which `why` tells and is null here.
 
     wanted: one row per CALC_KEY as bitcoin.calculations gives it (bitcoin_mined, difficulty), and `whole_btc`, what
     whole machines would have mined. stored: STORED. miners: one row per configured miner model.
@@ -122,7 +126,8 @@ def _expectation(wanted: pl.LazyFrame) -> pl.LazyFrame:
 
 def _shown(judged: pl.LazyFrame) -> pl.LazyFrame:
     ratio = pl.when(pl.col("expected_btc") > 0).then(pl.col("stored_btc") / pl.col("expected_btc"))
-    return judged.select(*STORED, "expected_btc", "expected_difficulty", "verdict", ratio=ratio)
+    shown = ("expected_btc", "expected_difficulty", "verdict")
+    return judged.select(*STORED, *shown, ratio=ratio, cause=pl.lit(None, CAUSE))
 
 
 def _base_verdict(near: Tolerance) -> pl.Expr:

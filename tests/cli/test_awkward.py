@@ -33,7 +33,7 @@ from tests.support.servers import temporary_home
 
 Begin = Callable[..., Process]
 D0, D1, D2, D3, D4, D5 = DATES[:6]
-ALL = "missing,stale,duplicate,orphan"
+ALL = "missing,wrong,duplicate,orphan"
 GRUEN = FARMS[0]
 
 
@@ -191,15 +191,15 @@ LOOKING = [
 ]
 REPAIRING = [
     Step("status --values", 1, says="6 wrong", before=plant_wrong_values),
-    Step("fix --repair stale --max-changes 50% --dry-run", 1),
-    Step("fix --repair stale --max-changes 50% --yes", missing=0),
+    Step("fix --repair wrong --max-changes 50% --dry-run", 1),
+    Step("fix --repair wrong --max-changes 50% --yes", missing=0),
     Step("runs {run}"),
     Step("quarantine list", says=GRUEN),
     Step("quarantine list {run}", says=GRUEN),
     Step("quarantine restore {run} --dry-run"),
     Step("quarantine restore {run} --yes", changes=True),
     Step("status --values", 1, says="6 wrong"),
-    Step("fix --repair stale --max-changes 50% --yes", missing=0),
+    Step("fix --repair wrong --max-changes 50% --yes", missing=0),
 ]
 REMOVING = [
     Step("analyze", 1, before=plant_surplus),

@@ -207,6 +207,54 @@ def test_explain(four_dates: Database, run_recon: Run) -> None:
 
 
 @pytest.mark.parametrize(
+    ("change", "cause", "named"),
+    [
+        ("bitcoin_mined * 2, difficulty", "wrong_subsidy", "6.25"),
+        ("bitcoin_mined, 108105433845147", "wrong_difficulty", "2025-01-27"),
+        ("round(bitcoin_mined * difficulty / 83126997340025, 8), difficulty", "wrong_difficulty", "2024-03-28"),
+        ("round(bitcoin_mined * 0.6, 8), difficulty", "wrong_energy", "right for 4.5 MWh; the curtailment has 7.5 MWh"),
+        ("round(bitcoin_mined * (0.6 + 0.01 * length(miner_model)), 8), difficulty", "wrong_btc", ""),
+        ("0, difficulty", "zero", ""),
+        ("-1, difficulty", "negative", ""),
+        ("'NaN', difficulty", "nan", ""),
+    ],
+)
+def test_explain_says_why_and_the_values_of_a_window_say_the_same(
+    four_dates: Database, run_recon: Run, change: str, cause: str, named: str
+) -> None:
+    key = f"settlement_date = '{ONE}' and settlement_period = 1 and farm_id = 'T_A-1'"
+    four_dates.execute(f"update {TABLE} set (bitcoin_mined, difficulty) = row ({change}) where {key}")
+    found = document(run_recon("explain", ONE, 1, "T_A-1", "--json", url=four_dates.url), 1)
+    assert {(line["verdict"], line["cause"]) for line in found["models"]} == {("differs", cause)}
+    assert all(named in (line["because"] or "") for line in found["models"])
+    shown = run_recon("explain", ONE, 1, "T_A-1", url=four_dates.url).stdout
+    assert len(re.findall(rf"^  why +{cause}\b.*{re.escape(named)}", shown, re.MULTILINE)) == 3
+    values = document(run_recon("status", "--values", "--json", url=four_dates.url), 1)["values"]
+    assert (values["wrong"], values["wrong_by"]) == (3, {cause: 3})
+    assert values["wrong_by_model"] == {model: {cause: 1} for model in MODELS}
+    assert [(row["date"], row["cause"], row["rows"]) for row in values["wrong_by_date"]] == [(str(ONE), cause, 1)] * 3
+    if cause == "wrong_energy":
+        examples = (row["example"] for row in values["wrong_by_date"])
+        assert {(row["energy_mwh"], row["implied_energy_mwh"]) for row in examples} == {(7.5, 4.5)}
+        shown = run_recon("status", "--values", url=four_dates.url).stdout
+        assert "wrong_energy: the BTC of 2024-04-20 1 T_A-1 are right for 4.5 MWh; the curtailment has 7.5 MWh" in shown
+
+
+def test_explain_offers_keys_of_the_same_period_first(database: Database, run_recon: Run) -> None:
+    farms = ("E_ABCD-1", "T_VKNGW-1", "T_VKNGW-2", "T_ZZZZ-1")
+    database.add_curtailment(*((ONE, period, farm, "-1") for period in (1, 2) for farm in farms))
+    database.add_curtailment((TWO, 2, "T_VKNGW-3", "-1"), (ONE, 2, "T_VKNGW-3", "NaN"))
+    nearest = document(run_recon("explain", ONE, 2, "T_VKNGW-3", "--json", url=database.url), 1)["nearest"]
+    assert [(key["settlement_date"], key["settlement_period"], key["farm_id"]) for key in nearest] == [
+        (str(ONE), 2, "T_VKNGW-1"),
+        (str(ONE), 2, "T_VKNGW-2"),
+        (str(ONE), 2, "T_ZZZZ-1"),
+        (str(TWO), 2, "T_VKNGW-3"),
+        (str(ONE), 1, "E_ABCD-1"),
+    ]
+
+
+@pytest.mark.parametrize(
     ("key", "code", "verdicts"),
     [
         ((THREE, 1, "T_B-1"), 1, {"missing"}),

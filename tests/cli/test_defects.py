@@ -27,7 +27,7 @@ from tests.support.servers import Server
 Key = tuple[date, int, str]
 PAIR = ("settlement_period", "farm_id", "miner_model")
 GAP_FINDINGS = {"few_farms", "missing_farms", "missing_periods", "scattered_gaps", "uneven_models"}
-ALL = "missing,stale,duplicate,orphan"
+ALL = "missing,wrong,duplicate,orphan"
 SILENT_DEFAULT = Decimal("108105433845147")
 OTHER_EPOCH = Decimal("86388558925171")
 HALF = date(2024, 4, 18)
@@ -53,6 +53,17 @@ def ordinary() -> list[Source]:
         for n in (1, 2, 3)
         for row in range(2 if n == 2 else 1)
     ]
+
+
+WHY = {
+    **dict.fromkeys((3, 4, 6), "wrong_energy"),
+    **dict.fromkeys((5, 8), "wrong_difficulty"),
+    7: "wrong_subsidy",
+    **dict.fromkeys((9, 10), "wrong_btc"),
+    11: "zero",
+    12: "negative",
+}
+"""The cause of the values that a defect leaves wrong."""
 
 
 @dataclass
@@ -87,6 +98,7 @@ class Scene:
         for row in rows:
             self.stored[row[:4]] = [(*row[:4], *change(row))]
             self.expect(defect, verdict, row[0], row[3], rows=1)
+            self.expect(defect, "why", WHY[defect], row[0], row[3], rows=1)
             self.expect(defect, "finding", "wrong_values", rows=1)
             self.touched["replace", *row[:4]] += 1
 
@@ -252,6 +264,8 @@ def facts(document: dict[str, Any]) -> Counter[tuple[Any, ...]]:
     found: Counter[tuple[Any, ...]] = Counter()
     for row in document["values"]["dates"]:
         found[row["verdict"], date.fromisoformat(row["date"]), row["miner_model"]] += row["rows"]
+    for row in document["values"]["wrong_by_date"]:
+        found["why", row["cause"], date.fromisoformat(row["date"]), row["miner_model"]] += row["rows"]
     for row in document["worst_dates"]:
         for name in ("missing", "duplicate", "orphan"):
             found[name, date.fromisoformat(row["date"])] += row[name]

@@ -70,7 +70,7 @@ def test_man_shows_it_without_a_complaint(run_recon: Run, tmp_path: Path) -> Non
     assert (done.returncode, done.stderr) == (0, "")
     shown = re.sub(r".\x08", "", done.stdout)
     assert [line for line in shown.splitlines() if line.startswith("RECON ")] == [name.upper() for name in COMMANDS]
-    assert "recon fix --repair missing,stale,duplicate,orphan --dry-run" in shown
+    assert "recon fix --repair missing,wrong,duplicate,orphan --dry-run" in shown
     assert all(len(line) <= 80 or "https://" in line for line in shown.splitlines())
 
 

@@ -26,7 +26,7 @@ RIGHT = oracle.calculations(SOURCE)
 OF_DATE = len(RIGHT) // 4
 """27 rows: 3 farms, 3 periods, 3 miner models."""
 OTHER = Decimal("108105433845147")
-ALL = "missing,stale,duplicate,orphan"
+ALL = "missing,wrong,duplicate,orphan"
 
 
 def of(day: date, farm: str = "T_FARM-0") -> list[tuple]:
@@ -67,6 +67,7 @@ def spoiled(tables: Database) -> Database:
     return tables
 
 
+WIDE = {"COLUMNS": "200"}
 CHANGES = Counter(stale=1, duplicate=3, orphan=1, unknown_model=1, negative=0, zero=1)
 
 
@@ -80,7 +81,7 @@ def has_ledger(database: Database) -> bool:
 
 class TestBeforeAnythingIsChanged:
     def test_a_dry_run_that_found_wrong_values_and_nothing_else_says_so(self, tables: Database, run_recon: Run) -> None:
-        repair = ("fix", "--repair", "stale", "--dry-run", "--json")
+        repair = ("fix", "--repair", "wrong", "--dry-run", "--json")
         assert document(run_recon(*repair, url=tables.url), code=0)["reconciled"] is True
         change(tables, of(DATES[0])[0], "bitcoin_mined = 2 * bitcoin_mined")
         assert document(run_recon(*repair, url=tables.url), code=1)["reconciled"] is False
@@ -98,6 +99,7 @@ class TestBeforeAnythingIsChanged:
             "farm_id": wrong[2],
             "miner_model": wrong[3],
             "reason": "stale",
+            "cause": "wrong_subsidy",
             "action": "replace",
             "stored_btc": float(2 * wrong[4]),
             "computed_btc": float(wrong[4]),
@@ -105,7 +107,7 @@ class TestBeforeAnythingIsChanged:
         assert (found["planned"], found["run_id"]) == ({"dates": 4, "rows": 3}, None)
         shown = run_recon("fix", "--repair", ALL, "--dry-run", url=spoiled.url).stdout
         key = f"{DATES[0]} {wrong[1]} {wrong[2]} {wrong[3]}"
-        assert f"  replace {key}: stale, {2 * wrong[4]:.8f} BTC stored, {wrong[4]:.8f} BTC expected\n" in shown
+        assert f"  replace {key}: wrong_subsidy, {2 * wrong[4]:.8f} BTC stored, {wrong[4]:.8f} BTC expected\n" in shown
         assert f"  remove {DATES[3]} {of(DATES[3])[3][1]} T_GONE-1 " in shown
         assert shown.splitlines()[-2].endswith("nothing was written")
         assert spoiled.whole_rows() == before and not has_ledger(spoiled)
@@ -133,7 +135,7 @@ class TestBeforeAnythingIsChanged:
             assert spoiled.whole_rows() == before and not has_ledger(spoiled)
         code, shown = on_a_terminal(environment, *options, typed="y\n")
         assert code == 0
-        assert re.search(r"\b2 wrong .*\b5 surplus ", shown)
+        assert ": 3 rows written, 2 replaced, 5 removed and verified on 4 dates" in shown
         assert oracle.stored(spoiled) == RIGHT
 
     def test_a_run_that_would_rewrite_the_table_is_stopped(self, spoiled: Database, run_recon: Run) -> None:
@@ -158,7 +160,7 @@ class TestBeforeAnythingIsChanged:
     @pytest.mark.parametrize(
         ("options", "named"),
         [
-            ("--repair wrong", "wrong"),
+            ("--repair broken", "broken"),
             ("--repair ,", "--repair"),
             ("--max-changes many", "'many'"),
             ("--max-changes -1", "-1"),
@@ -280,9 +282,9 @@ class TestWhatIsChanged:
         found = document(run_recon("analyze", "--values", *run, "5e-6", url=tables.url), code=1)
         assert found["values"]["verdicts"]["stale"] == 1
         assert found["values"]["tolerance"] == {"atol_btc": 1e-08, "rtol": 5e-06}
-        command = "recon fix --repair stale --rtol 5e-06 --dry-run"
+        command = "recon fix --repair wrong --rtol 5e-06 --dry-run"
         assert command in [advice["command"] for advice in found["recommendations"]]
-        options = ("date", row[0], "--repair", "stale", "--yes", *run)
+        options = ("date", row[0], "--repair", "wrong", "--yes", *run)
         assert document(run_recon(*options, "2e-5", url=tables.url))["replaced"] == 0
         assert document(run_recon(*options, "5e-6", url=tables.url))["replaced"] == 1
         assert oracle.stored(tables) == RIGHT
@@ -297,7 +299,7 @@ class TestWhatIsChanged:
         database.execute(
             f"create trigger spoil before insert or update on {TABLE} for each row execute function spoil()"
         )
-        options = ("fix", "--repair", "stale", "--yes", "--max-changes", "100%", "--json")
+        options = ("fix", "--repair", "wrong", "--yes", "--max-changes", "100%", "--json")
         report = document(run_recon(*options, url=database.url), code=4)
         assert (report["inserted"], report["replaced"]) == (0, 0)
         assert re.match(rf"{DAY} 1 T_FARM-0 M20S .*\bstale\b", report["dates"][0]["error"])
@@ -328,10 +330,52 @@ class TestTheWayBack:
             "bitcoin_mined": right[4],
             "difficulty": right[5],
         }
-        shown = run_recon("quarantine", "list", url=spoiled.url).stdout
-        assert len(shown.splitlines()) == 1 + 7
+        shown = run_recon("quarantine", "list", run_id, url=spoiled.url).stdout.splitlines()
+        assert len(shown) == 1 + 7
+        (replaced,) = (line for line in shown if " stale" in line)
+        assert f" {2 * right[4]:.8f} " in replaced and f" {right[4]:.8f} " in replaced
+        assert sum("removed" in line for line in shown) == len([row for row in rows if row["action"] == "remove"])
+        assert all(Decimal(row["old"]["bitcoin_mined"]) == Decimal(row["whole_row"]["bitcoin_mined"]) for row in rows)
         missing = run_recon("quarantine", "list", "nosuchrun", url=spoiled.url)
         assert missing.returncode == 2 and re.fullmatch(r"recon: .* nosuchrun; .*'recon runs'\n", missing.stderr)
+
+    def test_the_quarantine_is_summed_up_per_run(
+        self, spoiled: Database, run_recon: Run, repaired: tuple[Counter[str], str]
+    ) -> None:
+        _, run_id = repaired
+
+        def summed() -> tuple[dict[str, Any], list[str]]:
+            (run,) = document(run_recon("quarantine", "list", "--json", url=spoiled.url))["runs"]
+            return run, run_recon("quarantine", "list", url=spoiled.url, env=WIDE).stdout.splitlines()
+
+        run, shown = summed()
+        assert (run["run_id"], run["rows"], run["reasons"]) == (run_id, 7, dict(+CHANGES))
+        assert (run["first_date"], run["restored"], run["restored_by"]) == (str(DATES[0]), 0, [])
+        line, *commands = shown[1:]
+        assert line.startswith(run_id) and line.split()[-1] == "none" and f"{DATES[0]} to " in line
+        assert all(f"{number} {reason}" in line for reason, number in run["reasons"].items())
+        for command in commands:
+            assert run_recon(*command.partition("'recon ")[2].rstrip("'").split(), url=spoiled.url).returncode == 0
+        back = document(run_recon("quarantine", "restore", run_id, "--yes", "--json", url=spoiled.url))["run_id"]
+        run, shown = summed()
+        assert (run["restored"], run["restored_by"], shown[1].split()[-1]) == (7, [back], "all")
+        assert len(shown) == 3, "nothing is left to put back"
+
+    def test_removals_are_said_as_removals(
+        self, spoiled: Database, run_recon: Run, repaired: tuple[Counter[str], str]
+    ) -> None:
+        _, run_id = repaired
+        (run,) = document(run_recon("runs", "--json", url=spoiled.url))["runs"]
+        written, replaced, removed = run["inserted"] - run["replaced"], run["replaced"], run["removed"]
+        assert (replaced, removed) == (2, 5)
+        for arguments in (["runs"], ["runs", run_id]):
+            head, line, *_ = run_recon(*arguments, url=spoiled.url, env=WIDE).stdout.splitlines()
+            assert re.search(r"\bdates done +written +replaced +removed\b", head)
+            assert line.split()[4:7] == [str(written), "2", "5"]
+        dates = run_recon("runs", run_id, url=spoiled.url).stdout.partition("\n\n")[2].splitlines()
+        head, *rows = (line.split() for line in dates)
+        for name, total in (("written", written), ("replaced", replaced), ("removed", removed)):
+            assert sum(int(row[head.index(name)]) for row in rows) == total
 
     def test_restoring_brings_back_every_byte_and_the_repair_can_be_made_again(
         self, spoiled: Database, run_recon: Run, repaired: tuple[Counter[str], str]

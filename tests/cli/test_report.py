@@ -147,6 +147,19 @@ def test_every_figure_is_that_of_status_and_of_the_tables(odd: Database, run_rec
         [r["run_id"], r["command"], r["status"], str(r["dates_done"]), str(r["dates"]), str(r["inserted"])]
         for r in runs
     ]
+    values = status["values"]
+    for caption, kind, models in (
+        ("Rows by verdict and miner model", "verdicts", "by_model"),
+        ("Wrong rows by why they are", "wrong_by", "wrong_by_model"),
+    ):
+        assert [[name, *map(int, counts)] for name, *counts in shown.rows[caption][1:]] == [
+            [name, *(counts.get(name, 0) for counts in values[models].values()), rows]
+            for name, rows in values[kind].items()
+        ]
+    assert values["wrong_by"] == {"wrong_subsidy": values["wrong"]}
+    text = out.read_text(encoding="utf-8")
+    places = [text.index(f'id="{name}"') for name in ("values", "todo", "calendar", "worst", "findings", "runs")]
+    assert places == sorted(places), "verdicts and causes, and what to do, stand above the long tables"
     worst = [row[0] for row in shown.rows["Most missing first, then most wrong"][1:]]
     assert worst[:2] == ["2024-04-29", "2024-04-27"] and len(worst) == 6
     assert status["dates"] == {"total": 8, "complete": 2, "partial": 6, "empty": 0}, "wrong values count"

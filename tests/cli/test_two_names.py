@@ -48,7 +48,7 @@ def test_the_number_given_holds_whatever_a_stored_run_has() -> None:
     assert remembered == 3
 
 
-@pytest.mark.parametrize("same", [("--force",), ("--deep", "--repair", "missing,stale")])
+@pytest.mark.parametrize("same", [("--force",), ("--deep", "--repair", "missing,wrong")])
 def test_daily_by_force_repairs_stale_rows_as_its_other_name_does(
     database: Database, run_recon: Run, same: tuple[str, ...]
 ) -> None:
@@ -58,4 +58,4 @@ def test_daily_by_force_repairs_stale_rows_as_its_other_name_does(
     daily = ("daily", "--today", DAY, "--days", 1, "--max-changes", "100%", "--yes")
     document(run_recon(*daily, *same, "--json", url=database.url))
     assert sorted(oracle.stored(database)) == exact
-    assert database.scalar("select parameters ->> 'repairs' from recon.runs") == '["missing", "stale"]'
+    assert database.scalar("select parameters ->> 'repairs' from recon.runs") == '["missing", "wrong"]'

@@ -11,6 +11,7 @@ import re
 from collections import defaultdict
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ def bitcoin(database: Database) -> dict[str, dict[str, Decimal]]:
 
 class TestWhatItSays:
     def test_every_date_has_its_rows_keys_exact_sums_and_checksum(self, tables: Database, run_recon: Run) -> None:
-        found = document(run_recon("verify", url=tables.url))
+        found = document(run_recon("verify", "--json", url=tables.url))
         assert list(found) == ["schema_version", "command", "window", "dates", "checksum"]
         assert (found["schema_version"], found["command"]) == (1, "verify")
         assert [entry["date"] for entry in found["dates"]] == [str(day) for day in DATES]
@@ -81,9 +82,28 @@ class TestWhatItSays:
         assert lines[1][head.index("btc_S9")] == ""
         assert "\r" not in done.stdout
 
+    def test_for_people_it_is_the_sums_and_the_one_checksum(self, tables: Database, run_recon: Run) -> None:
+        proof = document(run_recon("verify", "--json", url=tables.url))
+        done = run_recon("verify", url=tables.url)
+        head, *models, counts, checksum = done.stdout.splitlines()
+        total = {model: sum(sums[model] for sums in bitcoin(tables).values()) for model in MODELS}
+        assert [line.split() for line in models] == [[model, f"{total[model]:,.8f}"] for model in sorted(MODELS)]
+        energy = sum(oracle.energies(source(tables)).values())
+        rows = 3 * len(oracle.energies(source(tables)))
+        assert head.split() == ["miner", "model", "BTC"]
+        assert f"3 dates: {rows} calculations;" in counts
+        assert Fraction(counts.partition("; ")[2].split()[0]) == energy
+        assert checksum == f"checksum {proof['checksum']}"
+        assert done.returncode == 0
+
+    def test_of_empty_tables_it_is_nothing_with_a_checksum(self, database: Database, run_recon: Run) -> None:
+        counts, checksum = run_recon("verify", url=database.url).stdout.splitlines()
+        assert counts == "0 dates: 0 calculations; 0 MWh in 0 keys of 0 curtailment rows"
+        assert re.fullmatch("checksum [0-9a-f]{64}", checksum)
+
     def test_a_window_is_a_part_of_the_whole(self, tables: Database, run_recon: Run) -> None:
-        whole = document(run_recon("verify", url=tables.url))
-        part = document(run_recon("verify", "--from", "2024-04-21", "--to", "2024-04-21", url=tables.url))
+        whole = document(run_recon("verify", "--json", url=tables.url))
+        part = document(run_recon("verify", "--json", "--from", "2024-04-21", "--to", "2024-04-21", url=tables.url))
         assert part["window"] == {"first": "2024-04-21", "last": "2024-04-21"}
         assert part["dates"] == whole["dates"][1:2]
         assert part["checksum"] != whole["checksum"]
@@ -92,7 +112,7 @@ class TestWhatItSays:
         first, gone, new = str(DAY), date(2024, 5, 1), date(2024, 5, 2)
         tables.add_calculations((gone, 1, "T_GONE-1", "T17", "0.50", "1"), (DAY, 1, "T_FARM-0", "S9", "NaN", "1"))
         tables.add_curtailment((new, 1, "T_A-1", "-2.50"), (DAY, 49, "T_A-1", "-7"), (DAY, 50, "T_A-1", "NaN"))
-        before, _, _, orphans, empty = document(run_recon("verify", url=tables.url))["dates"]
+        before, _, _, orphans, empty = document(run_recon("verify", "--json", url=tables.url))["dates"]
         counted = oracle.status_by_date(tables)[DAY]
         assert (before["date"], before["btc"]["S9"], before["rows"]) == (first, "NaN", counted["matched"] + 1)
         assert (before["curtailment_rows"], before["keys"]) == (counted["curtailment_rows"], counted["keys"])
@@ -107,7 +127,7 @@ class TestWhatItSays:
         assert (empty["keys"], empty["energy_mwh"], empty["rows"], empty["btc"]) == (1, "2.5", 0, {})
 
     def test_empty_tables_have_a_proof(self, database: Database, run_recon: Run) -> None:
-        assert document(run_recon("verify", url=database.url))["dates"] == []
+        assert document(run_recon("verify", "--json", url=database.url))["dates"] == []
         done = run_recon("verify", "--format", "csv", url=database.url)
         assert (done.returncode, done.stdout) == (0, "date,curtailment_rows,keys,energy_mwh,rows,checksum\n")
 
@@ -137,12 +157,12 @@ def test_equal_data_give_equal_bytes_wherever_they_lie(tables: Database, run_rec
 
 
 def test_binary_columns_of_the_same_digits_give_the_same_bytes(tables: Database, run_recon: Run) -> None:
-    numeric = run_recon("verify", url=tables.url).stdout
+    numeric = run_recon("verify", "--json", url=tables.url).stdout
     tables.execute(
         f"alter table {TABLE} alter bitcoin_mined type float8 using bitcoin_mined::text::float8, "
         "alter difficulty type float8 using difficulty::text::float8"
     )
-    assert run_recon("verify", url=tables.url).stdout == numeric
+    assert run_recon("verify", "--json", url=tables.url).stdout == numeric
 
 
 class TestOut:
@@ -151,7 +171,7 @@ class TestOut:
     ) -> None:
         proof = tmp_path / "proof.json"
         done = run_recon("verify", "--out", proof, url=tables.url)
-        assert proof.read_text() == run_recon("verify", url=tables.url).stdout
+        assert proof.read_text() == run_recon("verify", "--json", url=tables.url).stdout
         checksum = json.loads(proof.read_text())["checksum"]
         assert done.stdout == f"3 dates, checksum {checksum}, written to {proof}\n"
         assert os.listdir(tmp_path) == ["proof.json"]
@@ -278,7 +298,7 @@ class TestAgainst:
         run_recon("verify", "--out", right, url=tables.url)
         tables.execute(f"update {TABLE} set bitcoin_mined = 2 * bitcoin_mined where settlement_date = '2024-04-21'")
         run_recon("verify", "--out", wrong, url=tables.url)
-        repair = ("fix", "--repair", "stale", "--yes", "--max-changes", "100%")
+        repair = ("fix", "--repair", "wrong", "--yes", "--max-changes", "100%")
         assert run_recon(*repair, url=tables.url).returncode == 0
         assert run_recon("verify", "--against", right, url=tables.url).returncode == 0
         found = document(run_recon("verify", "--against", wrong, "--json", url=tables.url), code=1)

@@ -111,6 +111,6 @@ def test_dates_without_a_time_of_day_leave_right_rows_alone(database: Database, 
     lines = "2024-03-28,83126997340025\n2024-04-10,86388558925171\n2024-04-24,88104191118793\n"
     (tmp_path / "d.csv").write_text("date,difficulty\n" + lines)
     assert "0 epochs added;" in run_recon("difficulty", "update", "--from", tmp_path / "d.csv").stdout
-    document(run_recon("fix", "--repair", "stale", "--yes", "--json", url=database.url), 0)
+    document(run_recon("fix", "--repair", "wrong", "--yes", "--json", url=database.url), 0)
     assert database.rows("select * from historical_bitcoin_calculations order by id") == before
     assert stored(database) == {day: int(oracle.difficulty(day)) for day in days}

@@ -131,7 +131,7 @@ def test_such_a_farm_is_just_a_farm(database: Database, run_recon: Run, tmp_path
     assert [DROP in shlex.split(line) for line in near if DROP[1:] in line] == [True, True]
     database.execute(f"update {TABLE} set bitcoin_mined = 1")
     run("analyze", "--values", code=1)
-    repair = ("fix", "--repair", "stale", "--max-changes", "100%")
+    repair = ("fix", "--repair", "wrong", "--max-changes", "100%")
     run(*repair, "--dry-run", code=1)
     run_id = json.loads(run(*repair, "--yes", "--json"))["run_id"]
     assert oracle.stored(database) == exact

@@ -122,7 +122,7 @@ def said(database: Database) -> dict[str, Any]:
     check = value_check.ValueCheck()
     job = Job("test", "fix", database.settings, REFERENCE)
     found = analyze.analyze(job, Window(), analyze.AnalysisOptions(deep=True, check=check))
-    policy = RepairPolicy(frozenset({"missing", "stale", "duplicate", "orphan"}))
+    policy = RepairPolicy(frozenset({"missing", "wrong", "duplicate", "orphan"}))
     changes = fix.fix(job, FixRequest(policy=policy, dry_run=True), watcher=watcher.Watcher()).changes
     assert changes is not None
     return {**found.to_dict(), "changes": sorted(map(str, changes.rows()))}

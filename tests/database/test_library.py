@@ -87,7 +87,7 @@ def test_reports_are_the_programs_documents_and_polars_frames(partial: Database,
     stored = sum(btc for *key, btc, _ in oracle.stored(partial) if key[3] == "S9")
     assert (row["date"], row["keys"], row["btc_S9"]) == (DAY, 9, stored)
 
-    options = ("--repair", "missing,stale,duplicate")
+    options = ("--repair", "missing,wrong,duplicate")
     plan = recon.plan(repair=options[1], database_url=url)
     assert timeless(plan.to_dict()) == timeless(document(run_recon, partial, "fix", "--dry-run", *options))
     assert plan.to_frame().get_column("status").to_list() == ["pending", "pending"]
@@ -122,7 +122,7 @@ def test_a_date_with_a_wrong_value_is_incomplete_where_values_were_compared(part
 
 
 def test_the_documents_examples_and_the_notebook_run(partial: Database, run_recon: Run, tmp_path: Path) -> None:
-    run_recon("fix", "--repair", "missing,stale,duplicate", "--yes", url=partial.url)
+    run_recon("fix", "--repair", "missing,wrong,duplicate", "--yes", url=partial.url)
     assert run_recon("export", "--out", tmp_path / "out", url=partial.url).returncode == 0
     found = recon.status(from_export=tmp_path / "out")
     assert (found.reconciled, found.total("matched"), found.damage) == (True, len(EXACT), ())
@@ -223,7 +223,7 @@ import recon
 
 found: recon.Status = recon.status(first="2024-04-20", last=date(2024, 4, 30), fleet="whole", values=True)
 frame: pl.DataFrame = found.to_frame()
-code: int = recon.fix(workers="auto", repair="missing,stale", yes=True).exit_code
+code: int = recon.fix(workers="auto", repair="missing,wrong", yes=True).exit_code
 try:
     recon.explain("2024-04-20", 24, "T_VKNGW-1", database_url="embedded")
 except recon.DatabaseError as error:

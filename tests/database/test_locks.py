@@ -81,7 +81,7 @@ def two_dates(database: Database) -> Database:
 @pytest.fixture
 def run(two_dates: Database, start_recon: Start) -> Any:
     """A run that repairs and fills the two dates, the oldest first, a date at a time."""
-    repair = ("--repair", "missing,stale", "--yes", "--max-changes", "100%")
+    repair = ("--repair", "missing,wrong", "--yes", "--max-changes", "100%")
     return start_recon("fix", 1, "--workers", 1, "--order", "oldest", *repair, "--json", url=two_dates.url)
 
 

@@ -84,7 +84,7 @@ def test_rules_about_changes_are_in_the_way_of_repairs_only(database: Database, 
     database.add_curtailment(*ROWS)
     database.execute(f"create rule kept as on delete to {TABLE} do instead nothing")
     assert document(run_recon("fix", "--json", url=database.url))["inserted"] == 24
-    done = run_recon("fix", "--repair", "missing,stale", "--yes", url=database.url)
+    done = run_recon("fix", "--repair", "missing,wrong", "--yes", url=database.url)
     assert (done.returncode, "rule kept" in done.stderr) == (2, True)
 
 
@@ -108,7 +108,7 @@ class TestAViewOfTheCalculations:
         assert document(run_recon("verify", *at, "--json", url=view.url))["dates"]
         assert run_recon("explain", DAY, 1, "T_B-1", *at, url=view.url).returncode == 1
         assert run_recon("export", "--out", tmp_path / "out", *at, url=view.url).returncode == 1
-        assert document(run_recon("fix", "--dry-run", "--repair", "stale", *at, "--json", url=view.url), 1)
+        assert document(run_recon("fix", "--dry-run", "--repair", "wrong", *at, "--json", url=view.url), 1)
 
 
 class TestTablesThatInherit:

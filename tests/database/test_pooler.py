@@ -74,7 +74,7 @@ def every_command(tmp_path: Path) -> list[tuple[list[object], int]]:
         (["daily", "--today", DATES[5], "--days", 6, "--values"], 0),
         (["daily", "--today", DATES[5], "--days", 6], 0),
         (["fix", 2, "--workers", 3], 0),
-        (["fix", "--repair", "missing,stale,duplicate,orphan", "--yes"], 0),
+        (["fix", "--repair", "missing,wrong,duplicate,orphan", "--yes"], 0),
         (["resume"], 0),
         (["runs"], 0),
         (["verify"], 0),
@@ -106,7 +106,7 @@ def test_every_command_works_and_another_clients_settings_and_locks_are_untouche
     assert whole(gaps)
     gaps.execute(f"update {TABLE} set bitcoin_mined = 2 * bitcoin_mined where settlement_date = '{DAY}'")
     doubled = gaps.rows(f"select id, bitcoin_mined from {TABLE} order by id")
-    repaired = run_recon("fix", "--repair", "stale", "--max-changes", "100%", "--yes", "--json", url=url)
+    repaired = run_recon("fix", "--repair", "wrong", "--max-changes", "100%", "--yes", "--json", url=url)
     run_id = json.loads(repaired.stdout)["run_id"]
     assert whole(gaps)
     assert run_recon("quarantine", "restore", run_id, "--yes", url=url).returncode == 0

@@ -46,7 +46,7 @@ def test_a_reader_is_told_which_grant_it_needs_to_write(gaps: Database, run_reco
     wanted = f'GRANT INSERT ON public.{TABLE} TO "analyst_{gaps.name}"'
     for command in (
         ["fix"],
-        ["fix", "--repair", "missing,stale,duplicate,orphan", "--yes"],
+        ["fix", "--repair", "missing,wrong,duplicate,orphan", "--yes"],
         ["date", DAY],
         ["range", DAY, DATES[2]],
         ["resume"],
@@ -107,7 +107,7 @@ def test_a_writer_repairs_once_it_may_update_and_delete(gaps: Database, run_reco
     gaps.execute(f"update {TABLE} set bitcoin_mined = 2 * bitcoin_mined where settlement_date = '{DAY}'")
     gaps.add_calculations((DAY - timedelta(1), 1, "T_GONE-1", "S9", "0.5", "1"))
     before = gaps.rows(f"select * from {TABLE} order by id")
-    repair = ("fix", "--repair", "missing,stale,duplicate,orphan", "--yes", "--max-changes", "100%", "--json")
+    repair = ("fix", "--repair", "missing,wrong,duplicate,orphan", "--yes", "--max-changes", "100%", "--json")
     refused = run_recon(*repair, url=url)
     assert refused.returncode == 3
     assert f'GRANT UPDATE ON public.{TABLE} TO "recon_{gaps.name}"' in json.loads(refused.stdout)["error"]["hint"]

@@ -15,7 +15,7 @@ from tests.support.program import Run, document
 DATES = days(DAY, 2)
 SOURCE = source_rows(DATES)
 RIGHT = oracle.calculations(SOURCE)
-REPAIR = ("fix", "--repair", "stale,duplicate,orphan", "--yes", "--json")
+REPAIR = ("fix", "--repair", "wrong,duplicate,orphan", "--yes", "--json")
 TYPES = (
     "create type pair as (a text, b integer)",
     "create type mood as enum ('fine', 'so, so')",

@@ -29,7 +29,7 @@ READERS: dict[str, int] = {
     "diagnose monitor --count 1": 0,
     "runs": 0,
     "quarantine list": 0,
-    "fix --dry-run --repair missing,stale": 1,
+    "fix --dry-run --repair missing,wrong": 1,
     "init --dry-run": 0,
 }
 """Each command that only reads, with the exit code it has where rows are missing."""

@@ -16,8 +16,8 @@ from tests.support.roles import WRITER, role_url
 DATES = days(DAY, 4)
 SOURCE = source_rows(DATES)
 RIGHT = oracle.calculations(SOURCE)
-STALE = ("fix", "--repair", "stale", "--yes", "--json")
-EVERYTHING = ("fix", "--repair", "missing,stale,duplicate,orphan")
+STALE = ("fix", "--repair", "wrong", "--yes", "--json")
+EVERYTHING = ("fix", "--repair", "missing,wrong,duplicate,orphan")
 PAYOUTS = "create table payouts (calc_id integer references historical_bitcoin_calculations (id) {}, paid numeric)"
 
 
@@ -176,7 +176,7 @@ class TestFailures:
         spoil(tables)
         tables.execute(obstacle.format(TABLE))
         before = tables.whole_rows()
-        done = run_recon("fix", "--repair", "stale", "--yes", url=tables.url)
+        done = run_recon("fix", "--repair", "wrong", "--yes", url=tables.url)
         assert done.returncode == 4, done.stdout + done.stderr
         assert "not reconciled" in done.stdout
         assert document(run_recon(*STALE, url=tables.url), code=4)["reconciled"] is False

@@ -15,7 +15,7 @@ COMMANDS: list[list[object]] = [
     ["status"],
     ["analyze"],
     ["fix"],
-    ["fix", "--repair", "missing,stale,duplicate,orphan", "--yes", "--max-changes", "100%"],
+    ["fix", "--repair", "missing,wrong,duplicate,orphan", "--yes", "--max-changes", "100%"],
     ["daily", "--today", DAY],
     ["date", DAY],
     ["resume"],

@@ -106,7 +106,7 @@ class TestTables:
         assert (done.returncode, json.loads(done.stdout)["inserted"]) == (0, 9), done.stderr
         for command in (["status", "--values"], ["daily", "--today", DATES[2]], ["diagnose"], ["runs"], ["verify"]):
             assert run_recon(*command, url=url).returncode == 0, command
-        repair = ("fix", "--repair", "missing,stale,duplicate,orphan", "--yes")
+        repair = ("fix", "--repair", "missing,wrong,duplicate,orphan", "--yes")
         assert run_recon(*repair, url=url).returncode == 0
         assert whole(database)
 

@@ -94,7 +94,7 @@ class TestStoredValues:
         for command in (["explain", DAY, 1, "T_A-1"], ["export", "--out", tmp_path / "out"], ["analyze", "--values"]):
             assert document(run_recon(*command, "--json", url=priced.url), 1)
         assert document(run_recon("verify", "--json", url=priced.url))["dates"]
-        document(run_recon("fix", "--repair", "stale", "--yes", "--max-changes", 3, "--json", url=priced.url))
+        document(run_recon("fix", "--repair", "wrong", "--yes", "--max-changes", 3, "--json", url=priced.url))
         assert oracle.stored(priced) == right
 
 

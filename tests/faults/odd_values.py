@@ -44,7 +44,7 @@ def beyond_every_figure(trial: Trial) -> None:
     trial.database.execute(f"update {TABLE} set difficulty = 'NaN' where id = 5")
     assert trial.program.run("status", "--values", url=trial.url).code == 1
     trial.truth.hand_over(f"settlement_date = '{DATES[3]}'")
-    trial.recon("date", DATES[3], "--repair", "missing,stale", "--yes", "--max-changes", "100%")
+    trial.recon("date", DATES[3], "--repair", "missing,wrong", "--yes", "--max-changes", "100%")
 
 
 @fault("a stored row at period 51, which its source row has, too: removed as an orphan", sees=INVALID)

@@ -17,7 +17,7 @@ from tests.support.poolers import start_bouncer
 
 STALE = f"id = (select min(id) from {TABLE})"
 PAYOUTS = f"create table payouts (calc_id integer references {TABLE} (id) {{}}, paid numeric)"
-CORRECT = ("date", DATES[3], "--repair", "missing,stale", "--yes", "--max-changes", "100%")
+CORRECT = ("date", DATES[3], "--repair", "missing,wrong", "--yes", "--max-changes", "100%")
 ORPHAN = (DATES[3], 1, "T_NOBODY", "S9", 1, 1)
 
 ODD = (

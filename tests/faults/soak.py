@@ -39,7 +39,7 @@ MOST_NOTES = 20
 OPEN = ("-infinity", "infinity")
 """The ends of a window that is open on that side."""
 YES = ("--yes", "--max-changes", 1_000_000)
-EVERYTHING = "missing,stale,duplicate,orphan"
+EVERYTHING = "missing,wrong,duplicate,orphan"
 RIGHT_CODES = {0, 1, 4}
 """Of runs that others disturb; the last one has to end with 0."""
 AUDIT = (
@@ -131,7 +131,7 @@ def restore(chance: random.Random, database: Database) -> Sequence[object]:
 
 LANES = (
     Lane("fix", lambda chance, _: fix(chance)),
-    Lane("fix --repair stale", lambda chance, _: fix(chance, "--repair", "stale", *YES)),
+    Lane("fix --repair wrong", lambda chance, _: fix(chance, "--repair", "wrong", *YES)),
     Lane("fix --repair duplicate,orphan", lambda chance, _: fix(chance, "--repair", "duplicate,orphan", *YES)),
     Lane("daily", lambda chance, _: daily(chance)),
     Lane("quarantine restore", restore),

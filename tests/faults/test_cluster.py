@@ -83,7 +83,7 @@ def test_every_command_comes_to_the_same_as_on_threads(both: tuple[Trial, Trial]
             trial.database.execute(statement)
     code, document = answers(both, "status", "--values")
     assert (code, document["values"]["agree"]) == (1, False)
-    mending = ("fix", 3, "--repair", "missing,stale,orphan", "--max-changes", "100%")
+    mending = ("fix", 3, "--repair", "missing,wrong,orphan", "--max-changes", "100%")
     assert answers(both, *mending, "--dry-run")[1]["changes"]
     assert answers(both, *mending, "--yes")[0] == 0
     assert answers(both, "daily", "--today", DATES[-1], "--days", 9)[0] == 0

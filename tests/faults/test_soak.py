@@ -24,7 +24,7 @@ def test_nothing_is_lost_while_an_application_is_at_work_on_both_tables(stage: S
     found = soak.soak(stage, SEED, SECONDS, unique_index=unique_index)
     assert found.lost == 0, found.notes
     assert found.operations > 20
-    assert {"fix", "daily", "fix --repair stale"} <= set(found.runs)
+    assert {"fix", "daily", "fix --repair wrong"} <= set(found.runs)
     assert found.changes["overwritten"]
 
 

@@ -130,14 +130,14 @@ def inherited_child(trial: Trial) -> None:
 
 
 @fault(
-    "a trigger that keeps stored rows as they are, `--repair stale`",
+    "a trigger that keeps stored rows as they are, `--repair wrong`",
     4,
     sees="rows stay as they were .*see its triggers",
 )
 def kept_as_they_are(trial: Trial) -> None:
     assert trial.program.run("fix", url=trial.url).code == 0
     trigger(trial.database, "before update or delete", "return null;")
-    done = trial.refused(*SLOWLY, "--repair", "stale", "--yes", "--max-changes", "100%")
+    done = trial.refused(*SLOWLY, "--repair", "wrong", "--yes", "--max-changes", "100%")
     assert "\nreconciled" not in done.stdout
     end_trigger(trial.database)
     trial.truth.hand_over("true")

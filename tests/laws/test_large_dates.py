@@ -32,7 +32,7 @@ NEAR = Tolerance()
 PERIODS = (1, 2, 3, 4)
 FARMS = ("T_A-1", "T_B-1", "T_C-1")
 OTHER_EPOCH = 108105433845147.0
-REPAIRS = frozenset({"missing", "stale", "duplicate", "orphan"})
+REPAIRS = frozenset({"missing", "wrong", "duplicate", "orphan"})
 
 
 class Due(NamedTuple):
@@ -127,7 +127,7 @@ def test_verdicts_and_summaries_are_those_of_the_whole_date(
     assert_frame_equal(pl.concat([whole.clear(), *pieces]).sort("row_id"), whole.sort("row_id"))
     for found, wanted in zip(part(keys, pieces or [whole]), part(keys, [whole]), strict=True):
         assert_frame_equal(found, wanted, check_row_order=False)
-    for repairs in (REPAIRS, frozenset({"orphan"}), frozenset({"stale"})):
+    for repairs in (REPAIRS, frozenset({"orphan"}), frozenset({"wrong"})):
         for listed in (True, False):
             changes = partial(value_check._rows_to_change, repairs, listed, _=partial(shares, keys))
             apart = value_check._unless_blocked([changes(rows=piece) for piece in pieces or [whole]])

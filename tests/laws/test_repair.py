@@ -43,7 +43,7 @@ SOURCE = [
 ]
 RIGHT = oracle.calculations(SOURCE)
 OTHER_EPOCH = Decimal("108105433845147")
-ALL = frozenset({"missing", "stale", "duplicate", "orphan"})
+ALL = frozenset({"missing", "wrong", "duplicate", "orphan"})
 RUN_IDS = count(1)
 
 
@@ -262,7 +262,7 @@ def test_every_repair_mends_its_own_kind_and_leaves_the_others(
         assert left["duplicate"] == corruption.total("duplicate")
     astray = 0 if "orphan" in repairs else corruption.total("orphan", "unknown_model")
     assert left["orphan"] + left["unknown_model"] == astray
-    if "stale" in repairs:
+    if "wrong" in repairs:
         assert after.values.wrong == 0
     elif "duplicate" not in repairs:
         assert after.values.wrong == corruption.total(*WRONG)

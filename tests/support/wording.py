@@ -27,7 +27,7 @@ from tests.support.readme import timeless
 from tests.support.servers import embedded_programs, start_server, temporary_home
 
 STORED = Path(__file__).parents[1] / "wording"
-ALL = "missing,stale,duplicate,orphan"
+ALL = "missing,wrong,duplicate,orphan"
 AUTUMN = date(2024, 10, 27)
 UNPRICED = date(2035, 1, 1)
 """A date whose difficulty nobody knows yet."""

@@ -18,7 +18,8 @@ from recon.postgres.session import Session
 from recon.reconcile.request import Job
 
 SHOWN_RUNS = 50
-RUN_FIELDS = ("run_id", "command", "status", "dates", "dates_done", "inserted", "started_at", "finished_at")
+RUN_COUNTS = ("dates", "dates_done", "inserted", "replaced", "removed")
+RUN_FIELDS = ("run_id", "command", "status", *RUN_COUNTS, "started_at", "finished_at")
 
 
 @dataclass(frozen=True)

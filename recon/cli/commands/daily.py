@@ -71,7 +71,7 @@ def daily(
     from recon.reconcile.watcher import unwatched
 
     if force:
-        deep, repair = True, replace(repair, repair=f"{repair.repair},stale")
+        deep, repair = True, replace(repair, repair=f"{repair.repair},wrong")
     window = reconcile_daily.window(day, days)
     request = requests.fix_request(window, repair, near, workers=call.workers, deep=deep)
     check = ValueOptions(values, near).check(call.engine, unwatched, deep=deep) if values else None

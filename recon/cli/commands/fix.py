@@ -36,7 +36,7 @@ def fix(
         recon fix --dry-run
         recon fix
         recon fix 30 --workers auto --order oldest --from 2024-01-01
-        recon fix --repair missing,stale,duplicate,orphan --dry-run
+        recon fix --repair missing,wrong,duplicate,orphan --dry-run
     """
     return _fill(call, when.window, batches, repair, near, dry_run=dry_run)
 

@@ -23,22 +23,26 @@ group = typer.Typer(help="The rows that repairs replaced or removed, and the way
 @group.command("list")
 @command(read_only=True)
 def list_rows(call: Call, run_id: AnyRun = None) -> None:
-    """Every row kept, whole, with the reason, the run and the time.
+    """The rows that repairs replaced or removed, run by run; of one run, each row.
 
     Risks: {reads}
-    Output: a line per row that a repair replaced or removed; with --json each row whole.
+    Output: a line per run: rows, reasons, dates, and how many were put back; of one run its rows, with their values
+        before and after. With --json also every row, whole.
     Exit status: 0 the rows were shown; 2; 3.
     Examples:
         recon quarantine list
         recon quarantine list 7f3a0c21 --json
     """
-    from recon.cli.show import runs
+    from recon.cli.show import quarantine as show_quarantine
     from recon.values import quarantine
 
-    rows = quarantine.rows(call.settings, run_id, name=call.name)
     if call.json:
-        return call.print_json(document("quarantine list", rows=rows))
-    runs.quarantine(call, rows)
+        runs = quarantine.per_run(call.settings, run_id, name=call.name)
+        rows = quarantine.rows(call.settings, run_id, name=call.name)
+        return call.print_json(document("quarantine list", runs=runs, rows=rows))
+    if run_id:
+        return show_quarantine.rows(call, quarantine.rows(call.settings, run_id, name=call.name))
+    show_quarantine.runs(call, quarantine.per_run(call.settings, None, name=call.name))
 
 
 @group.command("restore")
@@ -54,11 +58,11 @@ def restore(call: Call, run_id: RunId, dry_run: DryRun = False, yes: Yes = False
         recon quarantine restore 7f3a0c21 --dry-run
         recon quarantine restore 7f3a0c21 --yes
     """
-    from recon.cli.show import runs as show_runs
+    from recon.cli.show import quarantine as show_quarantine
     from recon.values import quarantine
 
     found = quarantine.restore(call.settings, run_id, run_id=call.run_id, dry_run=dry_run, confirm=call.consent(yes))
     if call.json:
         call.print_json(found.to_dict())
-    show_runs.restored(call, found)
+    show_quarantine.restored(call, found)
     return found.exit_code

@@ -29,7 +29,9 @@ class ProofFormat(StrEnum):
 def verify(
     call: Call,
     when: WindowOptions,
-    form: Annotated[ProofFormat, typer.Option("--format", help="How the proof is written.")] = ProofFormat.JSON,
+    form: Annotated[
+        ProofFormat | None, typer.Option("--format", help="How the proof is written (json); without --out, to stdout.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it to a file.")] = None,
     against: Annotated[
         Path | None, typer.Option("--against", metavar="FILE", help="Tell which of its dates changed since.")
@@ -40,9 +42,11 @@ def verify(
     Equal data give equal bytes; --against tells which dates changed.
 
     Risks: {reads}
-    Output: JSON or CSV with exact sums and checksums per date; with --against a line per date that changed.
+    Output: dates, rows, BTC per miner model, and the one checksum of all; with --json, --format or --out the proof:
+        exact sums and checksums per date. With --against a line per date that changed.
     Exit status: 0 the proof was written, or nothing changed; 1 dates changed; 2; 3.
     Examples:
+        recon verify
         recon verify --out proof.json
         recon verify --against proof.json
         recon verify --format csv --out proof.csv
@@ -57,15 +61,35 @@ def verify(
         found = proof.prove(call.job, window)
     changes = proof.compare(found, earlier) if earlier else None
     if out:
-        write_out(out, _text(found, form))
+        write_out(out, _text(found, form or ProofFormat.JSON))
     if changes is not None:
         _tell_changes(call, found, changes)
         return ExitCode.OK if changes.equal else ExitCode.DIFFERENCES
     if out:
         _tell_written(call, found, out)
+    elif call.json or form:
+        print(_text(found, form or ProofFormat.JSON), end="")
     else:
-        print(_text(found, form), end="")
+        _tell_sums(call, found)
     return ExitCode.OK
+
+
+def _tell_sums(call: Call, found: Proof) -> None:
+    """The whole proof in a few lines."""
+    from recon.cli.log import visible
+    from recon.cli.show import columns
+
+    table = columns.table("miner model", "BTC")
+    for model, btc in found.btc.items():
+        table.add_row(visible(str(model)), columns.amount(btc))
+    if found.btc:
+        columns.show(call, table)
+    rows, keys, source = (
+        sum(getattr(day, name) for day in found.dates) for name in ("rows", "keys", "curtailment_rows")
+    )
+    energy = f"{columns.plain(found.energy_mwh)} MWh in {counted(keys, 'key')} of {counted(source, 'curtailment row')}"
+    call.say(f"{counted(len(found.dates), 'date')}: {counted(rows, 'calculation')}; {energy}")
+    call.say(f"checksum {found.checksum}")
 
 
 def _tell_written(call: Call, found: Proof, out: Path) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Literal
 
 from recon.cli.call import Call
-from recon.cli.log import UNBROKEN
+from recon.cli.log import UNBROKEN, visible
+from recon.core.schema import SATOSHI_DECIMALS
 
 if TYPE_CHECKING:
     from rich.table import Column, Table
@@ -42,6 +44,40 @@ def show(call: Call, table: Table) -> None:
         line = f"{first}: " + ", ".join(figure.replace(" ", UNBROKEN) for figure in figures)
         wrapped = textwrap.wrap(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
         call.say("\n".join(wrapped).replace(UNBROKEN, " "))
+
+
+def amount(stored: str | None) -> str:
+    """BTC as it is stored, with eight decimals or more.
+
+    >>> amount("1234.5"), amount("0.1234567891"), amount("NaN"), amount(None)
+    ('1,234.50000000', '0.1234567891', 'NaN', 'null')
+    """
+    number = _number(stored)
+    if number is None:
+        return visible(str(stored)) if stored is not None else "null"
+    return f"{number:,.{max(SATOSHI_DECIMALS, -int(number.normalize().as_tuple().exponent))}f}"
+
+
+def plain(stored: str | None) -> str:
+    """A number as it is stored, without trailing zeros.
+
+    >>> plain("86388558925171.0200"), plain("NaN"), plain(None)
+    ('86388558925171.02', 'NaN', 'null')
+    """
+    number = _number(stored)
+    if number is None:
+        return visible(str(stored)) if stored is not None else "null"
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _number(stored: str | None) -> Decimal | None:
+    """A finite number; None for what is none."""
+    try:
+        number = Decimal(stored or "NaN")
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
 
 
 def needed(columns: Sequence[Column]) -> int:

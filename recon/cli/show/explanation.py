@@ -61,6 +61,8 @@ def _model_lines(call: Call, line: Any) -> None:
         or "nothing"
     )
     call.say(f"  stored         {stored}: {line.verdict}")
+    if line.cause:
+        call.say(f"  why            {line.cause}" + (f": {line.because}" if line.because else ""))
 
 
 def short(value: object) -> str:

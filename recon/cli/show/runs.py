@@ -7,13 +7,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from recon.cli.call import Call
-from recon.cli.log import LOG, sum_up, visible
+from recon.cli.log import LOG, sum_up
 from recon.cli.show import columns
 from recon.cli.show.status import NOTHING, TOP, standing, verdict, warn_invalid
 from recon.core.errors import ExitCode, document
 from recon.core.plan import DateResult
 from recon.core.suggestions import Suggestion, fill_command
-from recon.core.wording import amount, counted, which
+from recon.core.wording import amount, changed, counted, which
 from recon.reconcile.report import FixReport, change_rows
 from recon.values.changes import refusal
 
@@ -55,16 +55,18 @@ def _planned_lines(call: Call, report: FixReport) -> None:
     """What a run would do."""
     _planned_table(call, report)
     _change_lines(call, report)
-    changes, limit = report.changing, report.request.limit
-    also = f", {counted(changes, 'stored row')} replaced or removed" if changes else ""
+    replaced = 0 if report.changes is None else report.changes.height - report.planned_removals
+    removed = report.planned_removals + report.undated
+    also = f", {changed(0, replaced, removed)}" if replaced or removed else ""
     filled = sum(result.missing > 0 for result in report.results if result.status != "blocked")
     rows, dates = counted(report.to_dict()["planned"]["rows"], "missing row"), counted(filled, "date")
     if report.refused:
         call.say(changes_refused(report))
     _blocked_line(report, call.suggest(fill_command(report.after.window)))
     call.say(f"dry run: {rows} on {dates} would be written{also}; nothing was written")
-    if not report.refused and not limit.allows(changes, report.after.stored):
-        call.say(f"more than --max-changes {limit}: to do it, give --max-changes {changes}, too")
+    limit = report.request.limit
+    if not report.refused and not limit.allows(report.changing, report.after.stored):
+        call.say(f"more than --max-changes {limit}: to do it, give --max-changes {report.changing}, too")
 
 
 def _done_lines(call: Call, report: FixReport) -> None:
@@ -76,12 +78,11 @@ def _done_lines(call: Call, report: FixReport) -> None:
             table.add_row(model, f"{Decimal(bitcoin):,f}")
         columns.show(call, table)
     run = f"run {report.run_id}: " if report.run_id else ""
-    rows, dates = counted(report.inserted, "row"), counted(report.statuses["done"], "date")
-    call.say(f"{run}{rows} written and verified on {dates} in {report.seconds:.1f} s")
-    if counts["replaced"] or counts["removed"]:
+    rows = changed(report.inserted - report.replaced, report.replaced, report.removed)
+    call.say(f"{run}{rows} and verified on {counted(report.statuses['done'], 'date')} in {report.seconds:.1f} s")
+    if report.replaced or report.removed:
         kept = call.suggest(Suggestion("quarantine", "list", report.run_id))
-        replaced, removed = counted(counts["replaced"], "wrong row"), counted(counts["removed"], "surplus row")
-        call.say(f"{replaced} replaced, {removed} removed; all are in the quarantine ('{kept}')")
+        call.say(f"what was replaced or removed is in the quarantine ('{kept}')")
 
 
 def daily(call: Call, found: DailyReport) -> None:
@@ -116,8 +117,8 @@ def _planned_table(call: Call, report: FixReport) -> None:
     changes = report.changes_per_date
     table = columns.table("date", "missing", *(["changes"] if changes else []), "status")
     for result in report.results[:TOP]:
-        changed = [f"{changes.get(result.day, 0):,}"] if changes else []
-        table.add_row(str(result.day), f"{result.missing:,}", *changed, result.status)
+        also = [f"{changes.get(result.day, 0):,}"] if changes else []
+        table.add_row(str(result.day), f"{result.missing:,}", *also, result.status)
     if report.results:
         columns.show(call, table)
     if len(report.results) > TOP:
@@ -129,22 +130,21 @@ def _change_lines(call: Call, report: FixReport) -> None:
     if report.changes is None or report.changes.is_empty():
         return
     reasons = columns.table("reason", "rows")
-    for reason, rows in report.changes.group_by("verdict").len().sort("verdict").iter_rows():
+    for reason, rows in report.change_reasons.items():
         reasons.add_row(reason, f"{rows:,}")
     columns.show(call, reasons)
     for row in change_rows(report.changes.head(TOP)):
         key = f"{row['date']} {row['settlement_period']} {row['farm_id']} {row['miner_model']}"
         due = "nothing" if row["computed_btc"] is None else f"{amount(row['computed_btc'])} BTC"
-        call.say(f"  {row['action']} {key}: {row['reason']}, {amount(row['stored_btc'])} BTC stored, {due} expected")
+        why = row["cause"] or row["reason"]
+        call.say(f"  {row['action']} {key}: {why}, {amount(row['stored_btc'])} BTC stored, {due} expected")
     if report.changes.height > TOP:
         call.say(f"  ... and {report.changes.height - TOP:,} more rows (--json shows all)")
 
 
 def changes_refused(report: FixReport) -> str:
     """That the removals of a dry run would be refused, and why."""
-    assert report.changes is not None
-    removed = report.changes.filter(report.changes.get_column("action") == "remove").height
-    return "; ".join(refusal(report.refused, removed))
+    return "; ".join(refusal(report.refused, report.planned_removals))
 
 
 def _blocked_line(report: FixReport, then: str) -> None:
@@ -198,11 +198,13 @@ def runs(call: Call, history: Sequence[dict[str, Any]], dates: Sequence[DateResu
         return call.print_json(document("runs", runs=[_run_dict(row) for row in history], **per_date))
     if not history:
         return call.say("no run yet: a run is recorded from when it has something to write")
-    table = columns.table("run", "command", "status", "dates done", "rows", "started", folded=("command", "started"))
+    rows = ("written", "replaced", "removed")
+    table = columns.table("run", "command", "status", "dates done", *rows, "started", folded=("command", "started"))
     for row in history[: None if dates else 2 * TOP]:
         done = f"{row['dates_done']:,}/{row['dates']:,}"
         started = f"{row['started_at'][:19]} UTC"
-        table.add_row(row["run_id"], row["command"], row["status"], done, f"{row['inserted']:,}", started)
+        figures = (f"{row['inserted'] - row['replaced']:,}", f"{row['replaced']:,}", f"{row['removed']:,}")
+        table.add_row(row["run_id"], row["command"], row["status"], done, *figures, started)
     columns.show(call, table)
     if len(history) > 2 * TOP:
         call.say(f"... and {len(history) - 2 * TOP:,} older runs (--json shows all)")
@@ -216,38 +218,12 @@ def _run_dict(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _run_dates(call: Call, dates: Sequence[DateResult]) -> None:
-    table = columns.table("date", "status", "missing", "inserted", "attempts", "seconds")
+    table = columns.table("date", "status", "planned", "written", "replaced", "removed", "attempts", "seconds")
     for d in dates:
-        row = (f"{d.missing:,}", f"{d.inserted:,}", str(d.attempts), f"{d.seconds:.2f}")
-        table.add_row(str(d.day), d.status, *row)
+        rows = (f"{count:,}" for count in (d.missing, d.filled, d.replaced, d.removed))
+        table.add_row(str(d.day), d.status, *rows, str(d.attempts), f"{d.seconds:.2f}")
     call.console.print()
     columns.show(call, table)
     for d in dates:
         if d.error:
             call.say(f"{d.day}: {d.error}")
-
-
-def quarantine(call: Call, rows: Sequence[dict[str, Any]]) -> None:
-    """The answer of `recon quarantine list`."""
-    if not rows:
-        return call.say("the quarantine is empty")
-    table = columns.table("key", "run", "reason", "restored by", folded=("key",))
-    for row in rows[:TOP]:
-        key = f"{row['settlement_date']} {row['settlement_period']} {row['farm_id']} {row['miner_model']}"
-        table.add_row(visible(key), row["run_id"], row["reason"], row["restored_by"] or "")
-    columns.show(call, table)
-    if len(rows) > TOP:
-        call.say(f"... and {len(rows) - TOP:,} more rows (--json shows all, each whole)")
-
-
-def restored(call: Call, found: Any) -> None:
-    """The answer of `recon quarantine restore`; it has `notes`, `results`, `dry_run`, `restored` and `run_id`."""
-    for note in found.notes:
-        call.say(f"note: {note}")
-    for result in found.results:
-        if result.error:
-            call.say(f"{result.day} left alone: {result.error}")
-    if found.dry_run:
-        rows, dates = sum(result.missing for result in found.results), counted(len(found.results), "date")
-        return call.say(f"dry run: {counted(rows, 'row')} on {dates} would be put back; nothing was changed")
-    call.say(f"{counted(found.restored, 'row')} put back" + (f" (run {found.run_id})" if found.run_id else ""))

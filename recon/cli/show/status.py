@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recon.cli.call import Call
-from recon.cli.log import LOG
+from recon.cli.log import LOG, visible
 from recon.cli.show import columns
 from recon.core.wording import between, counted, which
 from recon.reconcile.status import DATE_FIELDS, Status, percent
@@ -43,6 +44,7 @@ def value_lines(call: Call, values: Values) -> None:
     for verdict in values.verdicts:
         table.add_row(verdict, *(f"{values.by_model[model].get(verdict, 0):,}" for model in models))
     columns.show(call, table)
+    _cause_lines(call, values, models)
     if values.whole_dates:
         days = values.whole_dates
         call.say(f"{which(days)} priced as whole machines: right with --fleet whole")
@@ -55,6 +57,20 @@ def value_lines(call: Call, values: Values) -> None:
         call.say(f"{counted(cause.rows, 'row')} of {where}, {cause.ratio:.6g} times the right value: {cause.cause}")
     if len(values.causes) > TOP:
         call.say(f"... and {len(values.causes) - TOP} more causes (--json shows all)")
+
+
+def _cause_lines(call: Call, values: Values, models: Sequence[str]) -> None:
+    """Why wrong values are wrong: rows per cause and model, and of a restated energy which it was."""
+    if not values.wrong_by:
+        return
+    table = columns.table("why wrong", *models)
+    for cause in values.wrong_by:
+        table.add_row(cause, *(f"{values.wrong_by_model.get(model, {}).get(cause, 0):,}" for model in models))
+    columns.show(call, table)
+    if (energy := values.restated) is not None:
+        key = f"{energy['settlement_date']} {energy['settlement_period']} {energy['farm_id']}"
+        was, now = f"{energy['implied_energy_mwh']:.12g} MWh", f"{energy['energy_mwh']:.12g} MWh"
+        call.say(f"wrong_energy: the BTC of {visible(key)} are right for {was}; the curtailment has {now}")
 
 
 def warn_invalid(found: Status) -> None:

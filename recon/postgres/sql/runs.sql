@@ -7,7 +7,10 @@ select
     r.first_date, r.last_date, r.parameters::text as parameters,
     count(d.*) as dates,
     count(d.*) filter (where d.status in ('done', 'skipped')) as dates_done,
-    coalesce(sum(d.inserted), 0)::int8 as inserted
+    coalesce(sum(d.inserted), 0)::int8 as inserted,
+    coalesce(sum(d.replaced), 0)::int8 as replaced,
+    greatest(coalesce(sum(d.removed), 0),  -- rows without a date are of no date of the plan
+        (to_jsonb(r) ->> 'changed')::int8 - coalesce(sum(d.replaced), 0))::int8 as removed
 from recon.runs r
 left join recon.run_dates d on d.run_id = r.run_id
 where $1::text is null or r.run_id = $1::text

@@ -131,11 +131,13 @@ def test_wrong_values_are_a_finding_only_when_values_were_checked() -> None:
         orient="row",
     )
     plain = status((0, "S9", 44, 44), (1, "S9", 1, 1))
-    found = replace(plain, values=Values(summary, pl.DataFrame()))
+    reasons = [(FIRST, "S9", "wrong_subsidy", 3), (FIRST, "S9", "wrong_btc", 1), (day(1), "S9", "zero", 1)]
+    causes = pl.DataFrame(reasons, ["settlement_date", "miner_model", "cause", "rows"], orient="row")
+    found = replace(plain, values=Values(summary, pl.DataFrame(), causes))
     assert count_findings(plain) == []
     (finding,) = count_findings(found)
-    assert (finding.code, finding.count, finding.example) == ("wrong_values", 5, "4 stale, 1 zero")
-    assert str(recommendations(found, [finding])[0][0]) == "recon fix --repair stale --dry-run"
+    assert (finding.code, finding.count, finding.example) == ("wrong_values", 5, "3 wrong_subsidy, 1 wrong_btc, 1 zero")
+    assert str(recommendations(found, [finding])[0][0]) == "recon fix --repair wrong --dry-run"
 
 
 def test_one_command_repairs_all_that_is_not_blocked() -> None:

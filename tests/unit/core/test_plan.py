@@ -54,5 +54,5 @@ def test_a_date_that_cannot_be_priced_is_blocked_and_says_what_mends_it(
 
 
 def test_a_repair_plans_the_dates_whose_rows_it_changes() -> None:
-    planned = plan(status(0, 2).dates, TERMS, Order.OLDEST, frozenset({"stale"}), {DATES[0]: 7})
+    planned = plan(status(0, 2).dates, TERMS, Order.OLDEST, frozenset({"wrong"}), {DATES[0]: 7})
     assert [(date.day, date.missing, date.changes) for date in planned] == [(DATES[0], 0, 7)]

@@ -25,7 +25,7 @@ BEGUN = Settings(database_url="postgresql://ana:s3cret@db/power", calculations=O
 TODAY = Settings(database_url="postgresql://ben:0ther@elsewhere/power")
 REQUEST = FixRequest(
     Window(date(2024, 4, 20), None),
-    RepairPolicy(frozenset({"missing", "stale"}), Tolerance(1e-7, 1e-5)),
+    RepairPolicy(frozenset({"missing", "wrong"}), Tolerance(1e-7, 1e-5)),
     batch_dates=7,
     workers=3,
     order=Order.OLDEST,

@@ -18,11 +18,10 @@ from recon.reference import reference
 from recon.values import causes as values_causes
 from recon.values.catalogue import Catalogue
 from recon.values.causes import CLUSTER, causes, evidence
-from recon.values.summary import reference_of
 from tests.support import oracle
 from tests.support.builders import DAY, days, miner_frame
 
-PACKAGED = reference_of(reference.load(None, None, None, Path("/nowhere")))
+PACKAGED = Catalogue.of(reference.load(None, None, None, Path("/nowhere")))
 BEFORE_HALVING = date(2024, 4, 19)
 DUE = float(oracle.difficulty(DAY))
 JUDGED = {

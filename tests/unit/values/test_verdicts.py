@@ -27,7 +27,7 @@ WHOLE = 0.4
 NEXT = DAY + timedelta(days=1)
 A, B, C = ((DAY, period, "T_A-1") for period in (1, 2, 3))
 INF, NAN = math.inf, math.nan
-ALL = frozenset({"missing", "stale", "duplicate", "orphan"})
+ALL = frozenset({"missing", "wrong", "duplicate", "orphan"})
 
 Row = tuple[Key, str, float | None, float | None]
 """A stored row: key, miner model, BTC, difficulty."""
@@ -243,7 +243,7 @@ class TestDoomed:
         ("repairs", "rows"),
         [
             ({"missing"}, []),
-            ({"stale"}, [0, 3, 4, 5]),  # both rows of a pair none of which agrees
+            ({"wrong"}, [0, 3, 4, 5]),  # both rows of a pair none of which agrees
             ({"duplicate"}, [2, 3, 4]),  # where none agrees, the last one goes too
             ({"orphan"}, [6, 7, 8]),
             (ALL, [0, 2, 3, 4, 5, 6, 7, 8]),
@@ -257,7 +257,7 @@ class TestDoomed:
 
     @pytest.mark.parametrize(
         ("repairs", "removed"),
-        [({"stale"}, []), ({"duplicate"}, [2, 4]), ({"orphan"}, [6, 7, 8]), (ALL, [2, 4, 6, 7, 8])],
+        [({"wrong"}, []), ({"duplicate"}, [2, 4]), ({"orphan"}, [6, 7, 8]), (ALL, [2, 4, 6, 7, 8])],
     )
     def test_rows_are_removed_only_as_duplicates_and_orphans(self, repairs: set[str], removed: list[int]) -> None:
         """And of several rows none of which agrees one stays, to be given the right values."""
