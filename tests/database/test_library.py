@@ -22,7 +22,7 @@ import polars as pl
 import pytest
 
 import recon
-from recon.api import Options
+from recon.api.arguments import Options
 from recon.cli.common import give_options
 from recon.cli.shared_options import COMMON, EngineOptions
 from tests.support import oracle

@@ -10,7 +10,6 @@ from recon.cli.call import Call
 from recon.cli.common import command
 from recon.cli.completion import RUN_ID, run_ids
 from recon.cli.options import DryRun, Yes
-from recon.core.errors import document
 from recon.core.wording import counted
 
 RunId = Annotated[str, typer.Argument(**RUN_ID, autocompletion=run_ids)]
@@ -36,10 +35,10 @@ def list_rows(call: Call, run_id: AnyRun = None) -> None:
     from recon.cli.show import runs
     from recon.values import quarantine
 
-    rows = quarantine.rows(call.settings, run_id, name=call.name)
+    found = quarantine.kept(call.settings, run_id, name=call.name)
     if call.json:
-        return call.print_json(document("quarantine list", rows=rows))
-    runs.quarantine(call, rows)
+        return call.print_json(found.to_dict())
+    runs.quarantine(call, found.rows)
 
 
 @group.command("restore")

@@ -20,6 +20,7 @@ from recon.values.changes import refusal
 if TYPE_CHECKING:
     from recon.core.settings import ChangeLimit
     from recon.reconcile.daily import DailyReport
+    from recon.reconcile.history import Runs
 
 
 def fix(call: Call, report: FixReport) -> None:
@@ -175,13 +176,13 @@ def nothing_to_resume(call: Call) -> int:
     return ExitCode.OK
 
 
-def runs(call: Call, history: Sequence[dict[str, Any]], dates: Sequence[DateResult]) -> None:
+def runs(call: Call, found: Runs) -> None:
     """The answer of `recon runs`."""
     if call.json:
-        per_date = {"dates": [d.to_dict() for d in dates]} if dates else {}
-        return call.print_json(document("runs", runs=[_run_dict(row) for row in history], **per_date))
+        return call.print_json(found.to_dict())
+    history, dates = found.runs, found.dates
     if not history:
-        return call.say("no run yet: a run is recorded from when it has something to write")
+        return call.say(found.sentence)
     table = columns.table("run", "command", "status", "dates done", "rows", "started", folded=("command", "started"))
     for row in history[: None if dates else 2 * TOP]:
         done = f"{row['dates_done']:,}/{row['dates']:,}"
@@ -192,11 +193,6 @@ def runs(call: Call, history: Sequence[dict[str, Any]], dates: Sequence[DateResu
         call.say(f"... and {len(history) - 2 * TOP:,} older runs (--json shows all)")
     if dates:
         _run_dates(call, dates)
-
-
-def _run_dict(row: dict[str, Any]) -> dict[str, Any]:
-    ends = {name: None if row[name] is None else str(row[name]) for name in ("first_date", "last_date")}
-    return {**row, **ends}
 
 
 def _run_dates(call: Call, dates: Sequence[DateResult]) -> None:

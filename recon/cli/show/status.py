@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recon.cli.call import Call
@@ -13,6 +12,7 @@ from recon.reconcile.status import DATE_FIELDS, Status, percent
 
 if TYPE_CHECKING:
     from recon.analysis.analyze import Analysis
+    from recon.analysis.page.file import Report
     from recon.core.window import Window
     from recon.values.summary import Values
 
@@ -101,39 +101,10 @@ def _matched_cells(row: dict[str, Any]) -> list[str]:
     return [*(f"{row[name]:,}" for name in ("expected", "matched", "missing")), share]
 
 
-def standing(found: Status) -> str:
-    """reconciled | not reconciled | nothing to reconcile, where nothing is expected and nothing is there."""
-    if not found.reconciled:
-        return "not reconciled"
-    return "reconciled" if found.total("expected") else "nothing to reconcile"
-
-
-def _unseen(found: Status) -> str:
-    """Which values nobody has compared, as the end of a line."""
-    if found.values and found.values.blocked:
-        return f"; {counted(found.values.blocked, 'value')} not compared: no difficulty is known for their dates"
-    return "" if found.values_compared else "; values not compared"
-
-
 def verdict(call: Call, found: Status) -> None:
     """The one line that says whether the tables agree."""
-    matched, expected = f"{found.total('matched'):,}", f"{found.total('expected'):,}"
-    why = {
-        "reconciled": f"{matched} of {expected}, nothing twice, nothing extra{_unseen(found)}",
-        "not reconciled": _left(found),
-        "nothing to reconcile": "no curtailment to price on these dates",
-    }
-    state, colour = standing(found), "green" if found.reconciled else "red"
-    call.console.print(f"[{colour}]{state}[/]: {why[state]}", markup=True)
-
-
-def _left(found: Status) -> str:
-    """What is not as it should be, counted."""
-    left = {name: found.total(name) for name in ("missing", "duplicate", "orphan")}
-    undated = [f"{found.undated.stored:,} of them without a date"] if found.undated.stored else []
-    wrong = [f"{found.values.wrong:,} wrong"] if found.values else []
-    damaged = [counted(found.damaged_files, "damaged file")] if found.damaged_files else []
-    return ", ".join([*(f"{count:,} {name}" for name, count in left.items()), *undated, *wrong, *damaged])
+    colour = "green" if found.reconciled else "red"
+    call.console.print(f"[{colour}]{found.standing}[/]: {found.why}", markup=True)
 
 
 def analysis(call: Call, found: Analysis) -> None:
@@ -160,13 +131,12 @@ def analysis(call: Call, found: Analysis) -> None:
         call.say(f"  {call.suggest(command)}\n      {call.suggest(why)}")
 
 
-def report(call: Call, found: Status, out: Path) -> None:
+def report(call: Call, found: Report) -> None:
     """The answer of `recon report`: where the page is."""
-    warn_invalid(found)
+    warn_invalid(found.status)
     if call.json:
-        return call.print_json(found.to_dict(call.command) | {"out": str(out)})
-    seen = _unseen(found) if standing(found) == "reconciled" else ""
-    call.say(f"{out}: {counted(found.date_totals['total'], 'date')}, {standing(found)}{seen}")
+        return call.print_json(found.to_dict())
+    call.say(found.sentence)
 
 
 def worst_dates(call: Call, found: Status) -> None:
