@@ -17,7 +17,6 @@ from recon.core.settings import MAX_FARM_MW
 from recon.core.shown import Shown
 from recon.core.suggestions import RECON, Advice, Program
 from recon.core.window import Window
-from recon.core.wording import counted
 from recon.postgres.superfluous_index import superfluous_indexes
 from recon.reconcile.request import Job, ValueCheck
 from recon.reconcile.status import Status, date_rows
@@ -47,9 +46,9 @@ class Analysis(Shown):
 
     @property
     def sentence(self) -> str:
-        """How the tables stand, what was found, and the first command to run."""
+        """How the tables stand, the codes of what was found, and the first command to run."""
         todo = [f"run '{RECON.render(command)}'" for command, _ in self.recommendations[:1]]
-        return "; ".join([self.status.sentence, counted(len(self.findings), "finding"), *todo])
+        return "; ".join([self.status.sentence, *(finding.code for finding in self.findings), *todo])
 
     def to_dict(self, program: Program = RECON) -> dict[str, Any]:
         """The JSON document of `recon analyze`. program: what suggested commands begin with."""

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import inspect
 import secrets
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import wraps
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypedDict, TypeVar, cast, get_type_hints
 
-from recon.api.progress import Progress
+from recon.api.progress import Bar, Progress
 from recon.core.address import EMBEDDED
 from recon.core.environment import parse_settings
 from recon.core.errors import UsageError
-from recon.core.settings import Fleet, Reader
+from recon.core.settings import Fleet, Reader, parse_workers
 from recon.core.window import Window
+from recon.core.wording import would_change
 from recon.postgres.embedded import lifecycle
 from recon.postgres.interruption import interruptible
-from recon.reconcile.request import Job
+from recon.reconcile.request import Job, ValueCheck
 from recon.reference import reference
+from recon.values.tolerance import Tolerance
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -51,11 +54,16 @@ class Options(TypedDict, total=False):
 
 
 class WindowOptions(Options, total=False):
-    """The same and, of a function that looks at a window of settlement dates, the command's own words for its ends."""
+    """The same and, of a function that looks at a window of settlement dates, the command's own words for its ends, and
+    how far it is.
+    """
 
     from_: Day | None
     to: Day | None
     progress: Progress
+
+
+OF_A_WINDOW = WindowOptions.__annotations__.keys() - Options.__annotations__.keys()
 
 
 MEANINGS = {
@@ -115,13 +123,61 @@ def public(function: Callable[P, T]) -> Callable[P, T]:
     return call
 
 
-def asked(command: str, options: Options, *, database: bool = True, read_only: bool = True) -> Job:
-    """The look or run that a call asks for, with its settings parsed; UsageError for what cannot be right."""
-    given = dict.fromkeys(Options.__annotations__) | {
-        name: value for name, value in options.items() if name not in ("from_", "to", "progress")
-    }
-    if unknown := given.keys() - Options.__annotations__:
+@dataclass(frozen=True)
+class Call:
+    """One call of a function: the job, the window that it is about, and who is told how far it is."""
+
+    job: Job
+    window: Window
+    bar: Bar
+
+    def check(self, atol: float, rtol: float, workers: Workers, *, deep: bool = False) -> ValueCheck:
+        """How stored values are compared, where they are. deep: row by row on every date."""
+        return ValueCheck(Tolerance(atol, rtol), parse_workers(str(workers)), self.bar.step, deep=deep)
+
+    def consent(self, yes: bool) -> Callable[[int], None]:
+        """What is called before stored rows change: UsageError where nobody agreed."""
+
+        def ask(rows: int) -> None:
+            if not yes:
+                raise UsageError(would_change(rows), "look at them with recon.plan, then give yes=True", code="consent")
+
+        return ask
+
+
+@contextmanager
+def called(
+    command: str,
+    options: Options | WindowOptions,
+    first: Day | None = None,
+    last: Day | None = None,
+    *,
+    database: bool = True,
+    read_only: bool = True,
+) -> Iterator[Call]:
+    """While a call goes on. UsageError for arguments that cannot be right, before any connection."""
+    given = cast(WindowOptions, options)
+    window = Window.parse(_end("first", first, "from_", given), _end("last", last, "to", given))
+    bar = Bar(given.get("progress"))
+    common = {name: value for name, value in options.items() if name not in OF_A_WINDOW}
+    job = _job(command, common, database, read_only)
+    with closing(bar):
+        yield Call(job, window, bar)
+
+
+def _end(name: str, given: Day | None, alias: Literal["from_", "to"], options: WindowOptions) -> str | None:
+    """One end of a window, by either of its names."""
+    ends = {str(day) for day in (given, options.get(alias)) if day is not None}
+    if len(ends) > 1:
+        said = f"{name} is {given} and {alias} is {options.get(alias)}"
+        raise UsageError(said, f"they mean the same: give {name} only")
+    return ends.pop() if ends else None
+
+
+def _job(command: str, options: dict[str, Any], database: bool, read_only: bool) -> Job:
+    if unknown := options.keys() - Options.__annotations__:
         raise TypeError(f"{command}() got an unexpected keyword argument {min(unknown)!r}")
+    given = dict.fromkeys(Options.__annotations__) | options
     parsed = {name: choice(PARSED[name], name, given[name]) for name in PARSED if given[name] is not None}
     settings = replace(parse_settings(given | parsed, database=database), read_only=read_only)
     if settings.database_url == EMBEDDED:
@@ -136,17 +192,3 @@ def choice(kind: Callable[[Any], Any], name: str, given: object) -> Any:
         return kind(given)
     except ValueError:
         raise UsageError(f"{name} is {given!r}", f"choose from {', '.join(map(str, cast(Any, kind)))}") from None
-
-
-def window(first: Day | None, last: Day | None, options: WindowOptions) -> Window:
-    """The window that is asked for by either pair of names; UsageError where both give one end and differ."""
-    return Window.parse(_end("first", first, "from_", options), _end("last", last, "to", options))
-
-
-def _end(name: str, given: Day | None, alias: Literal["from_", "to"], options: WindowOptions) -> str | None:
-    ends = {str(day) for day in (given, options.get(alias)) if day is not None}
-    if len(ends) > 1:
-        raise UsageError(
-            f"{name} is {given} and {alias} is {options.get(alias)}", f"they mean the same: give {name} only"
-        )
-    return ends.pop() if ends else None

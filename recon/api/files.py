@@ -7,16 +7,13 @@ from pathlib import Path
 from typing import Literal, Unpack
 
 from recon.analysis.analyze import AnalysisOptions
-from recon.analysis.page import file
+from recon.analysis.page import content, file
 from recon.analysis.page.file import Report
-from recon.api.arguments import Day, WindowOptions, Workers, asked, choice, public, window
-from recon.api.progress import comparing
-from recon.core.settings import DEFAULT_ATOL_BTC, DEFAULT_RTOL, DEFAULT_WORKERS, ExportFormat, parse_workers
+from recon.api.arguments import Day, WindowOptions, Workers, called, choice, public
+from recon.core.settings import DEFAULT_ATOL_BTC, DEFAULT_RTOL, DEFAULT_WORKERS, ExportFormat
 from recon.export import write
 from recon.export.files import Target
 from recon.export.write import ExportReport
-from recon.reconcile.request import ValueCheck
-from recon.values.tolerance import Tolerance
 
 
 @public
@@ -38,13 +35,13 @@ def report(
 
     out: the file, which is replaced.
     """
-    place, dates = Path(out), window(first, last, options)
+    place = Path(out)
     file.check_possible(place)
-    job = asked("report", options)
-    with comparing(options.get("progress")) as compared:
-        check = ValueCheck(Tolerance(atol, rtol), parse_workers(str(workers)), compared)
-        looked = AnalysisOptions(check=check if values else None, compared=compared)
-        return file.write(job, dates, looked, place, made_at=datetime.now(UTC))
+    with called("report", options, first, last) as call:
+        check = call.check(atol, rtol, workers)
+        looked = AnalysisOptions(check=check if values else None, compared=check.progress)
+        page = content.gather(call.job, call.window, looked, made_at=datetime.now(UTC))
+        return file.write(page, place)
 
 
 @public
@@ -67,7 +64,6 @@ def export_slice(
     out: the directory; made if need be. Months that the window reaches are written anew, others stay.
     format: how files are written.
     """
-    dates, target = window(first, last, options), Target(Path(out), choice(ExportFormat, "format", format))
-    job = asked("export", options)
-    with comparing(options.get("progress")) as compared:
-        return write.export(job, dates, target, ValueCheck(Tolerance(atol, rtol), 1, compared))
+    target = Target(Path(out), choice(ExportFormat, "format", format))
+    with called("export", options, first, last) as call:
+        return write.export(call.job, call.window, target, call.check(atol, rtol, 1))

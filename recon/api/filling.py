@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Unpack
 
-from recon.api.arguments import Day, WindowOptions, Workers, asked, choice, public, window
-from recon.api.progress import watching
-from recon.core.errors import UsageError
+from recon.api.arguments import Day, WindowOptions, Workers, called, choice, public
 from recon.core.settings import (
     DEFAULT_ATOL_BTC,
     DEFAULT_BATCH_DATES,
@@ -19,9 +17,7 @@ from recon.core.settings import (
     parse_repairs,
     parse_workers,
 )
-from recon.core.wording import would_change
 from recon.reconcile import fix as reconcile_fix
-from recon.reconcile.planned_changes import agreed
 from recon.reconcile.report import FixReport
 from recon.reconcile.request import FixRequest
 from recon.values.policy import RepairPolicy
@@ -44,15 +40,11 @@ def plan(
 
     Returns a FixReport; its frame has one row per date that would be worked on.
     """
-    request = FixRequest(
-        window(first, last, options),
-        RepairPolicy(parse_repairs(repair), Tolerance(atol, rtol)),
-        workers=parse_workers(str(workers)),
-        order=choice(Order, "order", order),
-        dry_run=True,
-    )
-    with watching(options.get("progress")) as watcher:
-        return reconcile_fix.fix(asked("fix", options), request, watcher=watcher)
+    policy = RepairPolicy(parse_repairs(repair), Tolerance(atol, rtol))
+    at_work, first_dates = parse_workers(str(workers)), choice(Order, "order", order)
+    with called("fix", options, first, last) as call:
+        request = FixRequest(call.window, policy, workers=at_work, order=first_dates, dry_run=True)
+        return reconcile_fix.fix(call.job, request, watcher=call.bar.watcher)
 
 
 @public
@@ -80,18 +72,8 @@ def fix(
     max_changes: how many may be, as rows ("500") or as a share of those in the window ("10%"); if it would be more,
         none is.
     """
-    request = FixRequest(
-        window(first, last, options),
-        RepairPolicy(parse_repairs(repair), Tolerance(atol, rtol)),
-        ChangeLimit.parse(str(max_changes)),
-        batch_size,
-        parse_workers(str(workers)),
-        choice(Order, "order", order),
-    )
-    job = asked("fix", options, read_only=False)
-    with watching(options.get("progress")) as watcher:
-        return reconcile_fix.fix(job, request, watcher=watcher, confirm=agreed if yes else _not_agreed)
-
-
-def _not_agreed(rows: int) -> None:
-    raise UsageError(would_change(rows), "look at them with recon.plan, then give yes=True", code="consent")
+    policy, limit = RepairPolicy(parse_repairs(repair), Tolerance(atol, rtol)), ChangeLimit.parse(str(max_changes))
+    at_work, first_dates = parse_workers(str(workers)), choice(Order, "order", order)
+    with called("fix", options, first, last, read_only=False) as call:
+        request = FixRequest(call.window, policy, limit, batch_size, at_work, first_dates)
+        return reconcile_fix.fix(call.job, request, watcher=call.bar.watcher, confirm=call.consent(yes))

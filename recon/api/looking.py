@@ -7,21 +7,17 @@ from typing import Unpack
 
 from recon.analysis import analyze as analysis_analyze
 from recon.analysis.analyze import Analysis, AnalysisOptions
-from recon.api.arguments import Day, Options, WindowOptions, Workers, asked, public, window
-from recon.api.progress import comparing
-from recon.core.settings import DEFAULT_ATOL_BTC, DEFAULT_RTOL, DEFAULT_WORKERS, MAX_FARM_MW, parse_workers
-from recon.core.window import parse_date
+from recon.api.arguments import Day, Options, WindowOptions, Workers, called, public
+from recon.core.settings import DEFAULT_ATOL_BTC, DEFAULT_RTOL, DEFAULT_WORKERS, MAX_FARM_MW
 from recon.export import check as export_check
 from recon.reconcile import history, proof, survey
 from recon.reconcile.history import Runs
 from recon.reconcile.proof import Proof
-from recon.reconcile.request import ValueCheck
 from recon.reconcile.status import Status
 from recon.values import explanation
 from recon.values import quarantine as values_quarantine
 from recon.values.explanation import Explanation
 from recon.values.quarantine import Quarantine
-from recon.values.tolerance import Tolerance
 
 
 @public
@@ -44,15 +40,12 @@ def status(
 
     from_export: the directory of an export to look at instead; no database is asked.
     """
-    dates = window(first, last, options)
-    near, at_work = Tolerance(atol, rtol), parse_workers(str(workers))
-    job = asked("status", options, database=from_export is None)
-    with comparing(options.get("progress")) as compared:
-        check = ValueCheck(near, at_work, compared, deep=deep)
+    with called("status", options, first, last, database=from_export is None) as call:
+        check = call.check(atol, rtol, workers, deep=deep)
         if from_export is not None:
-            return export_check.status(Path(from_export), job, dates, check)
-        comparison = survey.KeyComparison(deep, compared)
-        return survey.status(job, dates, comparison=comparison, check=check if values else None)
+            return export_check.status(Path(from_export), call.job, call.window, check)
+        comparison = survey.KeyComparison(deep, check.progress)
+        return survey.status(call.job, call.window, comparison=comparison, check=check if values else None)
 
 
 @public
@@ -74,13 +67,10 @@ def analyze(
 
     max_farm_mw: keys with more energy than this power (MW) makes in half an hour are reported.
     """
-    dates = window(first, last, options)
-    near, at_work = Tolerance(atol, rtol), parse_workers(str(workers))
-    job = asked("analyze", options)
-    with comparing(options.get("progress")) as compared:
-        check = ValueCheck(near, at_work, compared, deep=deep)
-        looked = AnalysisOptions(deep, max_farm_mw, check if values else None, compared)
-        return analysis_analyze.analyze(job, dates, looked)
+    with called("analyze", options, first, last) as call:
+        check = call.check(atol, rtol, workers, deep=deep)
+        looked = AnalysisOptions(deep, max_farm_mw, check if values else None, check.progress)
+        return analysis_analyze.analyze(call.job, call.window, looked)
 
 
 @public
@@ -93,9 +83,9 @@ def explain(day: Day, period: int, farm: str, **options: Unpack[Options]) -> Exp
     period: the settlement period, 1 to 48 (46 or 50 on the days on which clocks change).
     farm: the `farm_id`, a BM unit.
     """
-    parsed = parse_date(str(day))
-    job = asked("explain", options)
-    return explanation.explain(job.settings, job.reference, parsed, period, farm, name=job.name)
+    with called("explain", options, day, day) as call:
+        job, parsed = call.job, call.window.bounds[0]
+        return explanation.explain(job.settings, job.reference, parsed, period, farm, name=job.name)
 
 
 @public
@@ -104,9 +94,8 @@ def verify(*, first: Day | None = None, last: Day | None = None, **options: Unpa
 
     Returns a Proof; its frame has one row per settlement date, `energy_mwh` in MWh and the sums `btc_...` in BTC.
     """
-    dates = window(first, last, options)
-    with comparing(options.get("progress")):
-        return proof.prove(asked("verify", options), dates)
+    with called("verify", options, first, last) as call:
+        return proof.prove(call.job, call.window)
 
 
 @public
@@ -117,8 +106,8 @@ def runs(run_id: str | None = None, **options: Unpack[Options]) -> Runs:
 
     run_id: of which run to tell the dates. LedgerError when there is none of that name.
     """
-    job = asked("runs", options)
-    return history.history(job.settings, run_id, name=job.name)
+    with called("runs", options) as call:
+        return history.history(call.job, run_id)
 
 
 @public
@@ -129,5 +118,5 @@ def quarantine(run_id: str | None = None, **options: Unpack[Options]) -> Quarant
 
     run_id: only what this run replaced or removed. LedgerError when there is none of that name.
     """
-    job = asked("quarantine", options)
-    return values_quarantine.kept(job.settings, run_id, name=job.name)
+    with called("quarantine", options) as call:
+        return values_quarantine.kept(call.job.settings, run_id, name=call.job.name)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from html import escape
 from typing import Any
 
-from recon.core.plan import DateResult, PlannedDate
 from recon.reconcile.watcher import Compared, Watcher
 
 Progress = bool | Callable[[int, int], None] | None
@@ -19,16 +18,26 @@ all of them."""
 class Bar:
     """Steps done of all. In a notebook it is one output that is drawn again and again, and is empty in the end."""
 
-    def __init__(self, wanted: Progress, unit: str) -> None:
+    def __init__(self, wanted: Progress) -> None:
         self._tell = wanted if callable(wanted) else None
         self._display = None if callable(wanted) or wanted is False else _display()
         self._speaks = wanted is True and self._display is None
-        self._unit, self._handle = unit, None
+        self._unit, self._handle = "dates compared", None
         self._done = self._of = 0
         self._drawn = -1
 
+    @property
+    def watcher(self) -> Watcher:
+        """Who tells it how a run goes on."""
+        return _Watcher(self)
+
+    def begin(self, unit: str, of: int) -> None:
+        """Something else, of which nothing is done yet."""
+        self._unit, self._done, self._of, self._drawn = unit, 0, 0, -1
+        self.step(0, of)
+
     def step(self, more: int, of: int) -> None:
-        """Some more steps, of all; where all were done, something else begins."""
+        """Some more steps, of all; where all were done, they begin anew."""
         if self._of and self._done >= self._of:
             self._done, self._drawn = 0, -1
         self._done, self._of = self._done + more, of
@@ -79,47 +88,21 @@ def _display() -> Callable[..., Any] | None:
     return shown.display if shown and hasattr(shell, "kernel") else None
 
 
-@contextmanager
-def comparing(wanted: Progress, unit: str = "dates compared") -> Iterator[Compared]:
-    """While keys or values are compared: what it gives is told how many more dates are, of all."""
-    bar = Bar(wanted, unit)
-    try:
-        yield bar.step
-    finally:
-        bar.close()
-
-
 class _Watcher(Watcher):
-    """Shows how a run goes on."""
+    """Tells a bar how a run goes on."""
 
-    def __init__(self, wanted: Progress) -> None:
-        self._wanted = wanted
-        self._bar = Bar(False, "")
-        self._dates = 0
+    def __init__(self, bar: Bar) -> None:
+        self._bar, self._dates = bar, 0
 
-    def comparing(self) -> Any:
+    def comparing(self) -> AbstractContextManager[Compared]:
         """Before a run is planned."""
-        return comparing(self._wanted)
+        return nullcontext(self._bar.step)
 
-    def planned(self, run_id: str, dates: Sequence[PlannedDate]) -> None:
-        """The run has a size from now on."""
-        self._bar, self._dates = Bar(self._wanted, f"dates done, run {run_id}"), len(dates)
-        self._bar.step(0, self._dates)
+    def planned(self, run_id: str, dates: Sequence[object]) -> None:
+        """The run has an id and a size from now on."""
+        self._dates = len(dates)
+        self._bar.begin(f"dates done, run {run_id}", self._dates)
 
-    def finished(self, result: DateResult) -> None:  # noqa: ARG002 every date counts as one
+    def finished(self, result: object) -> None:  # noqa: ARG002 every date counts as one
         """One date came to its end."""
         self._bar.step(1, self._dates)
-
-    def close(self) -> None:
-        """The run is over."""
-        self._bar.close()
-
-
-@contextmanager
-def watching(wanted: Progress) -> Iterator[Watcher]:
-    """While a run goes on: its watcher."""
-    watcher = _Watcher(wanted)
-    try:
-        yield watcher
-    finally:
-        watcher.close()

@@ -9,10 +9,9 @@ import polars as pl
 
 from recon.core.errors import ExitCode, document
 from recon.core.plan import DateResult, results_frame
-from recon.core.schema import FrameSchema
-from recon.core.settings import Settings
 from recon.core.shown import Shown
 from recon.postgres import ledger
+from recon.reconcile.request import Job
 
 
 @dataclass(frozen=True, repr=False)
@@ -50,7 +49,7 @@ class Runs(Shown):
         return line if self.one else f"{len(self.runs):,} in all, the newest {line}"
 
 
-RUNS: FrameSchema = {
+RUNS: dict[str, Any] = {
     **dict.fromkeys(("run_id", "command", "status"), pl.String),
     **dict.fromkeys(("first_date", "last_date"), pl.Date),
     **dict.fromkeys(("dates", "dates_done", "inserted"), pl.Int64),
@@ -64,7 +63,7 @@ def _run_dict(run: dict[str, Any]) -> dict[str, Any]:
     return {**run, **ends}
 
 
-def history(settings: Settings, run_id: str | None, *, name: str) -> Runs:
+def history(job: Job, run_id: str | None) -> Runs:
     """All runs, or the one named with its dates; LedgerError when it is not there."""
-    runs, dates = ledger.history(settings, run_id, name=name)
+    runs, dates = ledger.history(job.settings, run_id, name=job.name)
     return Runs(tuple(runs), tuple(dates), run_id is not None)

@@ -18,7 +18,6 @@ from recon.core.errors import DataFileError, ExitCode, UsageError, document
 from recon.core.schema import BTC, FrameSchema
 from recon.core.shown import Shown
 from recon.core.window import Window
-from recon.core.wording import counted
 from recon.postgres.sql import literal
 from recon.reconcile.request import Job
 
@@ -88,7 +87,7 @@ class Proof(Shown):
     @property
     def sentence(self) -> str:
         """How many dates it is of, and the one checksum."""
-        return f"{counted(len(self.dates), 'date')}, checksum {self.checksum}"
+        return f"checksum {self.checksum}, settlement dates: {len(self.dates):,}"
 
     def to_csv(self) -> str:
         """One line per date, one column per miner model found."""

@@ -68,7 +68,7 @@ class RestoreReport:
 
 @dataclass(frozen=True, repr=False)
 class Quarantine(Shown):
-    """The rows that repairs replaced or removed; `whole_row` and `replacement` of an entry of `rows` are JSON values."""
+    """The rows that repairs replaced or removed; `whole_row` and `replacement` of an entry are JSON values."""
 
     rows: tuple[dict[str, Any], ...]
 

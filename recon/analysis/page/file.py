@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from recon.analysis.analyze import AnalysisOptions
-from recon.analysis.page import content
+from recon.analysis.page.content import Page
 from recon.core import extras
 from recon.core.errors import ExitCode, UsageError
 from recon.core.files import write_out
 from recon.core.shown import Shown
-from recon.core.suggestions import RECON, Program
-from recon.core.window import Window
 from recon.core.wording import counted
-from recon.reconcile.request import Job
 from recon.reconcile.status import Status
 
 LIBRARIES = ("altair", "jinja2", "vl_convert")
@@ -27,10 +22,15 @@ LIBRARIES = ("altair", "jinja2", "vl_convert")
 
 @dataclass(frozen=True, repr=False)
 class Report(Shown):
-    """Where the page is, and the status that it shows."""
+    """A page and where it is."""
 
-    status: Status
+    page: Page
     out: Path
+
+    @property
+    def status(self) -> Status:
+        """How the tables stand."""
+        return self.page.analysis.status
 
     @property
     def exit_code(self) -> ExitCode:
@@ -65,14 +65,9 @@ def check_possible(out: Path) -> None:
         raise UsageError(f"{out.parent} is not a directory", "name another file with --out")
 
 
-def write(
-    job: Job, window: Window, options: AnalysisOptions, out: Path, *, made_at: datetime, program: Program = RECON
-) -> Report:
-    """Writes the page of a window; the tables are only read. made_at: an aware datetime. program: what suggested
-    commands begin with.
-    """
-    page = content.gather(job, window, options, made_at=made_at)
+def write(page: Page, out: Path) -> Report:
+    """Writes the page to a file."""
     from recon.analysis.page import html  # brings the charts' libraries
 
-    write_out(out, html.render(page.to_dict(program)))
-    return Report(page.analysis.status, out)
+    write_out(out, html.render(page.to_dict()))
+    return Report(page, out)

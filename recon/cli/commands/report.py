@@ -35,7 +35,7 @@ def report(
         recon report --from 2024-04-01 --to 2024-04-30 --values --out april.html
     """
     window = when.window
-    from recon.analysis.page import file
+    from recon.analysis.page import content, file
 
     file.check_possible(out)
     from recon.analysis.analyze import AnalysisOptions
@@ -44,6 +44,7 @@ def report(
     with call.comparing() as compared:
         check = compare.check(call.engine, compared)
         options = AnalysisOptions(check=check if compare.values else None, compared=compared)
-        found = file.write(call.job, window, options, out, made_at=datetime.now(UTC), program=call.program)
+        page = content.gather(call.job, window, options, made_at=datetime.now(UTC), program=call.program)
+    found = file.write(page, out)
     status.report(call, found)
     return found.exit_code

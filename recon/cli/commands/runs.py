@@ -31,4 +31,4 @@ def runs(call: Call, run_id: RunId = None) -> None:
     from recon.cli.show import runs as show_runs
     from recon.reconcile import history
 
-    show_runs.runs(call, history.history(call.settings, run_id, name=call.name))
+    show_runs.runs(call, history.history(call.job, run_id))
