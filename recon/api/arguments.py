@@ -109,18 +109,27 @@ def public(function: Callable[P, T]) -> Callable[P, T]:
     """A function of the library: Ctrl-C ends it, its signature has every argument by name, which is what notebooks
     complete, and its docstring says what each one means.
     """
-    call = wraps(function)(interruptible(function))
-    own = inspect.signature(function).parameters
-    hints = get_type_hints(function)["options"].__args__[0].__annotations__
-    more = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in hints]
-    call.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [*(p.replace(annotation=p.empty) for p in own.values() if p.kind is not p.VAR_KEYWORD), *more]
-    )
-    taken = {*own, *hints}
-    meanings = [f"{names}: {text}" for names, text in MEANINGS.items() if {*names.split(", ")} <= taken]
-    indented = [text.replace("\n", "\n    ") for text in meanings]
-    call.__doc__ = "\n".join([inspect.getdoc(function) or "", *([""] if indented else []), *indented, COMMON])
+    own = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    common = get_type_hints(function)["options"].__args__[0].__annotations__
+    more = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in common]
+    signature = inspect.Signature([*(p.replace(annotation=p.empty) for p in own), *more])
+    waited_for = interruptible(function)
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        if unknown := kwargs.keys() - signature.parameters.keys():
+            raise TypeError(f"{function.__name__}() got an unexpected keyword argument {min(unknown)!r}")
+        return waited_for(*args, **kwargs)
+
+    call.__signature__ = signature  # type: ignore[attr-defined]
+    call.__doc__ = "\n".join([inspect.getdoc(function) or "", *_meanings({*signature.parameters}), COMMON])
     return call
+
+
+def _meanings(names: set[str]) -> list[str]:
+    """What the arguments mean that several functions take, of a function that takes these."""
+    lines = [f"{some}: {text}" for some, text in MEANINGS.items() if {*some.split(", ")} <= names]
+    return ["", *(line.replace("\n", "\n    ") for line in lines)] if lines else []
 
 
 @dataclass(frozen=True)
@@ -175,8 +184,6 @@ def _end(name: str, given: Day | None, alias: Literal["from_", "to"], options: W
 
 
 def _job(command: str, options: dict[str, Any], database: bool, read_only: bool) -> Job:
-    if unknown := options.keys() - Options.__annotations__:
-        raise TypeError(f"{command}() got an unexpected keyword argument {min(unknown)!r}")
     given = dict.fromkeys(Options.__annotations__) | options
     parsed = {name: choice(PARSED[name], name, given[name]) for name in PARSED if given[name] is not None}
     settings = replace(parse_settings(given | parsed, database=database), read_only=read_only)

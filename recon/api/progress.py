@@ -46,12 +46,12 @@ class Bar:
         percent = 100 * self._done // max(of, 1)
         if percent != self._drawn:
             self._drawn = percent
-            self._draw(f"{self._done:,} of {of:,} {self._unit}")
+            self._draw(f"{self._done:,}/{of:,} {self._unit}")
 
     def close(self) -> None:
         """Nothing is left of it."""
         if self._handle:
-            self._handle.update(_Html(""), clear=True)
+            self._handle.update(_Html(""))
         elif self._speaks and self._drawn >= 0:
             sys.stderr.write("\n")
 

@@ -35,12 +35,12 @@ class Shown(ABC):
         return self.to_frame()
 
     def __repr__(self) -> str:
-        line = "".join(c if c.isprintable() else "?" for c in self.sentence)
+        line = _plain(self.sentence)
         return f"<{type(self).__name__}: {line if len(line) <= MOST_CHARACTERS else f'{line[:MOST_CHARACTERS]}...'}>"
 
     def _repr_html_(self) -> str:
         """What IPython asks for."""
-        return f"<div>{to_html(self.table)}<p>{escape(self.sentence)}</p></div>"
+        return f"<div>{to_html(self.table)}<p>{escape(_plain(self.sentence))}</p></div>"
 
 
 def to_html(frame: pl.DataFrame) -> str:
@@ -60,6 +60,15 @@ def _line(tag: str, attributes: list[str], cells: Iterable[str]) -> str:
     return f"<tr>{''.join(f'<{tag}{attribute}>{escape(cell)}</{tag}>' for attribute, cell in pairs)}</tr>"
 
 
+def _plain(text: str) -> str:
+    """One line, whatever a farm is called.
+
+    >>> _plain("T_\x1b[31m-1")
+    'T_?[31m-1'
+    """
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
 def _cell(value: object) -> str:
     """A value for people: thousands apart, and nothing for null.
 
@@ -70,4 +79,4 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:,.10g}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else _plain(str(value))
