@@ -135,9 +135,9 @@ def _may_be_a_date(row: Epoch) -> bool:
 
 
 def _too_short(one: Epoch, other: Epoch, lasted: timedelta, epochs: int | None) -> bool:
-    """Not where the figure stays (one epoch, listed twice) and not where the step was cut to 4."""
+    """Not where the figure stays (one epoch, listed twice), where it may have begun earlier, or the step was cut to 4."""
     clamped = epochs == 1 and other.difficulty >= CLAMPED * one.difficulty
-    again = epochs is None and same(one.difficulty, other.difficulty)
+    again = one.sighted or (epochs is None and same(one.difficulty, other.difficulty))
     return lasted < SHORTEST * (epochs or 1) and not (clamped or again)
 
 
