@@ -16,6 +16,7 @@ from typing import Any
 
 from recon.core.errors import DataFileError
 from recon.reference.data_lines import Line, lines_of, shown
+from recon.reference.numbers import Misread
 
 TIMES = ("starts_at_utc", "starts_on", "date", "day", "time", "timestamp", "datetime", "x", "t")
 FIGURES = ("difficulty", "difflast", "y", "v", "value")
@@ -26,7 +27,6 @@ OF_A_BLOCK = {"bits", "nonce", "merkle_root", "merkleroot", "mediantime", "media
 MEAN = re.compile(r"(?=.*diff)(?=.*(mean|avg|average))", re.IGNORECASE)
 HEIGHT = re.compile(r"\d{1,7}(\.0*)?", re.ASCII)
 WANTED = "expected CSV or JSON with a date or time and a difficulty"
-UNNAMED = "expected date,difficulty or date,height,difficulty or height,date,difficulty"
 EPOCHS_INSTEAD = "daily means are no difficulties; take a list of epochs"
 
 
@@ -65,15 +65,18 @@ def _without_names(first: Sequence[str]) -> list[str] | None:
     """The names of the columns of a file whose first line has none, but a date, a time or a height."""
     if not re.match(r"\d", first[0].strip()):
         return None
-    return _positions(first)
+    names = _positions(first)
+    if names is None or len(names) < len(first):
+        raise Misread(f"{len(first)} values in its first line, and no header")
+    return names
 
 
 def _positions(cells: Sequence[Any]) -> list[str] | None:
-    """What stands where in a row without names; None for one of another length."""
+    """What stands where in a row without names; None for one that is too short."""
     texts = [str(cell).strip() for cell in cells]
     if len(texts) == 2:
         return ["date", "difficulty"]
-    if len(texts) not in (3, 4):
+    if len(texts) < 3:
         return None
     is_height_first = HEIGHT.fullmatch(texts[0]) and not HEIGHT.fullmatch(texts[1])
     before = ["height", "date"] if is_height_first else ["date", "height"]
@@ -115,7 +118,7 @@ def _listed(document: Any, name: str) -> list[Any]:
 
 def _of_row(row: Any, line: Line) -> Line:
     if isinstance(row, list) and (names := _positions(row)):
-        return replace(line, values=dict(zip(names, row, strict=True)))
+        return replace(line, values=dict(zip(names, row, strict=False)))
     if not isinstance(row, dict):
         raise line.wrong("neither [time, height, difficulty] nor an object", WANTED)
     values = {key.lower(): value for key, value in row.items()}
