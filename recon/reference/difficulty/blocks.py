@@ -10,8 +10,8 @@ from recon.reference.difficulty.epochs import BLOCKS, Epoch, same
 
 
 def epochs(blocks: Sequence[Epoch]) -> Iterator[Epoch]:
-    """The epochs of some blocks, in order. One begins with its first block, where that is listed; otherwise it is seen
-    from the first block listed to the last. ValueError where blocks of one epoch differ.
+    """The epochs of some blocks, in order. One begins with its first block, where that is listed; otherwise it is only
+    seen at the time of another. ValueError where blocks of one epoch differ.
     """
     by_height = sorted(blocks, key=_height)
     for _, group in groupby(by_height, key=lambda block: _height(block) // BLOCKS):
@@ -22,8 +22,7 @@ def epochs(blocks: Sequence[Epoch]) -> Iterator[Epoch]:
         if _height(first) % BLOCKS == 0:
             yield first
         else:
-            times = [block.starts for block in (first, *others)]
-            yield replace(first, starts=min(times), height=None, through=max(times).date(), sighted=True)
+            yield replace(first, height=None, sighted=True)
 
 
 def _height(block: Epoch) -> int:

@@ -66,7 +66,7 @@ def _source(text: str, name: str) -> Source:
             reason = f"{one.starts:%Y-%m-%d %H:%M} has two difficulties, {one.difficulty} and {other.difficulty}"
             raise DataFileError(f"{name}, {other.place}: {reason}", "keep one of them")
     daily = not given.blocks and is_daily(rows)
-    epochs = list(sighted(runs(rows))) if daily else rows
+    epochs = list(sighted(runs(rows))) if daily else [row for row in rows if not row.sighted]
     return Source(bounded(epochs, _known_through(text, name)), tuple(rows), daily, _jumbled(listed))
 
 
