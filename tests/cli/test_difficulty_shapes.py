@@ -173,7 +173,7 @@ REFUSED = {
         "blocks 955584 and 955585 are of one epoch and have two difficulties",
     ),
     "a block that contradicts": (
-        json.dumps([{"height": 840673, "timestamp": 1713970842, "bits": 1, "difficulty": B}]),
+        json.dumps([{"height": 840673, "timestamp": 1713970842, "bits": 1, "difficulty": B}, block(HEIGHT)]),
         f"{B}.00000000 on 2024-04-24, where 86388558925171 and 88104191118793 are known",
     ),
     "blocks of an hour": (json.dumps([block(HEIGHT + n) for n in range(9, 3, -1)]), "no date has this difficulty"),
