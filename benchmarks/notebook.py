@@ -27,7 +27,7 @@ print(status.incomplete.head())
 
 # %% What would `recon.fix()` write? Nothing is written here.
 plan = recon.plan()
-print(plan.to_frame().select("date", "status", "missing").head())
+print(plan.to_frame().select("settlement_date", "status", "missing").head())
 
 # %% The proof of the date with the most keys.
 busiest = status.to_frame().filter(pl.col("expected") > 0).sort("expected").get_column("settlement_date").last()

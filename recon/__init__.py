@@ -1,7 +1,8 @@
 """recon: brings curtailment_records and historical_bitcoin_calculations to exact agreement, and proves it.
 
-As a library: `recon.status`, `plan`, `fix`, `explain` and `verify` do what the commands of these names do and return
-frozen reports; see recon.api. What is heavy is loaded by the first of them that is used.
+As a library: `recon.status`, `analyze`, `plan`, `fix`, `explain`, `verify`, `report`, `export_slice`, `runs` and
+`quarantine` do what the commands do and return frozen answers, which a notebook shows; see recon.api. What is heavy is
+loaded by the first of them that is used.
 """
 
 from typing import TYPE_CHECKING
@@ -9,7 +10,12 @@ from typing import TYPE_CHECKING
 from recon.core.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from recon.api import Explanation, FixReport, Options, Proof, Status, explain, fix, plan, status, verify
+    from recon.analysis.analyze import Analysis
+    from recon.analysis.page.file import Report
+    from recon.api.arguments import Options
+    from recon.api.files import export_slice, report
+    from recon.api.filling import fix, plan
+    from recon.api.looking import analyze, explain, quarantine, runs, status, verify
     from recon.core.errors import (
         ConnectError,
         DatabaseError,
@@ -22,26 +28,43 @@ if TYPE_CHECKING:
         SchemaError,
         UsageError,
     )
+    from recon.export.write import ExportReport
+    from recon.reconcile.history import Runs
+    from recon.reconcile.proof import Proof
+    from recon.reconcile.report import FixReport
+    from recon.reconcile.status import Status
+    from recon.values.explanation import Explanation
+    from recon.values.quarantine import Quarantine
 
 __all__ = [
+    "Analysis",
     "ConnectError",
     "DataFileError",
     "DatabaseError",
     "ExitCode",
     "Explanation",
+    "ExportReport",
     "FixReport",
     "IncompleteError",
     "LedgerError",
     "Options",
     "PermissionDenied",
     "Proof",
+    "Quarantine",
     "ReconError",
+    "Report",
+    "Runs",
     "SchemaError",
     "Status",
     "UsageError",
+    "analyze",
     "explain",
+    "export_slice",
     "fix",
     "plan",
+    "quarantine",
+    "report",
+    "runs",
     "status",
     "verify",
 ]
@@ -54,8 +77,12 @@ if not TYPE_CHECKING:  # a type checker is to complain of names that are not the
             raise AttributeError(f"module 'recon' has no attribute {name!r}")
         from importlib import import_module
 
-        errors = import_module("recon.core.errors")
-        return getattr(errors if hasattr(errors, name) else import_module("recon.api"), name)
+        for home in ("core.errors", "api.looking", "api.filling", "api.files"):
+            module = import_module(f"recon.{home}")
+            if hasattr(module, name):
+                return getattr(module, name)
+        return import_module("recon.api.arguments").Options
 
     def __dir__() -> list[str]:
-        return [*globals(), *__all__]
+        """The library: not the rooms, which are there once something has loaded them."""
+        return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

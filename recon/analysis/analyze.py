@@ -13,6 +13,7 @@ from recon.analysis.findings import Finding, by_severity, index_finding, recomme
 from recon.analysis.gap_findings import count_findings, shape_findings
 from recon.core.errors import ExitCode, UsageError
 from recon.core.settings import MAX_FARM_MW
+from recon.core.shown import Shown
 from recon.core.suggestions import RECON, Advice, Program
 from recon.core.window import Window
 from recon.postgres.superfluous_index import superfluous_indexes
@@ -23,8 +24,8 @@ from recon.reconcile.value_check import with_values
 from recon.reconcile.watcher import Compared, unwatched
 
 
-@dataclass(frozen=True)
-class Analysis:
+@dataclass(frozen=True, repr=False)
+class Analysis(Shown):
     """A status with its findings, most severe first, and (command, why) pairs, in the order to run them."""
 
     status: Status
@@ -35,6 +36,18 @@ class Analysis:
     def exit_code(self) -> ExitCode:
         """The status's: findings inform, they do not fail."""
         return self.status.exit_code
+
+    def to_frame(self) -> pl.DataFrame:
+        """One row per finding, most severe first: code, severity, count, an example, and what to do."""
+        names = ("code", "severity", "count", "example", "advice")
+        rows = [{name: finding.to_dict()[name] for name in names} for finding in self.findings]
+        return pl.DataFrame(rows, schema={name: pl.Int64 if name == "count" else pl.String for name in names})
+
+    @property
+    def sentence(self) -> str:
+        """How the tables stand, the codes of what was found, and the first command to run."""
+        todo = [f"run '{RECON.render(command)}'" for command, _ in self.recommendations[:1]]
+        return "; ".join([self.status.sentence, *(finding.code for finding in self.findings), *todo])
 
     def to_dict(self, program: Program = RECON) -> dict[str, Any]:
         """The JSON document of `recon analyze`. program: what suggested commands begin with."""

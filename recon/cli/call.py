@@ -233,13 +233,3 @@ class Call:
         """A line for people; nothing with `--json`."""
         if not self.json:
             self.console.print(folded(visible(line), self.console.width), soft_wrap=True)
-
-
-def write_out(path: Path, text: str) -> None:
-    """What `--out` asks for: the whole file or none of it; UsageError where it cannot be written."""
-    from recon.core.files import replace_text
-
-    try:
-        replace_text(path, text)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}", "name another file with --out") from None

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from recon.core.errors import UsageError
+
 HALF_WRITTEN = ".recon-"
 """What directories of files that are being written begin with; one that a killed process left can be deleted."""
 
@@ -40,3 +42,11 @@ def replace_text(path: Path, text: str, *, private: bool = False) -> None:
         part.write_text(text, encoding="utf-8", newline="")
         if private:
             part.chmod(0o600)
+
+
+def write_out(path: Path, text: str) -> None:
+    """What `--out` asks for: the whole file or none of it; UsageError where it cannot be written."""
+    try:
+        replace_text(path, text)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}", "name another file with --out") from None

@@ -110,8 +110,14 @@ class DateResult:
         }
 
 
+def results_frame(results: Iterable[DateResult]) -> pl.DataFrame:
+    """RESULTS: what the entries of `dates` say, in their order."""
+    rows = [{**result.to_dict(), "settlement_date": result.day} for result in results]
+    return pl.DataFrame(rows, schema=RESULTS, orient="row")
+
+
 RESULTS: FrameSchema = {
-    "date": pl.Date,
+    "settlement_date": pl.Date,
     "status": pl.String,
     **dict.fromkeys(("missing", "inserted", "replaced", "removed", "attempts"), pl.Int64),
     "seconds": pl.Float64,

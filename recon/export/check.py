@@ -41,7 +41,7 @@ class Damage:
         return dict(vars(self))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ExportStatus(Status):
     """The status of an export. damage: the files in disorder. left_out: why values are null in the months of the
     window, as the manifest has it, and how many.

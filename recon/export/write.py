@@ -14,8 +14,11 @@ import polars as pl
 from recon.core import schema
 from recon.core.chunks import CHUNK_ROWS, chunks
 from recon.core.errors import ExitCode, UsageError, document
+from recon.core.schema import FrameSchema
+from recon.core.shown import Shown
 from recon.core.version import __version__
 from recon.core.window import Window
+from recon.core.wording import counted
 from recon.export import files, slices
 from recon.export.files import Target
 from recon.export.manifest import DateFacts, Manifest, Month, by_month, reaches, totals
@@ -25,9 +28,12 @@ from recon.reconcile.status import Status
 from recon.reconcile.survey import aggregates
 from recon.values import summary
 
+WRITTEN: FrameSchema = {"file": pl.String, "keys": pl.Int64, "btc_values": pl.Int64, "left_out": pl.Int64}
+"""One row per file of an export."""
 
-@dataclass(frozen=True)
-class ExportReport:
+
+@dataclass(frozen=True, repr=False)
+class ExportReport(Shown):
     """Result of an export.
 
     status: the tables at that moment, with the verdict on every value. blocked: dates whose difficulty or subsidy is
@@ -44,6 +50,19 @@ class ExportReport:
     def exit_code(self) -> ExitCode:
         """0 when the tables agree and every value is right, 4 when dates are blocked, else 1."""
         return ExitCode.INCOMPLETE if self.blocked else self.status.exit_code
+
+    def to_frame(self) -> pl.DataFrame:
+        """One row per month written: its file, keys, BTC values, and those left out."""
+        rows = [(files.part_name(month.month, self.manifest.form), totals([month])) for month in self.written]
+        figures = [(file, sums["rows"], sums["exported"], sums["expected"] - sums["exported"]) for file, sums in rows]
+        return pl.DataFrame(figures, schema=WRITTEN, orient="row")
+
+    @property
+    def sentence(self) -> str:
+        """What was written where, and how the tables stand."""
+        blocked = f"; {counted(len(self.blocked), 'date')} blocked" if self.blocked else ""
+        written = f"{counted(len(self.written), 'file')} written to {self.directory}"
+        return f"{written}{blocked}; {self.status.sentence}"
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of `recon export`."""

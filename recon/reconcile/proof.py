@@ -17,6 +17,7 @@ import polars as pl
 
 from recon.core.errors import DataFileError, ExitCode, UsageError, document
 from recon.core.schema import BTC, FrameSchema
+from recon.core.shown import Shown
 from recon.core.window import Window
 from recon.postgres.sql import literal
 from recon.reconcile.request import Job
@@ -47,8 +48,8 @@ class DateProof:
         return {**dict(zip(FIXED, fixed, strict=True)), "btc": dict(self.btc), "checksum": self.checksum}
 
 
-@dataclass(frozen=True)
-class Proof:
+@dataclass(frozen=True, repr=False)
+class Proof(Shown):
     """The tables of a window as of one moment, in order of date; no clock and no address in it."""
 
     window: Window
@@ -85,15 +86,20 @@ class Proof:
         return ExitCode.OK
 
     def to_frame(self) -> pl.DataFrame:
-        """One row per settlement date, as in the CSV; the energy as a float, the BTC sums to a satoshi."""
+        """One row per settlement date, which the CSV calls `date`; the energy as a float, the BTC sums to a satoshi."""
         header, *rows = self._table()
         texts = pl.DataFrame(rows, schema=dict.fromkeys(header, pl.String), orient="row")
         numbers = (
             pl.col(name).cast(BTC if name.startswith("btc_") else NUMBERS.get(name, pl.String), strict=False)
-            for name in header
+            for name in header[1:]
         )
-        days = pl.Series("date", [proof.day for proof in self.dates], dtype=pl.Date)
-        return texts.select(numbers).with_columns(days)
+        days = pl.Series("settlement_date", [proof.day for proof in self.dates], dtype=pl.Date)
+        return texts.select(days, *numbers)
+
+    @property
+    def sentence(self) -> str:
+        """How many dates it is of, and the one checksum."""
+        return f"checksum {self.checksum}, settlement dates: {len(self.dates):,}"
 
     def to_csv(self) -> str:
         """One line per date, one column per miner model found."""

@@ -11,15 +11,17 @@ from typing import Any
 import polars as pl
 
 from recon.core.errors import ExitCode, document
-from recon.core.plan import RESULTS, DateResult
+from recon.core.plan import DateResult, results_frame
 from recon.core.schema import json_number
+from recon.core.shown import Shown
 from recon.core.suggestions import RECON, Program, Suggestion
+from recon.core.wording import counted
 from recon.reconcile.request import FixRequest
 from recon.reconcile.status import Status
 
 
-@dataclass(frozen=True)
-class FixReport:
+@dataclass(frozen=True, repr=False)
+class FixReport(Shown):
     """What a run that writes was to do, did, and left.
 
     request: what was asked. results: one per planned date, in the plan's order. after: the window as it stands at the
@@ -78,8 +80,21 @@ class FixReport:
 
     def to_frame(self) -> pl.DataFrame:
         """One row per planned date, in the plan's order: what `dates` of the document says."""
-        rows = [{**result.to_dict(), "date": result.day} for result in self.results]
-        return pl.DataFrame(rows, schema=RESULTS, orient="row")
+        return results_frame(self.results)
+
+    @property
+    def sentence(self) -> str:
+        """What was done, or with a dry run would be, and how the tables stand."""
+        removed = f", {self.removed:,} removed" if self.removed else ""
+        done = f"{counted(self.inserted, 'row')} written{removed}"
+        if self.dry_run:
+            missing = sum(result.missing for result in self.results if result.status != "blocked")
+            changed = (0 if self.changes is None else self.changes.height) + self.undated
+            also = f", {counted(changed, 'stored row')} to replace or remove" if changed else ""
+            done = f"dry run, {counted(missing, 'row')} to write{also}"
+        dates = ", ".join(f"{counted(many, 'date')} {status}" for status, many in self.statuses.items())
+        stands = self.after.sentence if self.reconciled or not self.after.reconciled else "not reconciled"
+        return f"{f'run {self.run_id}: ' if self.run_id else ''}{done}{f' ({dates})' if dates else ''}; {stands}"
 
     def dates_with(self, status: str) -> list[DateResult]:
         """The results of that status."""

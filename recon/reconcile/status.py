@@ -12,8 +12,10 @@ import polars as pl
 
 from recon.core.errors import ExitCode, document
 from recon.core.settings import REPAIRS
+from recon.core.shown import Shown
 from recon.core.suggestions import RECON, Program, Suggestion, repair_command
 from recon.core.window import Window
+from recon.core.wording import counted
 from recon.postgres.tables import Undated
 
 if TYPE_CHECKING:
@@ -33,8 +35,16 @@ def percent(matched: int, expected: int) -> float:
     return matched * 10_000 // expected / 100 if expected else 100.0
 
 
-@dataclass(frozen=True)
-class Status:
+NOTHING = "nothing to reconcile"
+"""How a window stands in which nothing is expected and nothing is there."""
+
+
+def _share(expected: int, matched: int, **_: int) -> float | None:
+    return percent(matched, expected) if expected else None
+
+
+@dataclass(frozen=True, repr=False)
+class Status(Shown):
     """How far the two tables agree in a window.
 
     counts: gaps.COUNTS, one row per settlement date and miner model; source: one row per settlement date with
@@ -177,6 +187,50 @@ class Status:
     def exit_code(self) -> ExitCode:
         """0 reconciled, 1 differences."""
         return ExitCode.OK if self.reconciled else ExitCode.DIFFERENCES
+
+    @property
+    def standing(self) -> str:
+        """reconciled | not reconciled | nothing to reconcile, where nothing is expected and nothing is there."""
+        if not self.reconciled:
+            return "not reconciled"
+        return "reconciled" if self.total("expected") else NOTHING
+
+    @property
+    def unseen(self) -> str:
+        """Which values nobody has compared, as the end of a line."""
+        if self.values and self.values.blocked:
+            return f"; {counted(self.values.blocked, 'value')} not compared: no difficulty is known for their dates"
+        return "" if self.values_compared else "; values not compared"
+
+    @property
+    def why(self) -> str:
+        """What makes it stand so, counted."""
+        if not self.reconciled:
+            return self._left
+        if not self.total("expected"):
+            return f"no curtailment {'to price on these dates' if self.newest_curtailment else 'at all'}"
+        return f"{self.total('matched'):,} of {self.total('expected'):,}, nothing twice, nothing extra{self.unseen}"
+
+    @property
+    def _left(self) -> str:
+        """What is not as it should be, counted."""
+        left = {name: self.total(name) for name in ("missing", "duplicate", "orphan")}
+        undated = [f"{self.undated.stored:,} of them without a date"] if self.undated.stored else []
+        wrong = [f"{self.values.wrong:,} wrong"] if self.values else []
+        damaged = [counted(self.damaged_files, "damaged file")] if self.damaged_files else []
+        return ", ".join([*(f"{count:,} {name}" for name, count in left.items()), *undated, *wrong, *damaged])
+
+    @property
+    def sentence(self) -> str:
+        """Whether the tables agree, and why not."""
+        return f"{self.standing}: {self.why}"
+
+    @property
+    def table(self) -> pl.DataFrame:
+        """One row per configured miner model, and one of their sums."""
+        sides = {**self.by_model, "all": {name: self.total(name) for name in ("expected", "matched", "missing")}}
+        rows = [{"miner_model": model, **counts, "percent": _share(**counts)} for model, counts in sides.items()]
+        return pl.DataFrame(rows)
 
     @property
     def date_totals(self) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import InvalidOperation
 from pathlib import Path
@@ -53,8 +53,17 @@ def refuse_web_page(text: str, name: str) -> None:
         raise DataFileError(f"{name} is a web page (HTML or XML), not the data", "expected CSV: download the data")
 
 
-def lines_of(text: str, name: str) -> tuple[list[str], list[Line]]:
-    """The columns of a CSV text, in lower case, and its data lines. Comments and blank lines are skipped."""
+def _named(_first: Sequence[str]) -> list[str] | None:
+    return None
+
+
+def lines_of(
+    text: str, name: str, unnamed: Callable[[Sequence[str]], list[str] | None] = _named
+) -> tuple[list[str], list[Line]]:
+    """The columns of a CSV text, in lower case, and its data lines. Comments and blank lines are skipped.
+
+    unnamed: says what the columns are of a text whose first line is data; None where it is the header.
+    """
     refuse_web_page(text, name)
     text_lines = text.removeprefix("\ufeff").splitlines()
     numbered = [(n, line) for n, line in enumerate(text_lines, 1) if line.strip() and not line.lstrip().startswith("#")]
@@ -66,15 +75,21 @@ def lines_of(text: str, name: str) -> tuple[list[str], list[Line]]:
         raise DataFileError(f"{name} has a value that runs over several lines", "write one line per entry")
     if not rows:
         return [], []
-    header = [column.strip().lower() for column in rows[0]]
-    _refuse_header(header, name)
-    return header, [_line(header, row, name, number) for (number, _), row in zip(numbered[1:], rows[1:], strict=True)]
+    _refuse_separator(rows[0], name)
+    names = unnamed(rows[0])
+    header, start = (names, 0) if names else ([column.strip().lower() for column in rows[0]], 1)
+    _refuse_doubles(header, name)
+    pairs = zip(numbered[start:], rows[start:], strict=True)
+    return header, [_line(header, row, name, number) for (number, _), row in pairs]
 
 
-def _refuse_header(header: list[str], name: str) -> None:
+def _refuse_separator(first: Sequence[str], name: str) -> None:
     for separator, called in OTHER_SEPARATORS.items():
-        if len(header) == 1 and separator in header[0]:
+        if len(first) == 1 and separator in first[0]:
             raise DataFileError(f"{name} separates its columns with {called}", "expected commas")
+
+
+def _refuse_doubles(header: Sequence[str], name: str) -> None:
     twice = next((column for column in header if column and header.count(column) > 1), None)
     if twice:
         raise DataFileError(f"{name} has the column {shown(twice)} twice", "keep one of them")

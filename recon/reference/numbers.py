@@ -9,6 +9,8 @@ from decimal import Decimal
 
 SMALLEST = Decimal("1e-8")
 LARGEST_DIFFICULTY = Decimal("1e28")
+TOO_LARGE = Decimal("1e19")
+"""Some 70,000 times the difficulty of 2026; in hashes, every difficulty since 2014 is larger than a fifth of it."""
 NOTE = re.compile(r"#\s*(\w+):\s*(\S+)\s*$")
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 GROUPS = re.compile(r"\+?[1-9]\d{0,2}(,\d{3})+(\.\d*)?", re.ASCII)
@@ -61,6 +63,8 @@ def difficulty_number(text: str) -> Decimal:
     number = positive(text)
     if not 1 <= number < LARGEST_DIFFICULTY:
         raise Misread("difficulty is 1 or more and below 1e28")
+    if number >= TOO_LARGE:
+        raise Misread("that is too large: hashes per block are 2^32 times the difficulty")
     return number.quantize(SMALLEST)
 
 

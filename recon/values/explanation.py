@@ -13,6 +13,7 @@ from recon.core.errors import ConnectError, ExitCode, document
 from recon.core.price import J_PER_MWH, blocks, calculations, hashes, joules_per_hash
 from recon.core.schema import BTC, EPOCHS, MINERS, FrameSchema
 from recon.core.settings import Settings
+from recon.core.shown import Shown
 from recon.core.window import check_period, periods_in_day
 from recon.core.wording import amount
 from recon.postgres.inspect import opened
@@ -97,8 +98,8 @@ MODEL_LINES: FrameSchema = {
 """One row per ModelLine."""
 
 
-@dataclass(frozen=True)
-class Explanation:
+@dataclass(frozen=True, repr=False)
+class Explanation(Shown):
     """One key: its source rows (MWh as stored, and whether they count), its price and what is stored for it."""
 
     day: date
@@ -137,6 +138,14 @@ class Explanation:
         """One row per miner model: its figures, what was computed, how many rows are stored, and the verdict."""
         rows = [{**vars(line), "stored": len(line.stored), "verdict": line.verdict} for line in self.models]
         return pl.DataFrame(rows, schema=MODEL_LINES)
+
+    @property
+    def sentence(self) -> str:
+        """The key, its energy in MWh, and each miner model's verdict."""
+        energy = "no curtailment" if self.energy_mwh is None else f"{self.energy_mwh:.10g} MWh"
+        verdicts = [f"{line.miner_model} {line.verdict}" for line in self.models]
+        surplus = [f"{model} orphan" for model in self.orphans]
+        return f"{self.day} period {self.period}, {self.farm}: {', '.join([energy, *verdicts, *surplus])}"
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON document of `recon explain`."""

@@ -6,11 +6,17 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
+
+import polars as pl
 
 from recon.core.errors import DatabaseError, ExitCode, PermissionDenied, UsageError, document
 from recon.core.plan import DateResult, PlannedDate
+from recon.core.schema import CALC_KEY_SCHEMA, FrameSchema
 from recon.core.settings import Settings
+from recon.core.shown import Shown
+from recon.core.wording import counted
 from recon.postgres import ledger
 from recon.postgres.inspect import VALUES, inspect
 from recon.postgres.session import connect
@@ -60,40 +66,89 @@ class RestoreReport:
         }
 
 
-def rows(settings: Settings, run_id: str | None, *, name: str) -> list[dict[str, Any]]:
-    """The quarantined rows, `whole_row` and `replacement` as JSON values; LedgerError for an unknown run.
+@dataclass(frozen=True, repr=False)
+class Quarantine(Shown):
+    """What repairs replaced or removed.
 
-    old, new: `bitcoin_mined` and `difficulty` as text, each before and after; new is null of a row that was removed.
+    rows: one entry per row, `whole_row` and `replacement` as JSON values; old, new: `bitcoin_mined` and `difficulty` as
+    text, each before and after; new is null of a row that was removed. runs: one entry per run, newest first: `rows`,
+    `reasons` (rows each), `first_date`, `last_date` (null: rows without a date), how many were `restored`, and
+    `restored_by` which runs.
     """
-    columns = dict(settings.calculations.columns)
-    found = _query(settings, run_id, name, "values/quarantine_list", *(columns[value] for value in VALUES))
+
+    rows: tuple[dict[str, Any], ...] = ()
+    runs: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0: they were shown."""
+        return ExitCode.OK
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document of `recon quarantine list`."""
+        return document("quarantine list", runs=list(self.runs), rows=list(self.rows))
+
+    def to_frame(self) -> pl.DataFrame:
+        """KEPT_ROWS; `whole_row` and `replacement` as JSON text."""
+        as_text = {name: [_json_text(row[name]) for row in self.rows] for name in ("whole_row", "replacement")}
+        plain = {name: [row[name] for row in self.rows] for name in KEPT_ROWS if name not in as_text}
+        texts = [row["settlement_date"] for row in self.rows]
+        days = [text and date.fromisoformat(text) for text in texts]
+        return pl.DataFrame({**plain, **as_text, "settlement_date": days}, schema=KEPT_ROWS)
+
+    @property
+    def table(self) -> pl.DataFrame:
+        """The rows without what only a program reads."""
+        return self.to_frame().drop("id", "quarantined_at", "table_name")
+
+    @property
+    def sentence(self) -> str:
+        """How many rows of how many runs, and how many of them are back."""
+        if not self.rows:
+            return "the quarantine is empty"
+        of_runs = counted(len({row["run_id"] for row in self.rows}), "run")
+        back = sum(row["restored_by"] is not None for row in self.rows)
+        return f"{counted(len(self.rows), 'row')} of {of_runs}, {back:,} of them restored"
+
+
+KEPT_ROWS: FrameSchema = {
+    "id": pl.Int64,
+    "run_id": pl.String,
+    "quarantined_at": pl.String,
+    "reason": pl.String,
+    "table_name": pl.String,
+    **CALC_KEY_SCHEMA,
+    "whole_row": pl.String,
+    "replacement": pl.String,
+    "restored_by": pl.String,
+}
+"""One row per row that a repair replaced or removed."""
+
+
+def _json_text(value: object) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def kept(settings: Settings, run_id: str | None, *, name: str) -> Quarantine:
+    """What is in the quarantine, of all runs or of one; LedgerError for an unknown run."""
+    with connect(settings, name) as session:
+        if not ledger.require(session):
+            return Quarantine()
+        if run_id is not None:
+            ledger.find(session, run_id)
+        columns = dict(settings.calculations.columns)
+        found = session.query("values/quarantine_list", run_id, *(columns[value] for value in VALUES))
+        runs = session.query("values/quarantine_runs", run_id)
     for row in found:
         row["whole_row"] = json.loads(row["whole_row"])
         row["old"] = {
             value: row.pop(f"old_{short}") for value, short in zip(VALUES, ("btc", "difficulty"), strict=True)
         }
         row["new"] = row["replacement"] = json.loads(row["replacement"] or "null")
-    return found
-
-
-def per_run(settings: Settings, run_id: str | None, *, name: str) -> list[dict[str, Any]]:
-    """One entry per run with quarantined rows, newest first: `rows`, `reasons` (rows each), `first_date`, `last_date`
-    (null: rows without a date), how many were `restored`, and `restored_by` which runs. LedgerError as for `rows`.
-    """
-    found = _query(settings, run_id, name, "values/quarantine_runs")
-    for run in found:
+    for run in runs:
         run["reasons"] = json.loads(run["reasons"])
         run["restored_by"] = run["restored_by"].split()
-    return found
-
-
-def _query(settings: Settings, run_id: str | None, name: str, statement: str, *values: object) -> list[dict[str, Any]]:
-    with connect(settings, name) as session:
-        if not ledger.require(session):
-            return []
-        if run_id is not None:
-            ledger.find(session, run_id)
-        return session.query(statement, run_id, *values)
+    return Quarantine(tuple(found), tuple(runs))
 
 
 def restore(

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from recon.core.schema import SOURCE_ROWS, FrameSchema, json_number
+from recon.core.shown import Shown
 from recon.reference.reference import Reference
 from recon.values import catalogue, causes
 from recon.values import tally as values_tally
@@ -21,8 +22,8 @@ from recon.values.verdicts import ORPHANS, WRONG
 from recon.values.why import implied_mwh
 
 
-@dataclass(frozen=True)
-class Values:
+@dataclass(frozen=True, repr=False)
+class Values(Shown):
     """What the stored values of a window are worth.
 
     summary: tally.summarize of all its dates. mixed: tally.several_difficulties. reasons: tally.WRONG_BY. causes: what
@@ -42,6 +43,22 @@ class Values:
         """Rows per verdict, over all dates and models."""
         totals = self.summary.group_by("verdict").agg(pl.col("rows").sum()).sort("verdict")
         return dict(totals.iter_rows())
+
+    def to_frame(self) -> pl.DataFrame:
+        """One row per settlement date, miner model and verdict; as `summary`."""
+        return self.summary
+
+    @property
+    def sentence(self) -> str:
+        """Rows per verdict."""
+        return ", ".join(f"{rows:,} {verdict}" for verdict, rows in self.verdicts.items()) or "no stored value"
+
+    @property
+    def table(self) -> pl.DataFrame:
+        """One row per verdict and one column per miner model, which has the rows of both."""
+        models = sorted(self.by_model)
+        cells = {model: [self.by_model[model].get(verdict, 0) for verdict in self.verdicts] for model in models}
+        return pl.DataFrame({"verdict": list(self.verdicts), **cells})
 
     @property
     def wrong(self) -> int:

@@ -129,9 +129,10 @@ def test_every_form_of_difficulties_that_the_guide_shows_is_read_without_a_troub
     run_recon: Run, tmp_path: Path
 ) -> None:
     shown = [block for language in ("csv", "json") for block in blocks(language, GUIDES["difficulty"])]
-    assert len(shown) == 5
+    assert len(shown) == 14
     for number, text in enumerate(shown):
         (path := tmp_path / f"{number}.txt").write_text(text)
         done = run_recon("difficulty", "check", path, "--json")
         assert (done.returncode, json.loads(done.stdout)["troubles"]) == (0, []), text
-        assert {str(epoch.difficulty.normalize()) for epoch in read(text, "").epochs} >= {"88104191118793"}
+        assert {int(epoch.difficulty) for epoch in read(text, "").epochs} >= {88104191118793}
+        assert run_recon("difficulty", "update", "--from", path).returncode == 0, text

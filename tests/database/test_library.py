@@ -22,7 +22,7 @@ import polars as pl
 import pytest
 
 import recon
-from recon.api import Options
+from recon.api.arguments import Options, WindowOptions
 from recon.cli.common import give_options
 from recon.cli.shared_options import COMMON, EngineOptions
 from tests.support import oracle
@@ -35,7 +35,9 @@ from tests.test_architecture import HEAVY, REPOSITORY
 ROWS = source_rows(days(DAY, 2))
 EXACT = oracle.calculations(ROWS)
 FARM = "T_FARM-0"
-FUNCTIONS = ("status", "plan", "fix", "explain", "verify")
+FUNCTIONS = (
+    *("status", "analyze", "plan", "fix", "explain", "verify", "report", "export_slice", "runs", "quarantine"),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +87,7 @@ def test_reports_are_the_programs_documents_and_polars_frames(partial: Database,
     assert proof.to_dict() == document(run_recon, partial, "verify", "--from", DAY, "--to", DAY)
     (row,) = proof.to_frame().to_dicts()
     stored = sum(btc for *key, btc, _ in oracle.stored(partial) if key[3] == "S9")
-    assert (row["date"], row["keys"], row["btc_S9"]) == (DAY, 9, stored)
+    assert (row["settlement_date"], row["keys"], row["btc_S9"]) == (DAY, 9, stored)
 
     options = ("--repair", "missing,wrong,duplicate")
     plan = recon.plan(repair=options[1], database_url=url)
@@ -102,9 +104,23 @@ def test_reports_are_the_programs_documents_and_polars_frames(partial: Database,
     assert document(run_recon, partial, "runs", fixed.run_id)["runs"][0]["run_id"] == fixed.run_id
     assert fixed.to_frame().get_column("inserted").sum() == fixed.inserted
 
-    for report in (status, explanation, proof, plan, fixed):
+    analysis = recon.analyze(values=True, database_url=url)
+    assert analysis.to_dict() == document(run_recon, partial, "analyze", "--values")
+    assert analysis.to_frame().get_column("code").to_list() == [found.code for found in analysis.findings]
+    history, one = recon.runs(database_url=url), recon.runs(fixed.run_id, database_url=url)
+    assert history.to_dict() == document(run_recon, partial, "runs")
+    assert one.to_dict() == document(run_recon, partial, "runs", fixed.run_id)
+    assert history.to_frame().get_column("run_id").to_list() == [fixed.run_id]
+    assert one.to_frame().equals(fixed.to_frame().with_columns(one.to_frame().get_column("seconds")))
+    kept = recon.quarantine(fixed.run_id, database_url=url)
+    assert kept.to_dict() == document(run_recon, partial, "quarantine", "list", fixed.run_id)
+    assert kept.to_frame().select("settlement_date", "reason").rows() == [(DAY, "stale"), (DAY, "duplicate")]
+    with pytest.raises(recon.LedgerError, match="there is no run 00000000"):
+        recon.runs("00000000", database_url=url)
+
+    for report in (status, explanation, proof, plan, fixed, analysis, history, one, kept):
         with pytest.raises(dataclasses.FrozenInstanceError):
-            report.window = None  # type: ignore[union-attr, assignment, misc]
+            report.exit_code = 0  # type: ignore[misc, assignment]
         assert isinstance(report.to_frame(), pl.DataFrame)
         json.dumps(report.to_dict())
 
@@ -195,13 +211,20 @@ def test_what_cannot_be_right_is_an_error_that_keeps_secrets() -> None:
 def test_options_are_the_programs() -> None:
     of_the_output = {"json", "quiet", "verbose", "profile", "log_file", "log_format"}
     assert set(Options.__annotations__) == set(COMMON) - of_the_output
-    commands = importlib.import_module("recon.cli.commands.fix")
-    elsewhere = {"fix": {"dry_run"}}  # `recon.plan`
-    for name, others in elsewhere.items():
-        command = getattr(commands, name)
+    elsewhere = {  # what only a command has: `dry_run` is `recon.plan`
+        ("fix", "fix"): {"dry_run"},
+        ("analyze", "analyze"): set(),
+        ("report", "report"): set(),
+        ("export", "export_slice"): {"form"},  # `format`
+        ("runs", "runs"): set(),
+    }
+    for (module, name), others in elsewhere.items():
+        command = getattr(importlib.import_module(f"recon.cli.commands.{module}"), module)
         give_options(command)
         wrapped = inspect.signature(command).parameters.keys() - {"ctx", "first", "last"}
-        mine = inspect.signature(getattr(recon, name)).parameters.keys() - {"first", "last", "options"}
+        of_the_library = {"first", "last", *WindowOptions.__annotations__}
+        mine = inspect.signature(getattr(recon, name)).parameters.keys() - of_the_library
+        mine -= {"format"}
         assert mine == wrapped - ({*COMMON, *vars(EngineOptions())} - {"workers"}) - others, name
 
 
@@ -254,3 +277,135 @@ def test_a_users_program_is_type_checked_against_the_installed_package(tmp_path:
         line.split(" ", 1)[0] + " " + line.rsplit("[", 1)[-1] for line in done.stdout.splitlines() if "error:" in line
     ]
     assert said == ["mistakes.py:4: call-arg]", "mistakes.py:5: arg-type]", "mistakes.py:6: attr-defined]"], done.stdout
+
+
+def answers(url: str, place: Path) -> list[Any]:
+    """One of each kind that the library gives."""
+    return [
+        recon.status(values=True, database_url=url),
+        recon.status(values=True, database_url=url).values,
+        recon.analyze(database_url=url),
+        recon.plan(repair="missing,stale", database_url=url),
+        recon.explain(DAY, 1, FARM, database_url=url),
+        recon.verify(database_url=url),
+        recon.fix(database_url=url),
+        recon.runs(database_url=url),
+        recon.quarantine(database_url=url),
+        recon.report(place / "page.html", database_url=url),
+        recon.export_slice(place / "files", database_url=url),
+    ]
+
+
+def test_every_answer_is_one_line_and_in_a_notebook_a_table_whatever_a_farm_is_called(
+    database: Database, tmp_path: Path
+) -> None:
+    farm = "<b>\n\x1b[31m&"
+    fill(database, [(*row[:2], farm, *row[3:]) for row in ROWS])
+    rows, first = oracle.calculations([(*row[:2], farm, *row[3:]) for row in ROWS]), DAY
+    database.add_calculations((*rows[0][:4], 7, rows[0][5]), *rows[1:9], rows[1])
+    found = [*answers(database.url, tmp_path), recon.explain(first, 1, farm, database_url=database.url)]
+    for answer in found:
+        line, html = repr(answer), answer._repr_html_()
+        assert line == f"<{type(answer).__name__}: {line.partition(': ')[2]}" and line.endswith(">")
+        assert line.isprintable() and "shape:" not in line and len(line) < 400, line
+        tags = set(re.findall(r"<(/?\w+)", html))
+        assert tags <= {name for tag in ("div", "table", "tr", "th", "td", "p") for name in (tag, f"/{tag}")}, tags
+        assert "color" not in html and "background" not in html, "colours are the notebook's"
+        assert html.isprintable()
+    assert "&lt;b&gt;" in found[-1]._repr_html_() and "not reconciled" in repr(found[0])
+    many = recon.quarantine(database_url=database.url)
+    assert repr(many) == "<Quarantine: the quarantine is empty>"
+
+
+def test_a_report_and_a_slice_are_the_programs(partial: Database, run_recon: Run, tmp_path: Path) -> None:
+    page = recon.report(tmp_path / "page.html", values=True, first=DAY, last=DAY, database_url=partial.url)
+    window = ("--from", DAY, "--to", DAY)
+    assert page.to_dict() == document(run_recon, partial, "report", "--values", *window, "--out", page.out)
+    assert page.out.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert page.sentence == f"{page.out}: 1 date, not reconciled"
+    with pytest.raises(recon.UsageError, match="is not a directory"):
+        recon.report(tmp_path / "none" / "page.html", database_url=partial.url)
+    mine = recon.export_slice(tmp_path / "mine", database_url=partial.url)
+    theirs = document(run_recon, partial, "export", "--out", tmp_path / "theirs")
+    assert mine.to_dict() == theirs | {"out": str(tmp_path / "mine")}
+    assert mine.to_frame().get_column("keys").sum() == theirs["rows"]
+    assert (tmp_path / "mine" / "_manifest.json").read_bytes() == (tmp_path / "theirs" / "_manifest.json").read_bytes()
+    with pytest.raises(recon.UsageError, match="format is 'xls'"):
+        recon.export_slice(tmp_path / "mine", format="xls", database_url=partial.url)  # type: ignore[arg-type]
+
+
+def test_a_window_has_two_names_for_each_end(partial: Database) -> None:
+    url, (_, second) = partial.url, days(DAY, 2)
+    by_name = recon.verify(first=second, last=second, database_url=url)
+    assert recon.verify(from_=str(second), to=second, database_url=url) == by_name
+    assert recon.verify(first=second, from_=str(second), last=second, database_url=url) == by_name
+    for function in (recon.status, recon.analyze, recon.plan, recon.fix, recon.verify, recon.report):
+        with pytest.raises(recon.UsageError, match=f"last is {DAY} and to is {second}; they mean the same"):
+            function(last=DAY, to=second, database_url=url)  # type: ignore[operator]
+    with pytest.raises(TypeError, match=r"explain\(\) got an unexpected keyword argument 'to'"):
+        recon.explain(DAY, 1, FARM, to=DAY, database_url=url)  # type: ignore[call-arg]
+
+
+def test_every_frame_calls_the_date_settlement_date(partial: Database, tmp_path: Path) -> None:
+    for answer in answers(partial.url, tmp_path):
+        frames = [answer.to_frame(), *(value for value in vars(answer).values() if isinstance(value, pl.DataFrame))]
+        dated = [name for frame in frames for name, kind in frame.schema.items() if kind == pl.Date]
+        assert set(dated) <= {"settlement_date", "first_date", "last_date"}, type(answer)
+        assert not {"date", "day"} & {name for frame in frames for name in frame.columns}, type(answer)
+
+
+def test_help_says_what_each_argument_means() -> None:
+    for name in FUNCTIONS:
+        function = getattr(recon, name)
+        text, parameters = inspect.getdoc(function) or "", inspect.signature(function).parameters
+        explained = {word for line in re.findall(r"^([a-z_, ]+): ", text, re.M) for word in line.split(", ")}
+        assert parameters.keys() - explained <= {"from_", "to"}, name
+        assert explained <= parameters.keys(), name
+        assert max(map(len, text.splitlines())) <= 120, name
+
+
+def test_dir_is_the_library_whatever_has_been_loaded() -> None:
+    code = (
+        "import recon, pkgutil, importlib; before = dir(recon);"
+        "rooms = [m.name for m in pkgutil.iter_modules(recon.__path__, 'recon.') if '__' not in m.name];"
+        "[importlib.import_module(name) for name in rooms];"
+        "assert recon.export and dir(recon) == before; print(*before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert {name for name in done.stdout.split() if not name.startswith("__")} == set(recon.__all__)
+
+
+def test_progress_is_told_to_a_function_or_on_stderr_and_otherwise_to_nobody(
+    partial: Database, capfd: pytest.CaptureFixture[str]
+) -> None:
+    told: list[tuple[int, int]] = []
+    recon.status(values=True, progress=lambda done, of: told.append((done, of)), database_url=partial.url)
+    assert told[-1] == (1, 1), "of one date values are stored"
+    assert capfd.readouterr() == ("", "")
+    told.clear()
+    recon.fix(progress=lambda done, of: told.append((done, of)), database_url=partial.url)
+    assert told[-2:] == [(0, 1), (1, 1)]
+    recon.status(values=True, progress=False, database_url=partial.url)
+    assert capfd.readouterr() == ("", "")
+    recon.status(values=True, progress=True, database_url=partial.url)
+    assert capfd.readouterr().err == "\r1/1 dates compared\r2/2 dates compared\n", "keys, then values"
+
+
+CELLS = """
+import recon
+recon.status(values=True)
+recon.fix()
+recon.status(values=True, progress=False)
+"""
+
+
+def test_a_notebooks_kernel_shows_bars_tables_and_sentences(partial: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = pytest.importorskip("nbclient", reason="pip install ipykernel nbclient")
+    notebooks = pytest.importorskip("nbformat", reason="pip install ipykernel nbclient")
+    monkeypatch.setenv("RECON_DATABASE_URL", partial.url)
+    notebook = notebooks.v4.new_notebook(cells=[notebooks.v4.new_code_cell(line) for line in CELLS.split("\n")[1:-1]])
+    client.NotebookClient(notebook, kernel_name="python3").execute()
+    _, first, fixed, last = ([output.data for output in cell.outputs] for cell in notebook.cells)
+    assert [len(first), len(fixed), len(last)] == [2, 2, 1], "a bar, which is empty in the end, and the answer"
+    assert "<table>" in first[1]["text/html"] and first[1]["text/plain"].startswith("<Status: not reconciled: ")
+    assert first[0]["text/html"] == fixed[0]["text/html"] == ""

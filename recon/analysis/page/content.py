@@ -27,7 +27,7 @@ class Page:
     """The content of the page.
 
     btc: one per month and miner model, in order. runs: newest first; runs_note says what is not among them and why.
-    made_at is an aware datetime.
+    made_at is an aware datetime. program: what suggested commands begin with.
     """
 
     analysis: Analysis
@@ -35,15 +35,13 @@ class Page:
     runs: tuple[dict[str, Any], ...]
     runs_note: str
     made_at: datetime
+    program: Program = RECON
 
-    def to_dict(self, program: Program = RECON) -> dict[str, Any]:
-        """The document that is embedded in the page: all of `analyze`, and every figure that the page shows besides.
-
-        program: what suggested commands begin with.
-        """
+    def to_dict(self) -> dict[str, Any]:
+        """The document that is embedded in the page: all of `analyze`, and every figure that the page shows besides."""
         days = calendar.days(self.analysis.status)
         return {
-            **self.analysis.to_dict(program),
+            **self.analysis.to_dict(self.program),
             "command": "report",
             "code_version": __version__,
             "made_at": f"{self.made_at:%Y-%m-%d %H:%M} UTC",
@@ -57,14 +55,14 @@ class Page:
         }
 
 
-def gather(job: Job, window: Window, options: AnalysisOptions, *, made_at: datetime) -> Page:
+def gather(job: Job, window: Window, options: AnalysisOptions, *, made_at: datetime, program: Program = RECON) -> Page:
     """The page's content; read-only. The analysis is as of one moment, sums and runs as of the next."""
     found = analyze(job, window, options)
     with job.opened() as tables:
         with tables.session.transaction(read_only=True, snapshot=True):
             stored = tables.aggregate(window, "analysis/stored_btc")
         runs, note = _runs(tables.session)
-    return Page(found, tuple(by_month(found.status, stored)), tuple(runs), note, made_at)
+    return Page(found, tuple(by_month(found.status, stored)), tuple(runs), note, made_at, program)
 
 
 def _runs(session: Session) -> tuple[list[dict[str, Any]], str]:

@@ -10,7 +10,6 @@ from recon.cli.call import Call
 from recon.cli.common import command
 from recon.cli.completion import RUN_ID, run_ids
 from recon.cli.options import DryRun, Yes
-from recon.core.errors import document
 
 RunId = Annotated[str, typer.Argument(**RUN_ID, autocompletion=run_ids)]
 AnyRun = Annotated[
@@ -36,13 +35,12 @@ def list_rows(call: Call, run_id: AnyRun = None) -> None:
     from recon.cli.show import quarantine as show_quarantine
     from recon.values import quarantine
 
+    found = quarantine.kept(call.settings, run_id, name=call.name)
     if call.json:
-        runs = quarantine.per_run(call.settings, run_id, name=call.name)
-        rows = quarantine.rows(call.settings, run_id, name=call.name)
-        return call.print_json(document("quarantine list", runs=runs, rows=rows))
+        return call.print_json(found.to_dict())
     if run_id:
-        return show_quarantine.rows(call, quarantine.rows(call.settings, run_id, name=call.name))
-    show_quarantine.runs(call, quarantine.per_run(call.settings, None, name=call.name))
+        return show_quarantine.rows(call, found.rows)
+    show_quarantine.runs(call, found.runs)
 
 
 @group.command("restore")

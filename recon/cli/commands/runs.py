@@ -29,7 +29,6 @@ def runs(call: Call, run_id: RunId = None) -> None:
     """
     call.begin()
     from recon.cli.show import runs as show_runs
-    from recon.postgres import ledger
+    from recon.reconcile import history
 
-    history, dates = ledger.history(call.settings, run_id, name=call.name)
-    show_runs.runs(call, history, dates)
+    show_runs.runs(call, history.history(call.job, run_id))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recon.cli.call import Call, write_out
+from recon.cli.call import Call
 from recon.cli.common import command
 from recon.cli.options import WindowOptions
 from recon.core.errors import ExitCode, UsageError, document
@@ -61,6 +61,8 @@ def verify(
         found = proof.prove(call.job, window)
     changes = proof.compare(found, earlier) if earlier else None
     if out:
+        from recon.core.files import write_out
+
         write_out(out, _text(found, form or ProofFormat.JSON))
     if changes is not None:
         _tell_changes(call, found, changes)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from recon.cli.call import Call
 from recon.cli.log import LOG, sum_up
 from recon.cli.show import columns
-from recon.cli.show.status import NOTHING, TOP, standing, verdict, warn_invalid
+from recon.cli.show.status import TOP, verdict, warn_invalid
 from recon.core.errors import ExitCode, document
 from recon.core.plan import DateResult
 from recon.core.suggestions import Suggestion, fill_command
 from recon.core.wording import amount, changed, counted, which
 from recon.reconcile.report import FixReport, change_rows
+from recon.reconcile.status import NOTHING
 from recon.values.changes import refusal
 
 if TYPE_CHECKING:
     from recon.reconcile.daily import DailyReport
+    from recon.reconcile.history import Runs
 
 
 def fix(call: Call, report: FixReport) -> None:
@@ -38,7 +40,7 @@ def summary(call: Call, report: FixReport) -> None:
     if report.dry_run:
         return _planned_lines(call, report)
     if not report.results and not report.undated:
-        if standing(report.after) != NOTHING:
+        if report.after.standing != NOTHING:
             why = "what --repair names is in order" if report.after.total("missing") else "no row is missing"
             call.say(f"nothing to do: {why}")
     else:
@@ -191,13 +193,13 @@ def nothing_to_resume(call: Call) -> int:
     return ExitCode.OK
 
 
-def runs(call: Call, history: Sequence[dict[str, Any]], dates: Sequence[DateResult]) -> None:
+def runs(call: Call, found: Runs) -> None:
     """The answer of `recon runs`."""
     if call.json:
-        per_date = {"dates": [d.to_dict() for d in dates]} if dates else {}
-        return call.print_json(document("runs", runs=[_run_dict(row) for row in history], **per_date))
+        return call.print_json(found.to_dict())
+    history, dates = found.runs, found.dates
     if not history:
-        return call.say("no run yet: a run is recorded from when it has something to write")
+        return call.say(found.sentence)
     rows = ("written", "replaced", "removed")
     table = columns.table("run", "command", "status", "dates done", *rows, "started", folded=("command", "started"))
     for row in history[: None if dates else 2 * TOP]:
@@ -210,11 +212,6 @@ def runs(call: Call, history: Sequence[dict[str, Any]], dates: Sequence[DateResu
         call.say(f"... and {len(history) - 2 * TOP:,} older runs (--json shows all)")
     if dates:
         _run_dates(call, dates)
-
-
-def _run_dict(row: dict[str, Any]) -> dict[str, Any]:
-    ends = {name: None if row[name] is None else str(row[name]) for name in ("first_date", "last_date")}
-    return {**row, **ends}
 
 
 def _run_dates(call: Call, dates: Sequence[DateResult]) -> None:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recon.cli.call import Call
 from recon.cli.log import LOG, visible
 from recon.cli.show import columns
 from recon.core.wording import between, counted, which
-from recon.reconcile.status import DATE_FIELDS, Status, percent
+from recon.reconcile.status import DATE_FIELDS, NOTHING, Status, percent
 
 if TYPE_CHECKING:
     from recon.analysis.analyze import Analysis
+    from recon.analysis.page.file import Report
     from recon.values.summary import Values
 
 
-NOTHING = "nothing to reconcile"
 """How tables stand where nothing is expected and nothing is there."""
 TOP = 10
 
@@ -91,7 +90,7 @@ def _status_lines(call: Call, found: Status) -> bool:
     document = found.to_dict()
     dates = document["dates"]
     rows, keys = counted(document["curtailment_rows"], "curtailment row"), counted(document["keys"], "key")
-    call.say(f"{_looked_at(found)}: {rows}, {keys}\n{_newest(found)}")
+    call.say(f"{found.looked_at.words}: {rows}, {keys}\n{_newest(found)}")
     table = columns.table("miner model", "expected", "matched", "missing", "%")
     for model, row in document["by_model"].items():
         table.add_row(model, *_matched_cells(row))
@@ -114,14 +113,6 @@ def _status_lines(call: Call, found: Status) -> bool:
     return by_month
 
 
-def _looked_at(found: Status) -> str:
-    """The dates looked at; where there are none, as they were asked for."""
-    window = found.looked_at
-    if window.first and window.last:
-        return between(window.first, window.last)
-    return f"from {window.first} on" if window.first else f"through {window.last}" if window.last else "all dates"
-
-
 def _newest(found: Status) -> str:
     """The newest settlement date of the whole curtailment."""
     newest = found.newest_curtailment
@@ -134,42 +125,10 @@ def _matched_cells(row: dict[str, Any]) -> list[str]:
     return [*(f"{row[name]:,}" for name in ("expected", "matched", "missing")), share]
 
 
-def standing(found: Status) -> str:
-    """reconciled | not reconciled | nothing to reconcile, where nothing is expected and nothing is there."""
-    if not found.reconciled:
-        return "not reconciled"
-    return "reconciled" if found.total("expected") else NOTHING
-
-
-def _unseen(found: Status) -> str:
-    """Which values nobody has compared, as the end of a line."""
-    if found.values and found.values.blocked:
-        return f"; {counted(found.values.blocked, 'value')} not compared: no difficulty is known for their dates"
-    return "" if found.values_compared else "; values not compared"
-
-
 def verdict(call: Call, found: Status) -> None:
     """The one line that says whether the tables agree."""
-    matched, expected = f"{found.total('matched'):,}", f"{found.total('expected'):,}"
-    why = {
-        "reconciled": f"{matched} of {expected}, nothing twice, nothing extra{_unseen(found)}",
-        "not reconciled": _left(found),
-        NOTHING: "no curtailment to price on these dates"
-        if found.newest_curtailment
-        else "there is no curtailment at all",
-    }
-    state = standing(found)
-    colour = {"reconciled": "green", NOTHING: "yellow"}.get(state, "red")
-    call.console.print(f"[{colour}]{state}[/]: {why[state]}", markup=True)
-
-
-def _left(found: Status) -> str:
-    """What is not as it should be, counted."""
-    left = {name: found.total(name) for name in ("missing", "duplicate", "orphan")}
-    undated = [f"{found.undated.stored:,} of them without a date"] if found.undated.stored else []
-    wrong = [f"{found.values.wrong:,} wrong"] if found.values else []
-    damaged = [counted(found.damaged_files, "damaged file")] if found.damaged_files else []
-    return ", ".join([*(f"{count:,} {name}" for name, count in left.items()), *undated, *wrong, *damaged])
+    colour = {"reconciled": "green", NOTHING: "yellow"}.get(found.standing, "red")
+    call.console.print(f"[{colour}]{found.standing}[/]: {found.why}", markup=True)
 
 
 def analysis(call: Call, found: Analysis) -> None:
@@ -198,15 +157,13 @@ def analysis(call: Call, found: Analysis) -> None:
         call.say(f"  {call.suggest(command)}\n      {call.suggest(why)}")
 
 
-def report(call: Call, found: Status, out: Path) -> None:
+def report(call: Call, found: Report) -> None:
     """The answer of `recon report`: where the page is."""
-    warn_invalid(found)
+    warn_invalid(found.status)
     if call.json:
-        return call.print_json(found.to_dict(call.command, call.program) | {"out": str(out)})
-    seen = _unseen(found) if standing(found) == "reconciled" else ""
-    dates = f"{counted(found.date_totals['total'], 'date')} ({_looked_at(found)})"
-    call.say(f"{out}: {dates}, {standing(found)}{seen}")
-    call.say(_newest(found))
+        return call.print_json(found.to_dict(call.program))
+    call.say(found.sentence)
+    call.say(_newest(found.status))
 
 
 def worst_dates(call: Call, found: Status) -> None:

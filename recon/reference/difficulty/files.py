@@ -1,29 +1,26 @@
 """The one reader of difficulties, for `recon difficulty check` and `update` and for `--difficulty`.
 
-Read are CSV (epochs or days), the public JSON form `[[time, height, difficulty, change], ...]`, lists of JSON objects,
-and JSON objects of dates. Difficulties may be written 1234, 1234.6, "1,234" or "1234.6"; times as seconds or
-milliseconds since 1970, ISO times or dates.
+What shapes a file may have is in shapes.py. Difficulties may be written 1234, 1234.6, "1,234" or "1234.6"; times as
+seconds or milliseconds since 1970, ISO times or dates.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any
 
 from recon.core.errors import DataFileError
-from recon.reference.data_lines import Line, lines_of, refuse_web_page, shown
+from recon.reference.data_lines import Line, refuse_web_page, shown
+from recon.reference.difficulty import blocks
 from recon.reference.difficulty.days import is_daily, runs, sighted
 from recon.reference.difficulty.epochs import Epoch, bounded
+from recon.reference.difficulty.shapes import WANTED, shape
 from recon.reference.numbers import Misread, difficulty_number, instant, midnight, notes
 
-TIMES = ("starts_at_utc", "starts_on", "date", "day", "time", "timestamp")
-WANTED = "expected CSV or JSON with a date or time and a difficulty"
 A_TIME = "a date or time, as 2024-04-20 or 2024-04-20T06:10:11Z"
 MILLISECONDS = 10**11
 """So many seconds after 1970 is the year 5138."""
@@ -58,8 +55,9 @@ def read(text: str, name: str) -> Source:
 
 def _source(text: str, name: str) -> Source:
     refuse_web_page(text, name)
-    is_json = text.lstrip().startswith(("[", "{"))
-    listed = _dated([_epoch(line) for line in (_from_json(text, name) if is_json else _from_csv(text, name))])
+    given = shape(text, name)
+    read = [_epoch(line) for line in given.lines]
+    listed = list(blocks.epochs(read)) if given.blocks else _dated(read)
     rows = sorted(listed, key=lambda epoch: epoch.starts)
     if not rows:
         raise DataFileError(f"{name} holds no difficulty", WANTED)
@@ -67,8 +65,8 @@ def _source(text: str, name: str) -> Source:
         if one.starts == other.starts and one.difficulty != other.difficulty:
             reason = f"{one.starts:%Y-%m-%d %H:%M} UTC has two difficulties, {one.difficulty} and {other.difficulty}"
             raise DataFileError(f"{name}, {other.place}: {reason}", "keep one of them")
-    daily = is_daily(rows)
-    epochs = list(sighted(runs(rows))) if daily else rows
+    daily = not given.blocks and is_daily(rows)
+    epochs = list(sighted(runs(rows))) if daily else [row for row in rows if not row.sighted]
     return Source(bounded(epochs, _known_through(text, name)), tuple(rows), daily, _jumbled(listed))
 
 
@@ -93,41 +91,6 @@ def _jumbled(rows: Sequence[Epoch]) -> tuple[Epoch, Epoch] | None:
         if one.starts == other.starts or (one.starts > other.starts) is not backwards:
             return one, other
     return None
-
-
-def _from_csv(text: str, name: str) -> Iterator[Line]:
-    header, lines = lines_of(text, name)
-    column = next((t for t in TIMES if t in header), None)
-    if column is None or "difficulty" not in header:
-        raise DataFileError(f"{name} has no columns of that kind: {shown(', '.join(header)) or 'nothing'}", WANTED)
-    return (replace(line, values={**line.values, "date": line.values.get(column, "")}) for line in lines)
-
-
-def _from_json(text: str, name: str) -> Iterator[Line]:
-    try:
-        document = json.loads(text, parse_float=Decimal, parse_int=Decimal, object_pairs_hook=_without_doubles)
-    except json.JSONDecodeError as error:
-        raise DataFileError(f"{name}, line {error.lineno}: broken JSON, {error.msg}", WANTED) from None
-    if isinstance(document, dict):
-        document = [[day, None, value] for day, value in document.items()]
-    for index, row in enumerate(document):
-        line = Line(name, f"entry {index + 1}", {})
-        if isinstance(row, list) and len(row) >= 3:
-            values = dict(zip(("date", "height", "difficulty"), row, strict=False))
-        elif isinstance(row, dict) and "difficulty" in row and any(t in row for t in TIMES):
-            values = {**row, "date": next(row[t] for t in TIMES if t in row)}
-        else:
-            raise line.wrong("neither [time, height, difficulty] nor an object", WANTED)
-        yield replace(line, values={key: "" if value is None else str(value) for key, value in values.items()})
-
-
-def _without_doubles(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"{key} is there twice")
-        found[key] = value
-    return found
 
 
 def _epoch(line: Line) -> Epoch:

@@ -82,7 +82,7 @@ def _match(row: Epoch, known: Sequence[Epoch]) -> Epoch | None:
         by_height = next((epoch for epoch in known if epoch.height == row.height), None)
         if by_height:
             return by_height
-    if row.dated:
+    if row.dated or row.sighted:
         return None
     return next((k for k in known if not k.dated and abs(k.starts - row.starts) <= CLOSE), None)
 

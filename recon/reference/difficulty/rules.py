@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from recon.reference.numbers import midnight
 
 LARGEST_STEP = Decimal("4.001")
 """A retarget changes difficulty by a factor of 4 at most (Bitcoin consensus rule); sources round."""
+MOST_RETARGETS = 60
+"""Of which the product is beyond any difficulty."""
 CLAMPED = Decimal("3.9")
 """An epoch shorter than 3.5 days ends with a step of 4, as in July 2010."""
 FIRST_BLOCK = date(2009, 1, 3)
@@ -25,6 +28,8 @@ FUTURE = timedelta(days=20)
 BITS = (0x1600_0000, 0x1D00_FFFF)
 """Difficulty in its compact form, as an integer; since 2014 no difficulty was so small."""
 BITS_SINCE = date(2014, 1, 1)
+SMALLEST_SINCE = Decimal(10**9)
+"""From 2014 on no difficulty was smaller."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,14 @@ def _row(row: Epoch, today: date | None) -> Iterator[Problem]:
         yield Problem(row.place, f"{row.difficulty.normalize():f} is a difficulty in compact form (bits)")
 
 
+def too_small(source: Source) -> Iterator[Problem]:
+    """Figures that cannot be Bitcoin's difficulty of their dates; a file for one's own calculations may have them."""
+    for row in source.said:
+        if row.starts.date() >= BITS_SINCE and row.difficulty < SMALLEST_SINCE:
+            what = f"{row.difficulty.normalize():f} on {row.starts:%Y-%m-%d} is too small for Bitcoin since 2014"
+            yield Problem(row.place, f"{what}: give the difficulty whole, not in trillions")
+
+
 def _daily_steps(source: Source) -> Iterator[Problem]:
     listed = runs(source.said)
     for one, other in pairwise(listed):
@@ -113,8 +126,9 @@ def _pair(one: Epoch, other: Epoch) -> Iterator[Problem]:
         yield Problem(one.place, f"the difficulty of {one.starts:%Y-%m-%d} stays for {lasted.days} days: {LASTS}")
     elif _too_short(one, other, lasted + loose, epochs):
         yield Problem(other.place, f"the epoch of {one.starts:%Y-%m-%d} lasts {_days(lasted)}: {LASTS}")
-    elif follows(one, other):
-        yield from _step(one, other)
+    else:
+        retargets = 1 if follows(one, other) else epochs or math.ceil((lasted + loose) / SHORTEST) + 1
+        yield from _step(one, other, retargets)
 
 
 LASTS = "an epoch lasts 3.5 to 20 days"
@@ -135,17 +149,20 @@ def _may_be_a_date(row: Epoch) -> bool:
 
 
 def _too_short(one: Epoch, other: Epoch, lasted: timedelta, epochs: int | None) -> bool:
-    """Not where the figure stays (one epoch, listed twice) and not where the step was cut to 4."""
+    """Not where the figure stays (one epoch, listed twice), nor where it may have begun earlier or the step was cut."""
     clamped = epochs == 1 and other.difficulty >= CLAMPED * one.difficulty
-    again = epochs is None and same(one.difficulty, other.difficulty)
+    again = one.sighted or (epochs is None and same(one.difficulty, other.difficulty))
     return lasted < SHORTEST * (epochs or 1) and not (clamped or again)
 
 
-def _step(one: Epoch, other: Epoch) -> Iterator[Problem]:
-    step = other.difficulty / one.difficulty
-    if not 1 / LARGEST_STEP <= step <= LARGEST_STEP:
-        day = f"{other.starts:%Y-%m-%d}"
-        yield Problem(other.place, f"the difficulty of {day} changes by a factor of {step:.3g}: 1/4 to 4 is possible")
+def _step(one: Epoch, other: Epoch, retargets: int = 1) -> Iterator[Problem]:
+    """A change that so many retargets cannot make."""
+    step, possible = other.difficulty / one.difficulty, LARGEST_STEP ** min(retargets, MOST_RETARGETS)
+    if 1 / possible <= step <= possible:
+        return
+    day = f"{other.starts:%Y-%m-%d}"
+    limit = "1/4 to 4 is possible" if retargets == 1 else f"4 in each of {retargets} epochs is possible"
+    yield Problem(other.place, f"the difficulty of {day} changes by a factor of {step:.3g}: {limit}")
 
 
 def _end(source: Source) -> Iterator[Problem]:

@@ -17,7 +17,7 @@ from recon.reference.difficulty.epochs import Epoch, coverage, to_csv
 from recon.reference.difficulty.files import Source, read
 from recon.reference.difficulty.known import read_known
 from recon.reference.difficulty.merge import contradictions, merged, misfits, settled
-from recon.reference.difficulty.rules import Problem, problems, said
+from recon.reference.difficulty.rules import Problem, problems, said, too_small
 from recon.reference.download import TIMEOUT_S, fetch, is_url
 from recon.reference.numbers import midnight
 from recon.reference.reference import Reference
@@ -172,7 +172,7 @@ def check(reference: Reference, origin: Origin, *, today: date, force: bool = Fa
         found = [problem for problem in found if not problem.is_opinion]
     result = reference.known if found else merged(source, reference.known, force=force)
     once = dict.fromkeys([*found, *misfits(result, reference.known)])  # a daily mean is odd and contradicts
-    return Checked(source, tuple(once), result, reference.known)
+    return Checked(source, tuple(once) or tuple(too_small(source)), result, reference.known)
 
 
 def update(reference: Reference, origin: Origin, home: Path, *, force: bool, today: date) -> Update:
