@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
+import shutil
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, suppress
@@ -161,7 +161,7 @@ class Call:
         """Where tables for people go; a pipe is as wide as anything."""
         from rich.console import Console
 
-        width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
+        width = None if sys.stdout.isatty() else shutil.get_terminal_size((PIPE_WIDTH, 0)).columns
         return Console(width=width, highlight=False, markup=False, emoji=False)
 
     def print_json(self, document: dict[str, Any]) -> None:

@@ -45,17 +45,19 @@ def which(days: Sequence[date]) -> str:
     return f"{days[0]}" if len(days) == 1 else f"{len(days):,} dates (first {min(days)})"
 
 
-def amount(btc: Decimal | float | str) -> str:
+def amount(btc: Decimal | float | str | None) -> str:
     """BTC with all eight decimals, and more where it has more.
 
-    >>> amount(Decimal("1E-5")), amount(6.25), amount("0.1234567891"), amount(Decimal("NaN"))
-    ('0.00001000', '6.25000000', '0.1234567891', 'NaN')
+    >>> amount(Decimal("1E-5")), amount(1234.5), amount("0.1234567891"), amount(Decimal("NaN")), amount(None)
+    ('0.00001000', '1,234.50000000', '0.1234567891', 'NaN', 'null')
     """
+    if btc is None:
+        return "null"
     exact = Decimal(str(btc))
     if not exact.is_finite():
         return str(btc)
     digits = f"{exact:f}".partition(".")[2].rstrip("0")
-    return f"{exact:.{max(8, len(digits))}f}"
+    return f"{exact:,.{max(8, len(digits))}f}"
 
 
 def would_change(rows: int) -> str:

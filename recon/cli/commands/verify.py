@@ -12,7 +12,7 @@ from recon.cli.call import Call
 from recon.cli.common import command
 from recon.cli.options import WindowOptions
 from recon.core.errors import ExitCode, UsageError, document
-from recon.core.wording import counted
+from recon.core.wording import amount, counted
 
 if TYPE_CHECKING:
     from recon.reconcile.proof import Comparison, Proof
@@ -83,7 +83,7 @@ def _tell_sums(call: Call, found: Proof) -> None:
 
     table = columns.table("miner model", "BTC")
     for model, btc in found.btc.items():
-        table.add_row(visible(str(model)), columns.amount(btc))
+        table.add_row(visible(str(model)), amount(btc))
     if found.btc:
         columns.show(call, table)
     rows, keys, source = (

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 
 from recon.cli.call import Call
 from recon.cli.log import UNBROKEN, visible
-from recon.core.schema import SATOSHI_DECIMALS
 
 if TYPE_CHECKING:
     from rich.table import Column, Table
@@ -44,18 +43,6 @@ def show(call: Call, table: Table) -> None:
         line = f"{first}: " + ", ".join(figure.replace(" ", UNBROKEN) for figure in figures)
         wrapped = textwrap.wrap(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
         call.say("\n".join(wrapped).replace(UNBROKEN, " "))
-
-
-def amount(stored: str | None) -> str:
-    """BTC as it is stored, with eight decimals or more.
-
-    >>> amount("1234.5"), amount("0.1234567891"), amount("NaN"), amount(None)
-    ('1,234.50000000', '0.1234567891', 'NaN', 'null')
-    """
-    number = _number(stored)
-    if number is None:
-        return visible(str(stored)) if stored is not None else "null"
-    return f"{number:,.{max(SATOSHI_DECIMALS, -int(number.normalize().as_tuple().exponent))}f}"
 
 
 def plain(stored: str | None) -> str:

@@ -9,7 +9,7 @@ from recon.cli.call import Call
 from recon.cli.log import visible
 from recon.cli.show import columns
 from recon.core.suggestions import Suggestion
-from recon.core.wording import counted
+from recon.core.wording import amount, counted
 
 TOP = 20
 
@@ -50,7 +50,7 @@ def rows(call: Call, found: Sequence[dict[str, Any]]) -> None:
     for row in found[:TOP]:
         key = f"{row['settlement_date']} {row['settlement_period']} {row['farm_id']} {row['miner_model']}"
         old, new = row["old"], row["new"]
-        values = [columns.amount(old["bitcoin_mined"]), columns.amount(new["bitcoin_mined"]) if new else "removed"]
+        values = [amount(old["bitcoin_mined"]), amount(new["bitcoin_mined"]) if new else "removed"]
         values += [columns.plain(old["difficulty"]), columns.plain(new["difficulty"]) if new else ""] if other else []
         table.add_row(visible(key), *values, row["reason"], row["restored_by"] or "")
     columns.show(call, table)

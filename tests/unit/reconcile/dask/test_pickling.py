@@ -93,7 +93,7 @@ def test_what_a_worker_cannot_even_read_names_it() -> None:
 def test_without_dask_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "find_spec", lambda _: None)
     with pytest.raises(UsageError) as caught:
-        engine.choose(EngineName.DASK)
+        engine.choose(engine=EngineName.DASK)
     assert str(caught.value).endswith(f"not installed; {extras.install('dask')}")
 
 

@@ -160,8 +160,8 @@ def test_a_file_may_go_backwards_but_not_to_and_fro() -> None:
         return [(problem.place, problem.reason.partition(",")[0]) for problem in problems(source)]
 
     assert jumbled(0, 1, 2, 3, 4, 5) == jumbled(5, 4, 3, 2, 1, 0) == jumbled(2) == []
-    assert jumbled(0, 1, 3, 2, 5, 4) == [("line 5", "2024-01-03 00:00 comes after 2024-01-04 00:00")]
-    assert jumbled(5, 4, 2, 3, 1, 0) == [("line 5", "2024-01-04 00:00 comes after 2024-01-03 00:00")]
+    assert jumbled(0, 1, 3, 2, 5, 4) == [("line 5", "2024-01-03 00:00 UTC comes after 2024-01-04 00:00 UTC")]
+    assert jumbled(5, 4, 2, 3, 1, 0) == [("line 5", "2024-01-04 00:00 UTC comes after 2024-01-03 00:00 UTC")]
 
 
 @given(st.sets(st.integers(0, len(KNOWN) - 1), min_size=1), st.randoms(use_true_random=False))
