@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 NEXT = (
-    "The last line, `next:`, is the command to run now; in JSON `next` is the same as a list of arguments, which begins "
-    "with the program's name. There is none where nothing is to be done."
+    "The last line, `next:`, is the command to run now; in JSON `next` is the same as a list of arguments, which "
+    "begins with the program's name. There is none where nothing is to be done."
 )
 SHARED = {
     "needs_no_database": "none; it needs no database.",
