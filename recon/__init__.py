@@ -10,12 +10,23 @@ from typing import TYPE_CHECKING
 from recon.core.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from recon.analysis.analyze import Analysis
-    from recon.analysis.page.file import Report
-    from recon.api.arguments import Options
-    from recon.api.files import export_slice, report
-    from recon.api.filling import fix, plan
-    from recon.api.looking import analyze, explain, quarantine, runs, status, verify
+    from recon.api.files import ExportReport, Report, export_slice, report
+    from recon.api.filling import FixReport, fix, plan
+    from recon.api.looking import (
+        Analysis,
+        Explanation,
+        Options,
+        Proof,
+        Quarantine,
+        Runs,
+        Status,
+        analyze,
+        explain,
+        quarantine,
+        runs,
+        status,
+        verify,
+    )
     from recon.core.errors import (
         ConnectError,
         DatabaseError,
@@ -28,13 +39,6 @@ if TYPE_CHECKING:
         SchemaError,
         UsageError,
     )
-    from recon.export.write import ExportReport
-    from recon.reconcile.history import Runs
-    from recon.reconcile.proof import Proof
-    from recon.reconcile.report import FixReport
-    from recon.reconcile.status import Status
-    from recon.values.explanation import Explanation
-    from recon.values.quarantine import Quarantine
 
 __all__ = [
     "Analysis",
@@ -77,11 +81,10 @@ if not TYPE_CHECKING:  # a type checker is to complain of names that are not the
             raise AttributeError(f"module 'recon' has no attribute {name!r}")
         from importlib import import_module
 
-        for home in ("core.errors", "api.looking", "api.filling", "api.files"):
-            module = import_module(f"recon.{home}")
-            if hasattr(module, name):
-                return getattr(module, name)
-        return import_module("recon.api.arguments").Options
+        homes = map(
+            import_module, (f"recon.{home}" for home in ("core.errors", "api.looking", "api.filling", "api.files"))
+        )
+        return next(getattr(home, name) for home in homes if hasattr(home, name))
 
     def __dir__() -> list[str]:
         """The library: not the rooms, which are there once something has loaded them."""

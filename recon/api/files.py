@@ -15,6 +15,13 @@ from recon.export import write
 from recon.export.files import Target
 from recon.export.write import ExportReport
 
+__all__ = [
+    "ExportReport",
+    "Report",
+    "export_slice",
+    "report",
+]
+
 
 @public
 def report(

@@ -23,6 +23,12 @@ from recon.reconcile.request import FixRequest
 from recon.values.policy import RepairPolicy
 from recon.values.tolerance import Tolerance
 
+__all__ = [
+    "FixReport",
+    "fix",
+    "plan",
+]
+
 
 @public
 def plan(

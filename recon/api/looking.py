@@ -19,6 +19,22 @@ from recon.values import quarantine as values_quarantine
 from recon.values.explanation import Explanation
 from recon.values.quarantine import Quarantine
 
+__all__ = [
+    "Analysis",
+    "Explanation",
+    "Options",
+    "Proof",
+    "Quarantine",
+    "Runs",
+    "Status",
+    "analyze",
+    "explain",
+    "quarantine",
+    "runs",
+    "status",
+    "verify",
+]
+
 
 @public
 def status(

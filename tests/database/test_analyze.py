@@ -203,7 +203,13 @@ def other_layout(database: Database, volume: str) -> Settings:
 
 @pytest.mark.parametrize("volume", ["numeric", "float8", "real"])
 def test_other_names_and_types_make_no_difference(clean: Database, volume: str) -> None:
-    names = ["impossible periods", "rows without volume", "a date nine times over", "a copy script in a loop"]
+    names = [
+        "impossible periods",
+        "a later settlement run",
+        "rows without volume",
+        "a date nine times over",
+        "a copy script in a loop",
+    ]
     planted = [IN_SOURCE[name] for name in (*names, "keys of no volume", "some positive volumes", "half a date")]
     sow_in_source(clean, *planted)
     found = analyze(Job("1", "test", other_layout(clean, volume), REFERENCE), Window())
