@@ -9,7 +9,6 @@ from typing import Any
 
 import polars as pl
 
-from recon.core.settings import REPAIRS
 from recon.core.suggestions import RECON, Advice, Program, Suggestion, fix_command
 from recon.core.wording import counted, which
 from recon.postgres.superfluous_index import SuperfluousIndex
@@ -124,11 +123,9 @@ def recommendations(status: Status, findings: Sequence[Finding]) -> list[tuple[A
 
 def _repairing(status: Status) -> str:
     """What the one command that repairs does, or shows."""
-    off = status.dates.filter(~pl.col("settlement_date").is_in(list(status.blocked)))
-    rows = {name: int(off.get_column(name).sum() or 0) for name in REPAIRS}
-    rows["orphan"] += status.undated.stored
+    rows = status.to_repair
     missing = counted(rows.pop("missing"), "missing row")
-    days = days_of(off.filter(pl.col("missing") > 0))
+    days = [day for day in days_of(status.dates.filter(pl.col("missing") > 0)) if day not in status.blocked]
     where = f" of {days[0]}" if len(days) == 1 else f" on {counted(len(days), 'date')}"
     written = [f"{missing}{where} written"] if days else []
     if status.repairs == ["missing"]:

@@ -13,7 +13,6 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 from recon.core.errors import UsageError
-from recon.core.wording import between
 
 LONDON = ZoneInfo("Europe/London")
 HALF_HOUR = timedelta(minutes=30)
@@ -100,17 +99,6 @@ class Window:
     def bounds(self) -> tuple[date, date]:
         """Both ends as dates the server can compare with; an open end is the calendar's own."""
         return self.first or date.min, self.last or date.max
-
-    @property
-    def words(self) -> str:
-        """The window for people.
-
-        >>> Window(date(2024, 6, 5), date(2024, 6, 5)).words, Window(last=date(2024, 6, 5)).words, Window().words
-        ('2024-06-05', 'through 2024-06-05', 'all dates')
-        """
-        if self.first and self.last:
-            return between(self.first, self.last)
-        return f"from {self.first} on" if self.first else f"through {self.last}" if self.last else "all dates"
 
     def __contains__(self, day: date) -> bool:
         first, last = self.bounds

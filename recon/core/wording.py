@@ -36,6 +36,17 @@ def between(first: date, last: date) -> str:
     return f"{first}" if first == last else f"{first} to {last}"
 
 
+def window(first: date | None, last: date | None) -> str:
+    """A window whose ends may be open.
+
+    >>> window(date(2024, 6, 5), date(2024, 6, 5)), window(None, date(2024, 6, 5)), window(None, None)
+    ('2024-06-05', 'through 2024-06-05', 'all dates')
+    """
+    if first and last:
+        return between(first, last)
+    return f"from {first} on" if first else f"through {last}" if last else "all dates"
+
+
 def which(days: Sequence[date]) -> str:
     """Some dates: the only one, or how many and the earliest.
 

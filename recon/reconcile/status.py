@@ -156,12 +156,21 @@ class Status(Shown):
         return self.values is not None and not self.values.blocked
 
     @property
-    def repairs(self) -> list[str]:
-        """The repairs that there is something to do for, on dates that are not blocked: some of settings.REPAIRS."""
+    def to_repair(self) -> dict[str, int]:
+        """The rows that each repair (settings.REPAIRS) has to do with, on dates that are not blocked."""
         dates = self.dates.filter(~pl.col("settlement_date").is_in(list(self.blocked)))
-        rows = {name: dates.get_column(name).sum() or 0 for name in REPAIRS}
-        rows["orphan"] += self.undated.stored
-        return [name for name in REPAIRS if rows[name]]
+        rows = {name: int(dates.get_column(name).sum() or 0) for name in REPAIRS}
+        return {**rows, "orphan": rows["orphan"] + self.undated.stored}
+
+    @property
+    def repairs(self) -> list[str]:
+        """The repairs that there is something to do for."""
+        return [name for name, rows in self.to_repair.items() if rows]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is expected and nothing is there."""
+        return self.standing == NOTHING
 
     def next_command(self, tried: Collection[str] = ()) -> Suggestion | None:
         """The command that is the best thing to do now, None where nothing is: one that makes every repair that there

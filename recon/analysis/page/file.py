@@ -15,7 +15,7 @@ from recon.core.errors import ExitCode, UsageError
 from recon.core.files import write_out
 from recon.core.shown import Shown
 from recon.core.suggestions import RECON, Program
-from recon.core.wording import counted
+from recon.core.wording import counted, window
 from recon.reconcile.status import Status
 
 LIBRARIES = ("altair", "jinja2", "vl_convert")
@@ -55,7 +55,8 @@ class Report(Shown):
     def sentence(self) -> str:
         """Where the page is, of how many dates, and how these stand."""
         seen = self.status.unseen if self.status.standing == "reconciled" else ""
-        dates = f"{counted(self.status.date_totals['total'], 'date')} ({self.status.looked_at.words})"
+        looked_at = window(self.status.looked_at.first, self.status.looked_at.last)
+        dates = f"{counted(self.status.date_totals['total'], 'date')} ({looked_at})"
         return f"{self.out}: {dates}, {self.status.standing}{seen}"
 
 

@@ -15,7 +15,6 @@ from recon.core.plan import DateResult
 from recon.core.suggestions import Suggestion, fill_command
 from recon.core.wording import amount, changed, counted, which
 from recon.reconcile.report import FixReport, change_rows
-from recon.reconcile.status import NOTHING
 from recon.values.changes import refusal
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def summary(call: Call, report: FixReport) -> None:
     if report.dry_run:
         return _planned_lines(call, report)
     if not report.results and not report.undated:
-        if report.after.standing != NOTHING:
+        if not report.after.is_empty:
             why = "what --repair names is in order" if report.after.total("missing") else "no row is missing"
             call.say(f"nothing to do: {why}")
     else:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from recon.cli.call import Call
 from recon.cli.log import LOG, visible
 from recon.cli.show import columns
-from recon.core.wording import between, counted, which
-from recon.reconcile.status import DATE_FIELDS, NOTHING, Status, percent
+from recon.core.wording import between, counted, which, window
+from recon.reconcile.status import DATE_FIELDS, Status, percent
 
 if TYPE_CHECKING:
     from recon.analysis.analyze import Analysis
@@ -90,7 +90,7 @@ def _status_lines(call: Call, found: Status) -> bool:
     document = found.to_dict()
     dates = document["dates"]
     rows, keys = counted(document["curtailment_rows"], "curtailment row"), counted(document["keys"], "key")
-    call.say(f"{found.looked_at.words}: {rows}, {keys}\n{_newest(found)}")
+    call.say(f"{window(found.looked_at.first, found.looked_at.last)}: {rows}, {keys}\n{_newest(found)}")
     table = columns.table("miner model", "expected", "matched", "missing", "%")
     for model, row in document["by_model"].items():
         table.add_row(model, *_matched_cells(row))
@@ -127,7 +127,7 @@ def _matched_cells(row: dict[str, Any]) -> list[str]:
 
 def verdict(call: Call, found: Status) -> None:
     """The one line that says whether the tables agree."""
-    colour = {"reconciled": "green", NOTHING: "yellow"}.get(found.standing, "red")
+    colour = ("yellow" if found.is_empty else "green") if found.reconciled else "red"
     call.console.print(f"[{colour}]{found.standing}[/]: {found.why}", markup=True)
 
 
