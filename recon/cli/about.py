@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 NEXT = (
-    "The last line, `next:`, is the command to run now; in JSON `next` is the same as a list of arguments, which begins "
+    "The last line, `next:`, is the command to run now; in JSON `next` is the same as a list of arguments, beginning "
     "with the program's name. There is none where nothing is to be done."
 )
 SHARED = {
