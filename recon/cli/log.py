@@ -18,7 +18,7 @@ from recon.core.settings import LogFormat, Settings
 LOG = logging.getLogger("recon")
 UNBROKEN = "\u00a0"
 """A blank at which no line ends."""
-COMMAND = re.compile(r"^ *((next:|->) )?recon .*|'recon [^']*'")
+COMMAND = re.compile(r"^ *((next:|->) )?recon .*|'recon (?:[^']|'[^']*')*?'(?=[\s,;:.)]|$)")
 """What is copied from a line: all of it, or what stands in quotes."""
 CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
 

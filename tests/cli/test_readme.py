@@ -78,7 +78,7 @@ def test_the_crontab_has_a_nightly_check_and_a_weekly_fix(run_recon: Run, tmp_pa
     variables, jobs = crontab()
     assert variables.keys() == {"PATH", "MAILTO", "NEWER"}
     assert str(Path(PROGRAM).parent) in variables["PATH"].split(":")
-    assert f"recon difficulty update --live --from {variables['NEWER']}" == UPDATE_DIFFICULTY
+    assert f"recon difficulty update --live --from {variables['NEWER']}" == str(UPDATE_DIFFICULTY)
     assert [job[5].split()[:2] for job in jobs] == [["recon", name] for name in ("difficulty", "daily", "fix")]
     assert {" ".join(job) for job in jobs} > {" ".join(line.split()) for line in blocks("cron", README)}
     for *fields, command in jobs:
@@ -147,7 +147,7 @@ def test_it_is_said_when_the_packaged_difficulty_ends_and_how_to_bring_newer_one
     lines = [line for block in [*blocks("sh"), *blocks("ini")] for line in joined(block).splitlines()]
     updates = [line for line in lines if "--from h" in line]
     assert len(updates) >= 3
-    assert all(UPDATE_DIFFICULTY in line for line in updates)
+    assert all(str(UPDATE_DIFFICULTY) in line for line in updates)
 
 
 def joined(text: str) -> str:

@@ -73,7 +73,7 @@ def test_what_analyze_and_report_suggest_names_the_tables_that_were_named(
             assert "it ends with the command that does it" in " ".join(shown.stdout.split())
             done = run_recon(*suggested(run_recon(*given))[1:])
             assert done.returncode in (0, 1), done.stderr
-            listed = done.stdout.partition("quarantine ('")[2].partition("')\n")[0]
+            listed = " ".join(done.stdout.split()).partition("quarantine ('")[2].partition("')")[0]
             assert run_recon(*arguments(listed)).stdout.startswith("key")
     assert run_recon("status", *known).returncode == 0
     assert CANARY not in shown.stdout + shown.stderr + page.read_text() + log.read_text() + json.dumps(found)

@@ -58,7 +58,7 @@ def test_dates_in_a_hole_are_blocked_and_the_others_have_their_difficulty(holed:
         str(day): "blocked" if told is None else "done" for day, told in TOLD.items()
     }
     blocked = [entry for entry in found["dates"] if entry["status"] == "blocked"]
-    assert all(UPDATE_DIFFICULTY in entry["error"] for entry in blocked)
+    assert all(str(UPDATE_DIFFICULTY) in entry["error"] for entry in blocked)
     assert stored(holed) == {day: told for day, told in TOLD.items() if told}
     assert found["reconciled"] is False
 
@@ -69,7 +69,7 @@ def test_every_command_speaks_of_the_hole(holed: Database, run_recon: Run) -> No
     values = document(run_recon("status", "--values", "--json", url=holed.url), 1)
     assert values["reconciled"] is False
     advice = document(run_recon("analyze", "--json", url=holed.url), 1)["recommendations"]
-    assert any(entry["command"] == UPDATE_DIFFICULTY and "3 dates" in entry["why"] for entry in advice)
+    assert any(entry["command"] == str(UPDATE_DIFFICULTY) and "3 dates" in entry["why"] for entry in advice)
     night = document(run_recon("daily", "--today", "2026-08-28", "--days", 1, "--json", url=holed.url), 4)
     assert night["difficulty_coverage_days"] == (date(2026, 6, 24) - date(2026, 8, 28)).days
     assert "known through 2026-06-24 only, 65 days before 2026-08-28" in night["warnings"][0]

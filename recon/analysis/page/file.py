@@ -14,7 +14,6 @@ from recon.core import extras
 from recon.core.errors import ExitCode, UsageError
 from recon.core.files import write_out
 from recon.core.shown import Shown
-from recon.core.suggestions import RECON, Program
 from recon.core.wording import counted, window
 from recon.reconcile.status import Status
 
@@ -38,9 +37,9 @@ class Report(Shown):
         """The status's."""
         return self.status.exit_code
 
-    def to_dict(self, program: Program = RECON) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The JSON document of `recon report`."""
-        return self.status.to_dict("report", program) | {"out": str(self.out)}
+        return self.status.to_dict("report", self.page.program) | {"out": str(self.out)}
 
     def to_frame(self) -> pl.DataFrame:
         """One row per settlement date; as Status.dates."""

@@ -161,7 +161,7 @@ def report(call: Call, found: Report) -> None:
     """The answer of `recon report`: where the page is."""
     warn_invalid(found.status)
     if call.json:
-        return call.print_json(found.to_dict(call.program))
+        return call.print_json(found.to_dict())
     call.say(found.sentence)
     call.say(_newest(found.status))
 
