@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 
 from recon.cli.call import Call
 from recon.cli.log import visible
-from recon.core.schema import SATOSHI_DECIMALS
 
 if TYPE_CHECKING:
     from rich.table import Column, Table
@@ -54,6 +53,8 @@ def amount(stored: str | None) -> str:
     >>> amount("1234.5"), amount("0.1234567891"), amount("NaN"), amount(None)
     ('1,234.50000000', '0.1234567891', 'NaN', 'null')
     """
+    from recon.core.schema import SATOSHI_DECIMALS  # brings Polars: not with --help
+
     number = _number(stored)
     if number is None:
         return visible(str(stored)) if stored is not None else "null"
