@@ -134,7 +134,7 @@ def repair(stage: Stage) -> None:
     run_id = stage.database.scalar("select run_id from recon.runs")
     stage.recon("quarantine", "list")
     stage.recon("quarantine", "list", run_id)
-    stage.recon("runs", run_id)
+    stage.recon("runs")
     stage.recon("verify", "--to", "2024-04-21")
     stage.recon("quarantine", "restore", run_id, "--dry-run")
     stage.recon("quarantine", "restore", run_id)
