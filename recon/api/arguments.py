@@ -16,6 +16,11 @@ from recon.api.progress import Bar, Progress
 from recon.core.address import EMBEDDED
 from recon.core.environment import parse_settings
 from recon.core.errors import UsageError
+from recon.core.settings import DEFAULT_ATOL_BTC as DEFAULT_ATOL_BTC
+from recon.core.settings import DEFAULT_RTOL as DEFAULT_RTOL
+from recon.core.settings import DEFAULT_WORKERS as DEFAULT_WORKERS
+from recon.core.settings import MAX_FARM_MW as MAX_FARM_MW
+from recon.core.settings import ExportFormat as ExportFormat
 from recon.core.settings import Fleet, Reader, parse_workers
 from recon.core.window import Window
 from recon.core.wording import would_change

@@ -9,8 +9,18 @@ from typing import Literal, Unpack
 from recon.analysis.analyze import AnalysisOptions
 from recon.analysis.page import content, file
 from recon.analysis.page.file import Report
-from recon.api.arguments import Day, WindowOptions, Workers, called, choice, public
-from recon.core.settings import DEFAULT_ATOL_BTC, DEFAULT_RTOL, DEFAULT_WORKERS, ExportFormat
+from recon.api.arguments import (
+    DEFAULT_ATOL_BTC,
+    DEFAULT_RTOL,
+    DEFAULT_WORKERS,
+    Day,
+    ExportFormat,
+    WindowOptions,
+    Workers,
+    called,
+    choice,
+    public,
+)
 from recon.export import write
 from recon.export.files import Target
 from recon.export.write import ExportReport

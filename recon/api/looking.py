@@ -7,8 +7,18 @@ from typing import Unpack
 
 from recon.analysis import analyze as analysis_analyze
 from recon.analysis.analyze import Analysis, AnalysisOptions
-from recon.api.arguments import Day, Options, WindowOptions, Workers, called, public
-from recon.core.settings import DEFAULT_ATOL_BTC, DEFAULT_RTOL, DEFAULT_WORKERS, MAX_FARM_MW
+from recon.api.arguments import (
+    DEFAULT_ATOL_BTC,
+    DEFAULT_RTOL,
+    DEFAULT_WORKERS,
+    MAX_FARM_MW,
+    Day,
+    Options,
+    WindowOptions,
+    Workers,
+    called,
+    public,
+)
 from recon.export import check as export_check
 from recon.reconcile import history, proof, survey
 from recon.reconcile.history import Runs

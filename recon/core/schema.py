@@ -52,6 +52,10 @@ STORED: FrameSchema = {
 PERIOD = ["settlement_date", "settlement_period"]
 """What identifies a settlement period."""
 
+CAUSES = ("wrong_subsidy", "wrong_difficulty", "wrong_energy", "wrong_btc", "zero", "negative", "nan")
+"""Why the value of a stored row is wrong."""
+CAUSE = pl.Enum(CAUSES)
+
 SIDE = ["settlement_date", "miner_model"]
 """The grain of the survey: what one date holds for one miner model."""
 

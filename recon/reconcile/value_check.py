@@ -12,7 +12,7 @@ import polars as pl
 
 from recon.core.chunks import CHUNK_ROWS, chunks, halves, halving, on_timeout
 from recon.core.price import calculations
-from recon.core.schema import CALC_KEY, CALC_KEY_SCHEMA, FrameSchema
+from recon.core.schema import CALC_KEY, CALC_KEY_SCHEMA, CAUSE, FrameSchema
 from recon.postgres.layout import Layout
 from recon.postgres.pool import Pool
 from recon.postgres.profile import stage
@@ -25,7 +25,6 @@ from recon.reconcile.status import Status
 from recon.values.judging import Judge
 from recon.values.repairs import to_change
 from recon.values.summary import Shares, Values, agreeing, combined, folded, traces
-from recon.values.verdicts import CAUSE
 
 TO_CHANGE: FrameSchema = {
     **CALC_KEY_SCHEMA,

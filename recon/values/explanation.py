@@ -35,7 +35,7 @@ class ModelLine:
     """One miner model's share of the explanation; BTC and difficulty as exact decimals.
 
     hashes and expected_blocks are those of the energy (whole fleets use less of it); stored: (BTC, difficulty).
-    cause: why a row that differs is wrong (verdicts.CAUSES, or whole: priced as whole machines); because: in words.
+    cause: why a row that differs is wrong (schema.CAUSES, or whole: priced as whole machines); because: in words.
     """
 
     miner_model: str

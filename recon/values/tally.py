@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from recon.core.schema import KEY, SIDE, FrameSchema
-from recon.values.verdicts import CAUSE
+from recon.core.schema import CAUSE, KEY, SIDE, FrameSchema
 
 MIXED: FrameSchema = {
     "settlement_date": pl.Date,

@@ -21,7 +21,7 @@ from collections.abc import Callable
 
 import polars as pl
 
-from recon.core.schema import CALC_KEY, KEY, STORED
+from recon.core.schema import CALC_KEY, CAUSE, KEY, STORED
 from recon.values.tolerance import Tolerance
 
 WRONG = ("stale", "wrong_difficulty", "zero", "negative", "nan")
@@ -30,9 +30,6 @@ SURPLUS = ("duplicate", "orphan", "unknown_model")
 """Verdicts of rows that should not be there."""
 ORPHANS = ("orphan", "unknown_model")
 """Verdicts of rows without an expected key and model."""
-CAUSES = ("wrong_subsidy", "wrong_difficulty", "wrong_energy", "wrong_btc", "zero", "negative", "nan")
-"""Why a row is wrong, beside its verdict: see `why`."""
-CAUSE = pl.Enum(CAUSES)
 
 
 def judge(

@@ -21,10 +21,10 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from recon.core.schema import KEY, PERIOD
+from recon.core.schema import CAUSE, KEY, PERIOD
 from recon.core.settings import DEFAULT_ATOL_BTC
 from recon.values.tolerance import Tolerance
-from recon.values.verdicts import CAUSE, WRONG
+from recon.values.verdicts import WRONG
 
 CLEAR = 1e4
 """From so many times what may be off (0.0001 BTC by rounding) a ratio is known to 0.01 per cent. Some 60 epochs of the

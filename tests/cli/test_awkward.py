@@ -194,7 +194,7 @@ REPAIRING = [
     Step("fix --repair wrong --max-changes 50% --dry-run", 1),
     Step("fix --repair wrong --max-changes 50% --yes", missing=0),
     Step("runs {run}"),
-    Step("quarantine list", says=GRUEN),
+    Step("quarantine list", says="6 stale"),
     Step("quarantine list {run}", says=GRUEN),
     Step("quarantine restore {run} --dry-run"),
     Step("quarantine restore {run} --yes", changes=True),

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recon.core.schema import STORED
+from recon.core.schema import CAUSES, STORED
 from recon.core.settings import Fleet
 from recon.reference import reference
 from recon.values.judging import Judge
-from recon.values.verdicts import CAUSES, WRONG
+from recon.values.verdicts import WRONG
 from tests.support import oracle
 from tests.support.builders import MODELS, energy_frame
 

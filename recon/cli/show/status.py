@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from recon.cli.call import Call
@@ -43,7 +42,7 @@ def value_lines(call: Call, values: Values) -> None:
     for verdict in values.verdicts:
         table.add_row(verdict, *(f"{values.by_model[model].get(verdict, 0):,}" for model in models))
     columns.show(call, table)
-    _cause_lines(call, values, models)
+    _cause_lines(call, values)
     if values.whole_dates:
         days = values.whole_dates
         call.say(f"{which(days)} priced as whole machines: right with --fleet whole")
@@ -58,10 +57,11 @@ def value_lines(call: Call, values: Values) -> None:
         call.say(f"... and {len(values.causes) - TOP} more causes (--json shows all)")
 
 
-def _cause_lines(call: Call, values: Values, models: Sequence[str]) -> None:
+def _cause_lines(call: Call, values: Values) -> None:
     """Why wrong values are wrong: rows per cause and model, and of a restated energy which it was."""
     if not values.wrong_by:
         return
+    models = sorted(values.wrong_by_model)
     table = columns.table("why wrong", *models)
     for cause in values.wrong_by:
         table.add_row(cause, *(f"{values.wrong_by_model.get(model, {}).get(cause, 0):,}" for model in models))
