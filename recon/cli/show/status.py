@@ -61,7 +61,7 @@ def _cause_lines(call: Call, values: Values) -> None:
     """Why wrong values are wrong: rows per cause and model, and of a restated energy which it was."""
     if not values.wrong_by:
         return
-    models = sorted(values.wrong_by_model)
+    models = list(values.wrong_by_model)
     table = columns.table("why wrong", *models)
     for cause in values.wrong_by:
         table.add_row(cause, *(f"{values.wrong_by_model.get(model, {}).get(cause, 0):,}" for model in models))
