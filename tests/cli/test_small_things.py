@@ -111,7 +111,7 @@ def test_amounts_keep_their_eight_decimals(tables: Database, run_recon: Run, tmp
 
 
 def test_a_pipe_has_no_width(tables: Database, run_recon: Run, environment: dict[str, str]) -> None:
-    del environment["COLUMNS"]
+    assert "COLUMNS" not in environment
     name = "T_" + "LONG_NAME_" * 9
     fill(tables, [(DAY, 3, name, "-5"), (DAY, 4, name, "-5")])
     assert run_recon("fix", url=tables.url).returncode == 1

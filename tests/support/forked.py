@@ -48,7 +48,7 @@ Process: TypeAlias = "Fork | subprocess.Popen[str]"
 def bare_variables() -> dict[str, str]:
     """The variables of a user who has set nothing for recon."""
     kept = {name: value for name, value in os.environ.items() if name in KEPT_VARIABLES}
-    return kept | {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "120"}
+    return kept | {"PYTHONPATH": str(REPOSITORY)}
 
 
 class Fork:
