@@ -40,8 +40,11 @@ class Outcome:
 
     @property
     def sees(self) -> str:
-        """The first line on stderr, with what changes from run to run left out; without one, the last on stdout."""
-        line = (self.lines[:1] or self.stdout.splitlines()[-1:] or [""])[0]
+        """The first line on stderr, with what changes from run to run left out; without one, the last on stdout that
+        tells how it stands.
+        """
+        said = [line for line in self.stdout.splitlines() if not line.startswith("next: ")]
+        line = (self.lines[:1] or said[-1:] or [""])[0]
         for pattern, word in CHANGING:
             line = re.sub(pattern, word, line)
         return line
