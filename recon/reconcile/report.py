@@ -83,6 +83,15 @@ class FixReport(Shown):
         return results_frame(self.results)
 
     @property
+    def table(self) -> pl.DataFrame:
+        """The same; of a dry run what is to be done alone, with the stored rows that a repair would change."""
+        if not self.dry_run:
+            return self.to_frame()
+        per_date = self.changes_per_date
+        changes = pl.Series("changes", [per_date.get(result.day, 0) for result in self.results], pl.Int64)
+        return self.to_frame().select("settlement_date", "missing", changes, "status", "error")
+
+    @property
     def sentence(self) -> str:
         """What was done, or with a dry run would be, and how the tables stand."""
         done = changed(self.inserted - self.replaced, self.replaced, self.removed)

@@ -175,6 +175,10 @@ def test_a_run_does_what_its_dry_run_said(damaged: Database, run_recon: Run) -> 
     dry = document(run_recon("fix", *ALL, "--dry-run", "--json", url=damaged.url), code=1)
     plan = recon.plan(repair=ALL[1], database_url=damaged.url)
     assert plan.to_dict() | {"seconds": 0} == dry | {"seconds": 0}
+    per_date = Counter(date.fromisoformat(row["date"]) for row in dry["changes"])
+    assert plan.table.select("settlement_date", "missing", "changes").rows() == [
+        (day, row["missing"], per_date[day]) for row in dry["dates"] if (day := date.fromisoformat(row["date"]))
+    ]
     actions = Counter(row["action"] for row in dry["changes"])
     reasons = Counter(row["cause"] or row["reason"] for row in dry["changes"])
     assert dry["planned"]["rows"] == status["missing"] - blocked_rows
@@ -202,6 +206,11 @@ def test_a_run_does_what_its_dry_run_said(damaged: Database, run_recon: Run) -> 
     assert numbers(
         rf"^{run['run_id']} +fix +\w+ +(\d+)/\d+ +(\d+) +(\d+) +(\d+) ", run_recon("runs", url=damaged.url).stdout
     ) == [did[3], *did[:3]]
+    history = recon.runs(database_url=damaged.url)
+    assert [history.to_frame().item(0, name) for name in ("inserted", "replaced", "removed")] == [
+        run[name] for name in ("inserted", "replaced", "removed")
+    ]
+    assert history.sentence.endswith(f", {did[0]} rows written, {did[1]} replaced, {did[2]} removed")
     (kept,) = document(run_recon("quarantine", "list", "--json", url=damaged.url))["runs"]
     assert kept["rows"] == len(dry["changes"])
     assert kept["reasons"] == Counter(row["reason"] for row in dry["changes"])
