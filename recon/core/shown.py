@@ -51,7 +51,7 @@ def to_html(frame: pl.DataFrame) -> str:
     lines = [_line("th", attributes, frame.columns)]
     lines += [_line("td", attributes, map(_cell, row)) for row in frame.head(MOST_ROWS).iter_rows()]
     more = frame.height - MOST_ROWS
-    left = f"<p>... and {more:,} more rows: .to_frame() has all</p>" if more > 0 else ""
+    left = f"<p>... and {more:,} more: .to_frame() has all</p>" if more > 0 else ""
     return f"<table>{''.join(lines)}</table>{left}"
 
 

@@ -45,14 +45,16 @@ class Runs(Shown):
             return "no run yet: a run is recorded from when it has something to write"
         newest = self.runs[0]
         done = f"{newest['dates_done']:,} of {newest['dates']:,} dates done"
-        line = f"run {newest['run_id']} ({newest['command']}): {newest['status']}, {done}, {newest['inserted']:,} rows"
+        written, replaced, removed = newest["inserted"] - newest["replaced"], newest["replaced"], newest["removed"]
+        rows = f"{written:,} rows written, {replaced:,} replaced, {removed:,} removed"
+        line = f"run {newest['run_id']} ({newest['command']}): {newest['status']}, {done}, {rows}"
         return line if self.one else f"{len(self.runs):,} in all, the newest {line}"
 
 
 RUNS: dict[str, Any] = {
     **dict.fromkeys(("run_id", "command", "status"), pl.String),
     **dict.fromkeys(("first_date", "last_date"), pl.Date),
-    **dict.fromkeys(("dates", "dates_done", "inserted"), pl.Int64),
+    **dict.fromkeys(("dates", "dates_done", "inserted", "replaced", "removed"), pl.Int64),
     **dict.fromkeys(("started_at", "finished_at", "code_version"), pl.String),
 }
 """One row per run."""

@@ -15,7 +15,7 @@ from recon.core.plan import DateResult, results_frame
 from recon.core.schema import json_number
 from recon.core.shown import Shown
 from recon.core.suggestions import RECON, Program, Suggestion
-from recon.core.wording import counted
+from recon.core.wording import changed, counted
 from recon.reconcile.request import FixRequest
 from recon.reconcile.status import Status
 
@@ -83,14 +83,21 @@ class FixReport(Shown):
         return results_frame(self.results)
 
     @property
+    def table(self) -> pl.DataFrame:
+        """The same; of a dry run what is to be done alone, with the stored rows that a repair would change."""
+        if not self.dry_run:
+            return self.to_frame()
+        per_date = self.changes_per_date
+        changes = pl.Series("changes", [per_date.get(result.day, 0) for result in self.results], pl.Int64)
+        return self.to_frame().select("settlement_date", "missing", changes, "status", "error")
+
+    @property
     def sentence(self) -> str:
         """What was done, or with a dry run would be, and how the tables stand."""
-        removed = f", {self.removed:,} removed" if self.removed else ""
-        done = f"{counted(self.inserted, 'row')} written{removed}"
+        done = changed(self.inserted - self.replaced, self.replaced, self.removed)
         if self.dry_run:
             missing = sum(result.missing for result in self.results if result.status != "blocked")
-            changed = (0 if self.changes is None else self.changes.height) + self.undated
-            also = f", {counted(changed, 'stored row')} to replace or remove" if changed else ""
+            also = f", {counted(self.changing, 'stored row')} to replace or remove" if self.changing else ""
             done = f"dry run, {counted(missing, 'row')} to write{also}"
         dates = ", ".join(f"{counted(many, 'date')} {status}" for status, many in self.statuses.items())
         stands = self.after.sentence if self.reconciled or not self.after.reconciled else "not reconciled"

@@ -8,9 +8,7 @@ import subprocess
 import sys
 from datetime import date
 from decimal import Decimal
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,59 +16,11 @@ from recon.core import extras
 from tests.support import oracle
 from tests.support.builders import DAY, days, fill, source_rows
 from tests.support.databases import TABLE, Database
+from tests.support.page import Page
 from tests.support.program import NOBODY, Run
 from tests.support.roles import READER, role_url
 
 HOSTILE = "T_</script><script>alert(1)</script>&\"'-1"
-
-
-class Page(HTMLParser):
-    """What is in a page: figures by their name, scripts by their id, table cells, and addresses."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.figures: dict[str, str] = {}
-        self.scripts: dict[str | None, str] = {}
-        self.state = ""
-        self.rows: dict[str, list[list[str]]] = {}
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self._table = self._figure = ""
-        self._script: str | None = None
-        self._in: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        given = dict(attributes)
-        self.tags.append((tag, given))
-        self._in.append(tag)
-        self._figure = given.get("data-figure") or ""
-        self._script = given.get("id") if tag == "script" else None
-        if tag == "tr" and self._table:
-            self.rows[self._table].append([])
-        if tag in ("td", "th") and self._table:
-            self.rows[self._table][-1].append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._figure = ""
-        while self._in and self._in.pop() != tag:
-            pass
-
-    def handle_data(self, data: str) -> None:
-        if self._figure:
-            self.figures[self._figure] = data
-        elif self._in and self._in[-1] == "script":
-            self.scripts[self._script] = data
-        elif self._in and self._in[-1] == "h1":
-            self.state += data
-        elif self._in and self._in[-1] == "caption":
-            self._table = data
-            self.rows[data] = []
-        elif self._table and data.strip() and {"td", "th"} & set(self._in):
-            self.rows[self._table][-1][-1] += data.strip()
-
-    @property
-    def document(self) -> dict[str, Any]:
-        return json.loads(self.scripts["document"])
 
 
 @pytest.fixture

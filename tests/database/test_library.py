@@ -322,7 +322,7 @@ def test_a_report_and_a_slice_are_the_programs(partial: Database, run_recon: Run
     window = ("--from", DAY, "--to", DAY)
     assert page.to_dict() == document(run_recon, partial, "report", "--values", *window, "--out", page.out)
     assert page.out.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
-    assert page.sentence == f"{page.out}: 1 date, not reconciled"
+    assert page.sentence == f"{page.out}: 1 date ({DAY}), not reconciled"
     with pytest.raises(recon.UsageError, match="is not a directory"):
         recon.report(tmp_path / "none" / "page.html", database_url=partial.url)
     mine = recon.export_slice(tmp_path / "mine", database_url=partial.url)

@@ -82,9 +82,11 @@ def _tell_sums(call: Call, found: Proof) -> None:
     from recon.cli.show import columns
 
     table = columns.table("miner model", "BTC")
-    for model, btc in found.btc.items():
-        table.add_row(visible(str(model)), amount(btc))
-    if found.btc:
+    sums = found.btc
+    configured = [model for model in call.job.reference.models if model in sums]
+    for model in dict.fromkeys([*configured, *sums]):
+        table.add_row(visible(str(model)), amount(sums[model]))
+    if sums:
         columns.show(call, table)
     rows, keys, source = (
         sum(getattr(day, name) for day in found.dates) for name in ("rows", "keys", "curtailment_rows")

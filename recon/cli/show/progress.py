@@ -116,7 +116,7 @@ class Progress(Watcher):
         self._all_work = sum(self._work.values())
         self._spoke = self._started = time.monotonic()
         rows = counted(sum(date.missing for date in dates), "row")
-        LOG.info("run %s: %s missing on %s", run_id, rows, counted(len(dates), "date"))
+        LOG.info("run %s: at least %s missing on %s", run_id, rows, counted(len(dates), "date"))
         self._bar = _bar(self._drawn)
         if self._bar is not None:
             self._task = self._bar.add_task(f"0/{self._total:,} dates", total=self._all_work, written="")

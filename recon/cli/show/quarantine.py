@@ -25,7 +25,8 @@ def runs(call: Call, found: Sequence[dict[str, Any]]) -> None:
         dates = " to ".join(dict.fromkeys(ends)) or "no date"
         back = f"{run['restored']:,}" if run["restored"] else "none"
         back = "all" if run["restored"] == run["rows"] else back
-        table.add_row(run["run_id"], run["quarantined_at"][:19], f"{run['rows']:,}", reasons, dates, back)
+        when = f"{run['quarantined_at'][:19]} UTC"
+        table.add_row(run["run_id"], when, f"{run['rows']:,}", reasons, dates, back)
     columns.show(call, table)
     if len(found) > TOP:
         call.say(f"... and {counted(len(found) - TOP, 'older run')} (--json shows all)")

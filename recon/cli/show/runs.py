@@ -123,7 +123,7 @@ def _planned_table(call: Call, report: FixReport) -> None:
     if report.results:
         columns.show(call, table)
     if len(report.results) > TOP:
-        call.say(f"... and {len(report.results) - TOP:,} more dates (--json shows all)")
+        call.say(f"... and {counted(len(report.results) - TOP, 'more date')} (--json shows all)")
 
 
 def _change_lines(call: Call, report: FixReport) -> None:
@@ -140,7 +140,7 @@ def _change_lines(call: Call, report: FixReport) -> None:
         why = row["cause"] or row["reason"]
         call.say(f"  {row['action']} {key}: {why}, {amount(row['stored_btc'])} BTC stored, {due} expected")
     if report.changes.height > TOP:
-        call.say(f"  ... and {report.changes.height - TOP:,} more rows (--json shows all)")
+        call.say(f"  ... and {counted(report.changes.height - TOP, 'more row')} (--json shows all)")
 
 
 def changes_refused(report: FixReport) -> str:

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from recon.analysis.page.file import Report
     from recon.values.summary import Values
 
-
-"""How tables stand where nothing is expected and nothing is there."""
 TOP = 10
 
 
@@ -49,12 +47,13 @@ def value_lines(call: Call, values: Values) -> None:
     for row in values.several_difficulties[:TOP]:
         call.say(f"{row['date']} has {row['difficulties']} difficulties in {counted(row['rows'], 'row')}")
     if len(values.several_difficulties) > TOP:
-        call.say(f"... and {len(values.several_difficulties) - TOP:,} more dates with several (--json shows all)")
+        more = counted(len(values.several_difficulties) - TOP, "more date")
+        call.say(f"... and {more} with several (--json shows all)")
     for cause in values.causes[:TOP]:
         where = f"{between(cause.first, cause.last)}, {', '.join(cause.models)}"
         call.say(f"{counted(cause.rows, 'row')} of {where}, {cause.ratio:.6g} times the right value: {cause.cause}")
     if len(values.causes) > TOP:
-        call.say(f"... and {len(values.causes) - TOP} more causes (--json shows all)")
+        call.say(f"... and {counted(len(values.causes) - TOP, 'more cause')} (--json shows all)")
 
 
 def _cause_lines(call: Call, values: Values) -> None:
@@ -150,7 +149,7 @@ def analysis(call: Call, found: Analysis) -> None:
         if finding.by_hand:
             call.say(f"  -> {call.suggest(finding.by_hand)}")
     if len(found.findings) > TOP:
-        call.say(f"... and {len(found.findings) - TOP} more findings (--json shows all)")
+        call.say(f"... and {counted(len(found.findings) - TOP, 'more finding')} (--json shows all)")
     if found.recommendations:
         call.say("\nto do, in this order:")
     for command, why in found.recommendations[:TOP]:
@@ -178,4 +177,4 @@ def worst_dates(call: Call, found: Status) -> None:
     call.console.print()
     columns.show(call, table)
     if incomplete.height > TOP:
-        call.say(f"... and {incomplete.height - TOP:,} more incomplete dates (--json shows all)")
+        call.say(f"... and {counted(incomplete.height - TOP, 'more incomplete date')} (--json shows all)")
