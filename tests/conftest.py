@@ -18,6 +18,7 @@ from tests.support.forked import Forks, Process, bare_variables, start_python
 from tests.support.poolers import PgBouncer, start_bouncer
 from tests.support.servers import Server, debian_programs, embedded_programs, start_server, temporary_home
 
+os.environ.pop("COLUMNS", None)  # a worker of pytest-xdist is told of 80, which a pipe has not
 # The same examples at every run, and no example is slow: the machine may be.
 settings.register_profile("recon", max_examples=50, deadline=None, derandomize=True, database=None)
 settings.register_profile("thorough", max_examples=2000, deadline=None, database=None)

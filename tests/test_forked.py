@@ -52,7 +52,7 @@ def test_it_begins_and_ends_as_a_python_of_its_own(forks: Forks, variables: dict
     assert python[1:] == ("complaint\n", 3, 3)
     state, end = python[0].splitlines()
     assert end == "the end"
-    assert json.loads(state)[2:5] == [str(tmp_path), ["120", "given"], "what is typed\n"]
+    assert json.loads(state)[2:5] == [str(tmp_path), [None, "given"], "what is typed\n"]
 
 
 def test_it_is_waited_for_and_killed_as_one(forks: Forks, variables: dict[str, str], tmp_path: Path) -> None:

@@ -217,7 +217,11 @@ class Status(Shown):
         if not self.reconciled:
             return self._left
         if not self.total("expected"):
-            return f"no curtailment {'to price on these dates' if self.newest_curtailment else 'at all'}"
+            return (
+                "no curtailment to price on these dates"
+                if self.newest_curtailment
+                else "there is no curtailment at all"
+            )
         return f"{self.total('matched'):,} of {self.total('expected'):,}, nothing twice, nothing extra{self.unseen}"
 
     @property

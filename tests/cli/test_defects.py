@@ -109,7 +109,7 @@ class Scene:
 
     def cause(self, defect: int, days: Iterable[date], models: Iterable[str], text: str, *, rows: int) -> None:
         ends = (min(days), max(days))
-        self.expect(defect, "cause", *ends, tuple(sorted(models)), text, rows=rows)
+        self.expect(defect, "cause", *ends, tuple(sorted(models, key=MODELS.index)), text, rows=rows)
 
     def finding(self, defect: int, code: str, rows: int) -> None:
         self.expect(defect, "finding", code, rows=rows)

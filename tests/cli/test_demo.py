@@ -36,8 +36,8 @@ def test_the_demo_does_the_whole_job_twice_and_can_start_over(run_recon: Run) ->
     program, *then = suggested(first)
     assert follow(run_recon, *then) == [
         "-d embedded status --values",
-        "-d embedded fix --repair stale --dry-run",
-        "-d embedded fix --repair stale --yes",
+        "-d embedded fix --repair wrong --dry-run",
+        "-d embedded fix --repair wrong --yes",
     ]
     assert program == "recon"
 

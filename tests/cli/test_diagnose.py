@@ -380,7 +380,7 @@ def test_a_statement_timeout_that_lets_nobody_in_is_named(
         url = server.role_url("rushed", "pw", indexed.name)
     for command in (("status",), ("fix",), ("daily",)):
         line = one_line(run_recon(*command, url=url), 3)
-        assert "statement timeout; the URL's, role's or database's is too short" in line
+        assert "the statement_timeout of the URL, role or database is too short" in line
         assert "SET statement_timeout" in line and "address is right" not in line
     found = json.loads(run_recon("diagnose", "--json", url=url).stdout)
     connect = next(check for check in found["checks"] if check["name"] == "connect")

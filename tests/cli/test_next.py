@@ -57,15 +57,15 @@ DAMAGES: dict[str, tuple[tuple[Callable[[Database], None], ...], list[str]]] = {
     "no row at all": ((lambda database: lack(database, "true"),), ["status --values", "fix"]),
     "wrong": (
         (double,),
-        ["status --values", "fix --repair stale --dry-run", "fix --repair stale --yes"],
+        ["status --values", "fix --repair wrong --dry-run", "fix --repair wrong --yes"],
     ),
     "all wrong": (
         (lambda database: double(database, "true"),),
-        ["status --values", "fix --repair stale --dry-run", "fix --repair stale --yes --max-changes 108"],
+        ["status --values", "fix --repair wrong --dry-run", "fix --repair wrong --yes --max-changes 108"],
     ),
     "no numbers": (
         (lambda database: database.execute(f"update {TABLE} set difficulty = 'NaN' where settlement_period = 46"),),
-        ["status --values", "fix --repair stale --dry-run", "fix --repair stale --yes --max-changes 36"],
+        ["status --values", "fix --repair wrong --dry-run", "fix --repair wrong --yes --max-changes 36"],
     ),
     "duplicates": (
         (repeat,),
@@ -83,8 +83,8 @@ DAMAGES: dict[str, tuple[tuple[Callable[[Database], None], ...], list[str]]] = {
         (lack, double, repeat, stray, undate),
         [
             "status --values",
-            "fix --repair missing,stale,duplicate,orphan --dry-run",
-            "fix --repair missing,stale,duplicate,orphan --yes --max-changes 14",
+            "fix --repair missing,wrong,duplicate,orphan --dry-run",
+            "fix --repair missing,wrong,duplicate,orphan --yes --max-changes 14",
         ],
     ),
 }
@@ -119,10 +119,10 @@ def test_it_names_the_tables_the_window_the_tolerance_and_the_reference_that_wer
     ):
         done = run_recon("status", *where, *window, "--values", "--atol", 1e-9, "--rtol", 0)
         assert done.stdout.splitlines()[-1] == (
-            f"next: recon {named} {again} --repair missing,stale {near} --dry-run"
+            f"next: recon {named} {again} --repair missing,wrong {near} --dry-run"
         ), done.stdout
         shown = run_recon(*suggested(done)[1:])
-        assert shown.stdout.splitlines()[-1].startswith(f"next: recon {named} {again} --repair missing,stale {near}")
+        assert shown.stdout.splitlines()[-1].startswith(f"next: recon {named} {again} --repair missing,wrong {near}")
         assert suggested(run_recon("status", *where, *window)) == suggested(run_recon("status", *where, *window, "-v"))
         assert run_recon("status", *where, *window).stdout.endswith(f"next: recon {named} {again}\n")
     assert CANARY not in done.stdout + shown.stdout
@@ -160,7 +160,7 @@ def test_a_run_whose_dates_failed_is_resumed_as_it_was_allowed(tables: Database,
     body = "begin if new.settlement_date > '2024-04-21' then raise exception 'closed'; end if; return new; end"
     tables.execute(f"create function closed() returns trigger language plpgsql as $$ {body} $$")
     tables.execute(f"create trigger closed before insert on {TABLE} for each row execute function closed()")
-    given = ("fix", "1", "--repair", "missing,stale", "--yes", "--max-changes", "100%")
+    given = ("fix", "1", "--repair", "missing,wrong", "--yes", "--max-changes", "100%")
     done = run_recon(*given, url=tables.url)
     assert done.returncode == 4
     program, *resume = suggested(done)
@@ -207,7 +207,7 @@ def test_what_would_harm_others_is_not_suggested_again(tables: Database, run_rec
     tables.execute(f"create table kept (id int references {TABLE} on delete cascade)")
     done = run_recon("status", "--values", url=tables.url)
     shown = run_recon(*suggested(done)[1:], url=tables.url)
-    assert suggested(shown) == ["recon", "fix", "--repair", "stale", "--yes"]
+    assert suggested(shown) == ["recon", "fix", "--repair", "wrong", "--yes"]
     mended = run_recon(*suggested(shown)[1:], url=tables.url)
     last = run_recon(*suggested(mended)[1:], url=tables.url)
     assert (last.returncode, suggested(last)) == (1, None)
@@ -221,7 +221,7 @@ def test_what_analyze_says_to_do_is_little_and_its_first_line_mends_all(tables: 
     found = document(run_recon("analyze", "--values", "--json", url=tables.url), 1)
     commands = [entry["command"] for entry in found["recommendations"]]
     assert commands == [
-        "recon fix --repair missing,stale,duplicate,orphan --dry-run",
+        "recon fix --repair missing,wrong,duplicate,orphan --dry-run",
         "recon difficulty update --live --from https://mempool.space/api/v1/mining/difficulty-adjustments",
         "recon init --unique-index",
     ]

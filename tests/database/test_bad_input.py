@@ -44,7 +44,7 @@ class TestServer:
         assert (found["expected"], found["matched"], found["reconciled"], found["percent"]) == (0, 0, True, 100.0)
         assert found["dates"] == {"total": 0, "complete": 0, "partial": 0, "empty": 0}
         shown = run_recon("status", url=database.url).stdout
-        assert "nothing to reconcile: no curtailment to price on these dates\n" in shown and "100" not in shown
+        assert "nothing to reconcile: there is no curtailment at all\n" in shown and "100" not in shown
         assert document(run_recon("fix", "--json", url=database.url))["run_id"] is None
         assert document(run_recon("analyze", "--json", url=database.url))["worst_dates"] == []
 
@@ -122,7 +122,7 @@ class TestReferenceFiles:
         [
             ("--difficulty", "date,difficulty\n2024-04-10,-5", "line 2: difficulty is '-5'"),
             ("--difficulty", "date,difficulty\n2024-04-10,0", "line 2: difficulty is '0'"),
-            ("--difficulty", "date,difficulty\n2024-04-10,5\n2024-04-10,5", "line 3: 2024-04-10 00:00 comes after"),
+            ("--difficulty", "date,difficulty\n2024-04-10,5\n2024-04-10,5", "line 3: 2024-04-10 00:00 UTC comes after"),
             ("--miners", "miner_model,hashrate_ths,power_w\nS9,13.5,0", "line 2: power_w is '0'"),
             ("--miners", "miner_model,hashrate_ths,power_w\nS9,1,1\nS9,2,2", "line 3: miner_model S9 is there twice"),
             ("--subsidy", "starts_on,subsidy_btc\n2024-04-20,free", "line 2: subsidy_btc is 'free'"),

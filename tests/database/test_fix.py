@@ -214,7 +214,7 @@ class TestOptions:
         one = document(run_recon("date", DAY, "--json", url=database.url))
         assert one["window"] == {"first": DAY.isoformat(), "last": DAY.isoformat()}
         two = document(run_recon("range", "2024-04-21", "2024-04-22", 1, "--json", url=database.url))
-        assert [entry["date"] for entry in two["dates"]] == ["2024-04-22", "2024-04-21"]
+        assert [entry["date"] for entry in two["dates"]] == ["2024-04-21", "2024-04-22"]
         last = document(run_recon("fix", "--from", "2024-04-30", "--json", url=database.url))
         assert (last["planned"], last["reconciled"]) == ({"dates": 0, "rows": 0}, True)
         assert oracle.stored(database) == oracle.calculations(row for row in rows if row[0] < date(2024, 4, 23))

@@ -73,7 +73,7 @@ def test_what_nobody_knows_is_a_usage_error_in_one_line(run_recon: Run, query: s
 
 
 def test_settings_carry_the_search_path() -> None:
-    from recon.api import Options
+    from recon.api.arguments import Options
     from recon.core.environment import parse_settings
 
     given = dict.fromkeys(Options.__annotations__) | {"database_url": "postgresql+asyncpg://u@h/db?schema=x"}

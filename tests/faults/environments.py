@@ -73,7 +73,7 @@ def latin1(trial: Trial) -> None:
     trial.recon("report", "--out", trial.stage.home / "latin1.html")
 
 
-@fault("no time zone files, no HOME, COLUMNS=0", sees="compared")
+@fault("no time zone files, no HOME, COLUMNS=0", sees="newest curtailment")
 def bare(trial: Trial) -> None:
     trial.program.variables = {"PYTHONTZPATH": "", "HOME": None, "COLUMNS": "0"}
     trial.recon("daily", "--today", DATES[-1], "--days", 14)

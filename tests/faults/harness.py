@@ -61,7 +61,7 @@ MOMENTS = {
     "closing the run": [LOCK, CLOSE],
 }
 """What passes between recon and the server in each phase: the last of the patterns, after the others in order."""
-SLOWLY = ("fix", 1, "--workers", 1)
+SLOWLY = ("fix", 1, "--workers", 1, "--order", "newest")
 """A transaction per date, one after another."""
 FINISHING = 4
 _numbers = count(1)

@@ -56,7 +56,7 @@ def draw(seed: int, number: int) -> Kill:
     arguments = ("fix", chance.choice((1, 1, 2, 3, 5)), "--workers", chance.choice((1, 2)))
     arguments += ("--order", chance.choice(("newest", "oldest")))
     if phase in MOMENTS:
-        arguments = (*SLOWLY, *arguments[4:])
+        arguments = (*SLOWLY[:4], *arguments[4:])
     if chance.random() < 0.2:
         arguments += ("--synchronous-commit", "on")
     skip = chance.randrange(12) if phase in IN_EVERY_CHUNK else 0

@@ -46,7 +46,7 @@ def damaged_parameters(trial: Trial) -> None:
 @fault("the line of a date still to do deleted by hand", 1, sees="missing|not reconciled")
 def line_deleted(trial: Trial) -> None:
     killed_on_the_way(trial)
-    trial.database.execute(f"delete from recon.run_dates where settlement_date = '{DATES[-1]}'")
+    trial.database.execute(f"delete from recon.run_dates where settlement_date = '{DATES[0]}'")
     trial.recon("resume")
 
 

@@ -164,12 +164,12 @@ def chunks_after_crash(trial: Trial, *options: str) -> int:
     trial.server.start()
     found = judge(trial.truth, finished=False)
     assert found == Verdict(), found
-    first = ", ".join(f"'{day}'" for day in DATES[:CHUNKS_BEFORE])
+    newest = ", ".join(f"'{day}'" for day in DATES[-CHUNKS_BEFORE:])
     theirs = ", ".join(map(str, trial.truth.others))
     return int(
         trial.database.scalar(
             f"select count(distinct settlement_date) from {TABLE}"
-            f" where settlement_date in ({first}) and id not in ({theirs})"
+            f" where settlement_date in ({newest}) and id not in ({theirs})"
         )
     )
 

@@ -92,7 +92,7 @@ class TestEpochs:
             ("2024-04-10,1e40", ("line 2", "difficulty")),
             (
                 "2024-04-10,5\n2024-04-10,6",
-                ("line 3", "2024-04-10 00:00 has two difficulties, 5.00000000 and 6.00000000"),
+                ("line 3", "2024-04-10 00:00 UTC has two difficulties, 5.00000000 and 6.00000000"),
             ),
             ("2024-04-10,5\n2024-04-10,5", ("line 3", "2024-04-10 00:00 UTC comes after 2024-04-10 00:00 UTC")),
             ("2024-03-10,4\n2024-04-10,5\n2024-03-25,6", ("line 4", "comes after", "sort")),

@@ -10,7 +10,14 @@ from recon.analysis.page.html import state
 
 
 def document(**found: Any) -> dict[str, Any]:
-    counts = {"expected": 1500, "missing": 0, "duplicate": 0, "orphan": 0, "reconciled": False}
+    counts = {
+        "expected": 1500,
+        "missing": 0,
+        "duplicate": 0,
+        "orphan": 0,
+        "reconciled": False,
+        "newest_curtailment": "2024-04-21",
+    }
     wrong = found.get("values", {}).get("wrong")
     days = [{"missing": found.get("missing", 0), "wrong": wrong}, {"missing": 0, "wrong": wrong and 0}]
     return {**counts, "dates": {"total": 2}, "calendar": days, "values_checked": "values" in found, **found}
