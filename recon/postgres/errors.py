@@ -110,8 +110,10 @@ CONNECTING = {
     "53300": ("connect", "the server has no free connection; use fewer --workers or try later"),
     "57014": (
         "timeout",
-        "the statement_timeout of the URL, role or database is too short: leave it out, or ALTER ROLE ... SET "
-        "statement_timeout = '2min'",
+        (
+            "the statement_timeout of the URL, role or database is too short: leave it out, or ALTER ROLE ... "
+            "SET statement_timeout = '2min'"
+        ),
     ),
     "57P03": ("connect", "the server is starting, stopping or recovering; try again in a minute"),
 }

@@ -361,7 +361,7 @@ def test_a_millionth_is_where_a_contradiction_begins(
         ("2012-01-01,401 2012-01-15,100", ["line 3: the difficulty of 2012-01-15 changes by a factor of 0.249"]),
         (
             "2012-01-01,100 2012-01-15,90 2012-01-10,95",
-            ["line 4: 2012-01-10 00:00 comes after 2012-01-15 00:00, out of order"],
+            ["line 4: 2012-01-10 00:00 UTC comes after 2012-01-15 00:00 UTC, out of order"],
         ),
         ("2012-01-01,100 2012-01-15,400", []),
         ("2012-01-21,100 2012-01-01,101", []),

@@ -86,7 +86,7 @@ CANNOT_BE_RIGHT = {
     "a day to come": (f"date,difficulty\n{FAR},{A}\n", f"{FAR} has not come yet"),
     "a key twice": (f'{{"2024-04-20": {A}, "2024-04-20": {B}}}', "2024-04-20 is there twice"),
     "one time, two figures": (f"[[{UNIX}, null, {A}], [{UNIX}, null, {B}]]", "has two difficulties"),
-    "one time twice": (f"date,difficulty\n2024-04-20,{A}\n2024-04-20,{A}\n", "2024-04-20 00:00 comes after"),
+    "one time twice": (f"date,difficulty\n2024-04-20,{A}\n2024-04-20,{A}\n", "2024-04-20 00:00 UTC comes after"),
     "no epoch's height": (f"[[{UNIX}, 838657, {A}, 1]]", "block 838657 starts no epoch"),
     "a height with decimals": (f"[[{UNIX}, 838656.5, {A}, 1]]", "height is '838656.5'"),
     "heights against time": (
