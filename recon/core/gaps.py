@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import polars as pl
 
@@ -135,7 +136,7 @@ class Survey:
         """`by` of what has fewer rows than keys for a configured model, whichever rows these are."""
         return self._where(pl.col("rows") < pl.col("keys"))
 
-    @property
+    @cached_property
     def lone(self) -> pl.DataFrame:
         """The rows that are missing where no model lacks more than one: `by`, miner_model and key_hash.
 

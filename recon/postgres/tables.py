@@ -101,6 +101,8 @@ class Tables:
     def keys_of(self, periods: pl.DataFrame, some: pl.DataFrame) -> pl.DataFrame:
         """schema.HASHED_ENERGY of all keys of some settlement periods, and of `some` keys of others (HASHED_KEY)."""
         scope = Scope.of_periods(periods)
+        if some.is_empty():
+            return self.hashed_keys(scope)
         dates = pl.concat([frame.get_column("settlement_date") for frame in (periods, some)]).unique().sort()
         listed = numbers(some.get_column("key_hash").unique())
         these = f"({scope.periods} or {self.layout.parts['key_hash']} = any ({listed}))"

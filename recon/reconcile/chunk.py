@@ -106,11 +106,11 @@ def _fill_periods(tables: Tables, job: Job, dates: Sequence[date], stored: pl.Da
         source = tables.source_periods(Scope.of(dates))
         of_dates = stored.filter(pl.col("settlement_date").is_in(dates))
     surveyed = Survey.by_period(source, of_dates, job.models)
-    lone = surveyed.lone
+    lone, unfilled = surveyed.lone, surveyed.unfilled
     if job.settings.fleet is Fleet.WHOLE or not fills:  # whole machines are floored over all keys of a period
         lone = lone.clear()
-    lots, counts, compared = [], [], [surveyed.unfilled.clear()]
-    for periods in surveyed.pieces(surveyed.unfilled, CHUNK_ROWS):
+    lots, counts, compared = [], [], [unfilled.clear()]
+    for periods in surveyed.pieces(unfilled, CHUNK_ROWS):
         rows, others, after = _fill_piece(tables, job, periods, lone, fills=fills)
         lots.append(rows)
         counts.append(after)

@@ -159,8 +159,8 @@ def compared(due: pl.DataFrame, stored: pl.DataFrame, column: Column) -> pl.Data
     sides = _beside(due, stored.filter("is_new"))
     texts = sides.select("difficulty", "lowest", "highest").unique()
     same = [_is_held(column, *row) for row in texts.iter_rows()]
-    told = texts.with_columns(is_right=pl.Series(same, dtype=pl.Boolean))
-    sides = sides.join(told, on=["difficulty", "lowest", "highest"], how="left", nulls_equal=True)
+    judged = texts.with_columns(is_right=pl.Series(same, dtype=pl.Boolean))
+    sides = sides.join(judged, on=["difficulty", "lowest", "highest"], how="left", nulls_equal=True)
     wrong = pl.when(~pl.col("is_right")).then(pl.lit("difficulty"))
     return sides.with_columns(off=pl.coalesce(_first_off("rows", "checksum", "satoshi"), wrong))
 

@@ -55,6 +55,11 @@ class FixReport(Shown):
         return sum(result.inserted for result in self.results)
 
     @property
+    def filled(self) -> int:
+        """Rows written that were missing."""
+        return sum(result.filled for result in self.results)
+
+    @property
     def replaced(self) -> int:
         """Wrong rows whose values were written anew."""
         return sum(result.replaced for result in self.results)
@@ -72,6 +77,12 @@ class FixReport(Shown):
             for model, bitcoin in result.btc:
                 sums[model] = sums.get(model, Decimal(0)) + Decimal(bitcoin)
         return sums
+
+    @property
+    def planned(self) -> dict[str, int]:
+        """The dates that can be worked on, and the rows that these lack."""
+        writable = [result for result in self.results if result.status != "blocked"]
+        return {"dates": len(writable), "rows": sum(result.missing for result in writable)}
 
     @property
     def changes_per_date(self) -> dict[date, int]:
@@ -94,11 +105,10 @@ class FixReport(Shown):
     @property
     def sentence(self) -> str:
         """What was done, or with a dry run would be, and how the tables stand."""
-        done = changed(self.inserted - self.replaced, self.replaced, self.removed)
+        done = changed(self.filled, self.replaced, self.removed)
         if self.dry_run:
-            missing = sum(result.missing for result in self.results if result.status != "blocked")
             also = f", {counted(self.changing, 'stored row')} to replace or remove" if self.changing else ""
-            done = f"dry run, {counted(missing, 'row')} to write{also}"
+            done = f"dry run, {counted(self.planned['rows'], 'row')} to write{also}"
         dates = ", ".join(f"{counted(many, 'date')} {status}" for status, many in self.statuses.items())
         stands = self.after.sentence if self.reconciled or not self.after.reconciled else "not reconciled"
         return f"{f'run {self.run_id}: ' if self.run_id else ''}{done}{f' ({dates})' if dates else ''}; {stands}"
@@ -162,7 +172,7 @@ class FixReport(Shown):
         rows = self.changing if not self.refused else self.changing - self.planned_removals - self.undated
         if rows:
             return self.request.command(repairs, "--yes", *self._limit(rows))
-        if any(result.missing for result in self.results if result.status != "blocked"):
+        if self.planned["rows"]:
             return self.request.command(["missing"])
         return self.after.next_command(tried=policy.repairs)
 
@@ -183,12 +193,11 @@ class FixReport(Shown):
         were compared. program: what suggested commands begin with.
         """
         then = self.next_command
-        writable = [result for result in self.results if result.status != "blocked"]
         return {
             **document(self.command),
             "run_id": self.run_id,
             "window": self.after.looked_at.to_dict(),
-            "planned": {"dates": len(writable), "rows": sum(result.missing for result in writable)},
+            "planned": self.planned,
             "dates": [result.to_dict() for result in self.results],
             "inserted": self.inserted,
             "replaced": self.replaced,

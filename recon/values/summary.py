@@ -71,7 +71,7 @@ class Values(Shown):
         totals = self.reasons.group_by(pl.col("cause").cast(pl.String)).agg(pl.col("rows").sum())
         return dict(totals.sort(["rows", "cause"], descending=[True, False]).iter_rows())
 
-    @property
+    @cached_property
     def wrong_by_model(self) -> dict[str, dict[str, int]]:
         """The same by miner model."""
         return _by_model(self.reasons, "cause", self.models)
@@ -118,7 +118,7 @@ class Values(Shown):
             for side in dates
         ]
 
-    @property
+    @cached_property
     def by_model(self) -> dict[str, dict[str, int]]:
         """Rows per miner model and verdict."""
         return _by_model(self.summary, "verdict", self.models)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from recon.cli.call import Call
@@ -24,13 +23,14 @@ if TYPE_CHECKING:
 
 def fix(call: Call, report: FixReport) -> None:
     """The answer of every command that writes; the log ends with it in one line."""
+    answer = report.to_dict(call.program)
     if call.json:
         warn_invalid(report.after)
-        call.print_json(report.to_dict(call.program))
+        call.print_json(answer)
     else:
         summary(call, report)
         call.say_next(report.next_command)
-    sum_up(call.given, report.to_dict())
+    sum_up(call.given, answer)
 
 
 def summary(call: Call, report: FixReport) -> None:
@@ -60,7 +60,7 @@ def _planned_lines(call: Call, report: FixReport) -> None:
     removed = report.planned_removals + report.undated
     also = f", {changed(0, replaced, removed)}" if replaced or removed else ""
     filled = sum(result.missing > 0 for result in report.results if result.status != "blocked")
-    rows, dates = counted(report.to_dict()["planned"]["rows"], "missing row"), counted(filled, "date")
+    rows, dates = counted(report.planned["rows"], "missing row"), counted(filled, "date")
     if report.refused:
         call.say(changes_refused(report))
     _blocked_line(report, call.suggest(fill_command(report.after.window)))
@@ -72,14 +72,13 @@ def _planned_lines(call: Call, report: FixReport) -> None:
 
 def _done_lines(call: Call, report: FixReport) -> None:
     """What a run did."""
-    counts = report.to_dict()
     if report.inserted:
         table = columns.table("miner model", "BTC written")
-        for model, bitcoin in counts["btc"].items():
-            table.add_row(model, f"{Decimal(bitcoin):,f}")
+        for model, bitcoin in report.btc.items():
+            table.add_row(model, f"{bitcoin:,.8f}")
         columns.show(call, table)
     run = f"run {report.run_id}: " if report.run_id else ""
-    rows = changed(report.inserted - report.replaced, report.replaced, report.removed)
+    rows = changed(report.filled, report.replaced, report.removed)
     call.say(f"{run}{rows} and verified on {counted(report.statuses['done'], 'date')} in {report.seconds:.1f} s")
     if report.replaced or report.removed:
         kept = call.suggest(Suggestion("quarantine", "list", report.run_id))
