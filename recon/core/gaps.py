@@ -12,7 +12,7 @@ from functools import cached_property
 import polars as pl
 
 from recon.core.chunks import period_groups
-from recon.core.schema import COUNTS, HASHED_KEY, KEY, PERIOD, SIDE
+from recon.core.schema import CELL, COUNTS, HASHED_KEY, KEY, SIDE
 
 
 def expected(keys: pl.LazyFrame, miners: pl.LazyFrame) -> pl.LazyFrame:
@@ -75,9 +75,9 @@ def filled(rows: pl.DataFrame) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class Survey:
-    """What aggregates alone prove of each settlement date and miner model, or of each settlement period of them.
+    """What aggregates alone prove of each settlement date and miner model, or of each cell of them.
 
-    by: the columns that tell what is judged: the date, or date and period. sides: one row per `by` and miner model:
+    by: the columns that tell what is judged: the date, or CELL. sides: one row per `by` and miner model:
     `keys` and `rows`; `settled` where these are as exact as a comparison key by key; `agrees` where every key has its
     row and nothing else is there.
     """
@@ -91,9 +91,9 @@ class Survey:
         return cls.of(source, stored, models, ["settlement_date"])
 
     @classmethod
-    def by_period(cls, source: pl.DataFrame, stored: pl.DataFrame, models: Sequence[str]) -> Survey:
-        """What is judged are settlement periods of dates; see `of`."""
-        return cls.of(source, stored, models, PERIOD)
+    def by_cell(cls, source: pl.DataFrame, stored: pl.DataFrame, models: Sequence[str]) -> Survey:
+        """What is judged are settlement periods of dates, or parts of these; see `of`."""
+        return cls.of(source, stored, models, CELL)
 
     @classmethod
     def of(cls, source: pl.DataFrame, stored: pl.DataFrame, models: Sequence[str], by: Sequence[str]) -> Survey:

@@ -52,6 +52,9 @@ STORED: FrameSchema = {
 PERIOD = ["settlement_date", "settlement_period"]
 """What identifies a settlement period."""
 
+CELL = ["settlement_date", "cell"]
+"""What identifies a settlement period or, where these have many keys, a part of one (see `postgres.scope.Cells`)."""
+
 CAUSES = ("wrong_subsidy", "wrong_difficulty", "wrong_energy", "wrong_btc", "zero", "negative", "nan")
 """Why the value of a stored row is wrong."""
 CAUSE = pl.Enum(CAUSES)
@@ -83,15 +86,15 @@ HASHED_KEY = ["settlement_date", "key_hash"]
 """A KEY by its hash, which is unique within its date but for one time in 10^13."""
 DONE_HASHES: FrameSchema = {"settlement_date": pl.Date, "key_hash": pl.Int64, "miner_model": pl.String}
 """One row per stored calculation by its key's hash; a null hash belongs to no key."""
-SOURCE_PERIODS: FrameSchema = {
+SOURCE_CELLS: FrameSchema = {
     "settlement_date": pl.Date,
-    "settlement_period": pl.Int32,
+    "cell": pl.Int64,
     "source_rows": pl.Int64,
     "keys": pl.Int64,
     "checksum": pl.String,
     "volumes": pl.String,
 }
-"""One row per settlement date and period of the curtailment: rows, keys, and the checksums of both."""
+"""One row per CELL of the curtailment: rows, keys, and the checksums of both."""
 STORED_SUMS: FrameSchema = {
     "settlement_date": pl.Date,
     "miner_model": pl.String,

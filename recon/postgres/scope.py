@@ -8,14 +8,49 @@ from datetime import date
 
 import polars as pl
 
-from recon.core.window import Window
+from recon.core.schema import CELL
+from recon.core.window import USUAL_PERIODS, Window
 from recon.postgres.sql import date_list, literal, numbers
 
 EPOCH = date(1970, 1, 1)
 NO_PERIOD = "(settlement_period between -2147483648 and 2147483647) is not true"
 """SQL for rows whose settlement period is null, or no 32-bit number."""
-PAIR_CODE = "((settlement_date - date '1970-01-01')::int8 << 32 # settlement_period::int8)"
-"""SQL for a settlement date and period as one number: thousands of them are found by one hash table."""
+KEYS_PER_CELL = 8
+"""Of so few, one per miner model at the most is missing where something is missing here and there."""
+CELL_BITS = 6
+CELL_CODE = "((settlement_date - date '1970-01-01')::int8 << {bits} # ({cell}))"
+"""SQL for a settlement date and a cell of it as one number: thousands of them are found by one hash table."""
+CODE_BITS = 32 + CELL_BITS
+
+
+@dataclass(frozen=True)
+class Cells:
+    """How finely dates are surveyed: by settlement period, or by parts of these, into which keys come by the last bits
+    of their hashes. A cell's number holds both; that of rows without a period is null.
+    """
+
+    bits: int = 0
+
+    @classmethod
+    def of(cls, dates: int, keys: int) -> Cells:
+        """Such that a cell has about KEYS_PER_CELL keys. keys: of all these dates."""
+        per_period = keys / (dates * USUAL_PERIODS)
+        return cls(min(max(int(per_period / KEYS_PER_CELL).bit_length() - 1, 0), CELL_BITS))
+
+    def sql(self, period: str = "period", key_hash: str = "key_hash") -> str:
+        """SQL for the cell of a row."""
+        part = f" << {self.bits} | coalesce({key_hash} & {self._mask}, 0)" if self.bits else ""
+        return f"({period})::int8{part}"
+
+    @property
+    def of_keys(self) -> pl.Expr:
+        """The cells of keys: of rows with `settlement_period` and `key_hash`."""
+        period = pl.col("settlement_period").cast(pl.Int64) * (1 << self.bits)
+        return (period + (pl.col("key_hash") & self._mask)).alias("cell")
+
+    @property
+    def _mask(self) -> int:
+        return (1 << self.bits) - 1
 
 
 @dataclass(frozen=True)
@@ -39,18 +74,25 @@ class Scope:
     @classmethod
     def of_periods(cls, rows: pl.DataFrame) -> Scope:
         """The settlement dates and periods of the rows, and no others; a null period is one as for `of`."""
-        pairs = rows.select("settlement_date", "settlement_period").unique().sort(pl.all())
+        return cls.of_cells(rows.select("settlement_date", cell="settlement_period"), "settlement_period::int8")
+
+    @classmethod
+    def of_cells(cls, rows: pl.DataFrame, cell: str) -> Scope:
+        """The cells of the rows (schema.CELL), and no others. cell: SQL for that of a row."""
+        pairs = rows.select(CELL).unique().sort(pl.all())
         dates = tuple(pairs.get_column("settlement_date").unique().sort())
-        codes = [(day - EPOCH).days << 32 ^ period for day, period in pairs.drop_nulls().iter_rows()]
-        some = [f"{PAIR_CODE} = any ({numbers(codes)})"] if codes else []
-        without = pairs.filter(pl.col("settlement_period").is_null()).get_column("settlement_date").to_list()
+        codes = [(day - EPOCH).days << CODE_BITS ^ number for day, number in pairs.drop_nulls().iter_rows()]
+        some = [f"{CELL_CODE.format(bits=CODE_BITS, cell=cell)} = any ({numbers(codes)})"] if codes else []
+        without = pairs.filter(pl.col("cell").is_null()).get_column("settlement_date").to_list()
         none = [f"settlement_date = any ({date_list(without)}) and {NO_PERIOD}"] if without else []
         return cls(dates, f"({' or '.join([*some, *none]) or 'false'})")
 
     @property
     def parts(self) -> dict[str, str]:
-        """The `{dates}` and `{periods}` of the SQL files."""
-        return {"dates": date_list(self.dates), "periods": self.periods}
+        """The `{dates}` and `{periods}` of the SQL files, and both as `{within}`."""
+        dates = date_list(self.dates)
+        within = f"settlement_date = any ({dates}) and {self.periods}"
+        return {"dates": dates, "periods": self.periods, "within": within}
 
 
 def _any_of(periods: Sequence[int | None]) -> str:

@@ -15,11 +15,11 @@ import polars as pl
 from recon.core.chunks import halves, halving, on_timeout, period_groups, split_range
 from recon.core.schema import (
     CALC_KEY_SCHEMA,
+    CELL,
     DONE_HASHES,
     ENERGY,
     HASHED_ENERGY,
     HASHED_KEY,
-    PERIOD,
     SOURCE_ROWS,
     SOURCE_STATE,
     STORED,
@@ -29,7 +29,7 @@ from recon.core.settings import Reader
 from recon.core.window import Window
 from recon.postgres.driver import scan_with_connectorx
 from recon.postgres.layout import Layout
-from recon.postgres.scope import EPOCH, Scope, beyond_the_calendar, within
+from recon.postgres.scope import EPOCH, Cells, Scope, beyond_the_calendar, within
 from recon.postgres.session import Session
 from recon.postgres.sql import date_list, literal, numbers, quoted, sql
 
@@ -80,34 +80,40 @@ class Tables:
         rows = self.frame("postgres/hashed_keys", keys=self.sql("postgres/keys", scope))
         return rows.select(HASHED_ENERGY.keys()).cast(pl.Schema(HASHED_ENERGY))
 
-    def energies(self, scope: Scope) -> pl.DataFrame:
-        """One row per KEY by its hash: settlement_date, settlement_period, key_hash and energy_mwh."""
-        return self.frame("postgres/energies", scope)
+    def energies(self, scope: Scope, *, periods: bool) -> pl.DataFrame:
+        """One row per KEY by its hash: settlement_date, key_hash and energy_mwh; where asked for, settlement_period."""
+        period = ", settlement_period::int4 as settlement_period" if periods else ""
+        return self.frame("postgres/energies", scope, period=period, by_period=", settlement_period" if periods else "")
 
-    def source_periods(self, scope: Scope) -> pl.DataFrame:
-        """schema.SOURCE_PERIODS: what the curtailment has in each settlement period."""
-        return self.frame("postgres/source_periods", scope).rename({"period": "settlement_period"})
+    def source_cells(self, scope: Scope, cells: Cells) -> pl.DataFrame:
+        """schema.SOURCE_CELLS: what the curtailment has in each cell."""
+        return self.frame("postgres/source_cells", scope, cell=cells.sql())
 
-    def stored_periods(self, scope: Scope) -> pl.DataFrame:
-        """The survey of the calculations by settlement date, settlement period and miner model: `rows`, `checksum` of
-        their keys and `contents`, that of their values.
+    def stored_cells(self, scope: Scope, cells: Cells) -> pl.DataFrame:
+        """The survey of the calculations by cell and miner model: `rows`, `checksum` of their keys and `contents`, that
+        of their values.
         """
-        return self.frame("postgres/stored_periods", scope).rename({"period": "settlement_period"})
+        return self.frame("postgres/stored_cells", scope, cell=cells.sql())
+
+    def scope_of(self, rows: pl.DataFrame, cells: Cells) -> Scope:
+        """The cells of the rows (schema.CELL)."""
+        parts = self.layout.parts
+        return Scope.of_cells(rows, cells.sql(parts["period"], parts["key_hash"]))
 
     def key_hashes(self, scope: Scope) -> pl.DataFrame:
         """One row per KEY of the curtailment by its hash: settlement_date and key_hash."""
         return self.frame("postgres/key_hashes", scope)
 
-    def keys_of(self, periods: pl.DataFrame, some: pl.DataFrame) -> pl.DataFrame:
-        """schema.HASHED_ENERGY of all keys of some settlement periods, and of `some` keys of others (HASHED_KEY)."""
-        scope = Scope.of_periods(periods)
+    def keys_of(self, whole: pl.DataFrame, some: pl.DataFrame, cells: Cells) -> pl.DataFrame:
+        """schema.HASHED_ENERGY with its `cell` of all keys of whole cells and of `some` keys of others (HASHED_KEY)."""
+        scope = self.scope_of(whole, cells)
         if some.is_empty():
-            return self.hashed_keys(scope)
-        dates = pl.concat([frame.get_column("settlement_date") for frame in (periods, some)]).unique().sort()
+            return self.hashed_keys(scope).with_columns(cells.of_keys)
+        dates = pl.concat([frame.get_column("settlement_date") for frame in (whole, some)]).unique().sort()
         listed = numbers(some.get_column("key_hash").unique())
         these = f"({scope.periods} or {self.layout.parts['key_hash']} = any ({listed}))"
-        rows = self.hashed_keys(Scope(tuple(dates), these))
-        return pl.concat([rows.join(periods, on=PERIOD, how="semi"), rows.join(some, on=HASHED_KEY, how="semi")])
+        rows = self.hashed_keys(Scope(tuple(dates), these)).with_columns(cells.of_keys)
+        return pl.concat([rows.join(whole, on=CELL, how="semi"), rows.join(some, on=HASHED_KEY, how="semi")])
 
     def done_hashes(self, scope: Scope) -> pl.DataFrame:
         """schema.DONE_HASHES: one row per stored calculation."""
@@ -169,8 +175,8 @@ class Tables:
         return self.frame("postgres/stored_sums", scope, is_new=is_new).cast(STORED_SUMS, strict=False)  # type: ignore[arg-type]
 
     def survey_query(self, name: str, condition: str) -> str:
-        """SQL for one table's aggregates per settlement date (survey_source, survey_stored or stored_btc)."""
-        return self.sql(name, within=condition, newest=self._newest_query(date.max))
+        """SQL for one table's aggregates per settlement date (survey_source, survey_stored or stored_sums)."""
+        return self.sql(name, within=condition, newest=self._newest_query(date.max), is_new="true")
 
     def newest(self, through: date) -> date | None:
         """The newest settlement date of the whole curtailment that is not after this one; None without any."""

@@ -15,12 +15,12 @@ from recon.core.chunks import CHUNK_ROWS
 from recon.core.gaps import Survey
 from recon.core.plan import DateResult
 from recon.core.price import priced, wanted
-from recon.core.schema import CALC_KEY, DONE_HASHES, HASHED_KEY, KEY, PERIOD, SIDE
+from recon.core.schema import CALC_KEY, CELL, DONE_HASHES, HASHED_KEY, KEY, SIDE
 from recon.core.settings import Fleet
 from recon.postgres import ledger
 from recon.postgres.profile import stage
 from recon.postgres.ranges import check_priced, check_range
-from recon.postgres.scope import Scope
+from recon.postgres.scope import Cells, Scope
 from recon.postgres.tables import Tables
 from recon.reconcile import readback
 from recon.reconcile.readback import Written
@@ -48,8 +48,9 @@ def fill(tables: Tables, job: Job, policy: RepairPolicy, dates: Sequence[date], 
     with _transaction(tables, job, dates):
         with stage("read"):
             repaired = _repaired(tables, job, policy, scope)
-            before = tables.stored_periods(scope)
-        written = Written.together(list(_written(tables, job, dates, before, fills=policy.fills)))
+            cells = _cells(job, dates)
+            before = tables.stored_cells(scope, cells)
+        written = Written.together(list(_written(tables, job, dates, before, cells, fills=policy.fills)))
         with stage("verify"):
             tables.session.settle_constraints()
             counts = readback.check(tables, scope, job.models, before, written)
@@ -65,7 +66,7 @@ def fill_keys(tables: Tables, job: Job, keys: pl.DataFrame, attempt: int = 1) ->
     scope = Scope.of([day], keys.get_column("settlement_period").unique().to_list())
     with _transaction(tables, job, [day]):
         with stage("read"):
-            before = tables.stored_periods(scope)
+            before = tables.stored_cells(scope, Cells())
             read, state = tables.keys_and_state(scope)
             done = tables.done_hashes(scope)
         rows = _append(tables, job, read, done, fills=True, only=keys)
@@ -80,11 +81,17 @@ def fill_keys(tables: Tables, job: Job, keys: pl.DataFrame, attempt: int = 1) ->
         return _recorded(tables, job, pending, counts)
 
 
+def _cells(job: Job, dates: Sequence[date]) -> Cells:
+    """The cells of a chunk. Whole machines are floored over all keys of a settlement period: these are not cut."""
+    whole_periods = job.settings.fleet is Fleet.WHOLE
+    return Cells() if whole_periods else Cells.of(len(dates), CHUNK_ROWS // len(job.models))
+
+
 def _written(
-    tables: Tables, job: Job, dates: Sequence[date], stored: pl.DataFrame, *, fills: bool
+    tables: Tables, job: Job, dates: Sequence[date], stored: pl.DataFrame, cells: Cells, *, fills: bool
 ) -> Iterator[Written]:
-    """What is written of some dates: those that hold nothing are read whole, of others the settlement periods that may
-    lack rows. stored: the calculations by settlement period.
+    """What is written of some dates: those that hold nothing are read whole, of others the cells that may lack rows.
+    stored: the calculations by cell.
     """
     begun = set(stored.get_column("settlement_date"))
     empty = [day for day in dates if day not in begun and len(dates) > 1]  # a single date may be too large for one read
@@ -97,51 +104,53 @@ def _written(
         counts = gaps.after(keys, job.models, nothing, rows, all_gaps=fills)
         yield Written.of(state, keys, rows, counts)
     if others:
-        yield _fill_periods(tables, job, others, stored, fills=fills)
+        yield _fill_cells(tables, job, others, stored, cells, fills=fills)
 
 
-def _fill_periods(tables: Tables, job: Job, dates: Sequence[date], stored: pl.DataFrame, *, fills: bool) -> Written:
-    """Reads the settlement periods of some dates that may lack rows, and writes what they lack."""
+def _fill_cells(
+    tables: Tables, job: Job, dates: Sequence[date], stored: pl.DataFrame, cells: Cells, *, fills: bool
+) -> Written:
+    """Reads the cells of some dates that may lack rows, and writes what they lack."""
     with stage("read"):
-        source = tables.source_periods(Scope.of(dates))
+        source = tables.source_cells(Scope.of(dates), cells)
         of_dates = stored.filter(pl.col("settlement_date").is_in(dates))
-    surveyed = Survey.by_period(source, of_dates, job.models)
+    surveyed = Survey.by_cell(source, of_dates, job.models)
     lone, unfilled = surveyed.lone, surveyed.unfilled
     if job.settings.fleet is Fleet.WHOLE or not fills:  # whole machines are floored over all keys of a period
         lone = lone.clear()
     lots, counts, compared = [], [], [unfilled.clear()]
-    for periods in surveyed.pieces(unfilled, CHUNK_ROWS):
-        rows, others, after = _fill_piece(tables, job, periods, lone, fills=fills)
+    for piece in surveyed.pieces(unfilled, CHUNK_ROWS):
+        rows, others, after = _fill_piece(tables, job, piece, lone, cells, fills=fills)
         lots.append(rows)
         counts.append(after)
         compared.append(others)
-    return Written.of_periods(source, lots, gaps.together([surveyed.counts(pl.concat(compared)), *counts]))
+    return Written.of_cells(source, lots, gaps.together([surveyed.counts(pl.concat(compared)), *counts]))
 
 
 def _fill_piece(
-    tables: Tables, job: Job, periods: pl.DataFrame, lone: pl.DataFrame, *, fills: bool
+    tables: Tables, job: Job, piece: pl.DataFrame, lone: pl.DataFrame, cells: Cells, *, fills: bool
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Writes what some settlement periods lack.
+    """Writes what some cells (`piece`) lack.
 
-    lone: Survey.lone; of its periods only the keys that are missing are read, of others all. The rows written, the
-    periods that were compared, and the COUNTS of these, with what was added to the others.
+    lone: Survey.lone; of its cells only the keys that are missing are read, of others all. The rows written, the cells
+    that were compared, and the COUNTS of these, with what was added to the others.
     """
-    lone = lone.join(periods, on=PERIOD, how="semi")
-    others = periods.join(lone, on=PERIOD, how="anti", nulls_equal=True)
+    lone = lone.join(piece, on=CELL, how="semi")
+    others = piece.join(lone, on=CELL, how="anti", nulls_equal=True)
     with stage("read"):
-        keys = tables.keys_of(others, lone)
+        keys = tables.keys_of(others, lone, cells)
         unknown = lone.join(keys, on=HASHED_KEY, how="anti")
         if not unknown.is_empty():  # these lack more than one row
-            return _fill_piece(tables, job, periods, lone.join(unknown, on=PERIOD, how="anti"), fills=fills)
-        done = tables.done_hashes(Scope.of_periods(others))
-    compared = keys.join(others, on=PERIOD, how="semi")
+            return _fill_piece(tables, job, piece, lone.join(unknown, on=CELL, how="anti"), cells, fills=fills)
+        done = tables.done_hashes(tables.scope_of(others, cells))
+    compared = keys.join(others, on=CELL, how="semi")
     pairs = gaps.expected(lone.lazy().select(HASHED_KEY).unique(), gaps.named(job.models))
     there = gaps.missing(pairs, lone.lazy(), HASHED_KEY).collect()
     rows = _append(tables, job, keys, pl.concat([done, there]), fills=fills)
     with stage("price"):
-        added = rows.join(others, on=PERIOD, how="semi")
+        added = rows.join(compared, on=HASHED_KEY, how="semi")
         after = gaps.after(compared, job.models, done, added, all_gaps=fills)
-        return rows, others, pl.concat([after, gaps.filled(rows.join(others, on=PERIOD, how="anti"))])
+        return rows, others, pl.concat([after, gaps.filled(rows.join(compared, on=HASHED_KEY, how="anti"))])
 
 
 def _append(

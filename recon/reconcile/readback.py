@@ -55,8 +55,8 @@ class Written:
         return cls(state, source, told(rows), totals(rows), counts)
 
     @classmethod
-    def of_periods(cls, source: pl.DataFrame, lots: Sequence[pl.DataFrame], counts: pl.DataFrame) -> Written:
-        """source: SOURCE_PERIODS of the scope. lots: the rows written, as they were priced."""
+    def of_cells(cls, source: pl.DataFrame, lots: Sequence[pl.DataFrame], counts: pl.DataFrame) -> Written:
+        """source: SOURCE_CELLS of the scope. lots: the rows written, as they were priced."""
         volumes, checksum = (pl.col(name).cast(pl.Int128).sum().cast(pl.String) for name in ("volumes", "checksum"))
         dates = source.group_by("settlement_date").agg(pl.col("source_rows", "keys").sum(), volumes, checksum)
         rows = pl.concat([told(NOTHING), *map(told, lots)])
@@ -100,7 +100,7 @@ def sum_totals(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
 def check(tables: Tables, scope: Scope, models: Sequence[str], before: pl.DataFrame, written: Written) -> pl.DataFrame:
     """Asks the server what it holds now: schema.COUNTS of the scope.
 
-    DatabaseError (`changed`) when that is not what it held `before` (Tables.stored_periods) and what was written, or
+    DatabaseError (`changed`) when that is not what it held `before` (Tables.stored_cells) and what was written, or
     when the source is no longer in the state it was priced in.
     """
     begun = set(before.get_column("settlement_date"))
@@ -134,7 +134,7 @@ def round_half_up(number: Decimal, decimals: int) -> Decimal:
 def discrepancies(before: pl.DataFrame, new: pl.DataFrame, after: pl.DataFrame, column: Column) -> list[str]:
     """What does not add up: one line per settlement date and miner model; empty when all is exact.
 
-    before: as Tables.stored_periods. new: `totals`. after: STORED_SUMS. column: the table's difficulty.
+    before: as Tables.stored_cells. new: `totals`. after: STORED_SUMS. column: the table's difficulty.
     """
     numbers = pl.col("rows", "checksum", "contents").cast(pl.Int128)
     was = before.with_columns(numbers).group_by(SIDE).agg(numbers.sum())

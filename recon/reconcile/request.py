@@ -160,13 +160,22 @@ class FixRequest:
 
 @dataclass(frozen=True)
 class ValueCheck:
-    """Options of a value check: tolerance, connections, progress callback, engine; deep: row by row on every date."""
+    """Options of a value check: tolerance, connections, progress callback, engine; deep: row by row on every date.
+
+    sums: what a survey had of the calculations, STORED_SUMS as the server gives them; None: each chunk asks for it.
+    """
 
     tolerance: Tolerance = field(default_factory=Tolerance)
     workers: int = 2
     progress: Compared = unwatched
     engine: Engine = threads
     deep: bool = False
+    sums: pl.DataFrame | None = None
+
+    @property
+    def by_sums(self) -> bool:
+        """Whether a survey's sums are of use: other engines would send all of them along with every chunk."""
+        return not self.deep and self.engine is threads
 
 
 def from_dict(parameters: dict[str, Any], job: Job) -> tuple[Job, FixRequest]:

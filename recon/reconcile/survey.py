@@ -19,7 +19,7 @@ from recon.core.gaps import Survey
 from recon.core.window import Window
 from recon.postgres.pool import Pool
 from recon.postgres.profile import stage
-from recon.postgres.scope import Scope
+from recon.postgres.scope import Cells, Scope
 from recon.postgres.tables import Tables
 from recon.reconcile.request import Job, ValueCheck
 from recon.reconcile.status import Status
@@ -29,6 +29,8 @@ SCAN_ROWS = 250_000
 """Rows that a connection compares at once: fewer take less memory, but more time."""
 ONE_CONNECTION_DAYS = 92
 """A survey of up to a quarter takes less time than a second connection."""
+ROWS, SUMS = "postgres/survey_stored", "postgres/stored_sums"
+"""What is read of the calculations: rows and keys by settlement date and miner model; these with sums of the values."""
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -49,7 +51,7 @@ class Scanned:
 class KeyComparison:
     """What is compared key by key, and who follows it.
 
-    deep: every key, not only those of settlement periods whose checksums differ. compared: called with the dates done.
+    deep: every key, not only those of cells whose checksums differ. compared: called with the dates done.
     scanned: sees the rows, of whole dates. estimable: of dates that surely lack rows, those whose counts need only be
     bounds, since a run counts them again; without it none.
     """
@@ -74,13 +76,14 @@ class KeyComparison:
             if rows > SCAN_ROWS:  # of one date; half as many rows at once leave room for what is kept
                 pieces = tables.pieces(dates[0], len(models), SCAN_ROWS // 2)
             return self._compared(tables, models, pieces)
-        source, stored = tables.source_periods(Scope.of(dates)), tables.stored_periods(Scope.of(dates))
-        surveyed = Survey.by_period(source, stored, models)
+        cells = Cells.of(len(dates), rows // (1 + len(models)))
+        source, stored = tables.source_cells(Scope.of(dates), cells), tables.stored_cells(Scope.of(dates), cells)
+        surveyed = Survey.by_cell(source, stored, models)
         disputed, lone = surveyed.disputed, surveyed.lone
         if not lone.is_empty():
-            disputed = surveyed.doubtful(tables.key_hashes(Scope.of_periods(lone)))
+            disputed = surveyed.doubtful(tables.key_hashes(tables.scope_of(lone, cells)))
         groups = surveyed.pieces(disputed, SCAN_ROWS // 2)
-        counts = self._compared(tables, models, [Scope.of_periods(group) for group in groups])
+        counts = self._compared(tables, models, [tables.scope_of(group, cells) for group in groups])
         return gaps.together([surveyed.counts(disputed), counts])
 
     def _compared(self, tables: Tables, models: Sequence[str], pieces: Sequence[Scope]) -> pl.DataFrame:
@@ -105,12 +108,13 @@ def status(
 ) -> Status:
     """How far the tables agree in a window, exactly and read-only, as of one moment; `check` adds the values."""
     with job.pool() as pool, job.tables(pool) as tables:
-        counted = survey(tables, job, window, comparison, pool)
+        read = SUMS if check and check.by_sums else ROWS
+        counted, stored = surveyed(tables, job, window, comparison, pool, read)
     if check is None:
         return counted
     from recon.reconcile.value_check import with_values
 
-    return with_values(job, tables.layout, counted, check)
+    return with_values(job, tables.layout, counted, replace(check, sums=stored if read == SUMS else None))
 
 
 def survey(
@@ -124,19 +128,27 @@ def survey(
 
     pool: lends a second connection, so that two parts of a wide window are read at the same time.
     """
+    return surveyed(tables, job, window, comparison, pool)[0]
+
+
+def surveyed(
+    tables: Tables, job: Job, window: Window, comparison: KeyComparison | None, pool: Pool | None, read: str = ROWS
+) -> tuple[Status, pl.DataFrame]:
+    """As `survey`, and what was read of the calculations: ROWS or SUMS."""
     comparison = comparison or KeyComparison()
     with _as_of_one_moment(tables, pool, window) as sides:
-        source, stored, newest = aggregates(sides, window)
+        source, stored, newest = aggregates(sides, window, read)
         undated = tables.undated(window)
-        surveyed = Survey.by_date(source, stored, job.models)
-        estimated = comparison.estimated(surveyed)
-        disputed = surveyed.everything if comparison.deep else surveyed.disputed
+        agreement = Survey.by_date(source, stored, job.models)
+        estimated = comparison.estimated(agreement)
+        disputed = agreement.everything if comparison.deep else agreement.disputed
         disputed = disputed.join(estimated, on="settlement_date", how="anti")
         counts = recount(sides, job.models, disputed, _sizes(source, stored), comparison)
-    every = pl.concat([surveyed.counts(disputed), *counts])
+    every = pl.concat([agreement.counts(disputed), *counts])
     bounds = frozenset(estimated.get_column("settlement_date"))
     blocked = job.blocked(every.get_column("settlement_date").unique().to_list())
-    return Status(window, job.models, source, every, newest, undated=undated, bounds=bounds, blocked=blocked)
+    counted = Status(window, job.models, source, every, newest, undated=undated, bounds=bounds, blocked=blocked)
+    return counted, stored
 
 
 def recount(
@@ -195,13 +207,15 @@ def _as_of_one_moment(tables: Tables, pool: Pool | None, window: Window) -> Iter
         yield [Tables(one, tables.layout) for one in sessions]
 
 
-def aggregates(sides: Sequence[Tables], window: Window) -> tuple[pl.DataFrame, pl.DataFrame, date | None]:
+def aggregates(
+    sides: Sequence[Tables], window: Window, read: str = ROWS
+) -> tuple[pl.DataFrame, pl.DataFrame, date | None]:
     """Both tables' aggregates, and the newest settlement date of the whole curtailment. Where there are two sessions,
     each reads the half of the window's rows.
     """
 
     def of(side: Tables, part: Window) -> list[pl.DataFrame]:
-        return [side.aggregate(part, name) for name in ("postgres/survey_source", "postgres/survey_stored")]
+        return [side.aggregate(part, name) for name in ("postgres/survey_source", read)]
 
     first, last = window.bounds
     middle = sides[0].middle(window) if len(sides) > 1 else None

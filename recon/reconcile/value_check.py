@@ -12,7 +12,8 @@ import polars as pl
 
 from recon.core.chunks import CHUNK_ROWS, chunks, halves, halving, on_timeout
 from recon.core.price import calculations
-from recon.core.schema import CALC_KEY, CALC_KEY_SCHEMA, CAUSE, FrameSchema
+from recon.core.schema import CALC_KEY, CALC_KEY_SCHEMA, CAUSE, STORED_SUMS, FrameSchema
+from recon.core.settings import Fleet
 from recon.postgres.layout import Layout
 from recon.postgres.pool import Pool
 from recon.postgres.profile import stage
@@ -60,13 +61,20 @@ class Fold:
 
 @dataclass(frozen=True)
 class _ChunkJudge:
-    """How chunks are judged. larger: the dates that have more rows than CHUNK_ROWS."""
+    """How chunks are judged. larger: the dates that have more rows than CHUNK_ROWS. sums: as in ValueCheck."""
 
     judge: Judge
     layout: Layout
     fold: Fold
     larger: frozenset[date]
     deep: bool
+    sums: pl.DataFrame | None
+
+    def stored_sums(self, tables: Tables, days: Sequence[date]) -> pl.DataFrame:
+        """STORED_SUMS of some whole dates."""
+        if self.sums is None:
+            return tables.stored_sums(Scope.of(days))
+        return self.sums.filter(pl.col("settlement_date").is_in(days)).cast(pl.Schema(STORED_SUMS), strict=False)
 
 
 def with_values(job: Job, layout: Layout, status: Status, check: ValueCheck) -> Status:
@@ -102,7 +110,8 @@ def judged(job: Job, layout: Layout, status: Status, fold: Fold, check: ValueChe
     dates = _dates_with_rows(status)
     batches = list(chunks(dates, max_dates=10_000, max_rows=CHUNK_ROWS))
     larger = frozenset(day for day, rows in dates if rows > CHUNK_ROWS)
-    task = partial(_chunk, _ChunkJudge(job.judge(check.tolerance), layout, fold, larger, check.deep))
+    how = _ChunkJudge(job.judge(check.tolerance), layout, fold, larger, check.deep, check.sums)
+    task = partial(_chunk, how)
     total = sum(map(len, batches))
     with job.pool() as pool:
         for days, kept in check.engine(Work(task, batches, pool, check.workers)):
@@ -150,10 +159,15 @@ def _agreeing_dates(how: _ChunkJudge, tables: Tables, days: Sequence[date], piec
     known = rates.get_column("settlement_date").implode()
     lots = []
     for piece in pieces:
-        keys = tables.energies(piece).lazy().filter(pl.col("settlement_date").is_in(known))
-        rows = calculations(keys, judge.reference.miners.lazy(), rates.lazy(), judge.fleet)
+        keys = (
+            tables.energies(piece, periods=judge.fleet is Fleet.WHOLE)
+            .lazy()
+            .filter(pl.col("settlement_date").is_in(known))
+        )
+        priceable = keys.filter(pl.col("settlement_date").is_in(known))
+        rows = calculations(priceable, judge.reference.miners.lazy(), rates.lazy(), judge.fleet)
         lots.append(readback.totals(rows.drop_nulls("bitcoin_mined").collect()))
-    stored = tables.stored_sums(Scope.of(days))
+    stored = how.stored_sums(tables, days)
     sides = readback.compared(readback.sum_totals(lots), stored, how.layout.stored_columns["difficulty"])
     differs = pl.col("off").is_not_null().any().over("settlement_date")
     return sides.filter(~differs).select(AGREED.keys())

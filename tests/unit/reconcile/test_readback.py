@@ -35,7 +35,7 @@ def frame(*rows: tuple[tuple, str, str]) -> pl.DataFrame:
 
 
 def surveyed(*rows: Row) -> pl.DataFrame:
-    """What the server says of these rows (Tables.stored_periods, of which the period is not looked at)."""
+    """What the server says of these rows (Tables.stored_cells, of which the cell is not looked at)."""
     sides: dict[tuple, list] = {}
     for key, model, btc, difficulty in rows:
         side = sides.setdefault((key[0], model), [0, 0, 0])

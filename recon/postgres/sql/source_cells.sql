@@ -1,9 +1,9 @@
--- One row per settlement date and settlement period of the curtailment within a scope: its rows, its keys and their
--- checksum (survey_source.sql), and the checksum of its volumes (source_state.sql). Rows without a period (null, or
--- beyond 32 bits) have one together.
+-- One row per cell (a settlement period of a date, or a part of it) of the curtailment within a scope: its rows, its
+-- keys and their checksum (survey_source.sql), and the checksum of its volumes (source_state.sql). Rows without a period
+-- (null, or beyond 32 bits) have one together.
 select
     settlement_date,
-    period,
+    {cell} as cell,
     count(*) as source_rows,
     count(distinct key_hash) filter (where priceable) as keys,
     coalesce(sum(distinct key_hash) filter (where priceable), 0)::text as checksum,
@@ -17,4 +17,4 @@ from (
         offset 0
     ) keyed
 ) hashed
-group by settlement_date, period
+group by settlement_date, cell
