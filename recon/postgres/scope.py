@@ -8,7 +8,6 @@ from datetime import date
 
 import polars as pl
 
-from recon.core.schema import CELL
 from recon.core.window import USUAL_PERIODS, Window
 from recon.postgres.sql import date_list, literal, numbers
 
@@ -79,7 +78,7 @@ class Scope:
     @classmethod
     def of_cells(cls, rows: pl.DataFrame, cell: str) -> Scope:
         """The cells of the rows (schema.CELL), and no others. cell: SQL for that of a row."""
-        pairs = rows.select(CELL).unique().sort(pl.all())
+        pairs = rows.select("settlement_date", "cell").unique().sort(pl.all())
         dates = tuple(pairs.get_column("settlement_date").unique().sort())
         codes = [(day - EPOCH).days << CODE_BITS ^ number for day, number in pairs.drop_nulls().iter_rows()]
         some = [f"{CELL_CODE.format(bits=CODE_BITS, cell=cell)} = any ({numbers(codes)})"] if codes else []

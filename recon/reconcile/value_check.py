@@ -13,7 +13,6 @@ import polars as pl
 from recon.core.chunks import CHUNK_ROWS, chunks, halves, halving, on_timeout
 from recon.core.price import calculations
 from recon.core.schema import CALC_KEY, CALC_KEY_SCHEMA, CAUSE, STORED_SUMS, FrameSchema
-from recon.core.settings import Fleet
 from recon.postgres.layout import Layout
 from recon.postgres.pool import Pool
 from recon.postgres.profile import stage
@@ -159,11 +158,7 @@ def _agreeing_dates(how: _ChunkJudge, tables: Tables, days: Sequence[date], piec
     known = rates.get_column("settlement_date").implode()
     lots = []
     for piece in pieces:
-        keys = (
-            tables.energies(piece, periods=judge.fleet is Fleet.WHOLE)
-            .lazy()
-            .filter(pl.col("settlement_date").is_in(known))
-        )
+        keys = tables.energies(piece, periods=judge.by_period).lazy().filter(pl.col("settlement_date").is_in(known))
         priceable = keys.filter(pl.col("settlement_date").is_in(known))
         rows = calculations(priceable, judge.reference.miners.lazy(), rates.lazy(), judge.fleet)
         lots.append(readback.totals(rows.drop_nulls("bitcoin_mined").collect()))

@@ -25,6 +25,11 @@ class Judge:
     fleet: Fleet
     tolerance: Tolerance = field(default_factory=Tolerance)
 
+    @property
+    def by_period(self) -> bool:
+        """Whether what a key is worth depends on the others of its settlement period: of whole machines."""
+        return self.fleet is Fleet.WHOLE
+
     def stored(
         self, tables: Tables, keys: pl.DataFrame, scope: Scope, *, named: bool = True, whole_dates: bool = True
     ) -> pl.DataFrame:
@@ -59,7 +64,7 @@ class Judge:
 
         pieces: (ENERGY, STORED) of different settlement periods. One that is not is the last that is looked at.
         """
-        return self.fleet is not Fleet.WHOLE and all(self._piece_is_whole(keys, stored) for keys, stored in pieces)
+        return not self.by_period and all(self._piece_is_whole(keys, stored) for keys, stored in pieces)
 
     def _piece_is_whole(self, keys: pl.DataFrame, stored: pl.DataFrame) -> bool:
         wanted = self._both_ways(keys.lazy(), self._terms(keys).lazy())
@@ -78,7 +83,7 @@ class Judge:
         """What a wrong value of the keys' periods may be right for."""
         subsidies = tuple(self.reference.subsidies.get_column("subsidy_btc"))
         difficulties = tuple(self.reference.epochs.get_column("difficulty").cast(pl.Float64))
-        return why.Known(subsidies, difficulties, terms, self._grain(keys) if self.fleet is Fleet.WHOLE else None)
+        return why.Known(subsidies, difficulties, terms, self._grain(keys) if self.by_period else None)
 
     def _grain(self, keys: pl.LazyFrame) -> pl.DataFrame:
         """Per settlement period and miner model the share of the period's energy that one machine takes."""

@@ -7,7 +7,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from recon.analysis import analyze
 from recon.core.chunks import period_groups
@@ -20,7 +22,7 @@ from recon.export import write as export
 from recon.export.check import status
 from recon.export.files import Target, part_name, read_part
 from recon.postgres.inspect import inspect
-from recon.postgres.scope import Scope
+from recon.postgres.scope import CELL_BITS, Cells, Scope
 from recon.postgres.session import connect
 from recon.postgres.tables import Tables
 from recon.reconcile import fix, survey, value_check, watcher
@@ -71,6 +73,33 @@ def test_every_row_is_in_exactly_one_group_of_periods_whatever_its_period(databa
                 apart = [Counter(read(Tables(session, layout), Scope.of([DAY], group)).iter_rows()) for group in groups]
                 assert sum(apart, Counter()) == whole
                 assert whole.total() > 0
+
+
+def test_every_row_is_in_exactly_one_cell_and_keys_are_in_the_cell_that_the_server_says(database: Database) -> None:
+    """However finely settlement periods are cut."""
+    fill(database, source_rows([DAY], farms=30, periods=range(1, 5)))
+    with_odd_periods(database)
+    with connect(database.settings) as session:
+        tables = Tables(session, inspect(session, database.settings))
+        whole = Counter(tables.done(Scope.of([DAY])).iter_rows())
+        for bits in range(CELL_BITS + 1):
+            cells = Cells(bits)
+            stored, source = tables.stored_cells(Scope.of([DAY]), cells), tables.source_cells(Scope.of([DAY]), cells)
+            assert stored.get_column("rows").sum() == whole.total()
+            apart = stored.select("settlement_date", "cell").unique().sort(pl.all())
+            some, others = (tables.scope_of(apart[start::2], cells) for start in (0, 1))
+            read = [Counter(tables.done(scope).iter_rows()) for scope in (some, others)]
+            assert sum(read, Counter()) == whole
+            assert bits == 0 or all(read)
+            keys = tables.hashed_keys(Scope.of([DAY])).with_columns(cells.of_keys)
+            by_cell = keys.group_by("settlement_date", "cell").agg(keys=pl.len().cast(pl.Int64))
+            counted = source.filter(pl.col("keys") > 0).select("settlement_date", "cell", "keys")
+            assert_frame_equal(by_cell, counted, check_row_order=False)
+
+
+@pytest.mark.parametrize(("dates", "keys", "bits"), [(60, 24_000, 0), (1, 400, 0), (8, 40_000, 3), (1, 10**7, 6)])
+def test_settlement_periods_are_cut_where_they_have_many_keys(dates: int, keys: int, bits: int) -> None:
+    assert Cells.of(dates, keys) == Cells(bits)
 
 
 DATES = [DAY, date(2024, 10, 27)]

@@ -57,6 +57,18 @@ def test_only_the_periods_that_lack_rows_are_read_and_once(holes: Database, read
     exact(holes)
 
 
+def test_of_a_period_with_many_keys_only_parts_are_read(database: Database, reads: list[tuple[str, int]]) -> None:
+    """Two keys that lack a row are hardly ever in the same part of it; and then the others of that part are read."""
+    farms = 400
+    database.add_calculations(*oracle.calculations(fill(database, source_rows([DAY], farms=farms, periods=[3]))))
+    three = "farm_id in ('T_FARM-1', 'T_FARM-2', 'T_FARM-3')"
+    database.execute(f"delete from {TABLE} where {three} and miner_model = 'S9'")
+    report = recon.fix(database_url=database.url)
+    assert (report.inserted, report.after.reconciled) == (3, True)
+    assert 3 <= sum(rows for name, rows in reads if name == "hashed_keys") < farms / 4
+    exact(database)
+
+
 def test_a_row_too_many_does_not_hide_that_two_are_missing(holes: Database) -> None:
     """By number one row lacks, but the difference of the checksums is no key's hash: then the period is compared."""
     columns = "settlement_date, settlement_period, farm_id, miner_model, bitcoin_mined, difficulty"

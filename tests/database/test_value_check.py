@@ -46,6 +46,26 @@ def check(tables: Database) -> dict[str, Any]:
     return found.to_dict()
 
 
+@pytest.mark.parametrize("deep", [False, True])
+def test_the_sums_of_all_values_come_with_the_survey(
+    tables: Database, monkeypatch: pytest.MonkeyPatch, deep: bool
+) -> None:
+    """No chunk asks for them again, and nobody where every row is read."""
+    names: set[str] = set()
+    asked = Tables.sql
+
+    def noted(of: Tables, name: str, scope: Scope | None = None, /, **parts: str) -> str:
+        names.add(name)
+        return asked(of, name, scope, **parts)
+
+    monkeypatch.setattr(Tables, "sql", noted)
+    monkeypatch.delattr(Tables, "stored_sums")
+    options = value_check.ValueCheck(deep=deep)
+    found = survey.status(Job("1", "test", tables.settings, REFERENCE), Window(), check=options)
+    assert found.to_dict()["values"]["wrong"] == len(DATES)
+    assert names & {survey.SUMS, survey.ROWS} == {survey.ROWS if deep else survey.SUMS}
+
+
 def refuse_more_than(most: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Reading times out for more dates than that; the sizes that were tried."""
     tried: list[int] = []
