@@ -43,9 +43,8 @@ class Contender:
 def all_for(data: Data, kind: str, database: str, *, quick: bool = False) -> list[Contender]:
     """Everyone who takes part in a case of a kind (see `cases.Case`) that begins with a database.
 
-    quick: only recon, the SQL statement and the limit. Beyond 1x only recon and the SQL statement, by which growth is
-    judged, and DuckDB and the limit where everything is missing; pandas and the row-by-row script only there and at 1x:
-    the others' rounds would take hours.
+    quick: only recon, the SQL statement and the limit. So beyond 1x, and DuckDB where everything is missing; pandas and
+    the row-by-row script only there and at 1x: the others' rounds would take hours.
     """
     if kind == "date":
         return _of_one_date(data)
@@ -56,8 +55,7 @@ def all_for(data: Data, kind: str, database: str, *, quick: bool = False) -> lis
         return [recon, sql, *limits[1:]]
     duckdb = _program("DuckDB", "duckdb", kind, exact=False)
     if data.scale > 1:
-        others = [duckdb, *limits[1:]] if database == "empty" else []
-        return [recon, sql, *others]
+        return [recon, sql, *([duckdb] if database == "empty" else []), *limits[1:]]
     fastrecon = _program("fastrecon", "fastrecon", kind, read=partial(read_counts, len(data.answer)), note=KEYED)
     if kind == "values":
         return [recon, engine, sql, fastrecon, *limits]

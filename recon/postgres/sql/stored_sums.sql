@@ -1,4 +1,4 @@
--- Per settlement date and miner model of some calculations, one row of what a run wrote (`is_new`) and one
+-- Per settlement date and miner model of the calculations within a scope, one row of what a run wrote (`is_new`) and one
 -- of the others: rows and the checksum of their keys. Of the others the checksum of their values (stored_cells.sql).
 -- Of new ones their BTC in satoshis, weighted by their keys' hashes, so that two of them cannot be exchanged (null where
 -- one is no finite number, or the sum is not whole), and the lowest and highest difficulty (null where one has none).
