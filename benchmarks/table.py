@@ -16,6 +16,8 @@ from tests.support.readme import README, rewrite
 HERE = ROOT / "benchmarks"
 NAME, SHORT_NAME = "benchmarks", "speed"
 """Of the places of the whole table in the README beside this, and of a few rows in the README."""
+OTHER_NAME = "benchmarks-debian"
+"""Of the place of the same on Debian's server, in the README beside this."""
 HEADER = ("case", "contender", "seconds", "rows/s", "x SQL", "x limit", "peak MB", "MB from server", "MB to server")
 FEW = {
     "backfill": "fill every row, 1x",
@@ -115,8 +117,10 @@ def main() -> None:
     """Rewrites the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.table", description=__doc__)
     parser.add_argument("--results", type=Path, default=HERE / "results.csv")
-    lines = results.read(parser.parse_args().results)
-    rewrite(HERE / "README.md", {NAME: markdown(lines)})
+    parser.add_argument("--debian", type=Path, default=HERE / "results-debian.csv")
+    options = parser.parse_args()
+    lines, others = results.read(options.results), results.read(options.debian)
+    rewrite(HERE / "README.md", {NAME: markdown(lines), OTHER_NAME: markdown(others)})
     rewrite(README, {SHORT_NAME: short(lines)})
 
 

@@ -30,6 +30,13 @@ def test_the_benchmark_table_is_that_of_the_results_file() -> None:
     assert has_table(README, "speed", benchmark_table.short(lines))
 
 
+def test_the_table_of_another_server_is_that_of_its_results_file() -> None:
+    lines = benchmark_results.read(ROOT / "benchmarks" / "results-debian.csv")
+    assert {line["contender"] for line in lines} >= {"recon", "SQL statement"}
+    assert "postgresql 15" in lines[0]["versions"]
+    assert has_table(SPEED, "benchmarks-debian", benchmark_table.markdown(lines))
+
+
 def test_the_table_of_faults_is_that_of_the_results_files() -> None:
     stored = [fault_results.read(path) for path in fault_table.STORED]
     assert has_table(FAULTS, "faults", fault_table.markdown(stored))
