@@ -22,10 +22,10 @@ HEADER = ("case", "contender", "seconds", "rows/s", "x SQL", "x limit", "peak MB
 FEW = {
     "backfill": "fill every row, 1x",
     "backfill 10x": "fill every row, 10x",
-    "late day 10x": "fill a late day, 10x",
-    "nothing to do 10x": "find nothing to do, 10x",
+    "as found": "fill the third that is missing, 1x",
     "holes": "fill scattered holes, 1x",
-    "values": "check all values, 1x",
+    "nothing to do 10x": "find nothing to do, 10x",
+    "values (nothing wrong)": "check all values, none wrong, 1x",
 }
 """Cases that the README has, and what it calls them."""
 SHORT_HEADER = ("what", "recon", "SQL statement", "memory of recon")
@@ -92,17 +92,28 @@ def megabytes(text: str) -> str:
 
 
 def _circumstances(lines: Sequence[Line]) -> str:
-    first = lines[0]
+    """What the lines were measured on: first most of them, then each case that an older commit has, by name."""
+    of_commit: dict[str, list[Line]] = {}
+    for line in lines:
+        of_commit.setdefault(line["commit"], []).append(line)
+    told = []
+    for commit, some in of_commit.items():
+        named = f"{', '.join(dict.fromkeys(map(case_name, some)))}: commit" if told else "Commit"
+        shared = f"{named} {commit}, {some[0]['cores']} cores shared with the server, {some[0]['versions']}."
+        told.append(f"{shared} {_sizes(some)}.")
+    return f"{' '.join(told)} Medians (fastest-slowest)."
+
+
+def _sizes(lines: Sequence[Line]) -> str:
+    """How many dates and keys each scale has, and how many rounds at least."""
     sizes: dict[str, tuple[str, int, int]] = {}
     for line in lines:
         if line["keys"] and line["seconds"]:
             fewest = min(int(line["rounds"]), sizes.get(line["scale"], ("", 0, sys.maxsize))[2])
             sizes[line["scale"]] = (line["dates"], int(line["keys"]), fewest)
-    data = "; ".join(
+    return "; ".join(
         f"{scale}x: {dates} dates, {keys:,} keys, {rounds} rounds" for scale, (dates, keys, rounds) in sizes.items()
     )
-    shared = f"Commit {first['commit']}, {first['cores']} cores shared with the server, {first['versions']}."
-    return f"{shared} {data}. Medians (fastest-slowest)."
 
 
 def _notes(lines: Sequence[Line]) -> str:

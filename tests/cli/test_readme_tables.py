@@ -30,6 +30,15 @@ def test_the_benchmark_table_is_that_of_the_results_file() -> None:
     assert has_table(README, "speed", benchmark_table.short(lines))
 
 
+def test_cases_that_an_older_commit_has_are_said_to_be_its() -> None:
+    lines = benchmark_results.read(ROOT / "benchmarks" / "results.csv")
+    mine = [line | {"commit": "a" * 10} for line in lines if line["scale"] == "1"]
+    older = [line | {"commit": "b" * 10} for line in lines if benchmark_table.case_name(line) == "backfill 10x"]
+    told = benchmark_table.markdown([*mine, *older]).splitlines()[0]
+    assert told.startswith("Commit aaaaaaaaaa, ")
+    assert f"backfill 10x: commit bbbbbbbbbb, {older[0]['cores']} cores" in told
+
+
 def test_the_table_of_another_server_is_that_of_its_results_file() -> None:
     lines = benchmark_results.read(ROOT / "benchmarks" / "results-debian.csv")
     assert {line["contender"] for line in lines} >= {"recon", "SQL statement"}
