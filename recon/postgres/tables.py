@@ -82,8 +82,7 @@ class Tables:
 
     def energies(self, scope: Scope, *, periods: bool) -> pl.DataFrame:
         """One row per KEY by its hash: settlement_date, key_hash and energy_mwh; where asked for, settlement_period."""
-        period = ", settlement_period::int4 as settlement_period" if periods else ""
-        return self.frame("postgres/energies", scope, period=period, by_period=", settlement_period" if periods else "")
+        return self.frame("postgres/energies", scope, period=", settlement_period" if periods else "")
 
     def source_cells(self, scope: Scope, cells: Cells) -> pl.DataFrame:
         """schema.SOURCE_CELLS: what the curtailment has in each cell."""

@@ -148,9 +148,9 @@ def _fill_piece(
     there = gaps.missing(pairs, lone.lazy(), HASHED_KEY).collect()
     rows = _append(tables, job, keys, pl.concat([done, there]), fills=fills)
     with stage("price"):
-        added = rows.join(compared, on=HASHED_KEY, how="semi")
+        added = rows.join(others, on=CELL, how="semi")
         after = gaps.after(compared, job.models, done, added, all_gaps=fills)
-        return rows, others, pl.concat([after, gaps.filled(rows.join(compared, on=HASHED_KEY, how="anti"))])
+        return rows, others, pl.concat([after, gaps.filled(rows.join(others, on=CELL, how="anti"))])
 
 
 def _append(

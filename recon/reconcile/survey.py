@@ -114,7 +114,7 @@ def status(
         return counted
     from recon.reconcile.value_check import with_values
 
-    return with_values(job, tables.layout, counted, replace(check, sums=stored if read == SUMS else None))
+    return with_values(job, tables.layout, counted, replace(check, sums=stored) if check.by_sums else check)
 
 
 def survey(

@@ -159,8 +159,7 @@ def _agreeing_dates(how: _ChunkJudge, tables: Tables, days: Sequence[date], piec
     lots = []
     for piece in pieces:
         keys = tables.energies(piece, periods=judge.by_period).lazy().filter(pl.col("settlement_date").is_in(known))
-        priceable = keys.filter(pl.col("settlement_date").is_in(known))
-        rows = calculations(priceable, judge.reference.miners.lazy(), rates.lazy(), judge.fleet)
+        rows = calculations(keys, judge.reference.miners.lazy(), rates.lazy(), judge.fleet)
         lots.append(readback.totals(rows.drop_nulls("bitcoin_mined").collect()))
     stored = how.stored_sums(tables, days)
     sides = readback.compared(readback.sum_totals(lots), stored, how.layout.stored_columns["difficulty"])

@@ -3,4 +3,4 @@
 select settlement_date{period}, {key_hash} as key_hash, {energy_mwh} as energy_mwh
 from {source} s
 where settlement_date = any ({dates}) and {periods} and {priceable}
-group by settlement_date{by_period}, {key_hash}
+group by settlement_date{period}, {key_hash}
