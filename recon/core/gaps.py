@@ -12,7 +12,7 @@ from functools import cached_property
 import polars as pl
 
 from recon.core.chunks import period_groups
-from recon.core.schema import CELL, COUNTS, HASHED_KEY, KEY, SIDE
+from recon.core.schema import CELL, COUNTS, DONE_HASHES, HASHED_KEY, KEY, SIDE
 
 
 def expected(keys: pl.LazyFrame, miners: pl.LazyFrame) -> pl.LazyFrame:
@@ -138,25 +138,36 @@ class Survey:
 
     @cached_property
     def lone(self) -> pl.DataFrame:
-        """The rows that are missing where no model lacks more than one: `by`, miner_model and key_hash.
+        """The rows that are missing where each model has nothing, all, or all but one: `by`, miner_model and key_hash.
 
         The key that is missing is told by the difference of the checksums. Where there is no such key after all, one
         is missing more and another is there twice: that has to be compared.
         """
-        key_hash = pl.col("key_checksum").cast(pl.Int128) - pl.col("checksum").fill_null("0").cast(pl.Int128)
-        sides = self.sides.filter(~pl.col("agrees") & (pl.col("keys") > 0)).with_columns(
+        key_hash = pl.col("key_checksum").cast(pl.Int128) - pl.col("checksum").cast(pl.Int128)
+        sides = self.sides.filter(~pl.col("agrees") & (pl.col("keys") > 0) & (pl.col("rows") > 0)).with_columns(
             key_hash=pl.when(pl.col("rows") == pl.col("keys") - 1).then(key_hash).cast(pl.Int64, strict=False)
         )
         others = sides.filter(pl.col("key_hash").is_null())
         return sides.join(others, on=self.by, how="anti", nulls_equal=True).select(*self.by, "miner_model", "key_hash")
 
-    def doubtful(self, known: pl.DataFrame) -> pl.DataFrame:
-        """`by` of what needs its keys compared, once it is known which keys there are of those that `lone` names.
-        known: their HASHED_KEY.
-        """
-        unknown = self.lone.join(known, on=HASHED_KEY, how="anti")
+    @property
+    def bare(self) -> pl.DataFrame:
+        """`by` and miner_model of what has keys and no row."""
+        return self.sides.filter((pl.col("keys") > 0) & (pl.col("rows") == 0)).select(*self.by, "miner_model")
+
+    def doubtful(self, keys: pl.DataFrame) -> pl.DataFrame:
+        """`by` of what needs its keys compared, once it is known which `keys` (HASHED_KEY) there are."""
+        unknown = self.lone.join(keys, on=HASHED_KEY, how="anti")
         told = self.lone.join(unknown, on=self.by, how="anti", nulls_equal=True)
         return self.disputed.join(told, on=self.by, how="anti", nulls_equal=True)
+
+    def lacking(self, some: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
+        """DONE_HASHES of the rows that are missing in `some` of what is judged (`by`), none of it `doubtful`: where
+        nothing is there, and lone ones. keys: `by` and key_hash of each.
+        """
+        bare = self.bare.join(some, on=self.by, how="semi").join(keys, on=self.by)
+        lone = self.lone.join(some, on=self.by, how="semi")
+        return pl.concat([rows.select(DONE_HASHES.keys()) for rows in (bare, lone)])
 
     def _where(self, condition: pl.Expr) -> pl.DataFrame:
         """`by` of the sides of which that is true, each once, in order."""
@@ -184,6 +195,12 @@ class Survey:
         sized = some.join(sizes, on=self.by, how="left", nulls_equal=True, maintain_order="left")
         groups = period_groups(enumerate(sized.get_column("size")), max_rows)
         return [some.slice(group[0] or 0, len(group)) for group in groups]
+
+
+def summed(keys: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
+    """What a survey takes of one table: `by`, `keys` and their `checksum`. keys: `by` and key_hash, one row per key."""
+    checksum = pl.col("key_hash").cast(pl.Int128).sum().cast(pl.String)
+    return keys.group_by(by).agg(keys=pl.len().cast(pl.Int64), checksum=checksum)
 
 
 def after(

@@ -79,22 +79,16 @@ def json_number(value: float | None) -> float | str | None:
 
 
 SOURCE_STATE: FrameSchema = {"settlement_date": pl.Date, "source_rows": pl.Int64, "volumes": pl.String}
-"""One row per settlement date of the curtailment; two that are equal mean that no row has changed."""
+"""One row per settlement date of the curtailment; two that are equal mean that no row has changed: of rows that are told
+by their version the number says so, of others the checksum `volumes`."""
 HASHED_ENERGY: FrameSchema = {**ENERGY, "key_hash": pl.Int64}
 """ENERGY with the hash by which the server tells keys."""
 HASHED_KEY = ["settlement_date", "key_hash"]
 """A KEY by its hash, which is unique within its date but for one time in 10^13."""
 DONE_HASHES: FrameSchema = {"settlement_date": pl.Date, "key_hash": pl.Int64, "miner_model": pl.String}
 """One row per stored calculation by its key's hash; a null hash belongs to no key."""
-SOURCE_CELLS: FrameSchema = {
-    "settlement_date": pl.Date,
-    "cell": pl.Int64,
-    "source_rows": pl.Int64,
-    "keys": pl.Int64,
-    "checksum": pl.String,
-    "volumes": pl.String,
-}
-"""One row per CELL of the curtailment: rows, keys, and the checksums of both."""
+CELL_KEYS: FrameSchema = {"settlement_date": pl.Date, "cell": pl.Int64, "key_hash": pl.Int64}
+"""One row per KEY by its hash, with the CELL in which it is."""
 STORED_SUMS: FrameSchema = {
     "settlement_date": pl.Date,
     "miner_model": pl.String,

@@ -93,6 +93,8 @@ def _inspect(session: Session, settings: Settings, *, writing: bool, removing: b
         unique_index=_unique_index(session, calculations, stored_oid),
         is_table=stored[0]["kind"] in ("r", "p", "m"),
         has_heirs=stored[0]["has_heirs"],
+        source_versions=source[0]["has_versions"],
+        stored_versions=stored[0]["has_versions"],
         price_columns=_price_columns(source),
     )
 

@@ -59,6 +59,10 @@ class Layout:
     """Whether the calculations are rows on disk: a view's have nothing that tells them apart but their order."""
     has_heirs: bool = False
     """Whether other tables inherit from the calculations, whose rows count while no index of the parent covers them."""
+    source_versions: bool = False
+    stored_versions: bool = False
+    """Whether each row of the table has a version that says when it was written: on disk, as PostgreSQL itself stores
+    rows."""
     seed: int = field(default_factory=lambda: secrets.randbits(62), repr=False)
     """Of the hashes by which keys are told: drawn anew by every command, so that nobody can prepare keys that share
     one; the workers of a run share it."""
@@ -77,6 +81,8 @@ class Layout:
             "source": self.curtailment.relation,
             "stored": self.calculations.relation,
             "stored_rows": self.calculations.stored_rows if self.is_table else self.calculations.relation,
+            "source_versions": self.curtailment.stored_rows if self.source_versions else self.curtailment.relation,
+            "stored_versions": self.calculations.stored_rows if self.stored_versions else self.calculations.relation,
             "row_id": ROW_ID if self.is_table else "(row_number() over ())::text",
             "volume": volume,
             **values,

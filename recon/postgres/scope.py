@@ -20,6 +20,13 @@ CELL_BITS = 6
 CELL_CODE = "((settlement_date - date '1970-01-01')::int8 << {bits} # ({cell}))"
 """SQL for a settlement date and a cell of it as one number: thousands of them are found by one hash table."""
 CODE_BITS = 32 + CELL_BITS
+KEY_CODE = "{key_hash} # ((settlement_date - date '1970-01-01')::int8 << 8)"
+"""SQL for a settlement date and the hash of a key as one number, as `key_code` has it."""
+
+
+def key_code() -> pl.Expr:
+    """A settlement date and the hash of a key as one number: of rows with HASHED_KEY."""
+    return pl.col("key_hash") ^ (pl.col("settlement_date").cast(pl.Int32).cast(pl.Int64) * 256)
 
 
 @dataclass(frozen=True)
@@ -38,18 +45,8 @@ class Cells:
 
     def sql(self, period: str = "period", key_hash: str = "key_hash") -> str:
         """SQL for the cell of a row."""
-        part = f" << {self.bits} | coalesce({key_hash} & {self._mask}, 0)" if self.bits else ""
+        part = f" << {self.bits} | coalesce({key_hash} & {(1 << self.bits) - 1}, 0)" if self.bits else ""
         return f"({period})::int8{part}"
-
-    @property
-    def of_keys(self) -> pl.Expr:
-        """The cells of keys: of rows with `settlement_period` and `key_hash`."""
-        period = pl.col("settlement_period").cast(pl.Int64) * (1 << self.bits)
-        return (period + (pl.col("key_hash") & self._mask)).alias("cell")
-
-    @property
-    def _mask(self) -> int:
-        return (1 << self.bits) - 1
 
 
 @dataclass(frozen=True)
@@ -88,10 +85,8 @@ class Scope:
 
     @property
     def parts(self) -> dict[str, str]:
-        """The `{dates}` and `{periods}` of the SQL files, and both as `{within}`."""
-        dates = date_list(self.dates)
-        within = f"settlement_date = any ({dates}) and {self.periods}"
-        return {"dates": dates, "periods": self.periods, "within": within}
+        """The `{within}` of the SQL files."""
+        return {"within": f"settlement_date = any ({date_list(self.dates)}) and {self.periods}"}
 
 
 def _any_of(periods: Sequence[int | None]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 from typing import Any
@@ -15,7 +15,6 @@ import polars as pl
 from recon.core.chunks import halves, halving, on_timeout, period_groups, split_range
 from recon.core.schema import (
     CALC_KEY_SCHEMA,
-    CELL,
     DONE_HASHES,
     ENERGY,
     HASHED_ENERGY,
@@ -29,7 +28,7 @@ from recon.core.settings import Reader
 from recon.core.window import Window
 from recon.postgres.driver import scan_with_connectorx
 from recon.postgres.layout import Layout
-from recon.postgres.scope import EPOCH, Cells, Scope, beyond_the_calendar, within
+from recon.postgres.scope import EPOCH, KEY_CODE, Cells, Scope, beyond_the_calendar, key_code, within
 from recon.postgres.session import Session
 from recon.postgres.sql import date_list, literal, numbers, quoted, sql
 
@@ -51,10 +50,25 @@ class Tables:
 
     session: Session
     layout: Layout
+    since: str | None = None
+    """The oldest transaction that was at work at some moment. Rows that are there now with a version of an older one
+    were there then, and have not changed: it tells them. Without it none is."""
 
     def sql(self, name: str, scope: Scope | None = None, /, **parts: str) -> str:
         """The statement in that SQL file, about these tables, within a scope."""
-        return sql(name, **self.layout.parts | (scope.parts if scope else {}) | parts)
+        return sql(name, **self.layout.parts | self._is_old | (scope.parts if scope else {}) | parts)
+
+    @property
+    def _is_old(self) -> dict[str, str]:
+        """SQL for whether a row is told by its version. A subquery is worked out once."""
+        older = f"age(xmin) > (select age('{self.since}'::xid))"
+        sides = {"source_is_old": self.layout.source_versions, "stored_is_old": self.layout.stored_versions}
+        return {name: older if self.since and versions else "false" for name, versions in sides.items()}
+
+    def as_of_now(self) -> Tables:
+        """The same tables; what is in them now is told by its version from here on."""
+        (row,) = self.session.rows("select pg_snapshot_xmin(pg_current_snapshot())::xid::text as oldest")
+        return replace(self, since=row["oldest"])
 
     def frame(self, name: str, scope: Scope | None = None, /, **parts: str) -> pl.DataFrame:
         """The rows of a statement; see `sql`."""
@@ -68,13 +82,6 @@ class Tables:
         """schema.ENERGY: one row per KEY."""
         return self.frame("postgres/keys", scope).cast(pl.Schema(ENERGY))
 
-    def keys_and_state(self, scope: Scope) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """schema.HASHED_ENERGY and, as of the same moment, SOURCE_STATE."""
-        queries = {"keys": self.sql("postgres/keys", scope), "state": self.sql("postgres/source_state", scope)}
-        rows = self.frame("postgres/keys_and_state", **queries)
-        keys, states = rows.filter(pl.col("farm_id").is_not_null()), rows.filter(pl.col("farm_id").is_null())
-        return keys.select(HASHED_ENERGY.keys()).cast(pl.Schema(HASHED_ENERGY)), source_state(states)
-
     def hashed_keys(self, scope: Scope) -> pl.DataFrame:
         """schema.HASHED_ENERGY: one row per KEY."""
         rows = self.frame("postgres/hashed_keys", keys=self.sql("postgres/keys", scope))
@@ -84,35 +91,28 @@ class Tables:
         """One row per KEY by its hash: settlement_date, key_hash and energy_mwh; where asked for, settlement_period."""
         return self.frame("postgres/energies", scope, period=", settlement_period" if periods else "")
 
-    def source_cells(self, scope: Scope, cells: Cells) -> pl.DataFrame:
-        """schema.SOURCE_CELLS: what the curtailment has in each cell."""
-        return self.frame("postgres/source_cells", scope, cell=cells.sql())
+    def source_keys(self, scope: Scope, cells: Cells) -> pl.DataFrame:
+        """schema.CELL_KEYS: one row per KEY of the curtailment by its hash."""
+        return self.frame("postgres/source_keys", scope, cell=cells.sql()).unique()
 
-    def stored_cells(self, scope: Scope, cells: Cells) -> pl.DataFrame:
-        """The survey of the calculations by cell and miner model: `rows`, `checksum` of their keys and `contents`, that
-        of their values.
+    def stored_cells(self, scope: Scope, cells: Cells, *, contents: bool = True) -> pl.DataFrame:
+        """The survey of the calculations by cell and miner model: `rows`, `checksum` of their keys and, where asked
+        for, `contents`: how many are told by their version, with a checksum of the others' values.
         """
-        return self.frame("postgres/stored_cells", scope, cell=cells.sql())
+        value = f"case when is_old then 1 else {self.layout.parts['value_hash']} end" if contents else "0"
+        return self.frame("postgres/stored_cells", scope, cell=cells.sql(), contents=value)
 
     def scope_of(self, rows: pl.DataFrame, cells: Cells) -> Scope:
         """The cells of the rows (schema.CELL)."""
         parts = self.layout.parts
         return Scope.of_cells(rows, cells.sql(parts["period"], parts["key_hash"]))
 
-    def key_hashes(self, scope: Scope) -> pl.DataFrame:
-        """One row per KEY of the curtailment by its hash: settlement_date and key_hash."""
-        return self.frame("postgres/key_hashes", scope)
-
-    def keys_of(self, whole: pl.DataFrame, some: pl.DataFrame, cells: Cells) -> pl.DataFrame:
-        """schema.HASHED_ENERGY with its `cell` of all keys of whole cells and of `some` keys of others (HASHED_KEY)."""
-        scope = self.scope_of(whole, cells)
-        if some.is_empty():
-            return self.hashed_keys(scope).with_columns(cells.of_keys)
-        dates = pl.concat([frame.get_column("settlement_date") for frame in (whole, some)]).unique().sort()
-        listed = numbers(some.get_column("key_hash").unique())
-        these = f"({scope.periods} or {self.layout.parts['key_hash']} = any ({listed}))"
-        rows = self.hashed_keys(Scope(tuple(dates), these)).with_columns(cells.of_keys)
-        return pl.concat([rows.join(whole, on=CELL, how="semi"), rows.join(some, on=HASHED_KEY, how="semi")])
+    def keys_of(self, hashes: pl.DataFrame) -> pl.DataFrame:
+        """schema.HASHED_ENERGY of these keys (HASHED_KEY)."""
+        dates = hashes.get_column("settlement_date").unique().sort()
+        codes = numbers(hashes.select(key_code()).unique().to_series())
+        these = f"{KEY_CODE.format(key_hash=self.layout.parts['key_hash'])} = any ({codes})"
+        return self.hashed_keys(Scope(tuple(dates), these)).join(hashes, on=HASHED_KEY, how="semi")
 
     def done_hashes(self, scope: Scope) -> pl.DataFrame:
         """schema.DONE_HASHES: one row per stored calculation."""
@@ -160,22 +160,23 @@ class Tables:
         days = (ends["first_date"] or first, ends["last_date"] or first)
         return [Window(*half) for half in split_range(days) or [days]]
 
-    def stored_sums(
-        self, scope: Scope, written: pl.DataFrame | None = None, fresh: Sequence[date] = ()
-    ) -> pl.DataFrame:
-        """schema.STORED_SUMS of a scope as of now.
+    def stored_sums(self, scope: Scope) -> pl.DataFrame:
+        """schema.STORED_SUMS of a scope, of which every row counts as new."""
+        return stored_sums(self.frame("postgres/stored_sums", scope, is_new="true", which="true"))
 
-        written: the rows that count as new (HASHED_KEY and miner_model), beside all those of the dates `fresh`; None:
-        every row does.
+    def held(self, scope: Scope, written: pl.DataFrame, fresh: Sequence[date]) -> pl.DataFrame:
+        """schema.STORED_SUMS of a scope as of now: of the rows that count as new, and of others that are not told by
+        their version; and how many rows each date has, without a miner model, neither new nor not.
+
+        written: the rows that count as new (HASHED_KEY and miner_model), beside all those of the dates `fresh`.
         """
-        is_new = "true"
-        if written is not None:
-            is_new = f"coalesce({_any_of(written)}, false) or settlement_date = any ({date_list(fresh)})"
-        return self.frame("postgres/stored_sums", scope, is_new=is_new).cast(STORED_SUMS, strict=False)  # type: ignore[arg-type]
+        is_new = f"coalesce({_any_of(written)}, false) or settlement_date = any ({date_list(fresh)})"
+        sums = self.sql("postgres/stored_sums", scope, is_new=is_new, which=f"not {self._is_old['stored_is_old']}")
+        return stored_sums(self.frame("postgres/held", scope, sums=sums))
 
     def survey_query(self, name: str, condition: str) -> str:
         """SQL for one table's aggregates per settlement date (survey_source, survey_stored or stored_sums)."""
-        return self.sql(name, within=condition, newest=self._newest_query(date.max), is_new="true")
+        return self.sql(name, within=condition, newest=self._newest_query(date.max), is_new="true", which="true")
 
     def newest(self, through: date) -> date | None:
         """The newest settlement date of the whole curtailment that is not after this one; None without any."""
@@ -262,6 +263,11 @@ def source_state(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.select(SOURCE_STATE.keys()).cast(pl.Schema(SOURCE_STATE)).sort("settlement_date")
 
 
+def stored_sums(rows: pl.DataFrame) -> pl.DataFrame:
+    """schema.STORED_SUMS as they come from the server."""
+    return rows.cast(pl.Schema(STORED_SUMS), strict=False)
+
+
 def _any_of(rows: pl.DataFrame) -> str:
     """SQL that is true of these calculations (HASHED_KEY and miner model): one number tells each, so that thousands are
     found by one hash table.
@@ -270,11 +276,10 @@ def _any_of(rows: pl.DataFrame) -> str:
     if not models:
         return "false"
     code = pl.col("miner_model").replace_strict(models, range(1, len(models) + 1), return_dtype=pl.Int64)
-    day = pl.col("settlement_date").cast(pl.Int32).cast(pl.Int64) * 256
-    codes = rows.select(pl.col("key_hash") ^ day ^ code).to_series()
+    codes = rows.select(key_code() ^ code).to_series()
     known = " ".join(f"when {quoted(name)} then {n}" for n, name in enumerate(models, 1))
     number = f"(case miner_model {known} else 0 end)::int8"
-    return f"key_hash # ((settlement_date - date '1970-01-01')::int8 << 8) # {number} = any ({numbers(codes)})"
+    return f"{KEY_CODE.format(key_hash='key_hash')} # {number} = any ({numbers(codes)})"
 
 
 def _as_calculations(rows: pl.DataFrame) -> pl.DataFrame:

@@ -23,7 +23,7 @@ from recon.postgres.ranges import check_priced, check_range
 from recon.postgres.scope import Cells, Scope
 from recon.postgres.tables import Tables
 from recon.reconcile import readback
-from recon.reconcile.readback import Written
+from recon.reconcile.readback import NOTHING, Before, Written
 from recon.reconcile.request import Job
 from recon.values import repairs
 from recon.values.policy import RepairPolicy
@@ -45,16 +45,15 @@ def fill(tables: Tables, job: Job, policy: RepairPolicy, dates: Sequence[date], 
     holds something else than was computed.
     """
     started, scope = time.monotonic(), Scope.of(dates)
-    with _transaction(tables, job, dates):
+    with _transaction(tables, job, dates, attempt) as tables:
         with stage("read"):
             repaired = _repaired(tables, job, policy, scope)
             cells = _cells(job, dates)
-            before = tables.stored_cells(scope, cells)
+            before = _before(tables, scope, cells)
         written = Written.together(list(_written(tables, job, dates, before, cells, fills=policy.fills)))
-        with stage("verify"):
-            tables.session.settle_constraints()
-            counts = readback.check(tables, scope, job.models, before, written)
-            if policy.changes_rows:
+        counts = _verified(tables, job, scope, before, written)
+        if policy.changes_rows:
+            with stage("verify"):
                 _check_values(tables, job, policy, scope)
         results = _results(written.totals, repaired, dates, attempt, (time.monotonic() - started) / len(dates))
         return _recorded(tables, job, results, counts)
@@ -64,21 +63,30 @@ def fill_keys(tables: Tables, job: Job, keys: pl.DataFrame, attempt: int = 1) ->
     """Fill some keys (KEY) of one date, as `fill` does; the date stays pending."""
     started, day = time.monotonic(), keys.item(0, "settlement_date")
     scope = Scope.of([day], keys.get_column("settlement_period").unique().to_list())
-    with _transaction(tables, job, [day]):
+    with _transaction(tables, job, [day], attempt) as tables:
         with stage("read"):
-            before = tables.stored_cells(scope, Cells())
-            read, state = tables.keys_and_state(scope)
-            done = tables.done_hashes(scope)
-        rows = _append(tables, job, read, done, fills=True, only=keys)
+            before = _before(tables, scope, Cells())
+            read, done = tables.hashed_keys(scope), tables.done_hashes(scope)
+        lacking = _missing(read.join(keys, on=KEY, how="semi"), done, job)
+        rows = _append(tables, job, read, lacking)
         counts = gaps.after(read, job.models, done, rows, all_gaps=False)
-        written = Written.of(state, read, rows, counts)
-        with stage("verify"):
-            tables.session.settle_constraints()
-            counts = readback.check(tables, scope, job.models, before, written)
+        written = Written.of(read, [rows], counts)
+        counts = _verified(tables, job, scope, before, written)
         nothing = pl.DataFrame(schema=repairs.DONE)
         results = _results(written.totals, nothing, [day], attempt, time.monotonic() - started)
         pending = [replace(result, status="pending", attempts=0) for result in results]
         return _recorded(tables, job, pending, counts)
+
+
+def _before(tables: Tables, scope: Scope, cells: Cells) -> Before:
+    return Before(tables.state(scope), tables.stored_cells(scope, cells))
+
+
+def _verified(tables: Tables, job: Job, scope: Scope, before: Before, written: Written) -> pl.DataFrame:
+    """COUNTS of the scope, once the server has said that it holds what it should: see `readback.check`."""
+    with stage("verify"):
+        tables.session.settle_constraints()
+        return readback.check(tables, scope, job.models, before, written)
 
 
 def _cells(job: Job, dates: Sequence[date]) -> Cells:
@@ -88,81 +96,62 @@ def _cells(job: Job, dates: Sequence[date]) -> Cells:
 
 
 def _written(
-    tables: Tables, job: Job, dates: Sequence[date], stored: pl.DataFrame, cells: Cells, *, fills: bool
+    tables: Tables, job: Job, dates: Sequence[date], before: Before, cells: Cells, *, fills: bool
 ) -> Iterator[Written]:
-    """What is written of some dates: those that hold nothing are read whole, of others the cells that may lack rows.
-    stored: the calculations by cell.
-    """
-    begun = set(stored.get_column("settlement_date"))
-    empty = [day for day in dates if day not in begun and len(dates) > 1]  # a single date may be too large for one read
+    """What is written of some dates. Of those that hold nothing all keys are read at once."""
+    empty = before.fresh(dates) if len(dates) > 1 else []  # a single date may be too large for one read
     others = [day for day in dates if day not in empty]
     if empty:
         with stage("read"):
-            keys, state = tables.keys_and_state(Scope.of(empty))
-        nothing = pl.DataFrame(schema=DONE_HASHES)
-        rows = _append(tables, job, keys, nothing, fills=fills)
-        counts = gaps.after(keys, job.models, nothing, rows, all_gaps=fills)
-        yield Written.of(state, keys, rows, counts)
+            keys = tables.hashed_keys(Scope.of(empty))
+        rows = _append(tables, job, keys, None if fills else NOTHING)
+        counts = gaps.after(keys, job.models, NOTHING.select(DONE_HASHES.keys()), rows, all_gaps=fills)
+        yield Written.of(keys, [rows], counts)
     if others:
+        stored = before.stored.filter(pl.col("settlement_date").is_in(others))
         yield _fill_cells(tables, job, others, stored, cells, fills=fills)
 
 
 def _fill_cells(
     tables: Tables, job: Job, dates: Sequence[date], stored: pl.DataFrame, cells: Cells, *, fills: bool
 ) -> Written:
-    """Reads the cells of some dates that may lack rows, and writes what they lack."""
+    """Writes what some dates lack. stored: their calculations by cell; only what these leave open is read of them."""
     with stage("read"):
-        source = tables.source_cells(Scope.of(dates), cells)
-        of_dates = stored.filter(pl.col("settlement_date").is_in(dates))
-    surveyed = Survey.by_cell(source, of_dates, job.models)
-    lone, unfilled = surveyed.lone, surveyed.unfilled
-    if job.settings.fleet is Fleet.WHOLE or not fills:  # whole machines are floored over all keys of a period
-        lone = lone.clear()
-    lots, counts, compared = [], [], [unfilled.clear()]
-    for piece in surveyed.pieces(unfilled, CHUNK_ROWS):
-        rows, others, after = _fill_piece(tables, job, piece, lone, cells, fills=fills)
-        lots.append(rows)
-        counts.append(after)
-        compared.append(others)
-    return Written.of_cells(source, lots, gaps.together([surveyed.counts(pl.concat(compared)), *counts]))
+        keys = tables.source_keys(Scope.of(dates), cells)
+    surveyed = Survey.by_cell(gaps.summed(keys, CELL), stored, job.models)
+    doubtful = surveyed.doubtful(keys)
+    lots, counts = [], [surveyed.counts(doubtful)]
+    for piece in surveyed.pieces(surveyed.unfilled, CHUNK_ROWS):
+        compared = piece.join(doubtful, on=CELL, how="semi")
+        some = keys.join(compared, on=CELL, how="semi")
+        with stage("read"):
+            done = tables.done_hashes(tables.scope_of(compared, cells))
+        there = surveyed.lacking(piece.join(doubtful, on=CELL, how="anti"), keys)
+        lacking = pl.concat([_missing(some, done, job), there])
+        if not fills:
+            lacking = lacking.clear()
+        with stage("read"):
+            needed = tables.keys_of(lacking)
+            if job.settings.fleet is Fleet.WHOLE:  # machines are floored over all keys of a period
+                needed = tables.hashed_keys(Scope.of_periods(needed))
+        lots.append(_append(tables, job, needed, lacking))
+        with stage("price"):
+            added = lacking.join(some, on=HASHED_KEY, how="semi")
+            elsewhere = lacking.join(some, on=HASHED_KEY, how="anti")
+            counts += [gaps.after(some, job.models, done, added, all_gaps=fills), gaps.filled(elsewhere)]
+    return Written.of(keys, lots, gaps.together(counts))
 
 
-def _fill_piece(
-    tables: Tables, job: Job, piece: pl.DataFrame, lone: pl.DataFrame, cells: Cells, *, fills: bool
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Writes what some cells (`piece`) lack.
+def _missing(keys: pl.DataFrame, done: pl.DataFrame, job: Job) -> pl.DataFrame:
+    """DONE_HASHES of what is missing: each of the keys (HASHED_KEY) with every model, but for what is done."""
+    pairs = gaps.expected(keys.lazy().select(HASHED_KEY), gaps.named(job.models))
+    return gaps.missing(pairs, done.lazy(), HASHED_KEY).collect()
 
-    lone: Survey.lone; of its cells only the keys that are missing are read, of others all. The rows written, the cells
-    that were compared, and the COUNTS of these, with what was added to the others.
-    """
-    lone = lone.join(piece, on=CELL, how="semi")
-    others = piece.join(lone, on=CELL, how="anti", nulls_equal=True)
-    with stage("read"):
-        keys = tables.keys_of(others, lone, cells)
-        unknown = lone.join(keys, on=HASHED_KEY, how="anti")
-        if not unknown.is_empty():  # these lack more than one row
-            return _fill_piece(tables, job, piece, lone.join(unknown, on=CELL, how="anti"), cells, fills=fills)
-        done = tables.done_hashes(tables.scope_of(others, cells))
-    compared = keys.join(others, on=CELL, how="semi")
-    pairs = gaps.expected(lone.lazy().select(HASHED_KEY).unique(), gaps.named(job.models))
-    there = gaps.missing(pairs, lone.lazy(), HASHED_KEY).collect()
-    rows = _append(tables, job, keys, pl.concat([done, there]), fills=fills)
+
+def _append(tables: Tables, job: Job, keys: pl.DataFrame, lacking: pl.DataFrame | None) -> pl.DataFrame:
+    """Writes what is `lacking` (DONE_HASHES; None: everything) of some keys. The rows written."""
     with stage("price"):
-        added = rows.join(others, on=CELL, how="semi")
-        after = gaps.after(compared, job.models, done, added, all_gaps=fills)
-        return rows, others, pl.concat([after, gaps.filled(rows.join(others, on=CELL, how="anti"))])
-
-
-def _append(
-    tables: Tables, job: Job, keys: pl.DataFrame, done: pl.DataFrame, *, fills: bool, only: pl.DataFrame | None = None
-) -> pl.DataFrame:
-    """Writes what some keys lack: all of it, or `only` some; nothing unless it `fills`. The rows written."""
-    with stage("price"):
-        rows = _missing_rows(keys, done, job)
-    if only is not None:
-        rows = rows.join(only, on=only.columns, how="semi")
-    if not fills:
-        rows = rows.clear()
+        rows = _priced(keys, lacking, job)
     if not rows.is_empty():
         check_range(rows, tables.layout)
         with stage("copy"):
@@ -171,13 +160,17 @@ def _append(
 
 
 @contextmanager
-def _transaction(tables: Tables, job: Job, dates: Sequence[date]) -> Iterator[None]:
-    """A transaction in which no other run works on these dates."""
+def _transaction(tables: Tables, job: Job, dates: Sequence[date], attempt: int) -> Iterator[Tables]:
+    """A transaction in which no other run works on these dates.
+
+    At the first attempt the tables tell rows by their versions. Should that not add up, whatever the reason, the next
+    one tells them by their values.
+    """
     with tables.session.transaction():
         tables.lock(dates)
         if not job.settings.synchronous_commit:
             tables.session.execute("set local synchronous_commit = off")
-        yield
+        yield tables.as_of_now() if attempt == 1 else tables
 
 
 def _recorded(tables: Tables, job: Job, results: list[DateResult], counts: pl.DataFrame) -> Filled:
@@ -209,19 +202,19 @@ def _check_values(tables: Tables, job: Job, policy: RepairPolicy, scope: Scope) 
         raise readback.changed(f"{key} is still {row['verdict']}")
 
 
-def _missing_rows(keys: pl.DataFrame, done: pl.DataFrame, job: Job) -> pl.DataFrame:
+def _priced(keys: pl.DataFrame, lacking: pl.DataFrame | None, job: Job) -> pl.DataFrame:
     """The calculations to write, sorted as the unique index is; dates without difficulty are not in a chunk.
 
-    Both tell keys by HASHED_KEY. Keys are sorted before each is joined with every model, which keeps their order: a
-    third of the rows to sort. What is there is not priced, but for whole machines, which are floored per period.
+    Keys are sorted before each is joined with every model, which keeps their order: a third of the rows to sort. Only
+    what is lacking is priced, but for whole machines, which are floored per period.
     """
     rates = job.reference.terms(keys.get_column("settlement_date").unique().to_list())
     rows = wanted(keys.lazy().sort(KEY), job.reference.miners.lazy().sort("miner_model"), rates.lazy())
     fleet = job.settings.fleet
     if fleet is Fleet.WHOLE:
         rows = priced(rows, fleet)
-    if not done.is_empty():
-        rows = gaps.missing(rows, done.lazy(), HASHED_KEY)
+    if lacking is not None:
+        rows = rows.join(lacking.lazy(), on=[*HASHED_KEY, "miner_model"], how="semi", maintain_order="left")
     if fleet is Fleet.FRACTIONAL:
         rows = priced(rows)
     calculated = rows.collect()

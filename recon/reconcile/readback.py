@@ -1,16 +1,17 @@
 """What the table holds before and after a chunk is written: it may differ by exactly what was written.
 
-Both are asked of the server by the survey itself, with sums added. A row is told by the 64-bit hash of its key, under
-a seed that nobody knows beforehand. The rows written are counted apart from the others: their BTC is summed exactly,
-weighted by those hashes, and their difficulties may not differ from the date's; of the others the hashes of keys and
-values have to be what they were. So a row that a trigger rewrote, moved or swallowed, a key in place of another and two
-values exchanged all change a sum. What a chunk must leave alone (duplicates and orphans that nobody asked to remove,
-rows of other models) is among the others.
+A row is told by the 64-bit hash of its key, under a seed that nobody knows beforehand. The rows written are counted apart
+from the others: their BTC is summed exactly, weighted by those hashes, and their difficulties may not differ from the
+date's. The others have to be what they were. Most are told by their version: as many rows as before of which the server
+says that no transaction wrote them since are the same rows, unchanged. The few that are not that old, and all rows where
+a table keeps no versions, are told by the hashes of their values. So a row that a trigger rewrote, moved or swallowed, a
+key in place of another and two values exchanged are all seen. What a chunk must leave alone (duplicates and orphans that
+nobody asked to remove, rows of other models) is among the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
@@ -22,52 +23,56 @@ from recon.core.errors import DatabaseError
 from recon.core.schema import BTC, CALC_KEY_SCHEMA, DONE_HASHES, SIDE
 from recon.postgres.layout import WEIGHTS, Column
 from recon.postgres.scope import Scope
-from recon.postgres.tables import Tables, source_state
+from recon.postgres.tables import Tables
 
 NOTHING = pl.DataFrame(
     schema={**CALC_KEY_SCHEMA, "key_hash": pl.Int64, "bitcoin_mined": BTC, "difficulty": pl.Decimal(38, 8)}
 )
 """No rows to write."""
-Side = tuple[date | None, str | None]
-"""A settlement date and a miner model."""
+HOLDS = {
+    "checksum": "the table holds rows of other keys than were written",
+    "satoshi": "the table holds other BTC than were written",
+    "difficulty": "the table holds other difficulties than were written",
+}
+"""What is said of new rows of which that is off."""
 
 
 @dataclass(frozen=True)
 class Written:
     """What was read and written of a scope.
 
-    state: SOURCE_STATE. source: its keys as the survey counts them, one row per settlement date (keys, checksum).
-    rows: DONE_HASHES of the rows written, but for dates that held nothing, all of whose rows are. totals: what `totals`
-    says of all rows written. counts: schema.COUNTS.
+    source: its keys as the survey counts them, one row per settlement date (keys, checksum). rows: DONE_HASHES of the
+    rows written. totals: what `totals` says of them. counts: schema.COUNTS.
     """
 
-    state: pl.DataFrame
     source: pl.DataFrame
     rows: pl.DataFrame
     totals: pl.DataFrame
     counts: pl.DataFrame
 
     @classmethod
-    def of(cls, state: pl.DataFrame, keys: pl.DataFrame, rows: pl.DataFrame, counts: pl.DataFrame) -> Written:
-        """keys: HASHED_ENERGY of the scope. rows: as `written`."""
-        checksum = pl.col("key_hash").cast(pl.Int128).sum().cast(pl.String)
-        source = keys.group_by("settlement_date").agg(keys=pl.len().cast(pl.Int64), checksum=checksum)
-        return cls(state, source, told(rows), totals(rows), counts)
-
-    @classmethod
-    def of_cells(cls, source: pl.DataFrame, lots: Sequence[pl.DataFrame], counts: pl.DataFrame) -> Written:
-        """source: SOURCE_CELLS of the scope. lots: the rows written, as they were priced."""
-        volumes, checksum = (pl.col(name).cast(pl.Int128).sum().cast(pl.String) for name in ("volumes", "checksum"))
-        dates = source.group_by("settlement_date").agg(pl.col("source_rows", "keys").sum(), volumes, checksum)
+    def of(cls, keys: pl.DataFrame, lots: Sequence[pl.DataFrame], counts: pl.DataFrame) -> Written:
+        """keys: HASHED_KEY of the scope. lots: the rows written, as they were priced."""
         rows = pl.concat([told(NOTHING), *map(told, lots)])
-        keys = dates.select("settlement_date", "keys", "checksum")
-        return cls(source_state(dates), keys, rows, sum_totals([totals(lot) for lot in lots]), counts)
+        return cls(gaps.summed(keys, ["settlement_date"]), rows, sum_totals([totals(lot) for lot in lots]), counts)
 
     @classmethod
     def together(cls, parts: Sequence[Written]) -> Written:
         """The same of different dates."""
-        state, *others = (pl.concat(frames) for frames in zip(*(vars(part).values() for part in parts), strict=True))
-        return cls(source_state(state), *others)
+        return cls(*(pl.concat(frames) for frames in zip(*(vars(part).values() for part in parts), strict=True)))
+
+
+@dataclass(frozen=True)
+class Before:
+    """What a scope held before anything was written. source: SOURCE_STATE. stored: as Tables.stored_cells gives it."""
+
+    source: pl.DataFrame
+    stored: pl.DataFrame
+
+    def fresh(self, dates: Iterable[date]) -> list[date]:
+        """Those of some settlement dates that hold no calculation."""
+        begun = set(self.stored.get_column("settlement_date").unique())
+        return [day for day in dates if day not in begun]
 
 
 def told(rows: pl.DataFrame) -> pl.DataFrame:
@@ -97,24 +102,29 @@ def sum_totals(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat([totals(NOTHING), *parts]).group_by(SIDE).agg(summed, pl.col("difficulty").first())
 
 
-def check(tables: Tables, scope: Scope, models: Sequence[str], before: pl.DataFrame, written: Written) -> pl.DataFrame:
+def check(tables: Tables, scope: Scope, models: Sequence[str], before: Before, written: Written) -> pl.DataFrame:
     """Asks the server what it holds now: schema.COUNTS of the scope.
 
-    DatabaseError (`changed`) when that is not what it held `before` (Tables.stored_cells) and what was written, or
-    when the source is no longer in the state it was priced in.
+    DatabaseError (`changed`) when that is not what it held `before` and what was written, or when the source is no
+    longer in the state it was priced in.
     """
-    begun = set(before.get_column("settlement_date"))
-    fresh = [day for day in scope.dates if day not in begun]
+    fresh = before.fresh(scope.dates)
     ours = written.rows.filter(~pl.col("settlement_date").is_in(fresh))
-    stored = tables.stored_sums(scope, ours, fresh)
-    for line in discrepancies(before, written.totals, stored, tables.layout.stored_columns["difficulty"]):
+    held = tables.held(scope, ours, fresh)
+    for line in discrepancies(before.stored, written.totals, held, tables.layout.stored_columns["difficulty"]):
         raise changed(line)
-    if not written.state.equals(tables.state(scope)):
+    if not before.source.equals(tables.state(scope)):
         raise changed("the curtailment changed while it was read")
-    sides = stored.group_by(SIDE).agg(pl.col("rows", "checksum").sum()).cast({"checksum": pl.String})
+    sums = [rows.select(*SIDE, "rows", pl.col("checksum").cast(pl.Int128)) for rows in (before.stored, new(held))]
+    sides = pl.concat(sums).group_by(SIDE).agg(pl.col("rows", "checksum").sum()).cast({"checksum": pl.String})
     surveyed = gaps.Survey.by_date(written.source, sides, models)
     disputed = surveyed.disputed
     return pl.concat([surveyed.counts(disputed), written.counts.join(disputed, on="settlement_date", how="semi")])
+
+
+def new(held: pl.DataFrame) -> pl.DataFrame:
+    """Of STORED_SUMS those of the rows that count as new."""
+    return held.filter(pl.col("is_new").fill_null(False))
 
 
 def changed(message: str) -> DatabaseError:
@@ -131,24 +141,40 @@ def round_half_up(number: Decimal, decimals: int) -> Decimal:
     return number.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
 
 
-def discrepancies(before: pl.DataFrame, new: pl.DataFrame, after: pl.DataFrame, column: Column) -> list[str]:
-    """What does not add up: one line per settlement date and miner model; empty when all is exact.
+def discrepancies(before: pl.DataFrame, due: pl.DataFrame, held: pl.DataFrame, column: Column) -> list[str]:
+    """What does not add up: one line per settlement date, and one per date and miner model; empty when all is exact.
 
-    before: as Tables.stored_cells. new: `totals`. after: STORED_SUMS. column: the table's difficulty.
+    before: as Tables.stored_cells. due: `totals`. held: as Tables.held. column: the table's difficulty.
     """
-    numbers = pl.col("rows", "checksum", "contents").cast(pl.Int128)
-    was = before.with_columns(numbers).group_by(SIDE).agg(numbers.sum())
-    others = _beside(was, after.filter(~pl.col("is_new")))
-    changes = others.select(*SIDE, off=_first_off("rows", "checksum", "contents"))
-    off = pl.concat([changes, compared(new, after, column).select(*SIDE, "off")]).drop_nulls("off")
-    counts = [_by_side(frame) for frame in (was, new, after)]
+    had = before.group_by("settlement_date").agg(pl.col("rows").sum(), pl.col("contents").cast(pl.Int128).sum())
+    others = _others(held).join(
+        had, on="settlement_date", how="full", coalesce=True, suffix="_before", nulls_equal=True
+    )
+    others = others.with_columns(pl.all().exclude("settlement_date").fill_null(0))
     lines = []
-    for side in sorted(_by_side(off.with_columns(rows=0)), key=str):
-        had, added, found = (rows.get(side, 0) for rows in counts)
-        kinds = {kind for *of, kind in off.iter_rows() if tuple(of) == side}
-        what = f"the table holds {found:,} rows, not {had + added:,}" if found != had + added else _difference(kinds)
-        lines.append(f"{side[0]} {side[1]}: {what} (it had {had:,} rows, {added:,} new)")
+    for day, rows, contents, rows_before, contents_before in others.sort("settlement_date").iter_rows():
+        if rows != rows_before:
+            lines.append(f"{day}: beside what was written the table holds {rows:,} rows, not {rows_before:,}")
+        elif contents != contents_before:
+            lines.append(f"{day}: of {rows:,} rows that were there some have changed")
+    sides = compared(due, held, column).drop_nulls("off").sort(SIDE)
+    for day, model, rows, found, off in sides.select(*SIDE, "rows", "rows_held", "off").fill_null(0).iter_rows():
+        what = f"the table holds {found:,} of {rows:,} new rows" if off == "rows" else HOLDS[off]
+        lines.append(f"{day} {model}: {what}")
     return lines
+
+
+def _others(held: pl.DataFrame) -> pl.DataFrame:
+    """One row per settlement date of those that are not new: `rows`, and `contents` as Tables.stored_cells has them."""
+    kinds = held.group_by("settlement_date").agg(
+        every=pl.col("rows").filter(pl.col("is_new").is_null()).sum(),
+        told_by_values=pl.col("rows").filter(~pl.col("is_new")).sum(),
+        written=pl.col("rows").filter("is_new").sum(),
+        contents=pl.col("contents").filter(~pl.col("is_new")).sum(),
+    )
+    rows = pl.col("every") - pl.col("written")
+    by_version = (rows - pl.col("told_by_values")).cast(pl.Int128)
+    return kinds.select("settlement_date", rows=rows, contents=by_version + pl.col("contents"))
 
 
 def compared(due: pl.DataFrame, stored: pl.DataFrame, column: Column) -> pl.DataFrame:
@@ -156,7 +182,7 @@ def compared(due: pl.DataFrame, stored: pl.DataFrame, column: Column) -> pl.Data
 
     column: as it holds difficulties they count.
     """
-    sides = _beside(due, stored.filter("is_new"))
+    sides = _beside(due, new(stored))
     texts = sides.select("difficulty", "lowest", "highest").unique()
     same = [_is_held(column, *row) for row in texts.iter_rows()]
     judged = texts.with_columns(is_right=pl.Series(same, dtype=pl.Boolean))
@@ -176,10 +202,6 @@ def _first_off(*names: str) -> pl.Expr:
     return pl.coalesce(pl.when(pl.col(name).ne_missing(pl.col(f"{name}_held"))).then(pl.lit(name)) for name in names)
 
 
-def _by_side(frame: pl.DataFrame) -> dict[Side, int]:
-    return {(day, model): rows for day, model, rows in frame.group_by(SIDE).agg(pl.col("rows").sum()).iter_rows()}
-
-
 def _is_held(column: Column, difficulty: Decimal | None, lowest: str | None, highest: str | None) -> bool:
     """Whether the column holds this difficulty in every row: as binary floating point, or rounded to its decimals."""
     if difficulty is None or lowest is None or highest is None:
@@ -187,11 +209,3 @@ def _is_held(column: Column, difficulty: Decimal | None, lowest: str | None, hig
     held = difficulty if column.decimals is None else round_half_up(difficulty, column.decimals)
     due = Decimal(repr(float(difficulty))) if column.is_float else held
     return Decimal(lowest) == due == Decimal(highest)
-
-
-def _difference(kinds: set[str]) -> str:
-    if kinds & {"rows", "checksum"}:
-        return "the table holds rows of other keys than were written, or changed ones that were there"
-    if "contents" in kinds:
-        return "values of rows that were there have changed"
-    return f"the table holds other {'BTC' if 'satoshi' in kinds else 'difficulties'} than were written"

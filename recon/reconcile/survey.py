@@ -16,6 +16,7 @@ from recon.core import gaps
 from recon.core.chunks import chunks
 from recon.core.errors import ConnectError, DatabaseError
 from recon.core.gaps import Survey
+from recon.core.schema import CELL
 from recon.core.window import Window
 from recon.postgres.pool import Pool
 from recon.postgres.profile import stage
@@ -77,11 +78,10 @@ class KeyComparison:
                 pieces = tables.pieces(dates[0], len(models), SCAN_ROWS // 2)
             return self._compared(tables, models, pieces)
         cells = Cells.of(len(dates), rows // (1 + len(models)))
-        source, stored = tables.source_cells(Scope.of(dates), cells), tables.stored_cells(Scope.of(dates), cells)
-        surveyed = Survey.by_cell(source, stored, models)
-        disputed, lone = surveyed.disputed, surveyed.lone
-        if not lone.is_empty():
-            disputed = surveyed.doubtful(tables.key_hashes(tables.scope_of(lone, cells)))
+        keys = tables.source_keys(Scope.of(dates), cells)
+        stored = tables.stored_cells(Scope.of(dates), cells, contents=False)
+        surveyed = Survey.by_cell(gaps.summed(keys, CELL), stored, models)
+        disputed = surveyed.doubtful(keys)
         groups = surveyed.pieces(disputed, SCAN_ROWS // 2)
         counts = self._compared(tables, models, [tables.scope_of(group, cells) for group in groups])
         return gaps.together([surveyed.counts(disputed), counts])

@@ -8,5 +8,5 @@ from (
         {btc_float} as stored_btc, {difficulty_float} as stored_difficulty,
         {btc} as exact
     from {stored_rows} c
-    where settlement_date = any ({dates}) and {periods}
+    where {within}
 ) v

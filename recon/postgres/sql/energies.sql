@@ -2,5 +2,5 @@
 -- come as one, whose energy is nobody's.
 select settlement_date{period}, {key_hash} as key_hash, {energy_mwh} as energy_mwh
 from {source} s
-where settlement_date = any ({dates}) and {periods} and {priceable}
+where {within} and {priceable}
 group by settlement_date{period}, {key_hash}

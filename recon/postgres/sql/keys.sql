@@ -5,5 +5,5 @@ select
     farm_id::text as farm_id,
     {energy_mwh} as energy_mwh
 from {source} s
-where settlement_date = any ({dates}) and {periods} and {priceable}
+where {within} and {priceable}
 group by settlement_date, settlement_period, farm_id

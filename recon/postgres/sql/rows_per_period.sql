@@ -5,13 +5,13 @@ from (
     select {period} as period,
         count(*) as source_rows, 0 as stored_rows
     from {source} s
-    where settlement_date = any ({dates}) and {periods}
+    where {within}
     group by 1
     union all
     select {period},
         0, count(*)
     from {stored} c
-    where settlement_date = any ({dates}) and {periods}
+    where {within}
     group by 1
 ) both_tables
 group by period

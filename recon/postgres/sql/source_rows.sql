@@ -7,5 +7,5 @@ select
     count(*)::int8 as source_rows,
     array_agg(distinct abs({volume_float})) as row_mwh
 from {source} s
-where settlement_date = any ({dates}) and {periods} and {priceable}
+where {within} and {priceable}
 group by settlement_date, settlement_period, farm_id

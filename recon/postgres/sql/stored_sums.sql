@@ -31,8 +31,8 @@ from (
         select hashed.*, {is_new} as is_new
         from (
             select settlement_date, miner_model::text as miner_model, bitcoin_mined, difficulty, {key_hash} as key_hash
-            from {stored} c
-            where {within}
+            from {stored_versions} c
+            where {within} and {which}
             offset 0
         ) hashed
         offset 0

@@ -4,4 +4,4 @@ select
     settlement_date, settlement_period, farm_id::text as farm_id, miner_model::text as miner_model,
     {btc_float} as stored_btc, {difficulty_float} as stored_difficulty
 from {stored_rows} c
-where settlement_date = any ({dates}) and {periods}
+where {within}
