@@ -27,6 +27,21 @@ def chunks(dates: Iterable[tuple[date, int]], *, max_dates: int, max_rows: int) 
     return _groups(dates, max_dates, max_rows)
 
 
+def even_rows(rows: Sequence[int], workers: int) -> int:
+    """The rows of a chunk, CHUNK_ROWS at the most, with which workers that take turns end at about the same time.
+
+    rows: of each date.
+
+    >>> even_rows([1000] * 300, workers=2), even_rows([1000] * 100, workers=2)
+    (76000, 120000)
+    """
+    chunks_needed = -(-sum(rows) // CHUNK_ROWS)
+    if chunks_needed < 2:
+        return CHUNK_ROWS
+    turns = -(-chunks_needed // workers)
+    return min(CHUNK_ROWS, sum(rows) // (turns * workers) + max(rows))
+
+
 def period_groups(rows_per_period: Iterable[tuple[int | None, int]], max_rows: int) -> Iterator[list[int | None]]:
     """The settlement periods of one date in the order given, at most, but for a single larger period, `max_rows` rows
     at a time.

@@ -103,9 +103,9 @@ class Survey:
         A model is settled when nothing is stored for it, when it is not configured, or when rows and checksum equal
         the keys'.
         """
-        wanted = source.filter(pl.col("keys") > 0).select(*by, "keys", key_checksum="checksum")
-        sides = wanted.join(named(models).collect(), how="cross").join(
-            stored.select(*by, "miner_model", "rows", "checksum"),
+        wanted = source.lazy().filter(pl.col("keys") > 0).select(*by, "keys", key_checksum="checksum")
+        sides = wanted.join(named(models), how="cross").join(
+            stored.lazy().select(*by, "miner_model", "rows", "checksum"),
             on=[*by, "miner_model"],
             how="full",
             coalesce=True,
@@ -114,7 +114,8 @@ class Survey:
         sides = sides.with_columns(pl.col("keys", "rows").fill_null(0))
         same = (pl.col("rows") == pl.col("keys")) & (pl.col("checksum") == pl.col("key_checksum"))
         settled = (pl.col("rows") == 0) | (pl.col("keys") == 0) | same
-        return cls(tuple(by), sides.with_columns(agrees=same.fill_null(False), settled=settled.fill_null(False)))
+        judged = sides.with_columns(agrees=same.fill_null(False), settled=settled.fill_null(False))
+        return cls(tuple(by), judged.collect())
 
     @property
     def disputed(self) -> pl.DataFrame:

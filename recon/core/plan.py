@@ -26,6 +26,12 @@ class PlannedDate:
     blocked: str | None = None
     changes: int = 0
 
+    def rows(self, *, whole: bool) -> int:
+        """How many rows a chunk has in memory for it. whole: whether all stored ones are read, else what is there is
+        told by aggregates, which take a quarter of the room.
+        """
+        return self.expected if whole else max(self.missing, self.expected // 4)
+
     @property
     def result(self) -> DateResult:
         """The result of a date that was not worked on yet: pending, or blocked."""

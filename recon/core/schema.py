@@ -79,8 +79,8 @@ def json_number(value: float | None) -> float | str | None:
 
 
 SOURCE_STATE: FrameSchema = {"settlement_date": pl.Date, "source_rows": pl.Int64, "volumes": pl.String}
-"""One row per settlement date of the curtailment; two that are equal mean that no row has changed: of rows that are told
-by their version the number says so, of others the checksum `volumes`."""
+"""One row per settlement date of the curtailment; two that are equal mean that no row has changed: of rows that are
+told by their version the number says so, of others the checksum `volumes`."""
 HASHED_ENERGY: FrameSchema = {**ENERGY, "key_hash": pl.Int64}
 """ENERGY with the hash by which the server tells keys."""
 HASHED_KEY = ["settlement_date", "key_hash"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from recon.core.errors import UsageError
 from recon.core.names import DEFAULT_CALCULATIONS, DEFAULT_CURTAILMENT, Table
 
-DEFAULT_BATCH_DATES = 60
+DEFAULT_BATCH_DATES = 400
 DEFAULT_WORKERS = 2
 DEFAULT_REPAIR = "missing"
 DEFAULT_PERCENT = 10.0

@@ -93,7 +93,8 @@ class Tables:
 
     def source_keys(self, scope: Scope, cells: Cells) -> pl.DataFrame:
         """schema.CELL_KEYS: one row per KEY of the curtailment by its hash."""
-        return self.frame("postgres/source_keys", scope, cell=cells.sql()).unique()
+        rows = self.frame("postgres/source_keys", scope, cell=cells.sql())
+        return rows.filter(key_code().is_first_distinct())
 
     def stored_cells(self, scope: Scope, cells: Cells, *, contents: bool = True) -> pl.DataFrame:
         """The survey of the calculations by cell and miner model: `rows`, `checksum` of their keys and, where asked

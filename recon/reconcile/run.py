@@ -10,9 +10,10 @@ from functools import partial
 import polars as pl
 
 from recon.core import schema
-from recon.core.chunks import CHUNK_ROWS, chunks, halves, halving
+from recon.core.chunks import chunks, even_rows, halves, halving
 from recon.core.errors import DatabaseError, IncompleteError, ReconError
 from recon.core.plan import DateResult, PlannedDate
+from recon.core.settings import DEFAULT_WORKERS
 from recon.postgres import ledger
 from recon.postgres.errors import ends_run
 from recon.postgres.layout import Layout
@@ -93,8 +94,10 @@ class Run:
     def _filled(self, planned: Sequence[PlannedDate]) -> Iterator[Filled]:
         """What all dates came to, as their chunks finish; those that are blocked come first."""
         yield Filled([it.result for it in planned if it.blocked], NOTHING_VERIFIED)
-        open_dates = ((it.day, it.expected) for it in planned if not it.blocked)
-        batches = list(chunks(open_dates, max_dates=self.request.batch_dates, max_rows=CHUNK_ROWS))
+        whole = self.request.policy.changes_rows
+        open_dates = [(it.day, it.rows(whole=whole)) for it in planned if not it.blocked]
+        most = even_rows([rows for _, rows in open_dates], self.request.workers or DEFAULT_WORKERS)
+        batches = list(chunks(open_dates, max_dates=self.request.batch_dates, max_rows=most))
         task = partial(work, self.layout, self.job, self.request.policy)
         for _, filled in self.engine(Work(task, batches, self.pool, self.request.workers, self.watcher.retrying)):
             yield from filled
