@@ -1,12 +1,12 @@
 """What the table holds before and after a chunk is written: it may differ by exactly what was written.
 
-A row is told by the 64-bit hash of its key, under a seed that nobody knows beforehand. The rows written are counted apart
-from the others: their BTC is summed exactly, weighted by those hashes, and their difficulties may not differ from the
-date's. The others have to be what they were. Most are told by their version: as many rows as before of which the server
-says that no transaction wrote them since are the same rows, unchanged. The few that are not that old, and all rows where
-a table keeps no versions, are told by the hashes of their values. So a row that a trigger rewrote, moved or swallowed, a
-key in place of another and two values exchanged are all seen. What a chunk must leave alone (duplicates and orphans that
-nobody asked to remove, rows of other models) is among the others.
+A row is told by the 64-bit hash of its key, under a seed that nobody knows beforehand. The rows written are counted
+apart from the others: their BTC is summed exactly, weighted by those hashes, and their difficulties may not differ from
+the date's. The others have to be what they were. Most are told by their version: as many rows as before of which the
+server says that no transaction wrote them since are the same rows, unchanged. The few that are not that old, and all
+rows where a table keeps no versions, are told by the hashes of their values. So a row that a trigger rewrote, moved or
+swallowed, a key in place of another and two values exchanged are all seen. What a chunk must leave alone (duplicates
+and orphans that nobody asked to remove, rows of other models) is among the others.
 """
 
 from __future__ import annotations
