@@ -6,13 +6,13 @@ Keys and calculations meet in anti-joins, so that duplicates and orphans can nev
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import polars as pl
 
 from recon.core.chunks import period_groups
-from recon.core.schema import CELL, COUNTS, DONE_HASHES, HASHED_KEY, KEY, SIDE
+from recon.core.schema import CELL, COUNTS, HASHED_KEY, KEY, SIDE
 
 
 def expected(keys: pl.LazyFrame, miners: pl.LazyFrame) -> pl.LazyFrame:
@@ -162,13 +162,11 @@ class Survey:
         told = self.lone.join(unknown, on=self.by, how="anti", nulls_equal=True)
         return self.disputed.join(told, on=self.by, how="anti", nulls_equal=True)
 
-    def lacking(self, some: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
-        """DONE_HASHES of the rows that are missing in `some` of what is judged (`by`), none of it `doubtful`: where
-        nothing is there, and lone ones. keys: `by` and key_hash of each.
-        """
-        bare = self.bare.join(some, on=self.by, how="semi").join(keys, on=self.by)
-        lone = self.lone.join(some, on=self.by, how="semi")
-        return pl.concat([rows.select(DONE_HASHES.keys()) for rows in (bare, lone)])
+    def only(self, doubtful: pl.DataFrame) -> Survey:
+        """What lacks rows, or may; of what is `doubtful` (by) all models."""
+        lacks = self.sides.filter(~pl.col("agrees") & (pl.col("keys") > 0))
+        told = lacks.join(doubtful, on=self.by, how="anti", nulls_equal=True)
+        return replace(self, sides=pl.concat([told, self.sides.join(doubtful, on=self.by, how="semi")]))
 
     def _where(self, condition: pl.Expr) -> pl.DataFrame:
         """`by` of the sides of which that is true, each once, in order."""
@@ -196,6 +194,16 @@ class Survey:
         sized = some.join(sizes, on=self.by, how="left", nulls_equal=True, maintain_order="left")
         groups = period_groups(enumerate(sized.get_column("size")), max_rows)
         return [some.slice(group[0] or 0, len(group)) for group in groups]
+
+
+def each_once(rows: pl.DataFrame) -> pl.DataFrame:
+    """The keys of some rows (HASHED_KEY), each once."""
+    return rows.filter(key_code().is_first_distinct())
+
+
+def key_code() -> pl.Expr:
+    """A settlement date and the hash of a key as one number: of rows with HASHED_KEY."""
+    return pl.col("key_hash") ^ (pl.col("settlement_date").cast(pl.Int32).cast(pl.Int64) * 256)
 
 
 def summed(keys: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:

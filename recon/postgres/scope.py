@@ -21,12 +21,7 @@ CELL_CODE = "((settlement_date - date '1970-01-01')::int8 << {bits} # ({cell}))"
 """SQL for a settlement date and a cell of it as one number: thousands of them are found by one hash table."""
 CODE_BITS = 32 + CELL_BITS
 KEY_CODE = "{key_hash} # ((settlement_date - date '1970-01-01')::int8 << 8)"
-"""SQL for a settlement date and the hash of a key as one number, as `key_code` has it."""
-
-
-def key_code() -> pl.Expr:
-    """A settlement date and the hash of a key as one number: of rows with HASHED_KEY."""
-    return pl.col("key_hash") ^ (pl.col("settlement_date").cast(pl.Int32).cast(pl.Int64) * 256)
+"""SQL for a settlement date and the hash of a key as one number, as gaps.key_code has it."""
 
 
 @dataclass(frozen=True)
@@ -45,19 +40,30 @@ class Cells:
 
     def sql(self, period: str = "period", key_hash: str = "key_hash") -> str:
         """SQL for the cell of a row."""
-        part = f" << {self.bits} | coalesce({key_hash} & {(1 << self.bits) - 1}, 0)" if self.bits else ""
+        part = f" << {self.bits} | coalesce({key_hash} & {self._mask}, 0)" if self.bits else ""
         return f"({period})::int8{part}"
+
+    @property
+    def of_keys(self) -> pl.Expr:
+        """The cells of keys: of rows with `settlement_period` and `key_hash`."""
+        period = pl.col("settlement_period").cast(pl.Int64) * (1 << self.bits)
+        return (period + (pl.col("key_hash") & self._mask)).alias("cell")
+
+    @property
+    def _mask(self) -> int:
+        return (1 << self.bits) - 1
 
 
 @dataclass(frozen=True)
 class Scope:
     """Some settlement dates, or some settlement periods of them.
 
-    periods: SQL that is true of the periods meant, on any of the dates or on each its own.
+    periods: SQL that is true of the periods meant, on any of the dates or on each its own. window: instead of dates.
     """
 
     dates: tuple[date, ...]
     periods: str = "true"
+    window: Window | None = None
 
     @classmethod
     def of(cls, dates: Iterable[date], periods: Iterable[int | None] | None = None) -> Scope:
@@ -66,6 +72,11 @@ class Scope:
         None among the periods stands for rows without one: null, or beyond 32 bits, as `Tables.done` gives them.
         """
         return cls(tuple(dates), "true" if periods is None else _any_of(list(periods)))
+
+    @classmethod
+    def of_window(cls, window: Window) -> Scope:
+        """All settlement dates of a window."""
+        return cls((), window=window)
 
     @classmethod
     def of_periods(cls, rows: pl.DataFrame) -> Scope:
@@ -86,7 +97,8 @@ class Scope:
     @property
     def parts(self) -> dict[str, str]:
         """The `{within}` of the SQL files."""
-        return {"within": f"settlement_date = any ({date_list(self.dates)}) and {self.periods}"}
+        days = within(self.window) if self.window else f"settlement_date = any ({date_list(self.dates)})"
+        return {"within": f"{days} and {self.periods}"}
 
 
 def _any_of(periods: Sequence[int | None]) -> str:

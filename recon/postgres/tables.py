@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
+from recon.core import gaps
 from recon.core.chunks import halves, halving, on_timeout, period_groups, split_range
 from recon.core.schema import (
     CALC_KEY_SCHEMA,
     DONE_HASHES,
     ENERGY,
     HASHED_ENERGY,
-    HASHED_KEY,
     SOURCE_ROWS,
     SOURCE_STATE,
     STORED,
@@ -28,9 +28,11 @@ from recon.core.settings import Reader
 from recon.core.window import Window
 from recon.postgres.driver import scan_with_connectorx
 from recon.postgres.layout import Layout
-from recon.postgres.scope import EPOCH, KEY_CODE, Cells, Scope, beyond_the_calendar, key_code, within
+from recon.postgres.scope import EPOCH, KEY_CODE, Cells, Scope, beyond_the_calendar, within
 from recon.postgres.session import Session
 from recon.postgres.sql import date_list, literal, numbers, quoted, sql
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,8 @@ class Tables:
         return self.frame("postgres/energies", scope, period=", settlement_period" if periods else "")
 
     def source_keys(self, scope: Scope, cells: Cells) -> pl.DataFrame:
-        """schema.CELL_KEYS: one row per KEY of the curtailment by its hash."""
-        rows = self.frame("postgres/source_keys", scope, cell=cells.sql())
-        return rows.filter(key_code().is_first_distinct())
+        """schema.CELL_KEYS: one row per row of the curtailment that can be priced, by the hash of its KEY."""
+        return self.frame("postgres/source_keys", scope, cell=cells.sql())
 
     def stored_cells(self, scope: Scope, cells: Cells, *, contents: bool = True) -> pl.DataFrame:
         """The survey of the calculations by cell and miner model: `rows`, `checksum` of their keys and, where asked
@@ -108,12 +109,15 @@ class Tables:
         parts = self.layout.parts
         return Scope.of_cells(rows, cells.sql(parts["period"], parts["key_hash"]))
 
-    def keys_of(self, hashes: pl.DataFrame) -> pl.DataFrame:
-        """schema.HASHED_ENERGY of these keys (HASHED_KEY)."""
-        dates = hashes.get_column("settlement_date").unique().sort()
-        codes = numbers(hashes.select(key_code()).unique().to_series())
-        these = f"{KEY_CODE.format(key_hash=self.layout.parts['key_hash'])} = any ({codes})"
-        return self.hashed_keys(Scope(tuple(dates), these)).join(hashes, on=HASHED_KEY, how="semi")
+    def keys_of(self, whole: pl.DataFrame, some: pl.DataFrame, cells: Cells) -> pl.DataFrame:
+        """schema.HASHED_ENERGY with its `cell` of all keys of whole cells (CELL), and of `some` more (HASHED_KEY)."""
+        scope = self.scope_of(whole, cells)
+        if not some.is_empty():
+            dates = {*scope.dates, *some.get_column("settlement_date").unique()}
+            codes = numbers(some.select(gaps.key_code()).to_series().unique())
+            code = KEY_CODE.format(key_hash=self.layout.parts["key_hash"])
+            scope = Scope(tuple(sorted(dates)), f"({scope.periods} or {code} = any ({codes}))")
+        return self.hashed_keys(scope).with_columns(cells.of_keys)
 
     def done_hashes(self, scope: Scope) -> pl.DataFrame:
         """schema.DONE_HASHES: one row per stored calculation."""
@@ -145,12 +149,17 @@ class Tables:
         Run it inside a transaction: it uses savepoints.
         """
 
-        def read(part: Window) -> pl.DataFrame:
+        return pl.concat(self.halved(lambda part: self.session.small(self.survey_query(name, within(part))), window))
+
+    def halved(self, read: Callable[[Window], Result], window: Window) -> Iterator[Result]:
+        """What is read of a window, or, where that times out, of its halves. Inside a transaction; see `aggregate`."""
+
+        def tried(part: Window) -> Result:
             first, last = part.bounds
             with self.session.savepoint() if first < last else nullcontext():
-                return self.session.small(self.survey_query(name, within(part)))
+                return read(part)
 
-        return pl.concat(halving(read, window, on_timeout(self._halves)))
+        return halving(tried, window, on_timeout(self._halves))
 
     def _halves(self, window: Window) -> list[Window]:
         """The halves of the dates that a window has curtailment of; none of a single date."""
@@ -193,13 +202,15 @@ class Tables:
         condition = beyond_the_calendar(window)
         return Undated(**self.rows("postgres/undated", undated=condition)[0]) if condition else Undated()
 
-    def middle(self, window: Window) -> date | None:
-        """A date that has about half of the window's curtailment up to it; None where there is none."""
+    def cut(self, window: Window, parts: int) -> list[Window]:
+        """The window in at most so many parts, which have about as much of the curtailment each."""
         first, last = window.bounds
         known = (self.layout.curtailment_oid, dict(self.layout.curtailment.columns)["settlement_date"])
-        (row,) = self.rows("postgres/survey_middle", *known, first=literal(first), last=literal(last))
-        middle: date | None = row["middle"]
-        return middle
+        bounds = {"first": literal(first), "last": literal(last), "parts": str(parts)}
+        days = [row["day"] for row in self.rows("postgres/survey_cuts", *known, **bounds)]
+        ends = [day for day in days if day is not None and first <= day < last]
+        starts = [first, *(day + timedelta(days=1) for day in ends)]
+        return [Window(*part) for part in zip(starts, [*ends, last], strict=True)]
 
     def rows_per_period(self, day: date) -> list[tuple[int | None, int, int]]:
         """One entry per settlement period of a date, in order, first None (see `Scope.of`): the period, the rows of the
@@ -277,7 +288,7 @@ def _any_of(rows: pl.DataFrame) -> str:
     if not models:
         return "false"
     code = pl.col("miner_model").replace_strict(models, range(1, len(models) + 1), return_dtype=pl.Int64)
-    codes = rows.select(key_code() ^ code).to_series()
+    codes = rows.select(gaps.key_code() ^ code).to_series()
     known = " ".join(f"when {quoted(name)} then {n}" for n, name in enumerate(models, 1))
     number = f"(case miner_model {known} else 0 end)::int8"
     return f"{KEY_CODE.format(key_hash='key_hash')} # {number} = any ({numbers(codes)})"

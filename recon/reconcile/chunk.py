@@ -12,7 +12,6 @@ import polars as pl
 
 from recon.core import gaps
 from recon.core.chunks import CHUNK_ROWS
-from recon.core.gaps import Survey
 from recon.core.plan import DateResult
 from recon.core.price import priced, wanted
 from recon.core.schema import CALC_KEY, CELL, DONE_HASHES, HASHED_KEY, KEY, SIDE
@@ -23,7 +22,8 @@ from recon.postgres.ranges import check_priced, check_range
 from recon.postgres.scope import Cells, Scope
 from recon.postgres.tables import Tables
 from recon.reconcile import readback
-from recon.reconcile.readback import NOTHING, Before, Written
+from recon.reconcile.cell_survey import CellSurvey
+from recon.reconcile.readback import NOTHING, Written
 from recon.reconcile.request import Job
 from recon.values import repairs
 from recon.values.policy import RepairPolicy
@@ -38,19 +38,27 @@ class Filled:
     counts: pl.DataFrame
 
 
-def fill(tables: Tables, job: Job, policy: RepairPolicy, dates: Sequence[date], attempt: int = 1) -> Filled:
+def fill(
+    tables: Tables,
+    job: Job,
+    policy: RepairPolicy,
+    dates: Sequence[date],
+    attempt: int = 1,
+    before: CellSurvey | None = None,
+) -> Filled:
     """Fill every gap of some whole dates: rows, verification and ledger line commit together, or nothing does.
 
-    A DatabaseError (`code` "changed") says that the source or a rival's rows changed meanwhile, or that the server
-    holds something else than was computed.
+    before: what was there; without it, it is looked for. A DatabaseError (`code` "changed") says that the source or a
+    rival's rows changed since, or that the server holds something else than was computed.
     """
     started, scope = time.monotonic(), Scope.of(dates)
-    with _transaction(tables, job, dates, attempt) as tables:
+    with _transaction(tables, job, dates):
         with stage("read"):
             repaired = _repaired(tables, job, policy, scope)
-            cells = _cells(job, dates)
-            before = _before(tables, scope, cells)
-        written = Written.together(list(_written(tables, job, dates, before, cells, fills=policy.fills)))
+            tables, before = _before(
+                tables, job, scope, job.cells(len(dates), CHUNK_ROWS // len(job.models)), attempt, before
+            )
+        written = Written.together(list(_written(tables, job, dates, before, fills=policy.fills)))
         counts = _verified(tables, job, scope, before, written)
         if policy.changes_rows:
             with stage("verify"):
@@ -63,14 +71,12 @@ def fill_keys(tables: Tables, job: Job, keys: pl.DataFrame, attempt: int = 1) ->
     """Fill some keys (KEY) of one date, as `fill` does; the date stays pending."""
     started, day = time.monotonic(), keys.item(0, "settlement_date")
     scope = Scope.of([day], keys.get_column("settlement_period").unique().to_list())
-    with _transaction(tables, job, [day], attempt) as tables:
+    with _transaction(tables, job, [day]):
         with stage("read"):
-            before = _before(tables, scope, Cells())
+            tables, before = _before(tables, job, scope, Cells(), attempt)
             read, done = tables.hashed_keys(scope), tables.done_hashes(scope)
-        lacking = _missing(read.join(keys, on=KEY, how="semi"), done, job)
-        rows = _append(tables, job, read, lacking)
-        counts = gaps.after(read, job.models, done, rows, all_gaps=False)
-        written = Written.of(read, [rows], counts)
+        rows = _append(tables, job, read, _missing(read.join(keys, on=KEY, how="semi"), done, job))
+        written = Written.of([rows], gaps.after(read, job.models, done, rows, all_gaps=False))
         counts = _verified(tables, job, scope, before, written)
         nothing = pl.DataFrame(schema=repairs.DONE)
         results = _results(written.totals, nothing, [day], attempt, time.monotonic() - started)
@@ -78,26 +84,29 @@ def fill_keys(tables: Tables, job: Job, keys: pl.DataFrame, attempt: int = 1) ->
         return _recorded(tables, job, pending, counts)
 
 
-def _before(tables: Tables, scope: Scope, cells: Cells) -> Before:
-    return Before(tables.state(scope), tables.stored_cells(scope, cells))
+def _before(
+    tables: Tables, job: Job, scope: Scope, cells: Cells, attempt: int, known: CellSurvey | None = None
+) -> tuple[Tables, CellSurvey]:
+    """What a scope holds before anything is written, and the tables that tell rows as it does.
+
+    At the first attempt most rows are told by their versions. Should that not add up, whatever the reason, the next one
+    tells all by their values.
+    """
+    if known:
+        return replace(tables, since=known.since), known
+    if attempt == 1:
+        tables = tables.as_of_now()
+    return tables, CellSurvey.of(tables, scope, cells, job.models)
 
 
-def _verified(tables: Tables, job: Job, scope: Scope, before: Before, written: Written) -> pl.DataFrame:
+def _verified(tables: Tables, job: Job, scope: Scope, before: CellSurvey, written: Written) -> pl.DataFrame:
     """COUNTS of the scope, once the server has said that it holds what it should: see `readback.check`."""
     with stage("verify"):
         tables.session.settle_constraints()
         return readback.check(tables, scope, job.models, before, written)
 
 
-def _cells(job: Job, dates: Sequence[date]) -> Cells:
-    """The cells of a chunk. Whole machines are floored over all keys of a settlement period: these are not cut."""
-    whole_periods = job.settings.fleet is Fleet.WHOLE
-    return Cells() if whole_periods else Cells.of(len(dates), CHUNK_ROWS // len(job.models))
-
-
-def _written(
-    tables: Tables, job: Job, dates: Sequence[date], before: Before, cells: Cells, *, fills: bool
-) -> Iterator[Written]:
+def _written(tables: Tables, job: Job, dates: Sequence[date], before: CellSurvey, *, fills: bool) -> Iterator[Written]:
     """What is written of some dates. Of those that hold nothing all keys are read at once."""
     empty = before.fresh(dates) if len(dates) > 1 else []  # a single date may be too large for one read
     others = [day for day in dates if day not in empty]
@@ -105,41 +114,34 @@ def _written(
         with stage("read"):
             keys = tables.hashed_keys(Scope.of(empty))
         rows = _append(tables, job, keys, None if fills else NOTHING)
-        counts = gaps.after(keys, job.models, NOTHING.select(DONE_HASHES.keys()), rows, all_gaps=fills)
-        yield Written.of(keys, [rows], counts)
+        nothing = pl.DataFrame(schema=DONE_HASHES)
+        yield Written.of([rows], gaps.after(keys, job.models, nothing, rows, all_gaps=fills))
     if others:
-        stored = before.stored.filter(pl.col("settlement_date").is_in(others))
-        yield _fill_cells(tables, job, others, stored, cells, fills=fills)
+        yield _fill_cells(tables, job, before.within(others), fills=fills)
 
 
-def _fill_cells(
-    tables: Tables, job: Job, dates: Sequence[date], stored: pl.DataFrame, cells: Cells, *, fills: bool
-) -> Written:
-    """Writes what some dates lack. stored: their calculations by cell; only what these leave open is read of them."""
-    with stage("read"):
-        keys = tables.source_keys(Scope.of(dates), cells)
-    surveyed = Survey.by_cell(gaps.summed(keys, CELL), stored, job.models)
-    doubtful = surveyed.doubtful(keys)
-    lots, counts = [], [surveyed.counts(doubtful)]
+def _fill_cells(tables: Tables, job: Job, before: CellSurvey, *, fills: bool) -> Written:
+    """Writes what some dates lack. Only what the survey left open is read of them."""
+    surveyed, lots, counts = before.lacking, [], [before.counts]
+    whole_periods = job.settings.fleet is Fleet.WHOLE  # machines are floored over all keys of a period
     for piece in surveyed.pieces(surveyed.unfilled, CHUNK_ROWS):
-        compared = piece.join(doubtful, on=CELL, how="semi")
-        some = keys.join(compared, on=CELL, how="semi")
+        compared = piece.join(before.doubtful, on=CELL, how="semi")
+        told = piece.join(compared, on=CELL, how="anti")
+        lone, bare = (rows.join(told, on=CELL, how="semi") for rows in (surveyed.lone, surveyed.bare))
+        whole = piece if whole_periods else pl.concat([compared, bare.select(CELL)])
         with stage("read"):
-            done = tables.done_hashes(tables.scope_of(compared, cells))
-        there = surveyed.lacking(piece.join(doubtful, on=CELL, how="anti"), keys)
-        lacking = pl.concat([_missing(some, done, job), there])
+            keys = tables.keys_of(whole, lone, before.cells)
+            done = tables.done_hashes(tables.scope_of(compared, before.cells))
+        some = keys.join(compared, on=CELL, how="semi")
+        parts = [_missing(some, done, job), keys.join(bare, on=CELL), lone]
+        lacking = pl.concat([part.select(DONE_HASHES.keys()) for part in parts])
         if not fills:
             lacking = lacking.clear()
-        with stage("read"):
-            needed = tables.keys_of(lacking)
-            if job.settings.fleet is Fleet.WHOLE:  # machines are floored over all keys of a period
-                needed = tables.hashed_keys(Scope.of_periods(needed))
-        lots.append(_append(tables, job, needed, lacking))
+        lots.append(_append(tables, job, keys, lacking))
         with stage("price"):
-            added = lacking.join(some, on=HASHED_KEY, how="semi")
-            elsewhere = lacking.join(some, on=HASHED_KEY, how="anti")
+            added, elsewhere = (lacking.join(some, on=HASHED_KEY, how=how) for how in ("semi", "anti"))
             counts += [gaps.after(some, job.models, done, added, all_gaps=fills), gaps.filled(elsewhere)]
-    return Written.of(keys, lots, gaps.together(counts))
+    return Written.of(lots, gaps.together(counts))
 
 
 def _missing(keys: pl.DataFrame, done: pl.DataFrame, job: Job) -> pl.DataFrame:
@@ -160,17 +162,13 @@ def _append(tables: Tables, job: Job, keys: pl.DataFrame, lacking: pl.DataFrame 
 
 
 @contextmanager
-def _transaction(tables: Tables, job: Job, dates: Sequence[date], attempt: int) -> Iterator[Tables]:
-    """A transaction in which no other run works on these dates.
-
-    At the first attempt the tables tell rows by their versions. Should that not add up, whatever the reason, the next
-    one tells them by their values.
-    """
+def _transaction(tables: Tables, job: Job, dates: Sequence[date]) -> Iterator[None]:
+    """A transaction in which no other run works on these dates."""
     with tables.session.transaction():
         tables.lock(dates)
         if not job.settings.synchronous_commit:
             tables.session.execute("set local synchronous_commit = off")
-        yield tables.as_of_now() if attempt == 1 else tables
+        yield
 
 
 def _recorded(tables: Tables, job: Job, results: list[DateResult], counts: pl.DataFrame) -> Filled:

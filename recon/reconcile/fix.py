@@ -16,7 +16,7 @@ from recon.reconcile.report import FixReport
 from recon.reconcile.request import FixRequest, Job
 from recon.reconcile.retries import retried
 from recon.reconcile.run import Run, begin
-from recon.reconcile.survey import KeyComparison, exact, survey
+from recon.reconcile.survey import KeyComparison, exact, surveyed
 from recon.reconcile.watcher import Watcher
 
 
@@ -32,8 +32,12 @@ def fix(
         with job.tables(pool, request) as tables:
             with watcher.comparing() as compared:
                 counted_later = job.priceable if request.policy.fills and not request.dry_run else None
-                comparison = KeyComparison(request.deep, compared, estimable=counted_later)
-                before = survey(tables, job, request.window, comparison, pool)
+                goes_on = (
+                    bool(counted_later) and engine is threads and not request.deep and not request.policy.changes_rows
+                )
+                comparison = KeyComparison(request.deep, compared, estimable=counted_later, by_cell=goes_on)
+                found = surveyed(tables, job, request.window, comparison, pool)
+            before = found.status
             asked = planned_changes(job, tables, before, request, watcher, engine)
             rates = job.reference.terms(before.dates.get_column("settlement_date").to_list())
             planned = plan(before.dates, rates, request.order, request.policy.repairs, asked.per_date)
@@ -44,7 +48,7 @@ def fix(
                 report = FixReport(job.command, None, results, before, seconds, request, undated=asked.undated)
                 return replace(report, changes=asked.listed, refused=refused)
             begin(tables, job, request, planned, allowed(asked, before.stored, refused, request.limit, confirm))
-        run = Run(pool, job, tables.layout, request, watcher, engine)
+        run = Run(pool, job, tables.layout, request, watcher, engine, found.by_cell)
         results, after = run.execute(planned, before)
         after = exact(after, pool, tables)
         report = FixReport(job.command, job.run_id, results, after, time.monotonic() - started, request)

@@ -11,9 +11,8 @@ and orphans that nobody asked to remove, rows of other models) is among the othe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
 import polars as pl
@@ -23,7 +22,8 @@ from recon.core.errors import DatabaseError
 from recon.core.schema import BTC, CALC_KEY_SCHEMA, DONE_HASHES, SIDE
 from recon.postgres.layout import WEIGHTS, Column
 from recon.postgres.scope import Scope
-from recon.postgres.tables import Tables
+from recon.postgres.tables import Tables, source_state
+from recon.reconcile.cell_survey import CellSurvey
 
 NOTHING = pl.DataFrame(
     schema={**CALC_KEY_SCHEMA, "key_hash": pl.Int64, "bitcoin_mined": BTC, "difficulty": pl.Decimal(38, 8)}
@@ -39,40 +39,24 @@ HOLDS = {
 
 @dataclass(frozen=True)
 class Written:
-    """What was read and written of a scope.
-
-    source: its keys as the survey counts them, one row per settlement date (keys, checksum). rows: DONE_HASHES of the
-    rows written. totals: what `totals` says of them. counts: schema.COUNTS.
+    """What was written of a scope. rows: DONE_HASHES of the rows written. totals: what `totals` says of them. counts:
+    schema.COUNTS of the scope.
     """
 
-    source: pl.DataFrame
     rows: pl.DataFrame
     totals: pl.DataFrame
     counts: pl.DataFrame
 
     @classmethod
-    def of(cls, keys: pl.DataFrame, lots: Sequence[pl.DataFrame], counts: pl.DataFrame) -> Written:
-        """keys: HASHED_KEY of the scope. lots: the rows written, as they were priced."""
+    def of(cls, lots: Sequence[pl.DataFrame], counts: pl.DataFrame) -> Written:
+        """lots: the rows written, as they were priced."""
         rows = pl.concat([told(NOTHING), *map(told, lots)])
-        return cls(gaps.summed(keys, ["settlement_date"]), rows, sum_totals([totals(lot) for lot in lots]), counts)
+        return cls(rows, sum_totals([totals(lot) for lot in lots]), counts)
 
     @classmethod
     def together(cls, parts: Sequence[Written]) -> Written:
         """The same of different dates."""
         return cls(*(pl.concat(frames) for frames in zip(*(vars(part).values() for part in parts), strict=True)))
-
-
-@dataclass(frozen=True)
-class Before:
-    """What a scope held before anything was written. source: SOURCE_STATE. stored: as Tables.stored_cells gives it."""
-
-    source: pl.DataFrame
-    stored: pl.DataFrame
-
-    def fresh(self, dates: Iterable[date]) -> list[date]:
-        """Those of some settlement dates that hold no calculation."""
-        begun = set(self.stored.get_column("settlement_date").unique())
-        return [day for day in dates if day not in begun]
 
 
 def told(rows: pl.DataFrame) -> pl.DataFrame:
@@ -102,22 +86,22 @@ def sum_totals(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat([totals(NOTHING), *parts]).group_by(SIDE).agg(summed, pl.col("difficulty").first())
 
 
-def check(tables: Tables, scope: Scope, models: Sequence[str], before: Before, written: Written) -> pl.DataFrame:
+def check(tables: Tables, scope: Scope, models: Sequence[str], before: CellSurvey, written: Written) -> pl.DataFrame:
     """Asks the server what it holds now: schema.COUNTS of the scope.
 
     DatabaseError (`changed`) when that is not what it held `before` and what was written, or when the source is no
-    longer in the state it was priced in.
+    longer in the state it was priced in. tables: tell rows since when `before` does.
     """
     fresh = before.fresh(scope.dates)
     ours = written.rows.filter(~pl.col("settlement_date").is_in(fresh))
     held = tables.held(scope, ours, fresh)
     for line in discrepancies(before.stored, written.totals, held, tables.layout.stored_columns["difficulty"]):
         raise changed(line)
-    if not before.source.equals(tables.state(scope)):
+    if not source_state(before.source).equals(tables.state(scope)):
         raise changed("the curtailment changed while it was read")
     sums = [rows.select(*SIDE, "rows", pl.col("checksum").cast(pl.Int128)) for rows in (before.stored, new(held))]
     sides = pl.concat(sums).group_by(SIDE).agg(pl.col("rows", "checksum").sum()).cast({"checksum": pl.String})
-    surveyed = gaps.Survey.by_date(written.source, sides, models)
+    surveyed = gaps.Survey.by_date(before.source, sides, models)
     disputed = surveyed.disputed
     return pl.concat([surveyed.counts(disputed), written.counts.join(disputed, on="settlement_date", how="semi")])
 

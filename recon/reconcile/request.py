@@ -28,6 +28,7 @@ from recon.core.suggestions import UPDATE_DIFFICULTY, Suggestion, repair_command
 from recon.core.window import Window
 from recon.postgres.inspect import inspect, opened
 from recon.postgres.pool import Pool
+from recon.postgres.scope import Cells
 from recon.postgres.session import Session, connect
 from recon.postgres.tables import Tables
 from recon.reconcile.engine import Engine, threads
@@ -62,6 +63,12 @@ class Job:
     def priceable(self, days: Sequence[date]) -> set[date]:
         """Those of some dates whose difficulty and block subsidy are known."""
         return set(self.reference.terms(list(days)).drop_nulls().get_column("settlement_date"))
+
+    def cells(self, dates: int, keys: int) -> Cells:
+        """How finely dates are surveyed that have so many keys together. Whole machines are floored over all keys of a
+        settlement period: these are not cut.
+        """
+        return Cells() if self.settings.fleet is Fleet.WHOLE else Cells.of(dates, keys)
 
     def judge(self, tolerance: Tolerance) -> Judge:
         """Who says whether stored values are right."""

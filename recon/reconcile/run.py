@@ -20,6 +20,7 @@ from recon.postgres.layout import Layout
 from recon.postgres.pool import Pool
 from recon.postgres.tables import Tables
 from recon.postgres.whole_rows import relations
+from recon.reconcile.cell_survey import CellSurvey
 from recon.reconcile.chunk import Filled, fill
 from recon.reconcile.engine import Engine, Retrying, Work
 from recon.reconcile.request import FixRequest, Job
@@ -28,6 +29,8 @@ from recon.reconcile.status import Status
 from recon.reconcile.watcher import Watcher
 from recon.values.policy import RepairPolicy
 
+ALREADY_THERE = "23505"
+"""SQLSTATE of a row that a unique index has already."""
 NOTHING_VERIFIED = pl.DataFrame(schema=schema.COUNTS)
 
 
@@ -45,7 +48,7 @@ def begin(
 
 @dataclass(frozen=True)
 class Run:
-    """Work on planned dates: by whom, how fast, and who hears of it."""
+    """Work on planned dates: by whom, how fast, and who hears of it. known: what the plan was made from."""
 
     pool: Pool
     job: Job
@@ -53,6 +56,7 @@ class Run:
     request: FixRequest
     watcher: Watcher
     engine: Engine
+    known: CellSurvey | None = None
 
     def execute(self, planned: Sequence[PlannedDate], before: Status) -> tuple[tuple[DateResult, ...], Status]:
         """Works on the planned dates and closes the run in the ledger, whatever happens.
@@ -98,7 +102,7 @@ class Run:
         open_dates = [(it.day, it.rows(whole=whole)) for it in planned if not it.blocked]
         most = even_rows([rows for _, rows in open_dates], self.request.workers or DEFAULT_WORKERS)
         batches = list(chunks(open_dates, max_dates=self.request.batch_dates, max_rows=most))
-        task = partial(work, self.layout, self.job, self.request.policy)
+        task = partial(work, self.layout, self.job, self.request.policy, self.known)
         for _, filled in self.engine(Work(task, batches, self.pool, self.request.workers, self.watcher.retrying)):
             yield from filled
 
@@ -117,11 +121,18 @@ class Run:
 
 
 def work(
-    layout: Layout, job: Job, policy: RepairPolicy, pool: Pool, dates: Sequence[date], retrying: Retrying
+    layout: Layout,
+    job: Job,
+    policy: RepairPolicy,
+    known: CellSurvey | None,
+    pool: Pool,
+    dates: Sequence[date],
+    retrying: Retrying,
 ) -> list[Filled]:
     """One chunk with all its second chances. A chunk that times out is halved, one that fails is done date by
     date, and a date that still fails is recorded as failed. What no date can escape ends the run: no server, no
-    privilege, a table that has gone.
+    privilege, a table that has gone. known: what was there when the plan was made. Where that is so no longer, the
+    chunk looks for itself.
     """
 
     def smaller(some: Sequence[date], error: DatabaseError) -> Sequence[Sequence[date]]:
@@ -132,11 +143,20 @@ def work(
     def chunk(some: Sequence[date]) -> Filled:
         attempts = 0
 
+        def filled(number: int, before: CellSurvey | None = None) -> Filled:
+            with pool.session() as session:
+                return fill(Tables(session, layout), job, policy, some, number, before)
+
         def attempt(number: int) -> Filled:
             nonlocal attempts
             attempts = number
-            with pool.session() as session:
-                return fill(Tables(session, layout), job, policy, some, number)
+            if known and number == 1 and (before := known.of_chunk(some)):
+                try:
+                    return filled(number, before)
+                except DatabaseError as error:
+                    if error.code != "changed" and error.sqlstate != ALREADY_THERE:
+                        raise
+            return filled(number)
 
         try:
             return retried(attempt, some, retrying, layout.key_columns)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import polars as pl
 
@@ -22,6 +22,7 @@ from recon.postgres.pool import Pool
 from recon.postgres.profile import stage
 from recon.postgres.scope import Cells, Scope
 from recon.postgres.tables import Tables
+from recon.reconcile.cell_survey import CellSurvey
 from recon.reconcile.request import Job, ValueCheck
 from recon.reconcile.status import Status
 from recon.reconcile.watcher import Compared, unwatched
@@ -32,6 +33,10 @@ ONE_CONNECTION_DAYS = 92
 """A survey of up to a quarter takes less time than a second connection."""
 ROWS, SUMS = "postgres/survey_stored", "postgres/stored_sums"
 """What is read of the calculations: rows and keys by settlement date and miner model; these with sums of the values."""
+PROBES = 32
+"""Of so many parts of a window the newest is looked at before it is decided how the others are."""
+SLICES = 8
+"""The parts in which a window is surveyed by cell: what is read of each is in memory at once."""
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -54,13 +59,14 @@ class KeyComparison:
 
     deep: every key, not only those of cells whose checksums differ. compared: called with the dates done.
     scanned: sees the rows, of whole dates. estimable: of dates that surely lack rows, those whose counts need only be
-    bounds, since a run counts them again; without it none.
+    bounds, since a run counts them again; without it none. by_cell: whether that run can go on with a survey by cell.
     """
 
     deep: bool = False
     compared: Compared = unwatched
     scanned: Scanned | None = None
     estimable: Callable[[Sequence[date]], Container[date]] | None = None
+    by_cell: bool = False
 
     def estimated(self, surveyed: Survey) -> pl.DataFrame:
         """The disputed dates whose counts may be bounds."""
@@ -109,12 +115,13 @@ def status(
     """How far the tables agree in a window, exactly and read-only, as of one moment; `check` adds the values."""
     with job.pool() as pool, job.tables(pool) as tables:
         read = SUMS if check and check.by_sums else ROWS
-        counted, stored = surveyed(tables, job, window, comparison, pool, read)
+        found = surveyed(tables, job, window, comparison, pool, read)
     if check is None:
-        return counted
+        return found.status
     from recon.reconcile.value_check import with_values
 
-    return with_values(job, tables.layout, counted, replace(check, sums=stored) if check.by_sums else check)
+    how = replace(check, sums=found.stored) if check.by_sums else check
+    return with_values(job, tables.layout, found.status, how)
 
 
 def survey(
@@ -128,16 +135,28 @@ def survey(
 
     pool: lends a second connection, so that two parts of a wide window are read at the same time.
     """
-    return surveyed(tables, job, window, comparison, pool)[0]
+    return surveyed(tables, job, window, comparison, pool).status
+
+
+class Surveyed(NamedTuple):
+    """stored: what was read of the calculations: ROWS or SUMS. by_cell: where rows lack, if that was looked for."""
+
+    status: Status
+    stored: pl.DataFrame
+    by_cell: CellSurvey | None
 
 
 def surveyed(
     tables: Tables, job: Job, window: Window, comparison: KeyComparison | None, pool: Pool | None, read: str = ROWS
-) -> tuple[Status, pl.DataFrame]:
-    """As `survey`, and what was read of the calculations: ROWS or SUMS."""
+) -> Surveyed:
+    """As `survey`, with what it was found by. read: ROWS or SUMS."""
     comparison = comparison or KeyComparison()
     with _as_of_one_moment(tables, pool, window) as sides:
-        source, stored, newest = aggregates(sides, window, read)
+        by_cell = _by_cell(sides, job, window) if comparison.by_cell else None
+        if by_cell:
+            source, stored, newest = by_cell.source, by_cell.stored, tables.newest(date.max)
+        else:
+            source, stored, newest = aggregates(sides, window, read)
         undated = tables.undated(window)
         agreement = Survey.by_date(source, stored, job.models)
         estimated = comparison.estimated(agreement)
@@ -148,7 +167,25 @@ def surveyed(
     bounds = frozenset(estimated.get_column("settlement_date"))
     blocked = job.blocked(every.get_column("settlement_date").unique().to_list())
     counted = Status(window, job.models, source, every, newest, undated=undated, bounds=bounds, blocked=blocked)
-    return counted, stored
+    return Surveyed(counted, stored, by_cell)
+
+
+def _by_cell(sides: Sequence[Tables], job: Job, window: Window) -> CellSurvey | None:
+    """The survey by cell, where it is worth its while: where most of the newest dates hold something and lack rows."""
+    newest = sides[0].cut(window, PROBES)[-1]
+    source, stored, _ = aggregates(sides[:1], newest)
+    unfilled = Survey.by_date(source, stored, job.models).unfilled.join(stored, on="settlement_date", how="semi")
+    if newest == window or 2 * unfilled.height <= source.height:
+        return None
+    cells = job.cells(source.height, int(source.get_column("keys").sum()))
+    since = sides[0].as_of_now().since
+
+    def look(side: Tables, part: Window) -> list[CellSurvey]:
+        side = replace(side, since=since)
+        return [*side.halved(lambda some: CellSurvey.of(side, Scope.of_window(some), cells, job.models).lean, part)]
+
+    found = _side_by_side(sides, look, sides[0].cut(window, SLICES))
+    return CellSurvey.together([part for parts in found for part in parts])
 
 
 def recount(
@@ -217,11 +254,7 @@ def aggregates(
     def of(side: Tables, part: Window) -> list[pl.DataFrame]:
         return [side.aggregate(part, name) for name in ("postgres/survey_source", read)]
 
-    first, last = window.bounds
-    middle = sides[0].middle(window) if len(sides) > 1 else None
-    halves = [window]
-    if middle and middle < last:
-        halves = [Window(first, middle), Window(middle + timedelta(days=1), last)]
+    halves = sides[0].cut(window, len(sides))
     sources, stored = zip(*_side_by_side(sides, of, halves), strict=True)
     source = pl.concat(sources)
     newest: date | None = source.item(0, "newest")

@@ -1,5 +1,5 @@
--- A date with about as many rows of the curtailment $1 (an oid) on either side of it, within a window: as its statistics
--- have it, else half way between its first and last date; null without rows.
+-- The last dates of all but the last of so many parts of a window, each with about as many rows of the curtailment $1 (an
+-- oid): as its statistics have it, else of as many dates; null without rows.
 with known as (
     select s.most_common_vals::text::date[] as common, s.most_common_freqs as shares, s.histogram_bounds::text::date[] as bounds
     from pg_stats s
@@ -15,8 +15,10 @@ with known as (
     select day, sum(weight) over (order by day) as up_to, sum(weight) over () as whole
     from weighed where day between {first} and {last}
 )
-select coalesce(
-    (select min(day) from summed where up_to >= whole / 2),
-    (select min(settlement_date) + (max(settlement_date) - min(settlement_date)) / 2
+select distinct coalesce(
+    (select min(day) from summed where up_to >= whole * part / {parts}),
+    (select min(settlement_date) + (max(settlement_date) - min(settlement_date)) * part / {parts}
         from {source} s where settlement_date between {first} and {last})
-) as middle
+) as day
+from generate_series(1, {parts} - 1) part
+order by day

@@ -1,0 +1,91 @@
+"""What both tables hold at one moment, cell by cell: where rows lack, and what a chunk has to find unchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from recon.core import gaps
+from recon.core.gaps import Survey
+from recon.core.schema import CELL, SIDE
+from recon.postgres.scope import Cells, Scope
+from recon.postgres.tables import Tables
+
+
+@dataclass(frozen=True)
+class CellSurvey:
+    """Some whole dates at one moment, or some settlement periods of a date.
+
+    since, cells: by which rows and cells are told (Tables.since, Cells). source: one row per settlement date of the
+    curtailment: SOURCE_STATE, how many rows are `invalid`, and the `keys` with their `checksum`. stored: one row per
+    date and miner model of the calculations, as Tables.stored_cells has them. counts: schema.COUNTS of all cells but
+    the doubtful ones. lacking: what lacks rows, or may. doubtful: CELL of what is to be compared key by key.
+    """
+
+    since: str | None
+    cells: Cells
+    source: pl.DataFrame
+    stored: pl.DataFrame
+    counts: pl.DataFrame
+    lacking: Survey
+    doubtful: pl.DataFrame
+
+    @classmethod
+    def of(cls, tables: Tables, scope: Scope, cells: Cells, models: Sequence[str]) -> CellSurvey:
+        """Of a scope. The three reads are of one moment if the transaction is; else who asks looks again."""
+        state, stored = tables.state(scope), tables.stored_cells(scope, cells)
+        rows = tables.source_keys(scope, cells)
+        keys = gaps.each_once(rows)
+        surveyed = Survey.by_cell(gaps.summed(keys, CELL), stored, models)
+        doubtful = surveyed.doubtful(keys)
+        numbers = pl.col("rows", "checksum", "contents").cast(pl.Int128).sum()
+        sums = stored.group_by(SIDE).agg(numbers).cast({"rows": pl.Int64, "checksum": pl.String})
+        source = _source(state, rows, keys)
+        return cls(tables.since, cells, source, sums, surveyed.counts(doubtful), surveyed.only(doubtful), doubtful)
+
+    @classmethod
+    def together(cls, parts: Sequence[CellSurvey]) -> CellSurvey:
+        """The same of the dates of all parts, which are as of the same moment."""
+        frames = ("source", "stored", "counts", "doubtful")
+        joined = {name: pl.concat([getattr(part, name) for part in parts]) for name in frames}
+        sides = pl.concat([part.lacking.sides for part in parts])
+        return replace(parts[0], **joined, lacking=replace(parts[0].lacking, sides=sides))
+
+    def within(self, dates: Iterable[date]) -> CellSurvey:
+        """The same of some of its dates."""
+        some = pl.col("settlement_date").is_in(list(dates))
+        frames: dict[str, Any] = {
+            name: rows.filter(some) for name, rows in vars(self).items() if isinstance(rows, pl.DataFrame)
+        }
+        return replace(self, **frames, lacking=replace(self.lacking, sides=self.lacking.sides.filter(some)))
+
+    def of_chunk(self, dates: Sequence[date]) -> CellSurvey | None:
+        """The same of the dates of a chunk; None of a single one of which no cell is known (see `lean`)."""
+        return None if len(dates) == 1 and self.fresh(dates) else self.within(dates)
+
+    @property
+    def lean(self) -> CellSurvey:
+        """The same without the cells of dates that hold nothing: what these lack is known without."""
+        begun = self.lacking.sides.join(self.stored, on="settlement_date", how="semi")
+        return replace(self, lacking=replace(self.lacking, sides=begun))
+
+    def fresh(self, dates: Iterable[date]) -> list[date]:
+        """Those of some dates that hold no calculation."""
+        begun = set(self.stored.get_column("settlement_date").unique())
+        return [day for day in dates if day not in begun]
+
+
+def _source(state: pl.DataFrame, rows: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
+    """CellSurvey.source. state: SOURCE_STATE. rows: those that can be priced. keys: the same, each key once."""
+    priceable = rows.group_by("settlement_date").agg(priceable=pl.len())
+    by_date = gaps.summed(keys, ["settlement_date"]).join(priceable, on="settlement_date")
+    return state.join(by_date, on="settlement_date", how="left").select(
+        *state.columns,
+        pl.col("keys").fill_null(0),
+        pl.col("checksum").fill_null("0"),
+        invalid=pl.col("source_rows") - pl.col("priceable").fill_null(0),
+    )
