@@ -197,8 +197,8 @@ class Survey:
 
 
 def each_once(rows: pl.DataFrame) -> pl.DataFrame:
-    """The keys of some rows (HASHED_KEY), each once."""
-    return rows.filter(key_code().is_first_distinct())
+    """The keys of some rows (HASHED_KEY), each once; a row without a hash has none."""
+    return rows.filter(key_code().is_first_distinct() & pl.col("key_hash").is_not_null())
 
 
 def key_code() -> pl.Expr:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import polars as pl
@@ -59,11 +59,13 @@ class Scope:
     """Some settlement dates, or some settlement periods of them.
 
     periods: SQL that is true of the periods meant, on any of the dates or on each its own. window: instead of dates.
+    tells_dates: whether `periods` is true of rows on those dates only.
     """
 
     dates: tuple[date, ...]
     periods: str = "true"
     window: Window | None = None
+    tells_dates: bool = False
 
     @classmethod
     def of(cls, dates: Iterable[date], periods: Iterable[int | None] | None = None) -> Scope:
@@ -94,9 +96,19 @@ class Scope:
         none = [f"settlement_date = any ({date_list(without)}) and {NO_PERIOD}"] if without else []
         return cls(dates, f"({' or '.join([*some, *none]) or 'false'})")
 
+    def by_period(self, rows: pl.DataFrame, cells: Cells) -> Scope:
+        """The same cells (`rows`, all with a settlement period), found by an index that begins with date and period."""
+        pairs = rows.select("settlement_date", period=pl.col("cell") // (1 << cells.bits)).unique().sort(pl.all())
+        days, periods = (",".join(map(str, column)) for column in pairs.iter_columns())
+        listed = f"select * from unnest('{{{days}}}'::date[], '{{{periods}}}'::int4[])"
+        condition = f"(settlement_date, settlement_period) in ({listed})"
+        return replace(self, periods=f"{condition} and {self.periods}" if cells.bits else condition, tells_dates=True)
+
     @property
     def parts(self) -> dict[str, str]:
         """The `{within}` of the SQL files."""
+        if self.tells_dates:
+            return {"within": self.periods}
         days = within(self.window) if self.window else f"settlement_date = any ({date_list(self.dates)})"
         return {"within": f"{days} and {self.periods}"}
 

@@ -94,14 +94,15 @@ class Tables:
         return self.frame("postgres/energies", scope, period=", settlement_period" if periods else "")
 
     def source_keys(self, scope: Scope, cells: Cells) -> pl.DataFrame:
-        """schema.CELL_KEYS: one row per row of the curtailment that can be priced, by the hash of its KEY."""
+        """schema.CELL_KEYS: one row per row of the curtailment; without a hash where it cannot be priced."""
         return self.frame("postgres/source_keys", scope, cell=cells.sql())
 
-    def stored_cells(self, scope: Scope, cells: Cells, *, contents: bool = True) -> pl.DataFrame:
-        """The survey of the calculations by cell and miner model: `rows`, `checksum` of their keys and, where asked
-        for, `contents`: how many are told by their version, with a checksum of the others' values.
+    def stored_cells(self, scope: Scope, cells: Cells, *, contents: bool = False) -> pl.DataFrame:
+        """The survey of the calculations by cell and miner model: `rows`, `checksum` of their keys and `contents`: how
+        many are told by their version, with a checksum of the others' values. Unless that is asked for, all of them
+        count as told by it.
         """
-        value = f"case when is_old then 1 else {self.layout.parts['value_hash']} end" if contents else "0"
+        value = f"case when is_old then 1 else {self.layout.parts['value_hash']} end" if contents else "1"
         return self.frame("postgres/stored_cells", scope, cell=cells.sql(), contents=value)
 
     def scope_of(self, rows: pl.DataFrame, cells: Cells) -> Scope:
@@ -110,7 +111,7 @@ class Tables:
         return Scope.of_cells(rows, cells.sql(parts["period"], parts["key_hash"]))
 
     def keys_of(self, whole: pl.DataFrame, some: pl.DataFrame, cells: Cells) -> pl.DataFrame:
-        """schema.HASHED_ENERGY with its `cell` of all keys of whole cells (CELL), and of `some` more (HASHED_KEY)."""
+        """schema.HASHED_ENERGY with its `cell` of all keys of whole cells (CELL), and of `some` others (HASHED_KEY)."""
         scope = self.scope_of(whole, cells)
         if not some.is_empty():
             dates = {*scope.dates, *some.get_column("settlement_date").unique()}
@@ -122,6 +123,13 @@ class Tables:
     def done_hashes(self, scope: Scope) -> pl.DataFrame:
         """schema.DONE_HASHES: one row per stored calculation."""
         return self.frame("postgres/done_hashes", scope).cast(pl.Schema(DONE_HASHES))
+
+    def done_in(self, some: pl.DataFrame, cells: Cells) -> pl.DataFrame:
+        """schema.DONE_HASHES of some cells (CELL), by the unique index where there is one: it begins with date and
+        period.
+        """
+        scope = self.scope_of(some, cells)
+        return self.done_hashes(scope.by_period(some, cells) if self.layout.unique_index else scope)
 
     def state(self, scope: Scope) -> pl.DataFrame:
         """schema.SOURCE_STATE as of now."""

@@ -13,7 +13,7 @@ from recon.core import gaps
 from recon.core.gaps import Survey
 from recon.core.schema import CELL, SIDE
 from recon.postgres.scope import Cells, Scope
-from recon.postgres.tables import Tables
+from recon.postgres.tables import Tables, source_state
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,33 @@ class CellSurvey:
 
     @classmethod
     def of(cls, tables: Tables, scope: Scope, cells: Cells, models: Sequence[str]) -> CellSurvey:
-        """Of a scope. The three reads are of one moment if the transaction is; else who asks looks again."""
-        state, stored = tables.state(scope), tables.stored_cells(scope, cells)
-        rows = tables.source_keys(scope, cells)
+        """Of a scope, as who asks has to prove in the end: nothing that was there before the first read may change."""
+        state, stored = tables.state(scope), tables.stored_cells(scope, cells, contents=True)
+        return cls._of(tables, cells, state, tables.source_keys(scope, cells), stored, models)
+
+    @classmethod
+    def quick(cls, tables: Tables, scope: Scope, cells: Cells, models: Sequence[str]) -> CellSurvey:
+        """Of a scope, inside a transaction that sees one moment; as if all rows could be told by their version. Where
+        one is younger, what a chunk finds is not what it says. Without the cells of dates that hold nothing: what
+        these lack is known without.
+        """
+        rows, stored = tables.source_keys(scope, cells), tables.stored_cells(scope, cells)
+        counted = rows.group_by("settlement_date").agg(source_rows=pl.len()).with_columns(volumes=pl.lit("0"))
+        found = cls._of(tables, cells, source_state(counted), rows, stored, models)
+        begun = found.lacking.sides.join(stored, on="settlement_date", how="semi")
+        return replace(found, lacking=replace(found.lacking, sides=begun))
+
+    @classmethod
+    def _of(
+        cls,
+        tables: Tables,
+        cells: Cells,
+        state: pl.DataFrame,
+        rows: pl.DataFrame,
+        stored: pl.DataFrame,
+        models: Sequence[str],
+    ) -> CellSurvey:
+        """state: SOURCE_STATE. rows: CELL_KEYS. stored: as Tables.stored_cells gives it."""
         keys = gaps.each_once(rows)
         surveyed = Survey.by_cell(gaps.summed(keys, CELL), stored, models)
         doubtful = surveyed.doubtful(keys)
@@ -64,14 +88,8 @@ class CellSurvey:
         return replace(self, **frames, lacking=replace(self.lacking, sides=self.lacking.sides.filter(some)))
 
     def of_chunk(self, dates: Sequence[date]) -> CellSurvey | None:
-        """The same of the dates of a chunk; None of a single one of which no cell is known (see `lean`)."""
+        """The same of the dates of a chunk; None of a single one of which no cell is known (see `quick`)."""
         return None if len(dates) == 1 and self.fresh(dates) else self.within(dates)
-
-    @property
-    def lean(self) -> CellSurvey:
-        """The same without the cells of dates that hold nothing: what these lack is known without."""
-        begun = self.lacking.sides.join(self.stored, on="settlement_date", how="semi")
-        return replace(self, lacking=replace(self.lacking, sides=begun))
 
     def fresh(self, dates: Iterable[date]) -> list[date]:
         """Those of some dates that hold no calculation."""
@@ -80,12 +98,8 @@ class CellSurvey:
 
 
 def _source(state: pl.DataFrame, rows: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
-    """CellSurvey.source. state: SOURCE_STATE. rows: those that can be priced. keys: the same, each key once."""
-    priceable = rows.group_by("settlement_date").agg(priceable=pl.len())
-    by_date = gaps.summed(keys, ["settlement_date"]).join(priceable, on="settlement_date")
-    return state.join(by_date, on="settlement_date", how="left").select(
-        *state.columns,
-        pl.col("keys").fill_null(0),
-        pl.col("checksum").fill_null("0"),
-        invalid=pl.col("source_rows") - pl.col("priceable").fill_null(0),
-    )
+    """CellSurvey.source. state: SOURCE_STATE. rows: CELL_KEYS. keys: the same, each key once."""
+    invalid = rows.group_by("settlement_date").agg(invalid=pl.col("key_hash").null_count().cast(pl.Int64))
+    by_date = invalid.join(gaps.summed(keys, ["settlement_date"]), on="settlement_date", how="left")
+    told = state.join(by_date, on="settlement_date", how="left")
+    return told.with_columns(pl.col("invalid", "keys").fill_null(0), pl.col("checksum").fill_null("0"))

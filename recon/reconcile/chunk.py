@@ -131,7 +131,7 @@ def _fill_cells(tables: Tables, job: Job, before: CellSurvey, *, fills: bool) ->
         whole = piece if whole_periods else pl.concat([compared, bare.select(CELL)])
         with stage("read"):
             keys = tables.keys_of(whole, lone, before.cells)
-            done = tables.done_hashes(tables.scope_of(compared, before.cells))
+            done = tables.done_in(compared, before.cells)
         some = keys.join(compared, on=CELL, how="semi")
         parts = [_missing(some, done, job), keys.join(bare, on=CELL), lone]
         lacking = pl.concat([part.select(DONE_HASHES.keys()) for part in parts])

@@ -84,8 +84,8 @@ class KeyComparison:
                 pieces = tables.pieces(dates[0], len(models), SCAN_ROWS // 2)
             return self._compared(tables, models, pieces)
         cells = Cells.of(len(dates), rows // (1 + len(models)))
-        keys = tables.source_keys(Scope.of(dates), cells)
-        stored = tables.stored_cells(Scope.of(dates), cells, contents=False)
+        keys = gaps.each_once(tables.source_keys(Scope.of(dates), cells))
+        stored = tables.stored_cells(Scope.of(dates), cells)
         surveyed = Survey.by_cell(gaps.summed(keys, CELL), stored, models)
         disputed = surveyed.doubtful(keys)
         groups = surveyed.pieces(disputed, SCAN_ROWS // 2)
@@ -182,7 +182,7 @@ def _by_cell(sides: Sequence[Tables], job: Job, window: Window) -> CellSurvey | 
 
     def look(side: Tables, part: Window) -> list[CellSurvey]:
         side = replace(side, since=since)
-        return [*side.halved(lambda some: CellSurvey.of(side, Scope.of_window(some), cells, job.models).lean, part)]
+        return [*side.halved(lambda some: CellSurvey.quick(side, Scope.of_window(some), cells, job.models), part)]
 
     found = _side_by_side(sides, look, sides[0].cut(window, SLICES))
     return CellSurvey.together([part for parts in found for part in parts])
