@@ -124,7 +124,7 @@ def _fill_cells(tables: Tables, job: Job, before: CellSurvey, *, fills: bool) ->
     """Writes what some dates lack. Only what the survey left open is read of them."""
     surveyed, lots, counts = before.lacking, [], [before.counts]
     whole_periods = job.settings.fleet is Fleet.WHOLE  # machines are floored over all keys of a period
-    for piece in surveyed.pieces(surveyed.unfilled, CHUNK_ROWS):
+    for piece in surveyed.pieces(surveyed.unfilled, CHUNK_ROWS, before.doubtful):
         compared = piece.join(before.doubtful, on=CELL, how="semi")
         told = piece.join(compared, on=CELL, how="anti")
         lone, bare = (rows.join(told, on=CELL, how="semi") for rows in (surveyed.lone, surveyed.bare))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeVar
 
@@ -33,8 +33,8 @@ ONE_CONNECTION_DAYS = 92
 """A survey of up to a quarter takes less time than a second connection."""
 ROWS, SUMS = "postgres/survey_stored", "postgres/stored_sums"
 """What is read of the calculations: rows and keys by settlement date and miner model; these with sums of the values."""
-PROBES = 32
-"""Of so many parts of a window the newest is looked at before it is decided how the others are."""
+PROBED_DAYS = 14
+"""So many of the newest days are looked at before it is decided how all are."""
 SLICES = 8
 """The parts in which a window is surveyed by cell: what is read of each is in memory at once."""
 Task = TypeVar("Task")
@@ -172,10 +172,13 @@ def surveyed(
 
 def _by_cell(sides: Sequence[Tables], job: Job, window: Window) -> CellSurvey | None:
     """The survey by cell, where it is worth its while: where most of the newest dates hold something and lack rows."""
-    newest = sides[0].cut(window, PROBES)[-1]
-    source, stored, _ = aggregates(sides[:1], newest)
+    first, last = window.bounds
+    newest = sides[0].newest(last)
+    if not newest or (newest - first).days < PROBED_DAYS:
+        return None
+    source, stored, _ = aggregates(sides[:1], Window(newest - timedelta(days=PROBED_DAYS - 1), newest))
     unfilled = Survey.by_date(source, stored, job.models).unfilled.join(stored, on="settlement_date", how="semi")
-    if newest == window or 2 * unfilled.height <= source.height:
+    if 2 * unfilled.height <= source.height:
         return None
     cells = job.cells(source.height, int(source.get_column("keys").sum()))
     since = sides[0].as_of_now().since

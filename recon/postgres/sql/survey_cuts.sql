@@ -15,10 +15,14 @@ with known as (
     select day, sum(weight) over (order by day) as up_to, sum(weight) over () as whole
     from weighed where day between {first} and {last}
 )
-select distinct coalesce(
-    (select min(day) from summed where up_to >= whole * part / {parts}),
-    (select min(settlement_date) + (max(settlement_date) - min(settlement_date)) * part / {parts}
-        from {source} s where settlement_date between {first} and {last})
-) as day
-from generate_series(1, {parts} - 1) part
+select min(day) as day from summed
+where floor(up_to * {parts} / whole) between 1 and {parts} - 1
+group by floor(up_to * {parts} / whole)
+union
+select first_date + (last_date - first_date) * part / {parts}
+from (
+    select min(settlement_date) as first_date, max(settlement_date) as last_date
+    from {source} s where settlement_date between {first} and {last}
+) ends, generate_series(1, {parts} - 1) part
+where not exists (select from summed)
 order by day
