@@ -12,7 +12,7 @@ from functools import cached_property
 import polars as pl
 
 from recon.core.chunks import period_groups
-from recon.core.schema import CELL, COUNTS, HASHED_KEY, KEY, SIDE
+from recon.core.schema import CELL, COUNTS, HASHED_KEY, KEY, KEY_CODE, SIDE
 
 
 def expected(keys: pl.LazyFrame, miners: pl.LazyFrame) -> pl.LazyFrame:
@@ -91,9 +91,9 @@ class Survey:
         return cls.of(source, stored, models, ["settlement_date"])
 
     @classmethod
-    def by_cell(cls, source: pl.DataFrame, stored: pl.DataFrame, models: Sequence[str]) -> Survey:
-        """What is judged are settlement periods of dates, or parts of these; see `of`."""
-        return cls.of(source, stored, models, CELL)
+    def by_cell(cls, keys: pl.DataFrame, stored: pl.DataFrame, models: Sequence[str]) -> Survey:
+        """What is judged are settlement periods of dates, or parts of these; see `of`. keys: CELL_KEYS, each once."""
+        return cls.of(summed(keys, CELL), stored, models, CELL)
 
     @classmethod
     def of(cls, source: pl.DataFrame, stored: pl.DataFrame, models: Sequence[str], by: Sequence[str]) -> Survey:
@@ -210,12 +210,7 @@ class Survey:
 
 def each_once(rows: pl.DataFrame) -> pl.DataFrame:
     """The keys of some rows (HASHED_KEY), each once; a row without a hash has none."""
-    return rows.filter(key_code().is_first_distinct() & pl.col("key_hash").is_not_null())
-
-
-def key_code() -> pl.Expr:
-    """A settlement date and the hash of a key as one number: of rows with HASHED_KEY."""
-    return pl.col("key_hash") ^ (pl.col("settlement_date").cast(pl.Int32).cast(pl.Int64) * 256)
+    return rows.filter(KEY_CODE.is_first_distinct() & pl.col("key_hash").is_not_null())
 
 
 def summed(keys: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:

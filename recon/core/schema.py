@@ -85,6 +85,8 @@ HASHED_ENERGY: FrameSchema = {**ENERGY, "key_hash": pl.Int64}
 """ENERGY with the hash by which the server tells keys."""
 HASHED_KEY = ["settlement_date", "key_hash"]
 """A KEY by its hash, which is unique within its date but for one time in 10^13."""
+KEY_CODE = pl.col("key_hash") ^ (pl.col("settlement_date").cast(pl.Int32).cast(pl.Int64) * 256)
+"""A HASHED_KEY as one number."""
 DONE_HASHES: FrameSchema = {"settlement_date": pl.Date, "key_hash": pl.Int64, "miner_model": pl.String}
 """One row per stored calculation by its key's hash; a null hash belongs to no key."""
 CELL_KEYS: FrameSchema = {"settlement_date": pl.Date, "cell": pl.Int64, "key_hash": pl.Int64}

@@ -29,6 +29,11 @@ class Fleet(StrEnum):
     FRACTIONAL = "fractional"
     WHOLE = "whole"
 
+    @property
+    def needs_whole_periods(self) -> bool:
+        """Whether a key cannot be priced without the others of its settlement period: machines are floored over all."""
+        return self is Fleet.WHOLE
+
 
 class Order(StrEnum):
     """Which dates are worked on first: an index takes rows a fifth quicker in its own order, the oldest first."""

@@ -70,11 +70,9 @@ def _inspect(session: Session, settings: Settings, *, writing: bool, removing: b
     source, stored = ([row for row in columns if row["table_oid"] == oid] for oid in (source_oid, stored_oid))
     _check_version(source[0]["server_version"])
     curtailment, calculations = _qualified(settings.curtailment, source), _qualified(settings.calculations, stored)
-    source_columns = _fit(settings.curtailment, source)
-    stored_columns = _fit(settings.calculations, stored)
-    _may(settings.curtailment, source, "SELECT")
-    _may(settings.calculations, stored, "SELECT")
+    source_columns, stored_columns = _fit(settings.curtailment, source), _fit(settings.calculations, stored)
     for table, rows in ((curtailment, source), (calculations, stored)):
+        _may(table, rows, "SELECT")
         _check_whole(session, table, rows)
     if writing:
         _check_writing(session, settings.calculations, stored)

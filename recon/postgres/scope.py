@@ -20,8 +20,8 @@ CELL_BITS = 6
 CELL_CODE = "((settlement_date - date '1970-01-01')::int8 << {bits} # ({cell}))"
 """SQL for a settlement date and a cell of it as one number: thousands of them are found by one hash table."""
 CODE_BITS = 32 + CELL_BITS
-KEY_CODE = "{key_hash} # ((settlement_date - date '1970-01-01')::int8 << 8)"
-"""SQL for a settlement date and the hash of a key as one number, as gaps.key_code has it."""
+CODE_OF_KEY = "{key_hash} # ((settlement_date - date '1970-01-01')::int8 << 8)"
+"""SQL for a settlement date and the hash of a key as one number (schema.KEY_CODE)."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,10 @@ class Cells:
     bits: int = 0
 
     @classmethod
-    def of(cls, dates: int, keys: int) -> Cells:
-        """Such that a cell has about KEYS_PER_CELL keys. keys: of all these dates."""
+    def of(cls, dates: int, keys: int, *, whole_periods: bool) -> Cells:
+        """Such that a cell has about KEYS_PER_CELL keys. keys: of all these dates. whole_periods: none is cut."""
+        if whole_periods:
+            return cls()
         per_period = keys / (dates * USUAL_PERIODS)
         return cls(min(max(int(per_period / KEYS_PER_CELL).bit_length() - 1, 0), CELL_BITS))
 

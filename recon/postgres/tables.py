@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from recon.core import gaps
 from recon.core.chunks import halves, halving, on_timeout, period_groups, split_range
 from recon.core.schema import (
     CALC_KEY_SCHEMA,
     DONE_HASHES,
     ENERGY,
     HASHED_ENERGY,
+    KEY_CODE,
     SOURCE_ROWS,
     SOURCE_STATE,
     STORED,
@@ -28,7 +28,7 @@ from recon.core.settings import Reader
 from recon.core.window import Window
 from recon.postgres.driver import scan_with_connectorx
 from recon.postgres.layout import Layout
-from recon.postgres.scope import EPOCH, KEY_CODE, Cells, Scope, beyond_the_calendar, within
+from recon.postgres.scope import CODE_OF_KEY, EPOCH, Cells, Scope, beyond_the_calendar, within
 from recon.postgres.session import Session
 from recon.postgres.sql import date_list, literal, numbers, quoted, sql
 
@@ -115,8 +115,8 @@ class Tables:
         scope = self.scope_of(whole, cells)
         if not some.is_empty():
             dates = {*scope.dates, *some.get_column("settlement_date").unique()}
-            codes = numbers(some.select(gaps.key_code()).to_series().unique())
-            code = KEY_CODE.format(key_hash=self.layout.parts["key_hash"])
+            codes = numbers(some.select(KEY_CODE).to_series().unique())
+            code = CODE_OF_KEY.format(key_hash=self.layout.parts["key_hash"])
             scope = Scope(tuple(sorted(dates)), f"({scope.periods} or {code} = any ({codes}))")
         return self.hashed_keys(scope).with_columns(cells.of_keys)
 
@@ -296,10 +296,10 @@ def _any_of(rows: pl.DataFrame) -> str:
     if not models:
         return "false"
     code = pl.col("miner_model").replace_strict(models, range(1, len(models) + 1), return_dtype=pl.Int64)
-    codes = rows.select(gaps.key_code() ^ code).to_series()
+    codes = rows.select(KEY_CODE ^ code).to_series()
     known = " ".join(f"when {quoted(name)} then {n}" for n, name in enumerate(models, 1))
     number = f"(case miner_model {known} else 0 end)::int8"
-    return f"{KEY_CODE.format(key_hash='key_hash')} # {number} = any ({numbers(codes)})"
+    return f"{CODE_OF_KEY.format(key_hash='key_hash')} # {number} = any ({numbers(codes)})"
 
 
 def _as_calculations(rows: pl.DataFrame) -> pl.DataFrame:

@@ -11,7 +11,7 @@ import polars as pl
 
 from recon.core import gaps
 from recon.core.gaps import Survey
-from recon.core.schema import CELL, SIDE
+from recon.core.schema import SIDE
 from recon.postgres.scope import Cells, Scope
 from recon.postgres.tables import Tables, source_state
 
@@ -64,7 +64,7 @@ class CellSurvey:
     ) -> CellSurvey:
         """state: SOURCE_STATE. rows: CELL_KEYS. stored: as Tables.stored_cells gives it."""
         keys = gaps.each_once(rows)
-        surveyed = Survey.by_cell(gaps.summed(keys, CELL), stored, models)
+        surveyed = Survey.by_cell(keys, stored, models)
         doubtful = surveyed.doubtful(keys)
         numbers = pl.col("rows", "checksum", "contents").cast(pl.Int128).sum()
         sums = stored.group_by(SIDE).agg(numbers).cast({"rows": pl.Int64, "checksum": pl.String})

@@ -14,8 +14,7 @@ from recon.core import gaps
 from recon.core.chunks import CHUNK_ROWS
 from recon.core.plan import DateResult
 from recon.core.price import priced, wanted
-from recon.core.schema import CALC_KEY, CELL, DONE_HASHES, HASHED_KEY, KEY, SIDE
-from recon.core.settings import Fleet
+from recon.core.schema import CALC_KEY, CELL, COUNTS, DONE_HASHES, HASHED_KEY, KEY, SIDE
 from recon.postgres import ledger
 from recon.postgres.profile import stage
 from recon.postgres.ranges import check_priced, check_range
@@ -28,6 +27,9 @@ from recon.reconcile.request import Job
 from recon.values import repairs
 from recon.values.policy import RepairPolicy
 from recon.values.repairs import to_change
+
+NOTHING_VERIFIED = pl.DataFrame(schema=COUNTS)
+"""Of no date."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,7 @@ def fill(
     with _transaction(tables, job, dates):
         with stage("read"):
             repaired = _repaired(tables, job, policy, scope)
-            tables, before = _before(
-                tables, job, scope, job.cells(len(dates), CHUNK_ROWS // len(job.models)), attempt, before
-            )
+            tables, before = _before(tables, job, scope, _cells(job, dates), attempt, before)
         written = Written.together(list(_written(tables, job, dates, before, fills=policy.fills)))
         counts = _verified(tables, job, scope, before, written)
         if policy.changes_rows:
@@ -82,6 +82,11 @@ def fill_keys(tables: Tables, job: Job, keys: pl.DataFrame, attempt: int = 1) ->
         results = _results(written.totals, nothing, [day], attempt, time.monotonic() - started)
         pending = [replace(result, status="pending", attempts=0) for result in results]
         return _recorded(tables, job, pending, counts)
+
+
+def _cells(job: Job, dates: Sequence[date]) -> Cells:
+    keys = CHUNK_ROWS // len(job.models)
+    return Cells.of(len(dates), keys, whole_periods=job.settings.fleet.needs_whole_periods)
 
 
 def _before(
@@ -123,7 +128,7 @@ def _written(tables: Tables, job: Job, dates: Sequence[date], before: CellSurvey
 def _fill_cells(tables: Tables, job: Job, before: CellSurvey, *, fills: bool) -> Written:
     """Writes what some dates lack. Only what the survey left open is read of them."""
     surveyed, lots, counts = before.lacking, [], [before.counts]
-    whole_periods = job.settings.fleet is Fleet.WHOLE  # machines are floored over all keys of a period
+    whole_periods = job.settings.fleet.needs_whole_periods
     for piece in surveyed.pieces(surveyed.unfilled, CHUNK_ROWS, before.doubtful):
         compared = piece.join(before.doubtful, on=CELL, how="semi")
         told = piece.join(compared, on=CELL, how="anti")
@@ -209,11 +214,11 @@ def _priced(keys: pl.DataFrame, lacking: pl.DataFrame | None, job: Job) -> pl.Da
     rates = job.reference.terms(keys.get_column("settlement_date").unique().to_list())
     rows = wanted(keys.lazy().sort(KEY), job.reference.miners.lazy().sort("miner_model"), rates.lazy())
     fleet = job.settings.fleet
-    if fleet is Fleet.WHOLE:
+    if fleet.needs_whole_periods:
         rows = priced(rows, fleet)
     if lacking is not None:
         rows = rows.join(lacking.lazy(), on=[*HASHED_KEY, "miner_model"], how="semi", maintain_order="left")
-    if fleet is Fleet.FRACTIONAL:
+    if not fleet.needs_whole_periods:
         rows = priced(rows)
     calculated = rows.collect()
     check_priced(calculated)

@@ -28,7 +28,6 @@ from recon.core.suggestions import UPDATE_DIFFICULTY, Suggestion, repair_command
 from recon.core.window import Window
 from recon.postgres.inspect import inspect, opened
 from recon.postgres.pool import Pool
-from recon.postgres.scope import Cells
 from recon.postgres.session import Session, connect
 from recon.postgres.tables import Tables
 from recon.reconcile.engine import Engine, threads
@@ -63,12 +62,6 @@ class Job:
     def priceable(self, days: Sequence[date]) -> set[date]:
         """Those of some dates whose difficulty and block subsidy are known."""
         return set(self.reference.terms(list(days)).drop_nulls().get_column("settlement_date"))
-
-    def cells(self, dates: int, keys: int) -> Cells:
-        """How finely dates are surveyed that have so many keys together. Whole machines are floored over all keys of a
-        settlement period: these are not cut.
-        """
-        return Cells() if self.settings.fleet is Fleet.WHOLE else Cells.of(dates, keys)
 
     def judge(self, tolerance: Tolerance) -> Judge:
         """Who says whether stored values are right."""
@@ -144,6 +137,11 @@ class FixRequest:
         one_date = self.window.first and self.window.first == self.window.last  # whose command has no pace
         near = self.policy.tolerance.options if set(repairs) - {"missing"} else []
         return repair_command(self.window, repairs, *([] if one_date else pace), *near, *words)
+
+    @property
+    def about_workers(self) -> int:
+        """How many connections take turns with the chunks; the usual number where the server is to say it."""
+        return self.workers or DEFAULT_WORKERS
 
     def to_dict(self, job: Job, relations: dict[str, str] | None = None) -> dict[str, Any]:
         """Everything that decides what is written, fit for JSON; no connection and no secret.

@@ -9,11 +9,9 @@ from functools import partial
 
 import polars as pl
 
-from recon.core import schema
 from recon.core.chunks import chunks, even_rows, halves, halving
 from recon.core.errors import DatabaseError, IncompleteError, ReconError
 from recon.core.plan import DateResult, PlannedDate
-from recon.core.settings import DEFAULT_WORKERS
 from recon.postgres import ledger
 from recon.postgres.errors import ends_run
 from recon.postgres.layout import Layout
@@ -21,17 +19,15 @@ from recon.postgres.pool import Pool
 from recon.postgres.tables import Tables
 from recon.postgres.whole_rows import relations
 from recon.reconcile.cell_survey import CellSurvey
-from recon.reconcile.chunk import Filled, fill
+from recon.reconcile.chunk import NOTHING_VERIFIED, Filled, fill
 from recon.reconcile.engine import Engine, Retrying, Work
 from recon.reconcile.request import FixRequest, Job
 from recon.reconcile.retries import retried
 from recon.reconcile.status import Status
 from recon.reconcile.watcher import Watcher
-from recon.values.policy import RepairPolicy
 
 ALREADY_THERE = "23505"
 """SQLSTATE of a row that a unique index has already."""
-NOTHING_VERIFIED = pl.DataFrame(schema=schema.COUNTS)
 
 
 def begin(
@@ -100,9 +96,9 @@ class Run:
         yield Filled([it.result for it in planned if it.blocked], NOTHING_VERIFIED)
         whole = self.request.policy.changes_rows
         open_dates = [(it.day, it.rows(whole=whole)) for it in planned if not it.blocked]
-        most = even_rows([rows for _, rows in open_dates], self.request.workers or DEFAULT_WORKERS)
+        most = even_rows([rows for _, rows in open_dates], self.request.about_workers)
         batches = list(chunks(open_dates, max_dates=self.request.batch_dates, max_rows=most))
-        task = partial(work, self.layout, self.job, self.request.policy, self.known)
+        task = partial(work, self.layout, self.job, self.request, self.known)
         for _, filled in self.engine(Work(task, batches, self.pool, self.request.workers, self.watcher.retrying)):
             yield from filled
 
@@ -123,7 +119,7 @@ class Run:
 def work(
     layout: Layout,
     job: Job,
-    policy: RepairPolicy,
+    request: FixRequest,
     known: CellSurvey | None,
     pool: Pool,
     dates: Sequence[date],
@@ -145,7 +141,7 @@ def work(
 
         def filled(number: int, before: CellSurvey | None = None) -> Filled:
             with pool.session() as session:
-                return fill(Tables(session, layout), job, policy, some, number, before)
+                return fill(Tables(session, layout), job, request.policy, some, number, before)
 
         def attempt(number: int) -> Filled:
             nonlocal attempts

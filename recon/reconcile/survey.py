@@ -16,7 +16,6 @@ from recon.core import gaps
 from recon.core.chunks import chunks
 from recon.core.errors import ConnectError, DatabaseError
 from recon.core.gaps import Survey
-from recon.core.schema import CELL
 from recon.core.window import Window
 from recon.postgres.pool import Pool
 from recon.postgres.profile import stage
@@ -83,10 +82,10 @@ class KeyComparison:
             if rows > SCAN_ROWS:  # of one date; half as many rows at once leave room for what is kept
                 pieces = tables.pieces(dates[0], len(models), SCAN_ROWS // 2)
             return self._compared(tables, models, pieces)
-        cells = Cells.of(len(dates), rows // (1 + len(models)))
+        cells = Cells.of(len(dates), rows // (1 + len(models)), whole_periods=False)
         keys = gaps.each_once(tables.source_keys(Scope.of(dates), cells))
         stored = tables.stored_cells(Scope.of(dates), cells)
-        surveyed = Survey.by_cell(gaps.summed(keys, CELL), stored, models)
+        surveyed = Survey.by_cell(keys, stored, models)
         disputed = surveyed.doubtful(keys)
         groups = surveyed.pieces(disputed, SCAN_ROWS // 2)
         counts = self._compared(tables, models, [tables.scope_of(group, cells) for group in groups])
@@ -180,7 +179,8 @@ def _by_cell(sides: Sequence[Tables], job: Job, window: Window) -> CellSurvey | 
     unfilled = Survey.by_date(source, stored, job.models).unfilled.join(stored, on="settlement_date", how="semi")
     if 2 * unfilled.height <= source.height:
         return None
-    cells = job.cells(source.height, int(source.get_column("keys").sum()))
+    keys, whole = int(source.get_column("keys").sum()), job.settings.fleet.needs_whole_periods
+    cells = Cells.of(source.height, keys, whole_periods=whole)
     since = sides[0].as_of_now().since
 
     def look(side: Tables, part: Window) -> list[CellSurvey]:

@@ -28,7 +28,7 @@ class Judge:
     @property
     def by_period(self) -> bool:
         """Whether what a key is worth depends on the others of its settlement period: of whole machines."""
-        return self.fleet is Fleet.WHOLE
+        return self.fleet.needs_whole_periods
 
     def stored(
         self, tables: Tables, keys: pl.DataFrame, scope: Scope, *, named: bool = True, whole_dates: bool = True

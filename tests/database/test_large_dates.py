@@ -12,6 +12,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from recon.analysis import analyze
+from recon.core import gaps
 from recon.core.chunks import period_groups
 from recon.core.settings import ExportFormat, Settings
 from recon.core.window import Window
@@ -84,7 +85,7 @@ def test_every_row_is_in_exactly_one_cell_and_keys_are_in_the_cell_that_the_serv
         whole = Counter(tables.done(Scope.of([DAY])).iter_rows())
         for bits in range(CELL_BITS + 1):
             cells = Cells(bits)
-            stored, source = tables.stored_cells(Scope.of([DAY]), cells), tables.source_cells(Scope.of([DAY]), cells)
+            stored, source = tables.stored_cells(Scope.of([DAY]), cells), tables.source_keys(Scope.of([DAY]), cells)
             assert stored.get_column("rows").sum() == whole.total()
             apart = stored.select("settlement_date", "cell").unique().sort(pl.all())
             some, others = (tables.scope_of(apart[start::2], cells) for start in (0, 1))
@@ -92,9 +93,10 @@ def test_every_row_is_in_exactly_one_cell_and_keys_are_in_the_cell_that_the_serv
             assert sum(read, Counter()) == whole
             assert bits == 0 or all(read)
             keys = tables.hashed_keys(Scope.of([DAY])).with_columns(cells.of_keys)
-            by_cell = keys.group_by("settlement_date", "cell").agg(keys=pl.len().cast(pl.Int64))
-            counted = source.filter(pl.col("keys") > 0).select("settlement_date", "cell", "keys")
-            assert_frame_equal(by_cell, counted, check_row_order=False)
+            assert_frame_equal(keys.select(source.columns), gaps.each_once(source), check_row_order=False)
+            known = apart.drop_nulls()
+            found = tables.done_hashes(tables.scope_of(known, cells).by_period(known, cells))
+            assert_frame_equal(found, tables.done_hashes(tables.scope_of(known, cells)), check_row_order=False)
 
 
 @pytest.mark.parametrize(("dates", "keys", "bits"), [(60, 24_000, 0), (1, 400, 0), (8, 40_000, 3), (1, 10**7, 6)])

@@ -30,7 +30,7 @@ def holes(database: Database) -> Database:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """Which row by row reads there were, and of how many rows."""
     seen: list[tuple[str, int]] = []
-    for name in ("keys", "done", "scan", "values", "hashed_keys", "done_hashes", "key_hashes"):
+    for name in ("keys", "done", "scan", "values", "hashed_keys", "done_hashes"):
         read = getattr(Tables, name)
 
         def noted(tables: Tables, *asked: Any, read: Any = read, name: str = name, **how: Any) -> Any:

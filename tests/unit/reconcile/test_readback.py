@@ -34,22 +34,26 @@ def frame(*rows: tuple[tuple, str, str]) -> pl.DataFrame:
     return pl.DataFrame(filled, schema=schema, orient="row")
 
 
-def surveyed(*rows: Row) -> pl.DataFrame:
-    """What the server says of these rows (Tables.stored_cells, of which the cell is not looked at)."""
+def surveyed(*rows: Row, young: bool = True) -> pl.DataFrame:
+    """What the server says of these rows (Tables.stored_cells, of which the cell is not looked at). young: whether they
+    are told by their values, else by their version.
+    """
     sides: dict[tuple, list] = {}
     for key, model, btc, difficulty in rows:
         side = sides.setdefault((key[0], model), [0, 0, 0])
         side[0] += 1
         side[1] += key_hash(key)
-        side[2] += key_hash((key, btc, difficulty))
+        side[2] += key_hash((key, btc, difficulty)) if young else 1
     filled = [(*side, n, str(keys), str(values)) for side, (n, keys, values) in sides.items()]
     schema = {"settlement_date": pl.Date, "miner_model": pl.String, "rows": pl.Int64}
     return pl.DataFrame(filled, schema={**schema, "checksum": pl.String, "contents": pl.String}, orient="row")
 
 
-def held(*rows: Row, new: Sequence[tuple[tuple, str]]) -> pl.DataFrame:
-    """STORED_SUMS of these rows, worked out row by row; new: the key and model of those that were written."""
-    lines = []
+def held(*rows: Row, new: Sequence[tuple[tuple, str]], old: int = 0) -> pl.DataFrame:
+    """As Tables.held says of these rows, worked out row by row; new: the key and model of those that were written; old:
+    how many more there are, which are told by their version.
+    """
+    lines = [(DAY, None, None, len(rows) + old, *[None] * 5)] if len(rows) + old else []
     for is_new in (False, True):
         some = [row for row in rows if (row[:2] in new) == is_new]
         for day, model, n, keys, values in surveyed(*some).iter_rows():
@@ -81,30 +85,44 @@ def test_what_adds_up_has_no_discrepancy() -> None:
 @pytest.mark.parametrize(
     ("held", "why"),
     [
-        ([WAS, *OURS, OURS[0]], "rows, not 3"),
-        ([WAS, OURS[0]], "rows, not 3"),
+        ([WAS, *OURS, OURS[0]], "3 of 2 new rows"),
+        ([WAS, OURS[0]], "1 of 2 new rows"),
         ([WAS, OURS[0], OURS[0]], "other keys"),
-        ([WAS, OURS[0], ((*C[:2], "t_a-1"), *OURS[1][1:])], "other keys"),
+        ([WAS, OURS[0], ((*C[:2], "t_a-1"), *OURS[1][1:])], "holds 2 rows, not 1"),
         ([WAS, OURS[0], (C, "S9", "0.20000001", str(DIFFICULTY))], "other BTC"),
         ([WAS, OURS[0], (C, "S9", "0.200000001", str(DIFFICULTY))], "other BTC"),
         ([WAS, OURS[0], (C, "S9", "NaN", str(DIFFICULTY))], "other BTC"),
         ([WAS, (B, *OURS[1][1:]), (C, *OURS[0][1:])], "other BTC"),
         ([WAS, OURS[0], (C, "S9", "0.2", "86388558925171")], "other difficulties"),
-        ([(A, "S9", "0.8", "1"), *OURS], "values of rows that were there"),
-        ([(B, "S9", "0.7", "1"), *OURS], "other keys"),
+        ([(A, "S9", "0.8", "1"), *OURS], "some have changed"),
+        ([(B, "S9", "0.7", "1"), *OURS], "holds 0 rows, not 1"),
+        ([((*A[:2], "T_B-1"), "S9", "0.7", "1"), *OURS], "some have changed"),
         ([WAS, OURS[0], (C, "M20S", "0.2", str(DIFFICULTY))], "rows, not "),
     ],
     ids=[
         "a row more", "a row less", "one of two twice", "a name in lower case", "one satoshi", "less than a satoshi",
         "no number", "two values exchanged", "a difficulty cut", "the value of a row that was there",
-        "the key of a row that was there", "another model",
+        "a new key for a row that was there", "another key for a row that was there", "another model",
     ],
 )  # fmt: skip
-def test_anything_else_is_named_by_date_and_model(held: list[Row], why: str) -> None:
+def test_anything_else_is_named_by_date(held: list[Row], why: str) -> None:
     lines = found(*held)
     assert lines
-    assert lines[0].startswith(f"{DAY} ")
+    assert lines[0].startswith(f"{DAY}")
     assert why in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("there", "old", "fits"),
+    [((), 2, True), ((WAS,), 2, False), ((), 1, False), ((WAS,), 1, False)],
+    ids=["as they were", "one more", "one less", "another version of one"],
+)
+def test_rows_that_are_told_by_their_version_are_those_that_were_there(
+    there: tuple[Row, ...], old: int, fits: bool
+) -> None:
+    before = surveyed(WAS, ((DAY, 4, "T_A-1"), "S9", "0.5", "1"), young=False)
+    lines = discrepancies(before, totals(NEW), held(*there, *OURS, new=PAIRS, old=old), NUMERIC)
+    assert (lines == []) == fits
 
 
 def test_a_date_that_the_server_does_not_show_is_a_discrepancy() -> None:
