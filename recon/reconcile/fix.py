@@ -17,7 +17,7 @@ from recon.reconcile.request import FixRequest, Job
 from recon.reconcile.retries import retried
 from recon.reconcile.run import Run, begin
 from recon.reconcile.survey import KeyComparison, exact, surveyed
-from recon.reconcile.watcher import Watcher
+from recon.reconcile.watcher import Compared, Watcher
 
 
 def fix(
@@ -31,12 +31,7 @@ def fix(
     with job.pool() as pool:
         with job.tables(pool, request) as tables:
             with watcher.comparing() as compared:
-                counted_later = job.priceable if request.policy.fills and not request.dry_run else None
-                goes_on = (
-                    bool(counted_later) and engine is threads and not request.deep and not request.policy.changes_rows
-                )
-                comparison = KeyComparison(request.deep, compared, estimable=counted_later, by_cell=goes_on)
-                found = surveyed(tables, job, request.window, comparison, pool)
+                found = surveyed(tables, job, request.window, _comparison(job, request, compared, engine), pool)
             before = found.status
             asked = planned_changes(job, tables, before, request, watcher, engine)
             rates = job.reference.terms(before.dates.get_column("settlement_date").to_list())
@@ -53,6 +48,15 @@ def fix(
         after = exact(after, pool, tables)
         report = FixReport(job.command, job.run_id, results, after, time.monotonic() - started, request)
         return _without_undated(report, run) if asked.undated else report
+
+
+def _comparison(job: Job, request: FixRequest, compared: Compared, engine: Engine) -> KeyComparison:
+    """How exactly the plan has to know what is missing. What chunks count again need not be exact; and where these are
+    at work in this process, they can go on with what was found cell by cell.
+    """
+    fills, policy = request.policy.fills and not request.dry_run, request.policy
+    by_cell = fills and engine is threads and not (request.deep or policy.changes_rows)
+    return KeyComparison(request.deep, compared, estimable=job.priceable if fills else None, by_cell=by_cell)
 
 
 def _without_undated(report: FixReport, run: Run) -> FixReport:

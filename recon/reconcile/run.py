@@ -127,8 +127,7 @@ def work(
 ) -> list[Filled]:
     """One chunk with all its second chances. A chunk that times out is halved, one that fails is done date by
     date, and a date that still fails is recorded as failed. What no date can escape ends the run: no server, no
-    privilege, a table that has gone. known: what was there when the plan was made. Where that is so no longer, the
-    chunk looks for itself.
+    privilege, a table that has gone. known: what was there when the plan was made.
     """
 
     def smaller(some: Sequence[date], error: DatabaseError) -> Sequence[Sequence[date]]:
@@ -139,28 +138,42 @@ def work(
     def chunk(some: Sequence[date]) -> Filled:
         attempts = 0
 
-        def filled(number: int, before: CellSurvey | None = None) -> Filled:
-            with pool.session() as session:
-                return fill(Tables(session, layout), job, request.policy, some, number, before)
-
         def attempt(number: int) -> Filled:
             nonlocal attempts
             attempts = number
-            if known and number == 1 and (before := known.of_chunk(some)):
-                try:
-                    return filled(number, before)
-                except DatabaseError as error:
-                    if error.code != "changed" and error.sqlstate != ALREADY_THERE:
-                        raise
-            return filled(number)
+            return _filled(layout, job, request, known if number == 1 else None, pool, some, number)
 
         try:
             return retried(attempt, some, retrying, layout.key_columns)
         except DatabaseError as error:
             if ends_run(error) or len(some) > 1:
                 raise
-            failed = DateResult(some[0], "failed", 0, attempts=attempts, error=str(error))
-            with pool.session() as session:
-                return Filled(ledger.note_failures(session, job.run_id, [failed]), NOTHING_VERIFIED)
+            return _noted(job, pool, DateResult(some[0], "failed", 0, attempts=attempts, error=str(error)))
 
     return list(halving(chunk, dates, smaller, retrying))
+
+
+def _noted(job: Job, pool: Pool, failed: DateResult) -> Filled:
+    """A date that failed, as the ledger has it now."""
+    with pool.session() as session:
+        return Filled(ledger.note_failures(session, job.run_id, [failed]), NOTHING_VERIFIED)
+
+
+def _filled(
+    layout: Layout,
+    job: Job,
+    request: FixRequest,
+    known: CellSurvey | None,
+    pool: Pool,
+    dates: Sequence[date],
+    attempt: int,
+) -> Filled:
+    """One attempt at a chunk, as the plan found it. Where that is so no longer, the chunk looks for itself."""
+    before = known.of_chunk(dates) if known else None
+    try:
+        with pool.session() as session:
+            return fill(Tables(session, layout), job, request.policy, dates, attempt, before)
+    except DatabaseError as error:
+        if before is None or (error.code != "changed" and error.sqlstate != ALREADY_THERE):
+            raise
+    return _filled(layout, job, request, None, pool, dates, attempt)
