@@ -32,6 +32,8 @@ from recon.postgres.scope import CODE_OF_KEY, EPOCH, Cells, Scope, beyond_the_ca
 from recon.postgres.session import Session
 from recon.postgres.sql import date_list, literal, numbers, quoted, sql
 
+OLDEST = 2**31 - 1
+"""No version is older."""
 Result = TypeVar("Result")
 
 
@@ -47,14 +49,32 @@ class Undated:
 
 
 @dataclass(frozen=True)
+class Moment:
+    """oldest: the oldest transaction (an xid) that was at work then. source, stored: what the names of the tables stood
+    for.
+    """
+
+    oldest: str
+    source: str
+    stored: str
+
+    def older(self, relation: str, identity: str) -> str:
+        """SQL for whether a row has an older version; none has where the name stands for another table now. The
+        subquery is worked out once.
+        """
+        same = f"({_identity(relation)}) = {quoted(identity)}"
+        return f"age(xmin) > (select case when {same} then age({quoted(self.oldest)}::xid) else {OLDEST} end)"
+
+
+@dataclass(frozen=True)
 class Tables:
     """The two tables as `layout` has them, read and written through `session`."""
 
     session: Session
     layout: Layout
-    since: str | None = None
-    """The oldest transaction that was at work at some moment. Rows that are there now with a version of an older one
-    were there then, and have not changed: it tells them. Without it none is."""
+    since: Moment | None = None
+    """Rows that are there now with a version of an older transaction than were at work then were there then, and have
+    not changed: it tells them. Without it none is."""
 
     def sql(self, name: str, scope: Scope | None = None, /, **parts: str) -> str:
         """The statement in that SQL file, about these tables, within a scope."""
@@ -62,15 +82,19 @@ class Tables:
 
     @property
     def _is_old(self) -> dict[str, str]:
-        """SQL for whether a row is told by its version. A subquery is worked out once."""
-        older = f"age(xmin) > (select age('{self.since}'::xid))"
-        sides = {"source_is_old": self.layout.source_versions, "stored_is_old": self.layout.stored_versions}
-        return {name: older if self.since and versions else "false" for name, versions in sides.items()}
+        """SQL for whether a row is told by its version, of either table."""
+        told = {"source_is_old": "false", "stored_is_old": "false"}
+        if self.since and self.layout.source_versions:
+            told["source_is_old"] = self.since.older(self.layout.curtailment.name.quoted, self.since.source)
+        if self.since and self.layout.stored_versions:
+            told["stored_is_old"] = self.since.older(self.layout.calculations.name.quoted, self.since.stored)
+        return told
 
     def as_of_now(self) -> Tables:
         """The same tables; what is in them now is told by its version from here on."""
-        (row,) = self.session.rows("select pg_snapshot_xmin(pg_current_snapshot())::xid::text as oldest")
-        return replace(self, since=row["oldest"])
+        source, stored = (_identity(of.name.quoted) for of in (self.layout.curtailment, self.layout.calculations))
+        (row,) = self.rows("postgres/moment", source_identity=source, stored_identity=stored)
+        return replace(self, since=Moment(**row))
 
     def frame(self, name: str, scope: Scope | None = None, /, **parts: str) -> pl.DataFrame:
         """The rows of a statement; see `sql`."""
@@ -276,6 +300,11 @@ class Tables:
         """Writes calculations as new rows, inside the current transaction."""
         layout = self.layout
         self.session.copy(layout.calculations.name, layout.as_stored(rows, difficulty_decimals))
+
+
+def _identity(name: str) -> str:
+    """SQL for what tells the table that bears that name from others."""
+    return sql("postgres/identity", relation=quoted(name))
 
 
 def source_state(rows: pl.DataFrame) -> pl.DataFrame:

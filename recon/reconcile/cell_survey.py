@@ -13,7 +13,7 @@ from recon.core import gaps
 from recon.core.gaps import Survey
 from recon.core.schema import SIDE
 from recon.postgres.scope import Cells, Scope
-from recon.postgres.tables import Tables, source_state
+from recon.postgres.tables import Moment, Tables, source_state
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class CellSurvey:
     the doubtful ones. lacking: what lacks rows, or may. doubtful: CELL of what is to be compared key by key.
     """
 
-    since: str | None
+    since: Moment | None
     cells: Cells
     source: pl.DataFrame
     stored: pl.DataFrame

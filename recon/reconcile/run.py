@@ -130,11 +130,6 @@ def work(
     privilege, a table that has gone. known: what was there when the plan was made.
     """
 
-    def smaller(some: Sequence[date], error: DatabaseError) -> Sequence[Sequence[date]]:
-        if ends_run(error):
-            return ()
-        return halves(some) if error.code == "timeout" else [[day] for day in some]
-
     def chunk(some: Sequence[date]) -> Filled:
         attempts = 0
 
@@ -150,7 +145,13 @@ def work(
                 raise
             return _noted(job, pool, DateResult(some[0], "failed", 0, attempts=attempts, error=str(error)))
 
-    return list(halving(chunk, dates, smaller, retrying))
+    return list(halving(chunk, dates, _smaller, retrying))
+
+
+def _smaller(some: Sequence[date], error: DatabaseError) -> Sequence[Sequence[date]]:
+    if ends_run(error):
+        return ()
+    return halves(some) if error.code == "timeout" else [[day] for day in some]
 
 
 def _noted(job: Job, pool: Pool, failed: DateResult) -> Filled:

@@ -172,7 +172,8 @@ def surveyed(
 def _by_cell(sides: Sequence[Tables], job: Job, window: Window) -> CellSurvey | None:
     """The survey by cell, where it is worth its while: where most of the newest dates hold something and lack rows."""
     first, last = window.bounds
-    newest = sides[0].newest(last)
+    layout = sides[0].layout
+    newest = sides[0].newest(last) if layout.source_versions and layout.stored_versions else None
     if not newest or (newest - first).days < PROBED_DAYS:
         return None
     source, stored, _ = aggregates(sides[:1], Window(newest - timedelta(days=PROBED_DAYS - 1), newest))
