@@ -114,7 +114,9 @@ class Tables:
         return rows.select(HASHED_ENERGY.keys()).cast(pl.Schema(HASHED_ENERGY))
 
     def energies(self, scope: Scope, *, periods: bool) -> pl.DataFrame:
-        """One row per KEY by its hash: settlement_date, key_hash and energy_mwh; where asked for, settlement_period."""
+        """One row per KEY by its hash: settlement_date, key_hash, energy_mwh and source_rows; where asked for,
+        settlement_period. Rows that cannot be priced have no hash.
+        """
         return self.frame("postgres/energies", scope, period=", settlement_period" if periods else "")
 
     def source_keys(self, scope: Scope, cells: Cells) -> pl.DataFrame:
@@ -234,11 +236,13 @@ class Tables:
         condition = beyond_the_calendar(window)
         return Undated(**self.rows("postgres/undated", undated=condition)[0]) if condition else Undated()
 
-    def cut(self, window: Window, parts: int) -> list[Window]:
-        """The window in at most so many parts, which have about as much of the curtailment each."""
+    def cut(self, window: Window, parts: int, rows: int = 2**62) -> list[Window]:
+        """The window in about so many parts, or more where these would have more than so many `rows` of the
+        curtailment, of which each has about as many.
+        """
         first, last = window.bounds
         known = (self.layout.curtailment_oid, dict(self.layout.curtailment.columns)["settlement_date"])
-        bounds = {"first": literal(first), "last": literal(last), "parts": str(parts)}
+        bounds = {"first": literal(first), "last": literal(last), "least": str(parts), "rows": str(rows)}
         days = [row["day"] for row in self.rows("postgres/survey_cuts", *known, **bounds)]
         ends = [day for day in days if day is not None and first <= day < last]
         starts = [first, *(day + timedelta(days=1) for day in ends)]

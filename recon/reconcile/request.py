@@ -167,7 +167,8 @@ class FixRequest:
 class ValueCheck:
     """Options of a value check: tolerance, connections, progress callback, engine; deep: row by row on every date.
 
-    sums: what a survey had of the calculations, STORED_SUMS as the server gives them; None: each chunk asks for it.
+    agreed: the dates all of whose values are right, where a survey has found them by their sums (value_sums.AGREED);
+    None: each chunk looks for them.
     """
 
     tolerance: Tolerance = field(default_factory=Tolerance)
@@ -175,11 +176,11 @@ class ValueCheck:
     progress: Compared = unwatched
     engine: Engine = threads
     deep: bool = False
-    sums: pl.DataFrame | None = None
+    agreed: pl.DataFrame | None = None
 
     @property
     def by_sums(self) -> bool:
-        """Whether a survey's sums are of use: other engines would send all of them along with every chunk."""
+        """Whether a survey is to find the dates that are all right: else all is read by who does the work."""
         return not self.deep and self.engine is threads
 
 

@@ -20,7 +20,7 @@ from recon.core.window import Window
 from recon.postgres.pool import Pool
 from recon.postgres.profile import stage
 from recon.postgres.scope import Cells, Scope
-from recon.postgres.tables import Tables
+from recon.postgres.tables import Tables, stored_sums
 from recon.reconcile.cell_survey import CellSurvey
 from recon.reconcile.request import Job, ValueCheck
 from recon.reconcile.status import Status
@@ -34,8 +34,8 @@ ROWS, SUMS = "postgres/survey_stored", "postgres/stored_sums"
 """What is read of the calculations: rows and keys by settlement date and miner model; these with sums of the values."""
 PROBED_DAYS = 14
 """So many of the newest days are looked at before it is decided how all are."""
-SLICES = 8
-"""The parts in which a window is surveyed by cell: what is read of each is in memory at once."""
+SLICE_ROWS = 60_000
+"""Rows of the curtailment that are in memory at once, per connection, where they are read one by one."""
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -113,14 +113,12 @@ def status(
 ) -> Status:
     """How far the tables agree in a window, exactly and read-only, as of one moment; `check` adds the values."""
     with job.pool() as pool, job.tables(pool) as tables:
-        read = SUMS if check and check.by_sums else ROWS
-        found = surveyed(tables, job, window, comparison, pool, read)
+        found = surveyed(tables, job, window, comparison, pool, check if check and check.by_sums else None)
     if check is None:
         return found.status
     from recon.reconcile.value_check import with_values
 
-    how = replace(check, sums=found.stored) if check.by_sums else check
-    return with_values(job, tables.layout, found.status, how)
+    return with_values(job, tables.layout, found.status, replace(check, agreed=found.agreed))
 
 
 def survey(
@@ -138,24 +136,35 @@ def survey(
 
 
 class Surveyed(NamedTuple):
-    """stored: what was read of the calculations: ROWS or SUMS. by_cell: where rows lack, if that was looked for."""
+    """by_cell: where rows lack, if that was looked for. agreed: the dates all of whose values are right
+    (value_sums.AGREED), if these were.
+    """
 
     status: Status
-    stored: pl.DataFrame
-    by_cell: CellSurvey | None
+    by_cell: CellSurvey | None = None
+    agreed: pl.DataFrame | None = None
 
 
 def surveyed(
-    tables: Tables, job: Job, window: Window, comparison: KeyComparison | None, pool: Pool | None, read: str = ROWS
+    tables: Tables,
+    job: Job,
+    window: Window,
+    comparison: KeyComparison | None,
+    pool: Pool | None,
+    check: ValueCheck | None = None,
 ) -> Surveyed:
-    """As `survey`, with what it was found by. read: ROWS or SUMS."""
+    """As `survey`, with more that was found by the way. check: how values are checked, by sums."""
     comparison = comparison or KeyComparison()
+    agreed = None
     with _as_of_one_moment(tables, pool, window) as sides:
         by_cell = _by_cell(sides, job, window) if comparison.by_cell else None
         if by_cell:
             source, stored, newest = by_cell.source, by_cell.stored, tables.newest(date.max)
+        elif check:
+            source, stored, agreed = _with_sums(sides, job, check, window)
+            newest = tables.newest(date.max)
         else:
-            source, stored, newest = aggregates(sides, window, read)
+            source, stored, newest = aggregates(sides, window)
         undated = tables.undated(window)
         agreement = Survey.by_date(source, stored, job.models)
         estimated = comparison.estimated(agreement)
@@ -166,7 +175,25 @@ def surveyed(
     bounds = frozenset(estimated.get_column("settlement_date"))
     blocked = job.blocked(every.get_column("settlement_date").unique().to_list())
     counted = Status(window, job.models, source, every, newest, undated=undated, bounds=bounds, blocked=blocked)
-    return Surveyed(counted, stored, by_cell)
+    return Surveyed(counted, by_cell, agreed)
+
+
+def _with_sums(
+    sides: Sequence[Tables], job: Job, check: ValueCheck, window: Window
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Both tables' aggregates, and the dates all of whose values are right (value_sums.AGREED)."""
+    from recon.reconcile.value_sums import Due, all_right
+
+    judge = job.judge(check.tolerance)
+
+    def read(side: Tables, part: Window) -> tuple[list[Due], pl.DataFrame]:
+        due = side.halved(lambda some: Due.read(side, Scope.of_window(some), judge), part)
+        return list(due), side.aggregate(part, SUMS)
+
+    dues, stored = zip(*_side_by_side(sides, read, sides[0].cut(window, len(sides), SLICE_ROWS)), strict=True)
+    every, sums = [due for some in dues for due in some], pl.concat(stored)
+    source, totals = pl.concat([due.source for due in every]), pl.concat([due.totals for due in every])
+    return source, sums, all_right(totals, stored_sums(sums), sides[0].layout.stored_columns["difficulty"])
 
 
 def _by_cell(sides: Sequence[Tables], job: Job, window: Window) -> CellSurvey | None:
@@ -188,7 +215,7 @@ def _by_cell(sides: Sequence[Tables], job: Job, window: Window) -> CellSurvey | 
         side = replace(side, since=since)
         return [*side.halved(lambda some: CellSurvey.quick(side, Scope.of_window(some), cells, job.models), part)]
 
-    found = _side_by_side(sides, look, sides[0].cut(window, SLICES))
+    found = _side_by_side(sides, look, sides[0].cut(window, len(sides), SLICE_ROWS))
     return CellSurvey.together([part for parts in found for part in parts])
 
 
@@ -248,18 +275,15 @@ def _as_of_one_moment(tables: Tables, pool: Pool | None, window: Window) -> Iter
         yield [Tables(one, tables.layout) for one in sessions]
 
 
-def aggregates(
-    sides: Sequence[Tables], window: Window, read: str = ROWS
-) -> tuple[pl.DataFrame, pl.DataFrame, date | None]:
+def aggregates(sides: Sequence[Tables], window: Window) -> tuple[pl.DataFrame, pl.DataFrame, date | None]:
     """Both tables' aggregates, and the newest settlement date of the whole curtailment. Where there are two sessions,
     each reads the half of the window's rows.
     """
 
     def of(side: Tables, part: Window) -> list[pl.DataFrame]:
-        return [side.aggregate(part, name) for name in ("postgres/survey_source", read)]
+        return [side.aggregate(part, name) for name in ("postgres/survey_source", ROWS)]
 
-    halves = sides[0].cut(window, len(sides))
-    sources, stored = zip(*_side_by_side(sides, of, halves), strict=True)
+    sources, stored = zip(*_side_by_side(sides, of, sides[0].cut(window, len(sides))), strict=True)
     source = pl.concat(sources)
     newest: date | None = source.item(0, "newest")
     return source.drop("newest").drop_nulls("settlement_date"), pl.concat(stored), newest

@@ -11,8 +11,7 @@ from typing import Any
 import polars as pl
 
 from recon.core.chunks import CHUNK_ROWS, chunks, halves, halving, on_timeout
-from recon.core.price import calculations
-from recon.core.schema import CALC_KEY, CALC_KEY_SCHEMA, CAUSE, STORED_SUMS, FrameSchema
+from recon.core.schema import CALC_KEY, CALC_KEY_SCHEMA, CAUSE, FrameSchema
 from recon.postgres.layout import Layout
 from recon.postgres.pool import Pool
 from recon.postgres.profile import stage
@@ -22,6 +21,7 @@ from recon.reconcile import readback
 from recon.reconcile.engine import Retrying, Work
 from recon.reconcile.request import Job, ValueCheck
 from recon.reconcile.status import Status
+from recon.reconcile.value_sums import AGREED, Due, all_right
 from recon.values.judging import Judge
 from recon.values.repairs import to_change
 from recon.values.summary import Shares, Values, agreeing, combined, folded, traces
@@ -37,10 +37,6 @@ TO_CHANGE: FrameSchema = {
 """One row per stored row to replace or remove (`action`), and why one that is wrong is so (`cause`)."""
 CHANGES_PER_DATE: FrameSchema = {"settlement_date": pl.Date, "rows": pl.Int64, "removed": pl.Int64}
 """One row per settlement date with rows to change: how many, and how many of them are to be removed."""
-
-
-AGREED: FrameSchema = {"settlement_date": pl.Date, "miner_model": pl.String, "rows": pl.Int64}
-"""One row per settlement date and miner model of dates all of whose values are right."""
 
 
 @dataclass(frozen=True)
@@ -60,20 +56,15 @@ class Fold:
 
 @dataclass(frozen=True)
 class _ChunkJudge:
-    """How chunks are judged. larger: the dates that have more rows than CHUNK_ROWS. sums: as in ValueCheck."""
+    """How chunks are judged. larger: the dates that have more rows than CHUNK_ROWS. row_by_row: whether sums would not
+    tell more.
+    """
 
     judge: Judge
     layout: Layout
     fold: Fold
     larger: frozenset[date]
-    deep: bool
-    sums: pl.DataFrame | None
-
-    def stored_sums(self, tables: Tables, days: Sequence[date]) -> pl.DataFrame:
-        """STORED_SUMS of some whole dates."""
-        if self.sums is None:
-            return tables.stored_sums(Scope.of(days))
-        return self.sums.filter(pl.col("settlement_date").is_in(days)).cast(pl.Schema(STORED_SUMS), strict=False)
+    row_by_row: bool
 
 
 def with_values(job: Job, layout: Layout, status: Status, check: ValueCheck) -> Status:
@@ -106,16 +97,21 @@ def judged(job: Job, layout: Layout, status: Status, fold: Fold, check: ValueChe
     Each chunk is read as of one moment; one that times out is halved. A date that is larger than a chunk is read by
     settlement periods. `check.progress` is called with the dates done.
     """
-    dates = _dates_with_rows(status)
+    agreed = pl.DataFrame(schema=AGREED) if check.agreed is None else check.agreed
+    settled = set(agreed.get_column("settlement_date"))
+    every = _dates_with_rows(status)
+    dates = [(day, rows) for day, rows in every if day not in settled]
+    if settled:
+        yield fold.agreed(agreed)
+        check.progress(len(every) - len(dates), len(every))
     batches = list(chunks(dates, max_dates=10_000, max_rows=CHUNK_ROWS))
     larger = frozenset(day for day, rows in dates if rows > CHUNK_ROWS)
-    how = _ChunkJudge(job.judge(check.tolerance), layout, fold, larger, check.deep, check.sums)
-    task = partial(_chunk, how)
-    total = sum(map(len, batches))
+    row_by_row = check.deep or check.agreed is not None
+    task = partial(_chunk, _ChunkJudge(job.judge(check.tolerance), layout, fold, larger, row_by_row))
     with job.pool() as pool:
         for days, kept in check.engine(Work(task, batches, pool, check.workers)):
             yield from kept
-            check.progress(len(days), total)
+            check.progress(len(days), len(every))
 
 
 def _dates_with_rows(status: Status) -> list[tuple[date, int]]:
@@ -138,7 +134,7 @@ def _of_chunk(how: _ChunkJudge, tables: Tables, days: Sequence[date]) -> Iterato
     pieces = [Scope.of(days)]
     if how.larger.intersection(days):  # and then it is alone
         pieces = tables.pieces(days[0], len(how.judge.reference.models), CHUNK_ROWS)
-    right = pl.DataFrame(schema=AGREED) if how.deep else _agreeing_dates(how, tables, days, pieces)
+    right = pl.DataFrame(schema=AGREED) if how.row_by_row else _agreeing_dates(how, tables, days, pieces)
     if not right.is_empty():
         yield how.fold.agreed(right)
     settled = set(right.get_column("settlement_date"))
@@ -148,23 +144,9 @@ def _of_chunk(how: _ChunkJudge, tables: Tables, days: Sequence[date]) -> Iterato
 
 
 def _agreeing_dates(how: _ChunkJudge, tables: Tables, days: Sequence[date], pieces: Sequence[Scope]) -> pl.DataFrame:
-    """AGREED: the dates whose rows are exactly those that should be there. pieces: by which the curtailment is read.
-
-    The server sums the hashes of their keys, and BTC weighted by these; the same sums are worked out from the
-    curtailment. A date with a wrong row has the right sums once in 2^30 times.
-    """
-    judge = how.judge
-    rates = judge.reference.terms(list(days)).drop_nulls()
-    known = rates.get_column("settlement_date").implode()
-    lots = []
-    for piece in pieces:
-        keys = tables.energies(piece, periods=judge.by_period).lazy().filter(pl.col("settlement_date").is_in(known))
-        rows = calculations(keys, judge.reference.miners.lazy(), rates.lazy(), judge.fleet)
-        lots.append(readback.totals(rows.drop_nulls("bitcoin_mined").collect()))
-    stored = how.stored_sums(tables, days)
-    sides = readback.compared(readback.sum_totals(lots), stored, how.layout.stored_columns["difficulty"])
-    differs = pl.col("off").is_not_null().any().over("settlement_date")
-    return sides.filter(~differs).select(AGREED.keys())
+    """AGREED of some whole dates. pieces: by which the curtailment is read."""
+    due = readback.sum_totals([Due.read(tables, piece, how.judge).totals for piece in pieces])
+    return all_right(due, tables.stored_sums(Scope.of(days)), how.layout.stored_columns["difficulty"])
 
 
 def _of_dates(how: _ChunkJudge, tables: Tables, pieces: Sequence[Scope]) -> Any:
