@@ -31,9 +31,8 @@ from recon.postgres.layout import Layout
 from recon.postgres.scope import CODE_OF_KEY, EPOCH, Cells, Scope, beyond_the_calendar, within
 from recon.postgres.session import Session
 from recon.postgres.sql import date_list, literal, numbers, quoted, sql
+from recon.postgres.versions import Moment, identity
 
-OLDEST = 2**31 - 1
-"""No version is older."""
 Result = TypeVar("Result")
 
 
@@ -49,32 +48,13 @@ class Undated:
 
 
 @dataclass(frozen=True)
-class Moment:
-    """oldest: the oldest transaction (an xid) that was at work then. source, stored: what the names of the tables stood
-    for.
-    """
-
-    oldest: str
-    source: str
-    stored: str
-
-    def older(self, relation: str, identity: str) -> str:
-        """SQL for whether a row has an older version; none has where the name stands for another table now. The
-        subquery is worked out once.
-        """
-        same = f"({_identity(relation)}) = {quoted(identity)}"
-        return f"age(xmin) > (select case when {same} then age({quoted(self.oldest)}::xid) else {OLDEST} end)"
-
-
-@dataclass(frozen=True)
 class Tables:
     """The two tables as `layout` has them, read and written through `session`."""
 
     session: Session
     layout: Layout
     since: Moment | None = None
-    """Rows that are there now with a version of an older transaction than were at work then were there then, and have
-    not changed: it tells them. Without it none is."""
+    """Rows that are older are told by their version: they were there then, and have not changed. Without it none is."""
 
     def sql(self, name: str, scope: Scope | None = None, /, **parts: str) -> str:
         """The statement in that SQL file, about these tables, within a scope."""
@@ -92,7 +72,7 @@ class Tables:
 
     def as_of_now(self) -> Tables:
         """The same tables; what is in them now is told by its version from here on."""
-        source, stored = (_identity(of.name.quoted) for of in (self.layout.curtailment, self.layout.calculations))
+        source, stored = (identity(of.name.quoted) for of in (self.layout.curtailment, self.layout.calculations))
         (row,) = self.rows("postgres/moment", source_identity=source, stored_identity=stored)
         return replace(self, since=Moment(**row))
 
@@ -304,11 +284,6 @@ class Tables:
         """Writes calculations as new rows, inside the current transaction."""
         layout = self.layout
         self.session.copy(layout.calculations.name, layout.as_stored(rows, difficulty_decimals))
-
-
-def _identity(name: str) -> str:
-    """SQL for what tells the table that bears that name from others."""
-    return sql("postgres/identity", relation=quoted(name))
 
 
 def source_state(rows: pl.DataFrame) -> pl.DataFrame:

@@ -13,7 +13,8 @@ from recon.core import gaps
 from recon.core.gaps import Survey
 from recon.core.schema import SIDE
 from recon.postgres.scope import Cells, Scope
-from recon.postgres.tables import Moment, Tables, source_state
+from recon.postgres.tables import Tables, source_state
+from recon.postgres.versions import Moment
 
 
 @dataclass(frozen=True)

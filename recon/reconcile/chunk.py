@@ -23,9 +23,8 @@ from recon.postgres.tables import Tables
 from recon.reconcile import readback
 from recon.reconcile.cell_survey import CellSurvey
 from recon.reconcile.readback import NOTHING, Written
-from recon.reconcile.request import Job
+from recon.reconcile.request import FixRequest, Job
 from recon.values import repairs
-from recon.values.policy import RepairPolicy
 from recon.values.repairs import to_change
 
 NOTHING_VERIFIED = pl.DataFrame(schema=COUNTS)
@@ -43,7 +42,7 @@ class Filled:
 def fill(
     tables: Tables,
     job: Job,
-    policy: RepairPolicy,
+    request: FixRequest,
     dates: Sequence[date],
     attempt: int = 1,
     before: CellSurvey | None = None,
@@ -56,13 +55,13 @@ def fill(
     started, scope = time.monotonic(), Scope.of(dates)
     with _transaction(tables, job, dates):
         with stage("read"):
-            repaired = _repaired(tables, job, policy, scope)
+            repaired = _repaired(tables, job, request, scope)
             tables, before = _before(tables, job, scope, _cells(job, dates), attempt, before)
-        written = Written.together(list(_written(tables, job, dates, before, fills=policy.fills)))
+        written = Written.together(list(_written(tables, job, dates, before, fills=request.policy.fills)))
         counts = _verified(tables, job, scope, before, written)
-        if policy.changes_rows:
+        if request.policy.changes_rows:
             with stage("verify"):
-                _check_values(tables, job, policy, scope)
+                _check_values(tables, job, request, scope)
         results = _results(written.totals, repaired, dates, attempt, (time.monotonic() - started) / len(dates))
         return _recorded(tables, job, results, counts)
 
@@ -181,23 +180,23 @@ def _recorded(tables: Tables, job: Job, results: list[DateResult], counts: pl.Da
         return Filled(ledger.record(tables.session, job.run_id, results), counts)
 
 
-def _repaired(tables: Tables, job: Job, policy: RepairPolicy, scope: Scope) -> pl.DataFrame:
+def _repaired(tables: Tables, job: Job, request: FixRequest, scope: Scope) -> pl.DataFrame:
     """The stored rows that the repairs changed (repairs.DONE); none unless it was asked for."""
-    if not policy.changes_rows:
+    if not request.policy.changes_rows:
         return pl.DataFrame(schema=repairs.DONE)
-    judge, keys = job.judge(policy.tolerance), tables.keys(scope)
-    return repairs.apply(tables, job.run_id, judge, policy.repairs, keys, judge.stored(tables, keys, scope))
+    judge, keys = job.judge(request.policy.tolerance), tables.keys(scope)
+    return repairs.apply(tables, job.run_id, judge, request.policy.repairs, keys, judge.stored(tables, keys, scope))
 
 
-def _check_values(tables: Tables, job: Job, policy: RepairPolicy, scope: Scope) -> None:
+def _check_values(tables: Tables, job: Job, request: FixRequest, scope: Scope) -> None:
     """The whole dates read back row by row: of what the repairs are for, nothing is left.
 
     With all of them that is: exactly the pairs that should be there, each once, each with the right value.
     """
     keys = tables.keys(scope)
-    after = job.judge(policy.tolerance).stored(tables, keys, scope)
-    left = to_change(after.lazy(), policy.repairs).collect()
-    if policy.fills and left.is_empty():
+    after = job.judge(request.policy.tolerance).stored(tables, keys, scope)
+    left = to_change(after.lazy(), request.policy.repairs).collect()
+    if request.policy.fills and left.is_empty():
         pairs = gaps.expected(keys.lazy().select(KEY), gaps.named(job.models))
         left = gaps.missing(pairs, after.lazy()).with_columns(verdict=pl.lit("missing")).collect()
     for row in left.sort(CALC_KEY).head(1).to_dicts():

@@ -167,7 +167,7 @@ class FixRequest:
 class ValueCheck:
     """Options of a value check: tolerance, connections, progress callback, engine; deep: row by row on every date.
 
-    agreed: the dates all of whose values are right, where a survey has found them by their sums (value_sums.AGREED);
+    agreed: the dates all of whose values are right, where a survey has found them by their sums (value_check.AGREED);
     None: each chunk looks for them.
     """
 

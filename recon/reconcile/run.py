@@ -173,7 +173,7 @@ def _filled(
     before = known.of_chunk(dates) if known else None
     try:
         with pool.session() as session:
-            return fill(Tables(session, layout), job, request.policy, dates, attempt, before)
+            return fill(Tables(session, layout), job, request, dates, attempt, before)
     except DatabaseError as error:
         if before is None or (error.code != "changed" and error.sqlstate != ALREADY_THERE):
             raise

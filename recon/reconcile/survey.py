@@ -137,7 +137,7 @@ def survey(
 
 class Surveyed(NamedTuple):
     """by_cell: where rows lack, if that was looked for. agreed: the dates all of whose values are right
-    (value_sums.AGREED), if these were.
+    (value_check.AGREED), if these were.
     """
 
     status: Status
@@ -181,8 +181,8 @@ def surveyed(
 def _with_sums(
     sides: Sequence[Tables], job: Job, check: ValueCheck, window: Window
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Both tables' aggregates, and the dates all of whose values are right (value_sums.AGREED)."""
-    from recon.reconcile.value_sums import Due, all_right
+    """Both tables' aggregates, and the dates all of whose values are right (value_check.AGREED)."""
+    from recon.reconcile.value_check import Due, all_right
 
     judge = job.judge(check.tolerance)
 
@@ -193,7 +193,7 @@ def _with_sums(
     dues, stored = zip(*_side_by_side(sides, read, sides[0].cut(window, len(sides), SLICE_ROWS)), strict=True)
     every, sums = [due for some in dues for due in some], pl.concat(stored)
     source, totals = pl.concat([due.source for due in every]), pl.concat([due.totals for due in every])
-    return source, sums, all_right(totals, stored_sums(sums), sides[0].layout.stored_columns["difficulty"])
+    return source, sums, all_right(totals, stored_sums(sums), sides[0].layout)
 
 
 def _by_cell(sides: Sequence[Tables], job: Job, window: Window) -> CellSurvey | None:

@@ -10,8 +10,10 @@ from typing import Any
 
 import polars as pl
 
-from recon.core.chunks import CHUNK_ROWS, chunks, halves, halving, on_timeout
-from recon.core.schema import CALC_KEY, CALC_KEY_SCHEMA, CAUSE, FrameSchema
+from recon.core import gaps
+from recon.core.chunks import CHUNK_ROWS, chunks, halves, halving, on_timeout, period_groups
+from recon.core.price import calculations
+from recon.core.schema import CALC_KEY, CALC_KEY_SCHEMA, CAUSE, PERIOD, FrameSchema
 from recon.postgres.layout import Layout
 from recon.postgres.pool import Pool
 from recon.postgres.profile import stage
@@ -21,7 +23,6 @@ from recon.reconcile import readback
 from recon.reconcile.engine import Retrying, Work
 from recon.reconcile.request import Job, ValueCheck
 from recon.reconcile.status import Status
-from recon.reconcile.value_sums import AGREED, Due, all_right
 from recon.values.judging import Judge
 from recon.values.repairs import to_change
 from recon.values.summary import Shares, Values, agreeing, combined, folded, traces
@@ -39,6 +40,10 @@ CHANGES_PER_DATE: FrameSchema = {"settlement_date": pl.Date, "rows": pl.Int64, "
 """One row per settlement date with rows to change: how many, and how many of them are to be removed."""
 
 
+AGREED: FrameSchema = {"settlement_date": pl.Date, "miner_model": pl.String, "rows": pl.Int64}
+"""One row per settlement date and miner model of dates all of whose values are right."""
+
+
 @dataclass(frozen=True)
 class Fold:
     """What is kept of judged rows: of each piece (some whole dates, or some settlement periods of a larger one), and
@@ -52,6 +57,29 @@ class Fold:
     dates: Callable[[Sequence[Any]], Any]
     agreed: Callable[[pl.DataFrame], Any]
     named: bool = True
+
+
+@dataclass(frozen=True)
+class Due:
+    """What should be there, of some whole dates or parts of one. source: the curtailment by date, as a survey has it.
+    totals: readback.totals of the calculations of all dates that can be priced.
+    """
+
+    source: pl.DataFrame
+    totals: pl.DataFrame
+
+    @classmethod
+    def read(cls, tables: Tables, scope: Scope, judge: Judge) -> Due:
+        """Of a scope: whole settlement periods."""
+        rows = tables.energies(scope, periods=judge.by_period)
+        priceable = pl.col("key_hash").is_not_null()
+        keys = rows.filter(priceable)
+        counted = rows.group_by("settlement_date").agg(
+            pl.col("source_rows").sum(), invalid=pl.col("source_rows").filter(~priceable).sum()
+        )
+        by_date = counted.join(gaps.summed(keys, ["settlement_date"]), on="settlement_date", how="left")
+        source = by_date.with_columns(pl.col("keys").fill_null(0), pl.col("checksum").fill_null("0"))
+        return cls(source, readback.sum_totals([_totals(some, judge) for some in _slices(keys, judge)]))
 
 
 @dataclass(frozen=True)
@@ -146,7 +174,7 @@ def _of_chunk(how: _ChunkJudge, tables: Tables, days: Sequence[date]) -> Iterato
 def _agreeing_dates(how: _ChunkJudge, tables: Tables, days: Sequence[date], pieces: Sequence[Scope]) -> pl.DataFrame:
     """AGREED of some whole dates. pieces: by which the curtailment is read."""
     due = readback.sum_totals([Due.read(tables, piece, how.judge).totals for piece in pieces])
-    return all_right(due, tables.stored_sums(Scope.of(days)), how.layout.stored_columns["difficulty"])
+    return all_right(due, tables.stored_sums(Scope.of(days)), how.layout)
 
 
 def _of_dates(how: _ChunkJudge, tables: Tables, pieces: Sequence[Scope]) -> Any:
@@ -185,3 +213,36 @@ def _unless_blocked(pieces: Sequence[tuple[pl.DataFrame, bool]]) -> pl.DataFrame
     blocked = len(pieces) > 1 and any(blocked for _, blocked in pieces)
     rows = pl.concat([rows for rows, _ in pieces])
     return rows.clear() if blocked else rows
+
+
+def all_right(due: pl.DataFrame, stored: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    """AGREED: the dates whose rows are exactly those that should be there. due: readback.totals. stored: STORED_SUMS.
+
+    The server sums the hashes of their keys, and BTC weighted by these; the same sums are worked out from the
+    curtailment. A date with a wrong row has the right sums once in 2^30 times.
+    """
+    sides = readback.compared(due, stored, layout.stored_columns["difficulty"])
+    differs = pl.col("off").is_not_null().any().over("settlement_date")
+    return sides.filter(~differs).select(AGREED.keys())
+
+
+def _totals(keys: pl.DataFrame, judge: Judge) -> pl.DataFrame:
+    rates = judge.reference.terms(keys.get_column("settlement_date").unique().to_list()).drop_nulls()
+    known = keys.lazy().join(rates.lazy().select("settlement_date"), on="settlement_date", how="semi")
+    rows = calculations(known, judge.reference.miners.lazy(), rates.lazy(), judge.fleet)
+    return readback.totals(rows.drop_nulls("bitcoin_mined").collect())
+
+
+def _slices(keys: pl.DataFrame, judge: Judge) -> Iterator[pl.DataFrame]:
+    """The keys so many at a time that their calculations fill a chunk; whole settlement periods where these count."""
+    most = max(1, CHUNK_ROWS // len(judge.reference.models))
+    if not judge.by_period:
+        yield from keys.iter_slices(most)
+        return
+    keys = keys.sort(PERIOD)
+    sizes = keys.group_by(PERIOD, maintain_order=True).len().get_column("len")
+    start = 0
+    for group in period_groups(enumerate(sizes), most):
+        height = sum(sizes[place or 0] for place in group)
+        yield keys.slice(start, height)
+        start += height

@@ -101,7 +101,8 @@ def test_every_row_is_in_exactly_one_cell_and_keys_are_in_the_cell_that_the_serv
 
 @pytest.mark.parametrize(("dates", "keys", "bits"), [(60, 24_000, 0), (1, 400, 0), (8, 40_000, 3), (1, 10**7, 6)])
 def test_settlement_periods_are_cut_where_they_have_many_keys(dates: int, keys: int, bits: int) -> None:
-    assert Cells.of(dates, keys) == Cells(bits)
+    assert Cells.of(dates, keys, whole_periods=False) == Cells(bits)
+    assert Cells.of(dates, keys, whole_periods=True) == Cells()
 
 
 DATES = [DAY, date(2024, 10, 27)]

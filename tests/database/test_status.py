@@ -130,7 +130,7 @@ def test_a_wide_window_is_surveyed_in_halves_of_as_many_rows(database: Database)
         layout = inspect(session, database.settings)
 
         def share(first: date | None, last: date | None) -> float:
-            middle = Tables(session, layout).middle(Window(first, last))
+            middle = Tables(session, layout).cut(Window(first, last), 2)[0].bounds[1]
             within = [day for day, *_ in rows if (first or day) <= day <= (last or day)]
             return sum(day <= middle for day in within) / len(within)
 
@@ -138,7 +138,11 @@ def test_a_wide_window_is_surveyed_in_halves_of_as_many_rows(database: Database)
         database.execute("analyze curtailment_records")
         assert 0.4 < share(None, None) < 0.6
         assert 0.4 < share(early[100], late[50]) < 0.6
-        assert Tables(session, layout).middle(Window(late[-1] + timedelta(days=1), None)) is None
+        nothing = Window(late[-1] + timedelta(days=1), None)
+        assert Tables(session, layout).cut(nothing, 2) == [Window(*nothing.bounds)]
+        parts = Tables(session, layout).cut(Window(), 2, rows=len(rows) // 8)
+        assert 8 <= len(parts) <= 10
+        assert max(sum(day in part for day, *_ in rows) for part in parts) < len(rows) / 5
     agrees(database)
 
 
