@@ -27,19 +27,24 @@ def chunks(dates: Iterable[tuple[date, int]], *, max_dates: int, max_rows: int) 
     return _groups(dates, max_dates, max_rows)
 
 
-def even_rows(rows: Sequence[int], workers: int) -> int:
-    """The rows of a chunk, CHUNK_ROWS at the most, with which workers that take turns end at about the same time.
+def even_chunks(dates: Sequence[tuple[date, int]], *, max_dates: int, max_rows: int, workers: int) -> list[list[date]]:
+    """As `chunks`, but where there are several about as large as each other and so many that workers who take turns end
+    at about the same time.
 
-    rows: of each date.
-
-    >>> even_rows([1000] * 300, workers=2), even_rows([1000] * 100, workers=2)
-    (76000, 120000)
+    >>> days = [(date(2024, 4, day), 400) for day in range(1, 11)]
+    >>> [len(chunk) for chunk in even_chunks(days, max_dates=10, max_rows=1300, workers=2)]
+    [2, 3, 2, 3]
     """
-    chunks_needed = -(-sum(rows) // CHUNK_ROWS)
-    if chunks_needed < 2:
-        return CHUNK_ROWS
-    turns = -(-chunks_needed // workers)
-    return min(CHUNK_ROWS, sum(rows) // (turns * workers) + max(rows))
+    filled = list(chunks(dates, max_dates=max_dates, max_rows=max_rows))
+    number = -(-len(filled) // workers) * workers
+    share = sum(rows for _, rows in dates) / number if number else 0
+    even: list[list[date]] = [[] for _ in range(number)]
+    total = 0
+    for day, rows in dates:
+        even[min(int((total + rows / 2) / share), number - 1) if share else 0].append(day)
+        total += rows
+    fits = all(len(chunk) <= max_dates for chunk in even) and all(rows <= share for _, rows in dates)
+    return [chunk for chunk in even if chunk] if len(filled) > 1 and fits else filled
 
 
 def period_groups(rows_per_period: Iterable[tuple[int | None, int]], max_rows: int) -> Iterator[list[int | None]]:

@@ -190,13 +190,14 @@ class Tables:
 
     def held(self, scope: Scope, written: pl.DataFrame, fresh: Sequence[date]) -> pl.DataFrame:
         """schema.STORED_SUMS of a scope as of now: of the rows that count as new, and of others that are not told by
-        their version; and how many rows each date has, without a miner model, neither new nor not.
+        their version; and how many rows each date has but the `fresh`, without a miner model, neither new nor not.
 
         written: the rows that count as new (HASHED_KEY and miner_model), beside all those of the dates `fresh`.
         """
         is_new = f"coalesce({_any_of(written)}, false) or settlement_date = any ({date_list(fresh)})"
         sums = self.sql("postgres/stored_sums", scope, is_new=is_new, which=f"not {self._is_old['stored_is_old']}")
-        return stored_sums(self.frame("postgres/held", scope, sums=sums))
+        begun = replace(scope, dates=tuple(day for day in scope.dates if day not in fresh))
+        return stored_sums(self.frame("postgres/held", begun, sums=sums))
 
     def survey_query(self, name: str, condition: str) -> str:
         """SQL for one table's aggregates per settlement date (survey_source, survey_stored or stored_sums)."""

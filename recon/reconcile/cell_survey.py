@@ -37,9 +37,14 @@ class CellSurvey:
 
     @classmethod
     def of(cls, tables: Tables, scope: Scope, cells: Cells, models: Sequence[str]) -> CellSurvey:
-        """Of a scope, as who asks has to prove in the end: nothing that was there before the first read may change."""
+        """Of a scope, as who asks has to prove in the end: nothing that was there before the first read may change.
+
+        Of several dates those that hold nothing have no `source`: all they have is read when they are filled.
+        """
         state, stored = tables.state(scope), tables.stored_cells(scope, cells, contents=True)
-        return cls._of(tables, cells, state, tables.source_keys(scope, cells), stored, models)
+        begun = set(stored.get_column("settlement_date").unique())
+        surveyed = scope if len(scope.dates) == 1 else replace(scope, dates=tuple(sorted(begun)))
+        return cls._of(tables, cells, state, tables.source_keys(surveyed, cells), stored, models)
 
     @classmethod
     def quick(cls, tables: Tables, scope: Scope, cells: Cells, models: Sequence[str]) -> CellSurvey:

@@ -118,8 +118,10 @@ def _written(tables: Tables, job: Job, dates: Sequence[date], before: CellSurvey
         with stage("read"):
             keys = tables.hashed_keys(Scope.of(empty))
         rows = _append(tables, job, keys, None if fills else NOTHING)
-        nothing = pl.DataFrame(schema=DONE_HASHES)
-        yield Written.of([rows], gaps.after(keys, job.models, nothing, rows, all_gaps=fills))
+        counts = gaps.filled(rows).with_columns(expected=pl.col("matched"))  # every key of them with every model
+        if not fills:
+            counts = gaps.after(keys, job.models, pl.DataFrame(schema=DONE_HASHES), rows, all_gaps=False)
+        yield Written.of([rows], counts)
     if others:
         yield _fill_cells(tables, job, before.within(others), fills=fills)
 

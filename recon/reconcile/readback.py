@@ -93,17 +93,19 @@ def check(tables: Tables, scope: Scope, models: Sequence[str], before: CellSurve
     longer in the state it was priced in. tables: tell rows since when `before` does.
     """
     fresh = before.fresh(scope.dates)
-    ours = written.rows.filter(~pl.col("settlement_date").is_in(fresh))
+    begun = ~pl.col("settlement_date").is_in(fresh)
+    ours = written.rows.filter(begun)
     held = tables.held(scope, ours, fresh)
     for line in discrepancies(before.stored, written.totals, held, tables.layout.stored_columns["difficulty"]):
         raise changed(line)
     if not source_state(before.source).equals(tables.state(scope)):
         raise changed("the curtailment changed while it was read")
     sums = [rows.select(*SIDE, "rows", pl.col("checksum").cast(pl.Int128)) for rows in (before.stored, new(held))]
-    sides = pl.concat(sums).group_by(SIDE).agg(pl.col("rows", "checksum").sum()).cast({"checksum": pl.String})
-    surveyed = gaps.Survey.by_date(before.source, sides, models)
+    sides = pl.concat(sums).filter(begun).group_by(SIDE).agg(pl.col("rows", "checksum").sum())
+    surveyed = gaps.Survey.by_date(before.source.filter(begun), sides.cast({"checksum": pl.String}), models)
     disputed = surveyed.disputed
-    return pl.concat([surveyed.counts(disputed), written.counts.join(disputed, on="settlement_date", how="semi")])
+    counted = disputed.vstack(pl.DataFrame({"settlement_date": fresh}, schema=disputed.schema))
+    return pl.concat([surveyed.counts(disputed), written.counts.join(counted, on="settlement_date", how="semi")])
 
 
 def new(held: pl.DataFrame) -> pl.DataFrame:
@@ -149,16 +151,19 @@ def discrepancies(before: pl.DataFrame, due: pl.DataFrame, held: pl.DataFrame, c
 
 
 def _others(held: pl.DataFrame) -> pl.DataFrame:
-    """One row per settlement date of those that are not new: `rows`, and `contents` as Tables.stored_cells has them."""
+    """One row per settlement date but the fresh: how many `rows` are not new, and their `contents` as
+    Tables.stored_cells has them.
+    """
     kinds = held.group_by("settlement_date").agg(
-        every=pl.col("rows").filter(pl.col("is_new").is_null()).sum(),
+        every=pl.col("rows").filter(pl.col("is_new").is_null()).first(),
         told_by_values=pl.col("rows").filter(~pl.col("is_new")).sum(),
         written=pl.col("rows").filter("is_new").sum(),
         contents=pl.col("contents").filter(~pl.col("is_new")).sum(),
     )
     rows = pl.col("every") - pl.col("written")
     by_version = (rows - pl.col("told_by_values")).cast(pl.Int128)
-    return kinds.select("settlement_date", rows=rows, contents=by_version + pl.col("contents"))
+    begun = kinds.filter(pl.col("every").is_not_null())
+    return begun.select("settlement_date", rows=rows, contents=by_version + pl.col("contents"))
 
 
 def compared(due: pl.DataFrame, stored: pl.DataFrame, column: Column) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from functools import partial
 
 import polars as pl
 
-from recon.core.chunks import chunks, even_rows, halves, halving
+from recon.core.chunks import even_chunks, halves, halving
 from recon.core.errors import DatabaseError, IncompleteError, ReconError
 from recon.core.plan import DateResult, PlannedDate
 from recon.postgres import ledger
@@ -26,6 +26,8 @@ from recon.reconcile.retries import retried
 from recon.reconcile.status import Status
 from recon.reconcile.watcher import Watcher
 
+WRITTEN_ROWS = 90000
+"""Rows that a chunk writes: with more, each takes longer in the end."""
 ALREADY_THERE = "23505"
 """SQLSTATE of a row that a unique index has already."""
 
@@ -96,8 +98,8 @@ class Run:
         yield Filled([it.result for it in planned if it.blocked], NOTHING_VERIFIED)
         whole = self.request.policy.changes_rows
         open_dates = [(it.day, it.rows(whole=whole)) for it in planned if not it.blocked]
-        most = even_rows([rows for _, rows in open_dates], self.request.about_workers)
-        batches = list(chunks(open_dates, max_dates=self.request.batch_dates, max_rows=most))
+        workers, most = self.request.about_workers, self.request.batch_dates
+        batches = even_chunks(open_dates, max_dates=most, max_rows=WRITTEN_ROWS, workers=workers)
         task = partial(work, self.layout, self.job, self.request, self.known)
         for _, filled in self.engine(Work(task, batches, self.pool, self.request.workers, self.watcher.retrying)):
             yield from filled
