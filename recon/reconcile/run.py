@@ -9,7 +9,7 @@ from functools import partial
 
 import polars as pl
 
-from recon.core.chunks import even_chunks, halves, halving
+from recon.core.chunks import CHUNK_ROWS, even_chunks, halves, halving
 from recon.core.errors import DatabaseError, IncompleteError, ReconError
 from recon.core.plan import DateResult, PlannedDate
 from recon.postgres import ledger
@@ -26,8 +26,6 @@ from recon.reconcile.retries import retried
 from recon.reconcile.status import Status
 from recon.reconcile.watcher import Watcher
 
-WRITTEN_ROWS = 90000
-"""Rows that a chunk writes: with more, each takes longer in the end."""
 ALREADY_THERE = "23505"
 """SQLSTATE of a row that a unique index has already."""
 
@@ -99,7 +97,7 @@ class Run:
         whole = self.request.policy.changes_rows
         open_dates = [(it.day, it.rows(whole=whole)) for it in planned if not it.blocked]
         workers, most = self.request.about_workers, self.request.batch_dates
-        batches = even_chunks(open_dates, max_dates=most, max_rows=WRITTEN_ROWS, workers=workers)
+        batches = even_chunks(open_dates, max_dates=most, max_rows=CHUNK_ROWS, workers=workers)
         task = partial(work, self.layout, self.job, self.request, self.known)
         for _, filled in self.engine(Work(task, batches, self.pool, self.request.workers, self.watcher.retrying)):
             yield from filled
