@@ -56,7 +56,8 @@ def _comparison(job: Job, request: FixRequest, compared: Compared, engine: Engin
     """
     fills, policy = request.policy.fills and not request.dry_run, request.policy
     by_cell = fills and engine is threads and not (request.deep or policy.changes_rows)
-    return KeyComparison(request.deep, compared, estimable=job.priceable if fills else None, by_cell=by_cell)
+    estimable = job.priceable if fills else None
+    return KeyComparison(request.deep, compared, estimable=estimable, by_cell=by_cell, workers=request.workers)
 
 
 def _without_undated(report: FixReport, run: Run) -> FixReport:

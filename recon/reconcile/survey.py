@@ -17,7 +17,7 @@ from recon.core.chunks import chunks
 from recon.core.errors import ConnectError, DatabaseError
 from recon.core.gaps import Survey
 from recon.core.window import Window
-from recon.postgres.pool import Pool
+from recon.postgres.pool import Pool, side_by_side
 from recon.postgres.profile import stage
 from recon.postgres.scope import Cells, Scope
 from recon.postgres.tables import Tables, stored_sums
@@ -59,6 +59,7 @@ class KeyComparison:
     deep: every key, not only those of cells whose checksums differ. compared: called with the dates done.
     scanned: sees the rows, of whole dates. estimable: of dates that surely lack rows, those whose counts need only be
     bounds, since a run counts them again; without it none. by_cell: whether that run can go on with a survey by cell.
+    workers: connections that read parts of a wide window side by side, or settings.AUTO.
     """
 
     deep: bool = False
@@ -66,6 +67,7 @@ class KeyComparison:
     scanned: Scanned | None = None
     estimable: Callable[[Sequence[date]], Container[date]] | None = None
     by_cell: bool = False
+    workers: int = 2
 
     def estimated(self, surveyed: Survey) -> pl.DataFrame:
         """The disputed dates whose counts may be bounds."""
@@ -130,7 +132,7 @@ def survey(
 ) -> Status:
     """Status by per-date aggregates; only dates on which they disagree are compared key by key.
 
-    pool: lends a second connection, so that two parts of a wide window are read at the same time.
+    pool: lends more connections, so that parts of a wide window are read at the same time.
     """
     return surveyed(tables, job, window, comparison, pool).status
 
@@ -156,7 +158,8 @@ def surveyed(
     """As `survey`, with more that was found by the way. check: how values are checked, by sums."""
     comparison = comparison or KeyComparison()
     agreed = None
-    with _as_of_one_moment(tables, pool, window) as sides:
+    workers = check.workers if check else comparison.workers
+    with _as_of_one_moment(tables, pool, window, workers) as sides:
         by_cell = _by_cell(sides, job, window) if comparison.by_cell else None
         if by_cell:
             source, stored, newest = by_cell.source, by_cell.stored, tables.newest(date.max)
@@ -257,8 +260,8 @@ def exact(status: Status, pool: Pool, tables: Tables) -> Status:
 
 
 @contextmanager
-def _as_of_one_moment(tables: Tables, pool: Pool | None, window: Window) -> Iterator[list[Tables]]:
-    """The tables, for a wide window also through a second session, in transactions that read the same snapshot."""
+def _as_of_one_moment(tables: Tables, pool: Pool | None, window: Window, workers: int) -> Iterator[list[Tables]]:
+    """The tables, for a wide window through so many sessions, in transactions that read the same snapshot."""
     first, last = window.bounds
     session = tables.session
     with ExitStack() as held:
@@ -266,8 +269,9 @@ def _as_of_one_moment(tables: Tables, pool: Pool | None, window: Window) -> Iter
         sessions = [session]
         # A pooler may have no second one to lend until this one's transaction ends, which would wait for it.
         if pool and (last - first).days > ONE_CONNECTION_DAYS and not session.is_pooled:
-            with suppress(ConnectError):  # a server without a second one to spare
-                sessions.append(held.enter_context(pool.session()))
+            others = (held.enter_context(pool.session()) for _ in range(side_by_side(pool, workers) - 1))
+            with suppress(ConnectError):  # a server without more to spare
+                sessions.extend(others)
         for beside in sessions[1:]:
             snapshot = session.rows("select pg_export_snapshot() as id")[0]["id"]
             held.enter_context(beside.transaction(read_only=True, snapshot=True))
@@ -276,8 +280,8 @@ def _as_of_one_moment(tables: Tables, pool: Pool | None, window: Window) -> Iter
 
 
 def aggregates(sides: Sequence[Tables], window: Window) -> tuple[pl.DataFrame, pl.DataFrame, date | None]:
-    """Both tables' aggregates, and the newest settlement date of the whole curtailment. Where there are two sessions,
-    each reads the half of the window's rows.
+    """Both tables' aggregates, and the newest settlement date of the whole curtailment. Where there are several
+    sessions, each reads as many of the window's rows.
     """
 
     def of(side: Tables, part: Window) -> list[pl.DataFrame]:
