@@ -269,9 +269,8 @@ def _as_of_one_moment(tables: Tables, pool: Pool | None, window: Window, workers
         sessions = [session]
         # A pooler may have no second one to lend until this one's transaction ends, which would wait for it.
         if pool and (last - first).days > ONE_CONNECTION_DAYS and not session.is_pooled:
-            others = (held.enter_context(pool.session()) for _ in range(side_by_side(pool, workers) - 1))
             with suppress(ConnectError):  # a server without more to spare
-                sessions.extend(others)
+                sessions.extend(held.enter_context(pool.session()) for _ in range(side_by_side(pool, workers) - 1))
         for beside in sessions[1:]:
             snapshot = session.rows("select pg_export_snapshot() as id")[0]["id"]
             held.enter_context(beside.transaction(read_only=True, snapshot=True))

@@ -151,7 +151,8 @@ def test_the_program_says_what_sql_says(database: Database, run_recon: Callable,
     rows = fill(database, source_rows(days(DAY, 4)))
     right = completed(rows, set(days(DAY, 4)))
     database.add_calculations(*((*row, "0.1", "1") for row in [*right[::3], *right[:5], (DAY, 99, "T_GONE-1", "S9")]))
-    for command in (["status"], ["status", "--deep"], ["analyze"]):
+    database.add_curtailment((DAY, 99, "T_ODD-1", -1), (days(DAY, 9)[-1], 1, "T_ODD-1", "NaN"))
+    for command in (["status"], ["status", "--deep"], ["status", "--values"], ["analyze"]):
         done = run_recon(*command, "--json", "--reader", reader, url=database.url)
         assert done.returncode == 1, done.stderr
         the_same(json.loads(done.stdout), oracle.status(database))

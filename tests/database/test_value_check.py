@@ -64,6 +64,7 @@ def test_the_sums_of_all_values_come_with_the_survey(
     found = survey.status(Job("1", "test", tables.settings, REFERENCE), Window(), check=options)
     assert found.to_dict()["values"]["wrong"] == len(DATES)
     assert names & {survey.SUMS, survey.ROWS} == {survey.ROWS if deep else survey.SUMS}
+    assert ("postgres/survey_source" in names) == deep  # the curtailment is not read for its keys alone
 
 
 def refuse_more_than(most: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
