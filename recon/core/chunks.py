@@ -11,6 +11,8 @@ from recon.core.errors import DatabaseError
 CHUNK_ROWS = 75_000
 """Rows in memory at a time, as far as whole dates allow: about 40 MB per worker. With more of them to write or to judge
 each takes as long or longer; with fewer, what is done once a chunk counts."""
+STORED_PER_ROW = 4
+"""Rows that are there, and told by aggregates, take the room of one."""
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 T = TypeVar("T")

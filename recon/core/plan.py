@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from recon.core.chunks import STORED_PER_ROW
 from recon.core.schema import FrameSchema
 from recon.core.settings import Order
 from recon.core.suggestions import UPDATE_DIFFICULTY
@@ -28,9 +29,9 @@ class PlannedDate:
 
     def rows(self, *, whole: bool) -> int:
         """How many rows a chunk has in memory for it. whole: whether all stored ones are read, else what is there is
-        told by aggregates, which take a quarter of the room.
+        told by aggregates.
         """
-        return self.expected if whole else max(self.missing, self.expected // 4)
+        return self.expected if whole else max(self.missing, self.expected // STORED_PER_ROW)
 
     @property
     def result(self) -> DateResult:

@@ -11,7 +11,7 @@ from datetime import date
 import polars as pl
 
 from recon.core import gaps
-from recon.core.chunks import CHUNK_ROWS
+from recon.core.chunks import CHUNK_ROWS, STORED_PER_ROW
 from recon.core.plan import DateResult
 from recon.core.price import priced, wanted
 from recon.core.schema import CALC_KEY, CELL, COUNTS, DONE_HASHES, HASHED_KEY, KEY, SIDE
@@ -84,7 +84,7 @@ def fill_keys(tables: Tables, job: Job, keys: pl.DataFrame, attempt: int = 1) ->
 
 
 def _cells(job: Job, dates: Sequence[date]) -> Cells:
-    keys = CHUNK_ROWS // len(job.models)
+    keys = CHUNK_ROWS * STORED_PER_ROW // len(job.models)
     return Cells.of(len(dates), keys, whole_periods=job.settings.fleet.needs_whole_periods)
 
 

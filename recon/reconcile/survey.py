@@ -69,7 +69,12 @@ class KeyComparison:
     by_cell: bool = False
     workers: int = 2
 
-    def estimated(self, surveyed: Survey) -> pl.DataFrame:
+    def parted(self, surveyed: Survey) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The dates whose counts may be bounds, and those to be compared."""
+        estimated, disputed = self._estimated(surveyed), surveyed.everything if self.deep else surveyed.disputed
+        return estimated, disputed.join(estimated, on="settlement_date", how="anti")
+
+    def _estimated(self, surveyed: Survey) -> pl.DataFrame:
         """The disputed dates whose counts may be bounds."""
         unfilled = surveyed.surely_unfilled.join(surveyed.disputed, on="settlement_date", how="semi")
         if not self.estimable or self.deep or self.scanned:
@@ -170,9 +175,7 @@ def surveyed(
             source, stored, newest = aggregates(sides, window)
         undated = tables.undated(window)
         agreement = Survey.by_date(source, stored, job.models)
-        estimated = comparison.estimated(agreement)
-        disputed = agreement.everything if comparison.deep else agreement.disputed
-        disputed = disputed.join(estimated, on="settlement_date", how="anti")
+        estimated, disputed = comparison.parted(agreement)
         counts = recount(sides, job.models, disputed, _sizes(source, stored), comparison)
     every = pl.concat([agreement.counts(disputed), *counts])
     bounds = frozenset(estimated.get_column("settlement_date"))
