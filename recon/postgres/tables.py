@@ -108,8 +108,9 @@ class Tables:
         many are told by their version, with a checksum of the others' values. Unless that is asked for, all of them
         count as told by it.
         """
-        value = f"case when is_old then 1 else {self.layout.parts['value_hash']} end" if contents else "1"
-        return self.frame("postgres/stored_cells", scope, cell=cells.sql(), contents=value)
+        told = f"sum(case when is_old then 1 else {self.layout.parts['value_hash']} end)::text"
+        rows = self.frame("postgres/stored_cells", scope, cell=cells.sql(), contents=told if contents else "null::text")
+        return rows if contents else rows.with_columns(contents=pl.col("rows"))
 
     def scope_of(self, rows: pl.DataFrame, cells: Cells) -> Scope:
         """The cells of the rows (schema.CELL)."""

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from recon.core import chunks
 from recon.core.errors import IncompleteError
 from recon.core.plan import DateResult
 from recon.postgres import leases
 from recon.postgres.leases import Lease
 from recon.postgres.session import connect
-from recon.reconcile import daily, watcher
+from recon.reconcile import daily, run, watcher
 from recon.reconcile.request import FixRequest, Job
 from recon.reference import reference
 from tests.support.builders import DAY, days, fill, source_rows
@@ -80,7 +79,7 @@ def test_a_run_that_lost_it_stops_and_what_it_committed_stays(
     dates = days(DAY, 60)  # more than two workers finish while the loss is noticed
     fill(database, source_rows(dates, farms=1, periods=(1,)))
     monkeypatch.setattr(leases, "RENEW_EVERY_S", 0.0)
-    monkeypatch.setattr(chunks, "CHUNK_ROWS", 3)
+    monkeypatch.setattr(run, "CHUNK_ROWS", 3)
     known = reference.load(None, None, None, Path("nowhere"))
     with pytest.raises(IncompleteError, match="another 'recon daily' has begun since") as caught:
         job = Job("slow", "daily", database.settings, known)
