@@ -89,8 +89,14 @@ KEY_CODE = pl.col("key_hash") ^ (pl.col("settlement_date").cast(pl.Int32).cast(p
 """A HASHED_KEY as one number."""
 DONE_HASHES: FrameSchema = {"settlement_date": pl.Date, "key_hash": pl.Int64, "miner_model": pl.String}
 """One row per stored calculation by its key's hash; a null hash belongs to no key."""
-CELL_KEYS: FrameSchema = {"settlement_date": pl.Date, "cell": pl.Int64, "key_hash": pl.Int64}
-"""One row per KEY by its hash, with the CELL in which it is."""
+CELL_KEYS: FrameSchema = {
+    "settlement_date": pl.Date,
+    "cell": pl.Int64,
+    "key_hash": pl.Int64,
+    "volume_hash": pl.Int64,
+}
+"""One row per row of the curtailment: its CELL, the hash of its KEY (null where it cannot be priced), and what it adds
+to `volumes` of SOURCE_STATE."""
 STORED_SUMS: FrameSchema = {
     "settlement_date": pl.Date,
     "miner_model": pl.String,

@@ -99,10 +99,10 @@ class Layout:
 
     @property
     def _value_hash(self) -> str:
-        """SQL for the hash of a calculation's values, seeded by its key's hash (0 where a key is none); where a value
-        is null, that of the others.
+        """SQL for the hash of a calculation's miner model and values, seeded by its key's hash (0 where a key is none);
+        where one of them is null, that of the others.
         """
-        hashed = "coalesce(key_hash, 0)"
+        hashed = "coalesce(hashtextextended(miner_model, coalesce(key_hash, 0)), coalesce(key_hash, 0))"
         for name in ("bitcoin_mined", "difficulty"):
             function = "hashfloat8extended" if self.stored_columns[name].is_float else "hash_numeric_extended"
             hashed = f"coalesce({function}({name}, {hashed}), {hashed})"

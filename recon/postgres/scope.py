@@ -8,8 +8,9 @@ from datetime import date
 
 import polars as pl
 
+from recon.core.schema import KEY_CODE
 from recon.core.window import USUAL_PERIODS, Window
-from recon.postgres.sql import date_list, literal, numbers
+from recon.postgres.sql import date_list, literal, numbers, quoted
 
 EPOCH = date(1970, 1, 1)
 NO_PERIOD = "(settlement_period between -2147483648 and 2147483647) is not true"
@@ -75,7 +76,7 @@ class Scope:
 
         None among the periods stands for rows without one: null, or beyond 32 bits, as `Tables.done` gives them.
         """
-        return cls(tuple(dates), "true" if periods is None else _any_of(list(periods)))
+        return cls(tuple(dates), "true" if periods is None else _of_periods(list(periods)))
 
     @classmethod
     def of_window(cls, window: Window) -> Scope:
@@ -107,6 +108,11 @@ class Scope:
         return replace(self, periods=f"{condition} and {self.periods}" if cells.bits else condition, tells_dates=True)
 
     @property
+    def is_one_date(self) -> bool:
+        """Whether it is one whole date."""
+        return len(self.dates) == 1 and self.periods == "true"
+
+    @property
     def parts(self) -> dict[str, str]:
         """The `{within}` of the SQL files."""
         if self.tells_dates:
@@ -115,11 +121,25 @@ class Scope:
         return {"within": f"{days} and {self.periods}"}
 
 
-def _any_of(periods: Sequence[int | None]) -> str:
+def _of_periods(periods: Sequence[int | None]) -> str:
     numbers = ", ".join(str(int(period)) for period in periods if period is not None)
     some = [f"settlement_period in ({numbers})"] if numbers else []
     none = [NO_PERIOD] if None in periods else []
     return f"({' or '.join([*some, *none]) or 'false'})"
+
+
+def any_of(rows: pl.DataFrame) -> str:
+    """SQL that is true of these calculations (HASHED_KEY and miner model): one number tells each, so that thousands are
+    found by one hash table.
+    """
+    models = rows.get_column("miner_model").unique().sort().to_list()
+    if not models:
+        return "false"
+    code = pl.col("miner_model").replace_strict(models, range(1, len(models) + 1), return_dtype=pl.Int64)
+    codes = rows.select(KEY_CODE ^ code).to_series()
+    known = " ".join(f"when {quoted(name)} then {n}" for n, name in enumerate(models, 1))
+    number = f"(case miner_model {known} else 0 end)::int8"
+    return f"{CODE_OF_KEY.format(key_hash='key_hash')} # {number} = any ({numbers(codes)})"
 
 
 def within(window: Window) -> str:

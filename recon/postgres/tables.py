@@ -28,9 +28,9 @@ from recon.core.settings import Reader
 from recon.core.window import Window
 from recon.postgres.driver import scan_with_connectorx
 from recon.postgres.layout import Layout
-from recon.postgres.scope import CODE_OF_KEY, EPOCH, Cells, Scope, beyond_the_calendar, within
+from recon.postgres.scope import CODE_OF_KEY, EPOCH, Cells, Scope, any_of, beyond_the_calendar, within
 from recon.postgres.session import Session
-from recon.postgres.sql import date_list, literal, numbers, quoted, sql
+from recon.postgres.sql import date_list, literal, numbers, sql
 from recon.postgres.versions import Moment, identity
 
 Result = TypeVar("Result")
@@ -88,6 +88,13 @@ class Tables:
         """schema.ENERGY: one row per KEY."""
         return self.frame("postgres/keys", scope).cast(pl.Schema(ENERGY))
 
+    def keys_and_state(self, scope: Scope, dates: Scope | None = None) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """schema.HASHED_ENERGY of a scope and, as of the same moment, SOURCE_STATE, of the scope or of `dates`."""
+        queries = {"keys": self.sql("postgres/keys", scope), "state": self.sql("postgres/source_state", dates or scope)}
+        rows = self.frame("postgres/keys_and_state", **queries)
+        keys, states = rows.filter(pl.col("farm_id").is_not_null()), rows.filter(pl.col("farm_id").is_null())
+        return keys.select(HASHED_ENERGY.keys()).cast(pl.Schema(HASHED_ENERGY)), source_state(states)
+
     def hashed_keys(self, scope: Scope) -> pl.DataFrame:
         """schema.HASHED_ENERGY: one row per KEY."""
         rows = self.frame("postgres/hashed_keys", keys=self.sql("postgres/keys", scope))
@@ -99,9 +106,19 @@ class Tables:
         """
         return self.frame("postgres/energies", scope, period=", settlement_period" if periods else "")
 
-    def source_keys(self, scope: Scope, cells: Cells) -> pl.DataFrame:
-        """schema.CELL_KEYS: one row per row of the curtailment; without a hash where it cannot be priced."""
-        return self.frame("postgres/source_keys", scope, cell=cells.sql())
+    def source_keys(self, scope: Scope, cells: Cells, *, contents: bool = False) -> pl.DataFrame:
+        """schema.CELL_KEYS: one row per row of the curtailment; without a hash where it cannot be priced.
+
+        contents: with what it adds to the `volumes` of its date (`volume_hash`); else all rows count as told by their
+        version, which add nothing.
+        """
+        told = "case when is_old then 0 else coalesce(hash_numeric_extended(volume, key_hash), 1) end"
+        volume_hash = told if contents else "null::int8"
+        return self.frame("postgres/source_keys", scope, cell=cells.sql(), volume_hash=volume_hash)
+
+    def has_young_rows(self, window: Window) -> bool:
+        """Whether any row of a window, in either table, is not told by its version."""
+        return bool(self.rows("postgres/young", within=within(window))[0]["found"])
 
     def stored_cells(self, scope: Scope, cells: Cells, *, contents: bool = False) -> pl.DataFrame:
         """The survey of the calculations by cell and miner model: `rows`, `checksum` of their keys and `contents`: how
@@ -117,15 +134,20 @@ class Tables:
         parts = self.layout.parts
         return Scope.of_cells(rows, cells.sql(parts["period"], parts["key_hash"]))
 
-    def keys_of(self, whole: pl.DataFrame, some: pl.DataFrame, cells: Cells) -> pl.DataFrame:
-        """schema.HASHED_ENERGY with its `cell` of all keys of whole cells (CELL), and of `some` others (HASHED_KEY)."""
+    def keys_of(
+        self, whole: pl.DataFrame, some: pl.DataFrame, cells: Cells, dates: Sequence[date]
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """schema.HASHED_ENERGY with its `cell` of all keys of whole cells (CELL), and of `some` others (HASHED_KEY).
+        And SOURCE_STATE of these dates as of the same moment.
+        """
         scope = self.scope_of(whole, cells)
         if not some.is_empty():
-            dates = {*scope.dates, *some.get_column("settlement_date").unique()}
+            days = {*scope.dates, *some.get_column("settlement_date").unique()}
             codes = numbers(some.select(KEY_CODE).to_series().unique())
             code = CODE_OF_KEY.format(key_hash=self.layout.parts["key_hash"])
-            scope = Scope(tuple(sorted(dates)), f"({scope.periods} or {code} = any ({codes}))")
-        return self.hashed_keys(scope).with_columns(cells.of_keys)
+            scope = Scope(tuple(sorted(days)), f"({scope.periods} or {code} = any ({codes}))")
+        keys, state = self.keys_and_state(scope, Scope.of(dates))
+        return keys.with_columns(cells.of_keys), state
 
     def done_hashes(self, scope: Scope) -> pl.DataFrame:
         """schema.DONE_HASHES: one row per stored calculation."""
@@ -195,7 +217,7 @@ class Tables:
 
         written: the rows that count as new (HASHED_KEY and miner_model), beside all those of the dates `fresh`.
         """
-        is_new = f"coalesce({_any_of(written)}, false) or settlement_date = any ({date_list(fresh)})"
+        is_new = f"coalesce({any_of(written)}, false) or settlement_date = any ({date_list(fresh)})"
         sums = self.sql("postgres/stored_sums", scope, is_new=is_new, which=f"not {self._is_old['stored_is_old']}")
         begun = replace(scope, dates=tuple(day for day in scope.dates if day not in fresh))
         return stored_sums(self.frame("postgres/held", begun, sums=sums))
@@ -296,20 +318,6 @@ def source_state(rows: pl.DataFrame) -> pl.DataFrame:
 def stored_sums(rows: pl.DataFrame) -> pl.DataFrame:
     """schema.STORED_SUMS as they come from the server."""
     return rows.cast(pl.Schema(STORED_SUMS), strict=False)
-
-
-def _any_of(rows: pl.DataFrame) -> str:
-    """SQL that is true of these calculations (HASHED_KEY and miner model): one number tells each, so that thousands are
-    found by one hash table.
-    """
-    models = rows.get_column("miner_model").unique().sort().to_list()
-    if not models:
-        return "false"
-    code = pl.col("miner_model").replace_strict(models, range(1, len(models) + 1), return_dtype=pl.Int64)
-    codes = rows.select(KEY_CODE ^ code).to_series()
-    known = " ".join(f"when {quoted(name)} then {n}" for n, name in enumerate(models, 1))
-    number = f"(case miner_model {known} else 0 end)::int8"
-    return f"{CODE_OF_KEY.format(key_hash='key_hash')} # {number} = any ({numbers(codes)})"
 
 
 def _as_calculations(rows: pl.DataFrame) -> pl.DataFrame:

@@ -13,8 +13,11 @@ from recon.core import gaps
 from recon.core.gaps import Survey
 from recon.core.schema import SIDE
 from recon.postgres.scope import Cells, Scope
-from recon.postgres.tables import Tables, source_state
+from recon.postgres.tables import Tables
 from recon.postgres.versions import Moment
+
+LARGE_ROWS = 250_000
+"""A date with more rows of the curtailment is read in groups of settlement periods."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,13 @@ class CellSurvey:
 
         Of several dates those that hold nothing have no `source`: all they have is read when they are filled.
         """
-        state, stored = tables.state(scope), tables.stored_cells(scope, cells, contents=True)
+        stored = tables.stored_cells(scope, cells, contents=True)
         begun = set(stored.get_column("settlement_date").unique())
-        surveyed = scope if len(scope.dates) == 1 else replace(scope, dates=tuple(sorted(begun)))
-        return cls._of(tables, cells, state, tables.source_keys(surveyed, cells), stored, models)
+        pieces = [scope if len(scope.dates) == 1 else replace(scope, dates=tuple(sorted(begun)))]
+        if scope.is_one_date:
+            pieces = tables.pieces(scope.dates[0], 1, LARGE_ROWS)
+        lots = (tables.source_keys(piece, cells, contents=True) for piece in pieces)
+        return cls._of(tables, cells, lots, stored, models)
 
     @classmethod
     def quick(cls, tables: Tables, scope: Scope, cells: Cells, models: Sequence[str]) -> CellSurvey:
@@ -53,8 +59,7 @@ class CellSurvey:
         these lack is known without.
         """
         rows, stored = tables.source_keys(scope, cells), tables.stored_cells(scope, cells)
-        counted = rows.group_by("settlement_date").agg(source_rows=pl.len()).with_columns(volumes=pl.lit("0"))
-        found = cls._of(tables, cells, source_state(counted), rows, stored, models)
+        found = cls._of(tables, cells, [rows], stored, models)
         begun = found.lacking.sides.join(stored, on="settlement_date", how="semi")
         return replace(found, lacking=replace(found.lacking, sides=begun))
 
@@ -63,19 +68,19 @@ class CellSurvey:
         cls,
         tables: Tables,
         cells: Cells,
-        state: pl.DataFrame,
-        rows: pl.DataFrame,
+        lots: Iterable[pl.DataFrame],
         stored: pl.DataFrame,
         models: Sequence[str],
     ) -> CellSurvey:
-        """state: SOURCE_STATE. rows: CELL_KEYS. stored: as Tables.stored_cells gives it."""
-        keys = gaps.each_once(rows)
+        """lots: CELL_KEYS of different keys. stored: as Tables.stored_cells gives it."""
+        found = [(gaps.each_once(rows), _by_date(rows)) for rows in lots]
+        keys, by_date = (pl.concat(frames) for frames in zip(*found, strict=True))
         surveyed = Survey.by_cell(keys, stored, models)
         doubtful = surveyed.doubtful(keys)
         numbers = pl.col("rows", "checksum", "contents").cast(pl.Int128).sum()
         sums = stored.group_by(SIDE).agg(numbers).cast({"rows": pl.Int64, "checksum": pl.String})
-        source = _source(state, rows, keys)
-        return cls(tables.since, cells, source, sums, surveyed.counts(doubtful), surveyed.only(doubtful), doubtful)
+        counts, lacking = surveyed.counts(doubtful), surveyed.only(doubtful)
+        return cls(tables.since, cells, _source(by_date, keys), sums, counts, lacking, doubtful)
 
     @classmethod
     def together(cls, parts: Sequence[CellSurvey]) -> CellSurvey:
@@ -103,9 +108,17 @@ class CellSurvey:
         return [day for day in dates if day not in begun]
 
 
-def _source(state: pl.DataFrame, rows: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
-    """CellSurvey.source. state: SOURCE_STATE. rows: CELL_KEYS. keys: the same, each key once."""
-    invalid = rows.group_by("settlement_date").agg(invalid=pl.col("key_hash").null_count().cast(pl.Int64))
-    by_date = invalid.join(gaps.summed(keys, ["settlement_date"]), on="settlement_date", how="left")
-    told = state.join(by_date, on="settlement_date", how="left")
-    return told.with_columns(pl.col("invalid", "keys").fill_null(0), pl.col("checksum").fill_null("0"))
+def _by_date(rows: pl.DataFrame) -> pl.DataFrame:
+    """CELL_KEYS by settlement date: `source_rows`, those that are `invalid`, and `volumes`."""
+    return rows.group_by("settlement_date").agg(
+        source_rows=pl.len().cast(pl.Int64),
+        invalid=pl.col("key_hash").null_count().cast(pl.Int64),
+        volumes=pl.col("volume_hash").cast(pl.Int128).sum(),
+    )
+
+
+def _source(by_date: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
+    """CellSurvey.source. by_date: as `_by_date` has it of parts of a date. keys: CELL_KEYS, each once."""
+    every = by_date.group_by("settlement_date").agg(pl.all().sum()).cast({"volumes": pl.String})
+    told = every.join(gaps.summed(keys, ["settlement_date"]), on="settlement_date", how="left")
+    return told.with_columns(pl.col("keys").fill_null(0), pl.col("checksum").fill_null("0"))

@@ -19,7 +19,7 @@ from recon.postgres import ledger
 from recon.postgres.profile import stage
 from recon.postgres.ranges import check_priced, check_range
 from recon.postgres.scope import Cells, Scope
-from recon.postgres.tables import Tables
+from recon.postgres.tables import Tables, source_state
 from recon.reconcile import readback
 from recon.reconcile.cell_survey import CellSurvey
 from recon.reconcile.readback import NOTHING, Written
@@ -73,9 +73,9 @@ def fill_keys(tables: Tables, job: Job, keys: pl.DataFrame, attempt: int = 1) ->
     with _transaction(tables, job, [day]):
         with stage("read"):
             tables, before = _before(tables, job, scope, Cells(), attempt)
-            read, done = tables.hashed_keys(scope), tables.done_hashes(scope)
+            (read, state), done = tables.keys_and_state(scope), tables.done_hashes(scope)
         rows = _append(tables, job, read, _missing(read.join(keys, on=KEY, how="semi"), done, job))
-        written = Written.of([rows], gaps.after(read, job.models, done, rows, all_gaps=False))
+        written = Written.of(state, [rows], gaps.after(read, job.models, done, rows, all_gaps=False))
         counts = _verified(tables, job, scope, before, written)
         nothing = pl.DataFrame(schema=repairs.DONE)
         results = _results(written.totals, nothing, [day], attempt, time.monotonic() - started)
@@ -116,28 +116,29 @@ def _written(tables: Tables, job: Job, dates: Sequence[date], before: CellSurvey
     others = [day for day in dates if day not in empty]
     if empty:
         with stage("read"):
-            keys = tables.hashed_keys(Scope.of(empty))
+            keys, state = tables.keys_and_state(Scope.of(empty))
         rows = _append(tables, job, keys, None if fills else NOTHING)
         counts = gaps.filled(rows).with_columns(expected=pl.col("matched"))  # every key of them with every model
         if not fills:
             counts = gaps.after(keys, job.models, pl.DataFrame(schema=DONE_HASHES), rows, all_gaps=False)
-        yield Written.of([rows], counts)
+        yield Written.of(state, [rows], counts)
     if others:
-        yield _fill_cells(tables, job, before.within(others), fills=fills)
+        yield _fill_cells(tables, job, others, before.within(others), fills=fills)
 
 
-def _fill_cells(tables: Tables, job: Job, before: CellSurvey, *, fills: bool) -> Written:
+def _fill_cells(tables: Tables, job: Job, dates: Sequence[date], before: CellSurvey, *, fills: bool) -> Written:
     """Writes what some dates lack. Only what the survey left open is read of them."""
     surveyed, lots, counts = before.lacking, [], [before.counts]
-    whole_periods = job.settings.fleet.needs_whole_periods
-    for piece in surveyed.pieces(surveyed.unfilled, CHUNK_ROWS, before.doubtful):
+    whole_periods, state = job.settings.fleet.needs_whole_periods, source_state(before.source)
+    for piece in surveyed.pieces(surveyed.unfilled, CHUNK_ROWS, None if whole_periods else before.doubtful):
         compared = piece.join(before.doubtful, on=CELL, how="semi")
         told = piece.join(compared, on=CELL, how="anti")
         lone, bare = (rows.join(told, on=CELL, how="semi") for rows in (surveyed.lone, surveyed.bare))
         whole = piece if whole_periods else pl.concat([compared, bare.select(CELL)])
         with stage("read"):
-            keys = tables.keys_of(whole, lone, before.cells)
+            keys, state_then = tables.keys_of(whole, lone, before.cells, dates)
             done = tables.done_in(compared, before.cells)
+        readback.same_source(state, state_then)
         some = keys.join(compared, on=CELL, how="semi")
         parts = [_missing(some, done, job), keys.join(bare, on=CELL), lone]
         lacking = pl.concat([part.select(DONE_HASHES.keys()) for part in parts])
@@ -147,7 +148,7 @@ def _fill_cells(tables: Tables, job: Job, before: CellSurvey, *, fills: bool) ->
         with stage("price"):
             added, elsewhere = (lacking.join(some, on=HASHED_KEY, how=how) for how in ("semi", "anti"))
             counts += [gaps.after(some, job.models, done, added, all_gaps=fills), gaps.filled(elsewhere)]
-    return Written.of(lots, gaps.together(counts))
+    return Written.of(state, lots, gaps.together(counts))
 
 
 def _missing(keys: pl.DataFrame, done: pl.DataFrame, job: Job) -> pl.DataFrame:
@@ -160,6 +161,8 @@ def _append(tables: Tables, job: Job, keys: pl.DataFrame, lacking: pl.DataFrame 
     """Writes what is `lacking` (DONE_HASHES; None: everything) of some keys. The rows written."""
     with stage("price"):
         rows = _priced(keys, lacking, job)
+    if lacking is not None and rows.height != lacking.height:
+        raise readback.changed("the curtailment changed while it was read")
     if not rows.is_empty():
         check_range(rows, tables.layout)
         with stage("copy"):

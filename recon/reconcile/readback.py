@@ -39,19 +39,21 @@ HOLDS = {
 
 @dataclass(frozen=True)
 class Written:
-    """What was written of a scope. rows: DONE_HASHES of the rows written. totals: what `totals` says of them. counts:
-    schema.COUNTS of the scope.
+    """What was read and written of a scope. state: SOURCE_STATE as of each moment at which it was read.
+
+    rows: DONE_HASHES of the rows written. totals: what `totals` says of them. counts: schema.COUNTS of the scope.
     """
 
+    state: pl.DataFrame
     rows: pl.DataFrame
     totals: pl.DataFrame
     counts: pl.DataFrame
 
     @classmethod
-    def of(cls, lots: Sequence[pl.DataFrame], counts: pl.DataFrame) -> Written:
+    def of(cls, state: pl.DataFrame, lots: Sequence[pl.DataFrame], counts: pl.DataFrame) -> Written:
         """lots: the rows written, as they were priced."""
         rows = pl.concat([told(NOTHING), *map(told, lots)])
-        return cls(rows, sum_totals([totals(lot) for lot in lots]), counts)
+        return cls(state, rows, sum_totals([totals(lot) for lot in lots]), counts)
 
     @classmethod
     def together(cls, parts: Sequence[Written]) -> Written:
@@ -98,14 +100,35 @@ def check(tables: Tables, scope: Scope, models: Sequence[str], before: CellSurve
     held = tables.held(scope, ours, fresh)
     for line in discrepancies(before.stored, written.totals, held, tables.layout.stored_columns["difficulty"]):
         raise changed(line)
-    if not source_state(before.source).equals(tables.state(scope)):
-        raise changed("the curtailment changed while it was read")
+    same_source(source_state(before.source.filter(begun)), written.state.filter(begun))
+    same_source(written.state, tables.state(scope))
     sums = [rows.select(*SIDE, "rows", pl.col("checksum").cast(pl.Int128)) for rows in (before.stored, new(held))]
-    sides = pl.concat(sums).filter(begun).group_by(SIDE).agg(pl.col("rows", "checksum").sum())
-    surveyed = gaps.Survey.by_date(before.source.filter(begun), sides.cast({"checksum": pl.String}), models)
+    sides = pl.concat(sums).group_by(SIDE).agg(pl.col("rows", "checksum").sum())
+    surveyed = gaps.Survey.by_date(
+        before.source.filter(begun), sides.filter(begun).cast({"checksum": pl.String}), models
+    )
     disputed = surveyed.disputed
-    counted = disputed.vstack(pl.DataFrame({"settlement_date": fresh}, schema=disputed.schema))
-    return pl.concat([surveyed.counts(disputed), written.counts.join(counted, on="settlement_date", how="semi")])
+    compared = disputed.vstack(pl.DataFrame({"settlement_date": fresh}, schema=disputed.schema))
+    counts = written.counts.join(compared, on="settlement_date", how="semi")
+    _same_rows(counts, sides.join(compared, on="settlement_date", how="semi"))
+    return pl.concat([surveyed.counts(disputed), counts])
+
+
+def same_source(one: pl.DataFrame, other: pl.DataFrame) -> None:
+    """DatabaseError (`changed`) unless the curtailment is in the same state (SOURCE_STATE) at both moments."""
+    if not source_state(one).equals(source_state(other)):
+        raise changed("the curtailment changed while it was read")
+
+
+def _same_rows(counts: pl.DataFrame, sides: pl.DataFrame) -> None:
+    """What was counted key by key are as many rows as the table holds: else it was counted at another moment.
+
+    counts: schema.COUNTS. sides: one row per settlement date and miner model that has `rows`.
+    """
+    counted = counts.select(*SIDE, counted=pl.col("matched") + pl.col("duplicate") + pl.col("orphan"))
+    both = counted.join(sides, on=SIDE, how="full", coalesce=True, nulls_equal=True)
+    if not both.filter(pl.col("counted").fill_null(0) != pl.col("rows").fill_null(0)).is_empty():
+        raise changed("the table's rows changed while they were read")
 
 
 def new(held: pl.DataFrame) -> pl.DataFrame:

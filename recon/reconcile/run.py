@@ -64,17 +64,17 @@ class Run:
         after = before
         with ledger.closing(self.job.settings, self.job.name, self.job.run_id):
             try:
-                left = list(planned)
+                left, known = list(planned), self.known
                 while left:
                     verified, counts = [], [NOTHING_VERIFIED]
-                    for filled in self._filled(left):
+                    for filled in self._filled(left, known):
                         for result in filled.results:
                             results[result.day] = result
                             self.watcher.finished(result)
                         verified += [result.day for result in filled.results if result.status in ledger.FINISHED]
                         counts.append(filled.counts)
                     after = after.with_counts(verified, pl.concat(counts))
-                    left = self._settle(results)
+                    left, known = self._settle(results), None  # a server that crashed gives xids out again
             except IncompleteError as error:
                 if error.code != "max_changes":
                     raise
@@ -91,14 +91,14 @@ class Run:
         found = [known.get(day, result) for day, result in results.items()]
         return tuple(replace(r, error=str(why)) if r.status == "pending" else r for r in found)
 
-    def _filled(self, planned: Sequence[PlannedDate]) -> Iterator[Filled]:
+    def _filled(self, planned: Sequence[PlannedDate], known: CellSurvey | None) -> Iterator[Filled]:
         """What all dates came to, as their chunks finish; those that are blocked come first."""
         yield Filled([it.result for it in planned if it.blocked], NOTHING_VERIFIED)
         whole = self.request.policy.changes_rows
         open_dates = [(it.day, it.rows(whole=whole)) for it in planned if not it.blocked]
         workers, most = self.request.about_workers, self.request.batch_dates
         batches = even_chunks(open_dates, max_dates=most, max_rows=CHUNK_ROWS, workers=workers)
-        task = partial(work, self.layout, self.job, self.request, self.known)
+        task = partial(work, self.layout, self.job, self.request, known)
         for _, filled in self.engine(Work(task, batches, self.pool, self.request.workers, self.watcher.retrying)):
             yield from filled
 

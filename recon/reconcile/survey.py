@@ -209,16 +209,17 @@ def _by_cell(sides: Sequence[Tables], job: Job, window: Window) -> CellSurvey | 
     newest = sides[0].newest(last) if layout.source_versions and layout.stored_versions else None
     if not newest or (newest - first).days < PROBED_DAYS:
         return None
-    source, stored, _ = aggregates(sides[:1], Window(newest - timedelta(days=PROBED_DAYS - 1), newest))
+    probed = Window(newest - timedelta(days=PROBED_DAYS - 1), newest)
+    source, stored, _ = aggregates(sides[:1], probed)
     unfilled = Survey.by_date(source, stored, job.models).unfilled.join(stored, on="settlement_date", how="semi")
-    if 2 * unfilled.height <= source.height:
+    told = sides[0].as_of_now()
+    if 2 * unfilled.height <= source.height or told.has_young_rows(probed):
         return None
     keys, whole = int(source.get_column("keys").sum()), job.settings.fleet.needs_whole_periods
     cells = Cells.of(source.height, keys, whole_periods=whole)
-    since = sides[0].as_of_now().since
 
     def look(side: Tables, part: Window) -> list[CellSurvey]:
-        side = replace(side, since=since)
+        side = replace(side, since=told.since)
         return [*side.halved(lambda some: CellSurvey.quick(side, Scope.of_window(some), cells, job.models), part)]
 
     found = _side_by_side(sides, look, sides[0].cut(window, len(sides), SLICE_ROWS))

@@ -26,7 +26,7 @@ from recon.postgres.inspect import inspect
 from recon.postgres.scope import CELL_BITS, Cells, Scope
 from recon.postgres.session import connect
 from recon.postgres.tables import Tables
-from recon.reconcile import fix, survey, value_check, watcher
+from recon.reconcile import cell_survey, fix, survey, value_check, watcher
 from recon.reconcile import value_check as values
 from recon.reconcile.request import FixRequest, Job
 from recon.reference import reference
@@ -141,6 +141,7 @@ def by_few_rows(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     """A date is large from so many rows on."""
     for module, name in (
         (values, "CHUNK_ROWS"),
+        (cell_survey, "LARGE_ROWS"),
         (export, "CHUNK_ROWS"),
         (moment, "CHUNK_ROWS"),
         (export_check, "CHUNK_ROWS"),

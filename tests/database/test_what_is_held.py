@@ -10,6 +10,7 @@ import pytest
 
 import recon
 from recon.postgres.tables import Tables
+from recon.reconcile import cell_survey
 from recon.reconcile import chunk as load
 from tests.support import oracle
 from tests.support.builders import DAY, MODELS, days, fill, source_rows
@@ -154,6 +155,7 @@ class TestADateLargerThanAChunk:
     @pytest.fixture(autouse=True)
     def small_chunks(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(load, "CHUNK_ROWS", 20)
+        monkeypatch.setattr(cell_survey, "LARGE_ROWS", 20)
 
     @pytest.mark.parametrize("fleet", ["fractional", "whole"])
     def test_it_is_filled_with_the_same_rows(self, database: Database, fleet: str) -> None:

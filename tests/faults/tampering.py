@@ -17,7 +17,7 @@ from recon.cli.process import run
 from recon.core.settings import Settings
 from recon.postgres import ledger
 from recon.postgres.session import Session, connect
-from recon.reconcile import chunk, readback, survey, value_check
+from recon.reconcile import cell_survey, chunk, readback, survey, value_check
 
 
 def unverified() -> None:
@@ -51,7 +51,7 @@ def clock() -> None:
 
 def small_chunks() -> None:
     """A date is larger than a chunk from so few rows on that every date is."""
-    chunk.CHUNK_ROWS = value_check.CHUNK_ROWS = survey.SCAN_ROWS = 20
+    chunk.CHUNK_ROWS = value_check.CHUNK_ROWS = survey.SCAN_ROWS = cell_survey.LARGE_ROWS = 20
 
 
 def notebook() -> None:

@@ -30,7 +30,8 @@ join pg_type t on t.oid = a.atttypid
 left join pg_type base on t.typtype = 'd' and base.oid = t.typbasetype
 cross join lateral (
     select bool_and(leaf.relkind in ('r', 'm') and m.amname = 'heap')
-        and not exists (select from pg_inherits i where c.relkind <> 'p' and i.inhparent = c.oid) as has_versions
+        and not exists (select from pg_inherits i where c.relkind <> 'p' and i.inhparent = c.oid)
+        and not exists (select from pg_extension e where e.extname = 'citus') as has_versions
     from (select c.oid as relid where c.relkind <> 'p' union all select relid from pg_partition_tree(c.oid) where isleaf) leaves
     join pg_class leaf on leaf.oid = leaves.relid
     left join pg_am m on m.oid = leaf.relam
