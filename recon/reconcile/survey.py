@@ -34,7 +34,7 @@ ROWS, SUMS = "postgres/survey_stored", "postgres/stored_sums"
 """What is read of the calculations: rows and keys by settlement date and miner model; these with sums of the values."""
 PROBED_DAYS = 14
 """So many of the newest days are looked at before it is decided how all are."""
-SLICE_ROWS = 50_000
+SLICE_ROWS = 75_000
 """Rows of the curtailment that are in memory at once, per connection, where they are read one by one."""
 Task = TypeVar("Task")
 Result = TypeVar("Result")
