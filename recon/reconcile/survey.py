@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from queue import SimpleQueue
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import polars as pl
 
@@ -21,10 +21,12 @@ from recon.postgres.pool import Pool, side_by_side
 from recon.postgres.profile import stage
 from recon.postgres.scope import Cells, Scope
 from recon.postgres.tables import Tables, stored_sums
-from recon.reconcile.cell_survey import CellSurvey
 from recon.reconcile.request import Job, ValueCheck
 from recon.reconcile.status import Status
 from recon.reconcile.watcher import Compared, unwatched
+
+if TYPE_CHECKING:
+    from recon.reconcile.cell_survey import CellSurvey
 
 SCAN_ROWS = 250_000
 """Rows that a connection compares at once: fewer take less memory, but more time."""
@@ -217,6 +219,7 @@ def _by_cell(sides: Sequence[Tables], job: Job, window: Window) -> CellSurvey | 
         return None
     keys, whole = int(source.get_column("keys").sum()), job.settings.fleet.needs_whole_periods
     cells = Cells.of(source.height, keys, whole_periods=whole)
+    from recon.reconcile.cell_survey import CellSurvey
 
     def look(side: Tables, part: Window) -> list[CellSurvey]:
         side = replace(side, since=told.since)
