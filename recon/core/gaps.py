@@ -163,10 +163,11 @@ class Survey:
         return self.disputed.join(told, on=self.by, how="anti", nulls_equal=True)
 
     def only(self, doubtful: pl.DataFrame) -> Survey:
-        """What lacks rows, or may; of what is `doubtful` (by) all models."""
+        """What lacks rows, or may; of what is `doubtful` (by) all models. Without the checksums, that `lone` needs."""
         lacks = self.sides.filter(~pl.col("agrees") & (pl.col("keys") > 0))
         told = lacks.join(doubtful, on=self.by, how="anti", nulls_equal=True)
-        return replace(self, sides=pl.concat([told, self.sides.join(doubtful, on=self.by, how="semi")]))
+        sides = pl.concat([told, self.sides.join(doubtful, on=self.by, how="semi")])
+        return replace(self, sides=sides.drop("checksum", "key_checksum"))
 
     def _where(self, condition: pl.Expr) -> pl.DataFrame:
         """`by` of the sides of which that is true, each once, in order."""

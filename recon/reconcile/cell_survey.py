@@ -27,7 +27,8 @@ class CellSurvey:
     since, cells: by which rows and cells are told (Tables.since, Cells). source: one row per settlement date of the
     curtailment: SOURCE_STATE, how many rows are `invalid`, and the `keys` with their `checksum`. stored: one row per
     date and miner model of the calculations, as Tables.stored_cells has them. counts: schema.COUNTS of all cells but
-    the doubtful ones. lacking: what lacks rows, or may. doubtful: CELL of what is to be compared key by key.
+    the doubtful ones. lacking: what lacks rows, or may (Survey.only). lone: as Survey has them. doubtful: CELL of what is
+    to be compared key by key.
     """
 
     since: Moment | None
@@ -36,6 +37,7 @@ class CellSurvey:
     stored: pl.DataFrame
     counts: pl.DataFrame
     lacking: Survey
+    lone: pl.DataFrame
     doubtful: pl.DataFrame
 
     @classmethod
@@ -80,12 +82,12 @@ class CellSurvey:
         numbers = pl.col("rows", "checksum", "contents").cast(pl.Int128).sum()
         sums = stored.group_by(SIDE).agg(numbers).cast({"rows": pl.Int64, "checksum": pl.String})
         counts, lacking = surveyed.counts(doubtful), surveyed.only(doubtful)
-        return cls(tables.since, cells, _source(by_date, keys), sums, counts, lacking, doubtful)
+        return cls(tables.since, cells, _source(by_date, keys), sums, counts, lacking, surveyed.lone, doubtful)
 
     @classmethod
     def together(cls, parts: Sequence[CellSurvey]) -> CellSurvey:
         """The same of the dates of all parts, which are as of the same moment."""
-        frames = ("source", "stored", "counts", "doubtful")
+        frames = ("source", "stored", "counts", "lone", "doubtful")
         joined = {name: pl.concat([getattr(part, name) for part in parts]) for name in frames}
         sides = pl.concat([part.lacking.sides for part in parts])
         return replace(parts[0], **joined, lacking=replace(parts[0].lacking, sides=sides))

@@ -133,7 +133,7 @@ def _fill_cells(tables: Tables, job: Job, dates: Sequence[date], before: CellSur
     for piece in surveyed.pieces(surveyed.unfilled, CHUNK_ROWS, None if whole_periods else before.doubtful):
         compared = piece.join(before.doubtful, on=CELL, how="semi")
         told = piece.join(compared, on=CELL, how="anti")
-        lone, bare = (rows.join(told, on=CELL, how="semi") for rows in (surveyed.lone, surveyed.bare))
+        lone, bare = (rows.join(told, on=CELL, how="semi") for rows in (before.lone, surveyed.bare))
         whole = piece if whole_periods else pl.concat([compared, bare.select(CELL)])
         with stage("read"):
             keys, state_then = tables.keys_of(whole, lone, before.cells, dates)
