@@ -27,8 +27,8 @@ class CellSurvey:
     since, cells: by which rows and cells are told (Tables.since, Cells). source: one row per settlement date of the
     curtailment: SOURCE_STATE, how many rows are `invalid`, and the `keys` with their `checksum`. stored: one row per
     date and miner model of the calculations, as Tables.stored_cells has them. counts: schema.COUNTS of all cells but
-    the doubtful ones. lacking: what lacks rows, or may (Survey.only). lone: as Survey has them. doubtful: CELL of what is
-    to be compared key by key.
+    the doubtful ones. lacking: what lacks rows, or may (Survey.only). lone: as Survey has them. doubtful: CELL of what
+    is to be compared key by key.
     """
 
     since: Moment | None
