@@ -31,12 +31,14 @@ def chunks(dates: Iterable[tuple[date, int]], *, max_dates: int, max_rows: int) 
 
 
 def even_chunks(dates: Sequence[tuple[date, int]], *, max_dates: int, max_rows: int, workers: int) -> list[list[date]]:
-    """As `chunks`, but where there are several about as large as each other and so many that workers who take turns end
-    at about the same time.
+    """As `chunks`, but where rows bound them about as large as each other, and so many that workers who take turns end at
+    about the same time.
 
     >>> days = [(date(2024, 4, day), 400) for day in range(1, 11)]
     >>> [len(chunk) for chunk in even_chunks(days, max_dates=10, max_rows=1300, workers=2)]
     [2, 3, 2, 3]
+    >>> [len(chunk) for chunk in even_chunks(days, max_dates=4, max_rows=4000, workers=2)]
+    [4, 4, 2]
     """
     filled = list(chunks(dates, max_dates=max_dates, max_rows=max_rows))
     number = -(-len(filled) // workers) * workers
@@ -46,7 +48,8 @@ def even_chunks(dates: Sequence[tuple[date, int]], *, max_dates: int, max_rows: 
     for day, rows in dates:
         even[min(int((total + rows / 2) / share), number - 1) if share else 0].append(day)
         total += rows
-    fits = all(len(chunk) <= max_dates for chunk in even) and all(rows <= share for _, rows in dates)
+    by_rows = all(len(chunk) < max_dates for chunk in filled)
+    fits = by_rows and all(len(chunk) <= max_dates for chunk in even) and all(rows <= share for _, rows in dates)
     return [chunk for chunk in even if chunk] if len(filled) > 1 and fits else filled
 
 

@@ -93,7 +93,8 @@ def test_every_row_is_in_exactly_one_cell_and_keys_are_in_the_cell_that_the_serv
             assert sum(read, Counter()) == whole
             assert bits == 0 or all(read)
             keys = tables.hashed_keys(Scope.of([DAY])).with_columns(cells.of_keys)
-            assert_frame_equal(keys.select(source.columns), gaps.each_once(source), check_row_order=False)
+            each = gaps.each_once(source).drop("volume_hash")
+            assert_frame_equal(keys.select(each.columns), each, check_row_order=False)
             known = apart.drop_nulls()
             found = tables.done_hashes(tables.scope_of(known, cells).by_period(known, cells))
             assert_frame_equal(found, tables.done_hashes(tables.scope_of(known, cells)), check_row_order=False)

@@ -388,7 +388,8 @@ def test_progress_is_told_to_a_function_or_on_stderr_and_otherwise_to_nobody(
     recon.status(values=True, progress=False, database_url=partial.url)
     assert capfd.readouterr() == ("", "")
     recon.status(values=True, progress=True, database_url=partial.url)
-    assert capfd.readouterr().err == "\r1/1 dates compared\r2/2 dates compared\n", "keys, then values"
+    values = "\r1/2 dates compared\r2/2 dates compared\n"  # a date that is right by its sums, then the other
+    assert capfd.readouterr().err == f"\r1/1 dates compared{values}", "keys, then values"
 
 
 CELLS = """

@@ -23,6 +23,7 @@ from recon.reconcile import cell_survey, chunk, readback, survey, value_check
 def unverified() -> None:
     """Nothing is read back before COMMIT."""
     readback.discrepancies = lambda *_: []  # type: ignore[assignment]
+    readback._same_rows = lambda *_: None  # type: ignore[assignment]
 
 
 def separate_ledger() -> None:
