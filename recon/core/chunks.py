@@ -31,8 +31,8 @@ def chunks(dates: Iterable[tuple[date, int]], *, max_dates: int, max_rows: int) 
 
 
 def even_chunks(dates: Sequence[tuple[date, int]], *, max_dates: int, max_rows: int, workers: int) -> list[list[date]]:
-    """As `chunks`, but where rows bound them about as large as each other, and so many that workers who take turns end at
-    about the same time.
+    """As `chunks`, but where rows bound them about as large as each other, and so many that workers who take turns end
+    at about the same time.
 
     >>> days = [(date(2024, 4, day), 400) for day in range(1, 11)]
     >>> [len(chunk) for chunk in even_chunks(days, max_dates=10, max_rows=1300, workers=2)]
