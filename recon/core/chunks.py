@@ -41,16 +41,17 @@ def even_chunks(dates: Sequence[tuple[date, int]], *, max_dates: int, max_rows: 
     [4, 4, 2]
     """
     filled = list(chunks(dates, max_dates=max_dates, max_rows=max_rows))
+    if len(filled) < 2 or max(map(len, filled)) == max_dates:
+        return filled
     number = -(-len(filled) // workers) * workers
-    share = sum(rows for _, rows in dates) / number if number else 0
+    share = sum(rows for _, rows in dates) / number
     even: list[list[date]] = [[] for _ in range(number)]
     total = 0
     for day, rows in dates:
-        even[min(int((total + rows / 2) / share), number - 1) if share else 0].append(day)
+        even[min(int((total + rows / 2) / share), number - 1)].append(day)
         total += rows
-    by_rows = all(len(chunk) < max_dates for chunk in filled)
-    fits = by_rows and all(len(chunk) <= max_dates for chunk in even) and all(rows <= share for _, rows in dates)
-    return [chunk for chunk in even if chunk] if len(filled) > 1 and fits else filled
+    fits = max(map(len, even)) <= max_dates and max(rows for _, rows in dates) <= share
+    return [chunk for chunk in even if chunk] if fits else filled
 
 
 def period_groups(rows_per_period: Iterable[tuple[int | None, int]], max_rows: int) -> Iterator[list[int | None]]:

@@ -193,17 +193,10 @@ class Survey:
         """These `by` in slices of at most so many calculations, stored or due, but for a single larger one. Of all but
         those `compared` (None: all are) only the rows that are missing count.
         """
-        size = pl.max_horizontal("rows", "keys")
-        sides = self.sides.with_columns(size=size)
-        if compared is not None:
-            lacks = self.sides.join(compared, on=self.by, how="anti", nulls_equal=True)
-            sides = pl.concat(
-                [
-                    sides.join(compared, on=self.by, how="semi", nulls_equal=True),
-                    lacks.with_columns(size=size - pl.col("rows")),
-                ]
-            )
-        sizes = sides.group_by(self.by).agg(pl.col("size").sum())
+        compared = (self.everything if compared is None else compared).with_columns(there=pl.lit(0))
+        sides = self.sides.join(compared, on=self.by, how="left", nulls_equal=True)
+        size = pl.max_horizontal("rows", "keys") - pl.coalesce("there", "rows")
+        sizes = sides.group_by(self.by).agg(size=size.sum())
         sized = some.join(sizes, on=self.by, how="left", nulls_equal=True, maintain_order="left")
         groups = period_groups(enumerate(sized.get_column("size")), max_rows)
         return [some.slice(group[0] or 0, len(group)) for group in groups]

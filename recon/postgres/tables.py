@@ -95,11 +95,6 @@ class Tables:
         keys, states = rows.filter(pl.col("farm_id").is_not_null()), rows.filter(pl.col("farm_id").is_null())
         return keys.select(HASHED_ENERGY.keys()).cast(pl.Schema(HASHED_ENERGY)), source_state(states)
 
-    def hashed_keys(self, scope: Scope) -> pl.DataFrame:
-        """schema.HASHED_ENERGY: one row per KEY."""
-        rows = self.frame("postgres/hashed_keys", keys=self.sql("postgres/keys", scope))
-        return rows.select(HASHED_ENERGY.keys()).cast(pl.Schema(HASHED_ENERGY))
-
     def energies(self, scope: Scope, *, periods: bool) -> pl.DataFrame:
         """One row per KEY by its hash: settlement_date, key_hash, energy_mwh and source_rows; where asked for,
         settlement_period. Rows that cannot be priced have no hash.

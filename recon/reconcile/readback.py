@@ -100,7 +100,7 @@ def check(tables: Tables, scope: Scope, models: Sequence[str], before: CellSurve
     held = tables.held(scope, ours, fresh)
     for line in discrepancies(before.stored, written.totals, held, tables.layout.stored_columns["difficulty"]):
         raise changed(line)
-    same_source(source_state(before.source.filter(begun)), written.state.filter(begun))
+    same_source(before.source.filter(begun), written.state.filter(begun))
     same_source(written.state, tables.state(scope))
     sums = [rows.select(*SIDE, "rows", pl.col("checksum").cast(pl.Int128)) for rows in (before.stored, new(held))]
     sides = pl.concat(sums).group_by(SIDE).agg(pl.col("rows", "checksum").sum())

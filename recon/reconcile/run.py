@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
@@ -133,10 +133,14 @@ def work(
     def chunk(some: Sequence[date]) -> Filled:
         attempts = 0
 
+        def filled(before: CellSurvey | None) -> Filled:
+            with pool.session() as session:
+                return fill(Tables(session, layout), job, request, some, attempts, before)
+
         def attempt(number: int) -> Filled:
             nonlocal attempts
             attempts = number
-            return _filled(layout, job, request, known if number == 1 else None, pool, some, number)
+            return _as_found(filled, known.of_chunk(some) if known and number == 1 else None)
 
         try:
             return retried(attempt, some, retrying, layout.key_columns)
@@ -160,21 +164,11 @@ def _noted(job: Job, pool: Pool, failed: DateResult) -> Filled:
         return Filled(ledger.note_failures(session, job.run_id, [failed]), NOTHING_VERIFIED)
 
 
-def _filled(
-    layout: Layout,
-    job: Job,
-    request: FixRequest,
-    known: CellSurvey | None,
-    pool: Pool,
-    dates: Sequence[date],
-    attempt: int,
-) -> Filled:
-    """One attempt at a chunk, as the plan found it. Where that is so no longer, the chunk looks for itself."""
-    before = known.of_chunk(dates) if known else None
+def _as_found(filled: Callable[[CellSurvey | None], Filled], before: CellSurvey | None) -> Filled:
+    """A chunk filled as the plan found it. Where that is so no longer, it looks for itself."""
     try:
-        with pool.session() as session:
-            return fill(Tables(session, layout), job, request, dates, attempt, before)
+        return filled(before)
     except DatabaseError as error:
         if before is None or (error.code != "changed" and error.sqlstate != ALREADY_THERE):
             raise
-    return _filled(layout, job, request, None, pool, dates, attempt)
+    return filled(None)

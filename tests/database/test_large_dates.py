@@ -92,7 +92,7 @@ def test_every_row_is_in_exactly_one_cell_and_keys_are_in_the_cell_that_the_serv
             read = [Counter(tables.done(scope).iter_rows()) for scope in (some, others)]
             assert sum(read, Counter()) == whole
             assert bits == 0 or all(read)
-            keys = tables.hashed_keys(Scope.of([DAY])).with_columns(cells.of_keys)
+            keys = tables.keys_and_state(Scope.of([DAY]))[0].with_columns(cells.of_keys)
             each = gaps.each_once(source).drop("volume_hash")
             assert_frame_equal(keys.select(each.columns), each, check_row_order=False)
             known = apart.drop_nulls()
