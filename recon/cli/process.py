@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any
 
 from recon.cli.invocation import Invocation
-from recon.core.environment import forget_impossible_sizes
+from recon.core.environment import forget_impossible_sizes, share_processors
 from recon.core.errors import BUG, ExitCode, Interrupted, ReconError, UsageError
 
 GRACE_S = 10
@@ -50,6 +50,7 @@ def run() -> None:
     """Runs the command line and ends the process with the contract's exit code."""
     gc.set_threshold(YOUNG_OBJECTS)
     forget_impossible_sizes()
+    share_processors()
     _open_streams()
     command = _Command(sys.argv[1:])
     code = command.wait()

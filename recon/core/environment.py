@@ -21,6 +21,9 @@ VARIABLES = {"database_url": URL_VARIABLES, "home": ("RECON_HOME",)}
 FILE_VARIABLE = "RECON_CONFIG"
 """Names a file of settings, which is then read instead of those that are found."""
 SIZES = ("COLUMNS", "LINES")
+POLARS_THREADS = "POLARS_MAX_THREADS"
+MOST_THREADS = 4
+"""Frames of some ten thousand rows give no more of them anything to do."""
 HOMELESS = Path("/nonexistent/recon")
 """The home of a user who has none, as that of Debian's user nobody."""
 NO_DATABASE_HINT = (
@@ -72,6 +75,14 @@ def forget_impossible_sizes(environ: MutableMapping[str, str] | None = None) -> 
     for name in SIZES:
         if name in environ and not re.fullmatch(r"[1-9]\d{0,3}", environ[name], re.ASCII):
             del environ[name]
+
+
+def share_processors() -> None:
+    """Leaves half of the processors to the server and to our own threads, where nobody says how many Polars is to use:
+    of all of them, it would wait for each other's more than it gains.
+    """
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    os.environ.setdefault(POLARS_THREADS, str(max(1, min(usable // 2, MOST_THREADS))))
 
 
 def variable(setting: str, environ: Mapping[str, str]) -> str | None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 
 from recon.core.settings import AUTO, Settings
 from recon.postgres.driver import Known
-from recon.postgres.session import Session, connect
+from recon.postgres.session import Session, Turns, connect
 
 
 class Pool:
@@ -28,6 +28,7 @@ class Pool:
         self._max_uses = max_uses
         self._max_age_s = max_age_s
         self._known = Known()
+        self._turns = Turns()
         self._idle: queue.LifoQueue[Session] = queue.LifoQueue()
 
     def __enter__(self) -> Pool:
@@ -40,6 +41,7 @@ class Pool:
     def session(self) -> Iterator[Session]:
         """A session for this thread alone; after an error it is not used again."""
         session = self._reusable() or connect(self.settings, self.name, known=self._known)
+        session.turns = self._turns
         try:
             yield session
         except BaseException:
@@ -47,6 +49,10 @@ class Pool:
             raise
         session.uses += 1
         self._idle.put(session)
+
+    def share_out(self, workers: int) -> None:
+        """Half of so many sessions that work side by side may COPY at the same time (see Turns)."""
+        self._turns = Turns(max(1, workers // 2))
 
     def _reusable(self) -> Session | None:
         with suppress(queue.Empty):

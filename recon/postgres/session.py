@@ -10,6 +10,7 @@ The driver is used by its own interface, not by its DB-API: importing that takes
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -30,8 +31,29 @@ from recon.postgres.transactions import PINNED, PINNED_PATH, Caller
 
 QUEUE_S = 120.0
 """How long a pooler may let a transaction wait for a connection (PgBouncer's own `query_wait_timeout`)."""
+PATIENCE_S = 2.0
+"""How long a COPY waits for its turn at the most: another's may be waiting for what this transaction holds."""
 STATEMENTS_IN_ONE = 2
 """What we call one statement may be prepared first; either can take as long as the statement timeout allows."""
+
+
+class Turns:
+    """Lets so many sessions COPY at the same time, while others read and verify: two COPYs into the same indexes take a
+    server of two processors a third more time than one after the other.
+    """
+
+    def __init__(self, at_once: int = 1) -> None:
+        self._free = threading.Semaphore(at_once)
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """A turn, or none after PATIENCE_S: who waits may be what the others wait for."""
+        has_turn = self._free.acquire(timeout=PATIENCE_S)
+        try:
+            yield
+        finally:
+            if has_turn:
+                self._free.release()
 
 
 class Session:
@@ -46,6 +68,7 @@ class Session:
         self.name = application_name
         self.opened_at = time.monotonic()
         self.uses = 0
+        self.turns = Turns()
         self._known, self._is_shared = known or Known(), known is not None
         self._was_user = False
         self.connection = Connection(settings, application_name, self._known, self._ask, last_words=last_words)
@@ -120,7 +143,7 @@ class Session:
             statement.bind_stream(frame)
             return int(statement.execute_update())
 
-        with nullcontext() if temporary else self.as_user(copying=True):
+        with self.turns.one(), nullcontext() if temporary else self.as_user(copying=True):
             return int(self._run("", (), ingest))
 
     @contextmanager

@@ -52,7 +52,9 @@ def threads(work: Work) -> Finished:
     """The work on threads of this process. What an unfinished iteration leaves is not begun any more."""
     from recon.postgres.pool import side_by_side
 
-    with ThreadPoolExecutor(side_by_side(work.pool, work.workers), thread_name_prefix="chunk") as executor:
+    workers = side_by_side(work.pool, work.workers)
+    work.pool.share_out(workers)
+    with ThreadPoolExecutor(workers, thread_name_prefix="chunk") as executor:
         futures = {
             executor.submit(copy_context().run, work.task, work.pool, dates, work.retrying): dates
             for dates in work.batches
