@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from recon.core import extras
 from recon.core.errors import UsageError
 from recon.core.settings import AUTO, DEFAULT_WORKERS, MOST_CONNECTIONS, EngineName, parse_workers
-from recon.reconcile.engine import Engine, threads
+from recon.reconcile.engine import Engine, Threads
 
 LOG = logging.getLogger("recon")
 LONGEST_WAIT_S = 86_400
@@ -37,7 +36,8 @@ def choose(
     if engine is not EngineName.DASK:
         if elsewhere := [name for name in given if name not in ("workers", "max_connections", "engine")]:
             raise UsageError(f"--{elsewhere[0].replace('_', '-')} is for --engine dask", "give both, or neither")
-        return _threads(None if number is None else parse_workers(number, option))
+        count = None if number is None else parse_workers(number, option)
+        return Threads(count), DEFAULT_WORKERS if count is None else count, lambda: None
     if find_spec("distributed") is None:
         raise UsageError("--engine dask needs Dask, which is not installed", extras.install("dask"), code="extra")
     if scheduler and scheduler_file:
@@ -62,13 +62,6 @@ def _one_number(workers: str | None, max_connections: str | None) -> tuple[str, 
         said = f"--workers is {workers!r} and --max-connections is {max_connections!r}"
         raise UsageError(f"{said}, which are names of the same option", "give --workers alone")
     return ("--workers", workers) if workers is not None else ("--max-connections", max_connections)
-
-
-def _threads(workers: int | None) -> Chosen:
-    """Threads of this process: so many, whatever the work asks for, where the number is given."""
-    if workers is None:
-        return threads, DEFAULT_WORKERS, lambda: None
-    return lambda work: threads(replace(work, workers=workers)), workers, lambda: None
 
 
 def _check_scheduler_file(path: Path) -> None:

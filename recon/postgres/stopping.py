@@ -1,6 +1,6 @@
 """The order to stop: the process's own, given by a signal, or that of one call of the library.
 
-What belongs to a call finds its order by the context, which `recon.engine.threads` hands on to its threads.
+What belongs to a call finds its order by the context, which `recon.reconcile.engine.Threads` hands on to its threads.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from recon.core.errors import ExitCode
 from recon.core.suggestions import RECON, UPDATE_DIFFICULTY, Program
 from recon.core.window import MAX_FEED_AGE_DAYS, Window
 from recon.core.wording import counted
-from recon.reconcile.engine import Engine, threads
+from recon.reconcile.engine import THREADS, Engine
 from recon.reconcile.fix import fix
 from recon.reconcile.instance import Renewing, only_instance
 from recon.reconcile.planned_changes import Confirm, agreed
@@ -124,7 +124,7 @@ def daily(
     watcher: Watcher,
     check: ValueCheck | None = None,
     confirm: Confirm = agreed,
-    engine: Engine = threads,
+    engine: Engine = THREADS,
     begun: Callable[[], None] = lambda: None,
     max_feed_age: int = MAX_FEED_AGE_DAYS,
 ) -> DailyReport:

@@ -1,6 +1,6 @@
 """Who works on chunks side by side: an engine is given work, and gives what each batch of dates came to as it finishes.
 
-`threads` works in this process; `engine_dask` on a cluster. Whoever gives work does not know which of them has it.
+`Threads` works in this process; `dask.engine` on a cluster. Whoever gives work does not know which of them has it.
 """
 
 from __future__ import annotations
@@ -48,19 +48,37 @@ class Work:
 Engine = Callable[[Work], Finished]
 
 
-def threads(work: Work) -> Finished:
-    """The work on threads of this process. What an unfinished iteration leaves is not begun any more."""
-    from recon.postgres.pool import side_by_side
+@dataclass(frozen=True)
+class Threads:
+    """The work on threads of this process. What an unfinished iteration leaves is not begun any more.
 
-    workers = side_by_side(work.pool, work.workers)
-    work.pool.share_out(workers)
-    with ThreadPoolExecutor(workers, thread_name_prefix="chunk") as executor:
-        futures = {
-            executor.submit(copy_context().run, work.task, work.pool, dates, work.retrying): dates
-            for dates in work.batches
-        }
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        finally:
-            executor.shutdown(cancel_futures=True)
+    workers: so many, whatever the work asks for; None: as many as it asks for.
+    """
+
+    workers: int | None = None
+
+    def __call__(self, work: Work) -> Finished:
+        """Each batch as it is finished."""
+        from recon.postgres.pool import side_by_side
+
+        workers = side_by_side(work.pool, work.workers if self.workers is None else self.workers)
+        work.pool.share_out(workers)
+        with ThreadPoolExecutor(workers, thread_name_prefix="chunk") as executor:
+            futures = {
+                executor.submit(copy_context().run, work.task, work.pool, dates, work.retrying): dates
+                for dates in work.batches
+            }
+            try:
+                for future in as_completed(futures):
+                    yield futures[future], future.result()
+            finally:
+                executor.shutdown(cancel_futures=True)
+
+
+THREADS = Threads()
+"""As many threads as the work asks for."""
+
+
+def works_here(engine: Engine) -> bool:
+    """Whether an engine works in this process, and so with what this process knows already."""
+    return isinstance(engine, Threads)

@@ -10,7 +10,7 @@ from recon.core.plan import plan
 from recon.postgres.errors import ends_run
 from recon.postgres.tables import Tables
 from recon.reconcile import undated
-from recon.reconcile.engine import Engine, threads
+from recon.reconcile.engine import THREADS, Engine, works_here
 from recon.reconcile.planned_changes import Confirm, agreed, allowed, planned_changes
 from recon.reconcile.report import FixReport
 from recon.reconcile.request import FixRequest, Job
@@ -21,7 +21,7 @@ from recon.reconcile.watcher import Compared, Watcher
 
 
 def fix(
-    job: Job, request: FixRequest, *, watcher: Watcher, engine: Engine = threads, confirm: Confirm = agreed
+    job: Job, request: FixRequest, *, watcher: Watcher, engine: Engine = THREADS, confirm: Confirm = agreed
 ) -> FixReport:
     """Fill every gap of the window: plan, chunks, and the status after as each chunk verified it.
 
@@ -55,7 +55,7 @@ def _comparison(job: Job, request: FixRequest, compared: Compared, engine: Engin
     at work in this process, they can go on with what was found cell by cell.
     """
     fills, policy = request.policy.fills and not request.dry_run, request.policy
-    by_cell = fills and engine is threads and not (request.deep or policy.changes_rows)
+    by_cell = fills and works_here(engine) and not (request.deep or policy.changes_rows)
     estimable = job.priceable if fills else None
     return KeyComparison(request.deep, compared, estimable=estimable, by_cell=by_cell, workers=request.workers)
 

@@ -30,7 +30,7 @@ from recon.postgres.inspect import inspect, opened
 from recon.postgres.pool import Pool
 from recon.postgres.session import Session, connect
 from recon.postgres.tables import Tables
-from recon.reconcile.engine import Engine, threads
+from recon.reconcile.engine import THREADS, Engine, works_here
 from recon.reconcile.watcher import Compared, unwatched
 from recon.reference.reference import Reference
 from recon.values.policy import RepairPolicy
@@ -174,14 +174,14 @@ class ValueCheck:
     tolerance: Tolerance = field(default_factory=Tolerance)
     workers: int = 2
     progress: Compared = unwatched
-    engine: Engine = threads
+    engine: Engine = THREADS
     deep: bool = False
     agreed: pl.DataFrame | None = None
 
     @property
     def by_sums(self) -> bool:
         """Whether a survey is to find the dates that are all right: else all is read by who does the work."""
-        return not self.deep and self.engine is threads
+        return not self.deep and works_here(self.engine)
 
 
 def from_dict(parameters: dict[str, Any], job: Job) -> tuple[Job, FixRequest]:

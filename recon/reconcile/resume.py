@@ -15,7 +15,7 @@ from recon.core.settings import ChangeLimit
 from recon.postgres import ledger
 from recon.postgres.tables import Tables, Undated
 from recon.postgres.whole_rows import relations
-from recon.reconcile.engine import Engine, threads
+from recon.reconcile.engine import THREADS, Engine
 from recon.reconcile.planned_changes import Confirm, PlannedChanges, agreed, allowed, planned_changes
 from recon.reconcile.report import FixReport
 from recon.reconcile.request import Job, check_tables, from_dict
@@ -30,7 +30,7 @@ def resume(
     run_id: str | None,
     *,
     watcher: Watcher,
-    engine: Engine = threads,
+    engine: Engine = THREADS,
     confirm: Confirm = agreed,
     limit: ChangeLimit | None = None,
 ) -> FixReport | None:
