@@ -13,7 +13,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import polars as pl
@@ -143,7 +143,9 @@ class Session:
             statement.bind_stream(frame)
             return int(statement.execute_update())
 
-        with self.turns.one(), nullcontext() if temporary else self.as_user(copying=True):
+        if temporary:
+            return int(self._run("", (), ingest))
+        with self.turns.one(), self.as_user(copying=True):
             return int(self._run("", (), ingest))
 
     @contextmanager

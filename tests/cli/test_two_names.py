@@ -7,7 +7,9 @@ from threading import Barrier
 import pytest
 
 from recon.cli.engine import choose
-from recon.reconcile.engine import Work
+from recon.core.settings import Settings
+from recon.postgres.pool import Pool
+from recon.reconcile.engine import Work, works_here
 from tests.support import oracle
 from tests.support.builders import DAY, days, fill, source_rows
 from tests.support.databases import TABLE, Database
@@ -43,9 +45,10 @@ def test_the_number_given_holds_whatever_a_stored_run_has() -> None:
         return [together.wait()]
 
     engine, remembered, _ = choose(workers="3")
-    work = Work(meet, [[day] for day in days(DAY, 3)], None, workers=1)  # type: ignore[arg-type]
+    work = Work(meet, [[day] for day in days(DAY, 3)], Pool(Settings(NOBODY), "nobody"), workers=1)
     assert sorted(place for _, places in engine(work) for place in places) == [0, 1, 2]
     assert remembered == 3
+    assert works_here(engine)  # and so goes on with what the plan found
 
 
 @pytest.mark.parametrize("same", [("--force",), ("--deep", "--repair", "missing,wrong")])

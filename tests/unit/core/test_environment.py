@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from recon.core.environment import default_home, find_database_url
+from recon.core.environment import default_home, find_database_url, share_processors
 from recon.core.errors import UsageError
+
+
+@pytest.mark.parametrize(("processors", "threads"), [(1, "1"), (2, "1"), (3, "1"), (4, "2"), (64, "4")])
+def test_polars_leaves_half_of_the_processors_to_others_unless_it_is_told_how_many_to_use(
+    monkeypatch: pytest.MonkeyPatch, processors: int, threads: str
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(processors)), raising=False)
+    silent, told = {"HOME": "/"}, {"POLARS_MAX_THREADS": "7"}
+    for environment in (silent, told):
+        share_processors(environment)
+    assert (silent, told) == ({"HOME": "/", "POLARS_MAX_THREADS": threads}, {"POLARS_MAX_THREADS": "7"})
 
 
 class TestWhereTheDatabaseIs:
