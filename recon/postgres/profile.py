@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-STAGES = ("connect", "survey", "read", "price", "copy", "verify", "ledger", "commit", "values")
+STAGES = ("connect", "survey", "read", "price", "turn", "copy", "verify", "ledger", "commit", "values")
 
 
 @dataclass

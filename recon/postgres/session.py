@@ -48,7 +48,8 @@ class Turns:
     @contextmanager
     def one(self) -> Iterator[None]:
         """A turn, or none after PATIENCE_S: who waits may be what the others wait for."""
-        has_turn = self._free.acquire(timeout=PATIENCE_S)
+        with stage("turn"):
+            has_turn = self._free.acquire(timeout=PATIENCE_S)
         try:
             yield
         finally:
