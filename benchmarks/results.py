@@ -6,7 +6,7 @@ import csv
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -65,11 +65,11 @@ def circumstances(server_version: str) -> dict[str, Any]:
     return {"commit": commit.stdout.strip(), "cores": cores(), "versions": f"{sys.platform}; {versions}"}
 
 
-def write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Writes the file anew."""
+def write(path: Path, rows: Iterable[dict[str, Any]], columns: Sequence[str] = COLUMNS) -> None:
+    """Writes a file of results anew."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
+        writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 
