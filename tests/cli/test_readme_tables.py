@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import results as benchmark_results
+from benchmarks import stages
 from benchmarks import table as benchmark_table
 from benchmarks import workers
 from tests.faults import results as fault_results
@@ -68,6 +69,15 @@ def test_the_table_of_workers_is_that_of_its_results_file_and_the_benchmarks() -
     assert {(line["way"], line["workers"]) for line in stored} >= {("threads", "2"), ("cluster", "2")}
     table = workers.markdown(stored, benchmark_results.read(ROOT / "benchmarks" / "results.csv"))
     assert has_table(SPEED, "workers", table)
+
+
+def test_the_table_of_stages_is_that_of_its_results_file() -> None:
+    stored = benchmark_results.read(ROOT / "benchmarks" / "stages.csv")
+    assert {line["case"] for line in stored} == set(stages.WHICH)
+    for line in stored:
+        inside = sum(float(line[name] or 0) for name in stages.STAGES)
+        assert 0 < inside < 2 * float(line["engine"]) < 2 * float(line["seconds"])  # of two threads
+    assert has_table(SPEED, stages.NAME, stages.markdown(stored))
 
 
 @pytest.mark.parametrize(
