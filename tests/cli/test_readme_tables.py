@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import results as benchmark_results
-from benchmarks import stages
+from benchmarks import stages, workers
 from benchmarks import table as benchmark_table
-from benchmarks import workers
 from tests.faults import results as fault_results
 from tests.faults import table as fault_table
 from tests.support.parsing import options_in
