@@ -1,4 +1,4 @@
-"""`python -m benchmarks.stages`: what recon does with its time, as its own `--profile` says; the table of it."""
+"""`python -m benchmarks.stages`: what `recon fix` does with its time, as its own `--profile` says; the table of it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.readme import rewrite
 HERE = Path(__file__).parent
 NAME = "stages"
 """Of the table's place in the README beside this."""
-WHICH = ("backfill", "as found", "holes", "values (nothing wrong)")
+WHICH = ("backfill", "as found", "holes")
 COLUMNS = ("case", "rows", "rounds", "seconds", "engine", *STAGES, "code", "cores", "versions")
 SHOWN_S = 0.05
 """What takes less is not shown."""
@@ -29,18 +29,17 @@ SHOWN_S = 0.05
 
 def measured(case: Case, made: data.Data, rounds: int) -> dict[str, Any]:
     """One line: the whole process, what recon says of itself, and the seconds of its threads by stage; medians."""
-    arguments = ["fix"] if case.kind == "fix" else ["status", "--values"]
     took: list[dict[str, float]] = []
     for _ in range(rounds):
-        database = made.copied(case.database) if case.writes else made.open(case.database)
+        database = made.copied(case.database)
         database.disconnect()
-        done = run([[*recon_command(), *arguments, "-d", database.url, "--json", "--profile"]], {0})
+        done = run([[*recon_command(), "fix", "-d", database.url, "--json", "--profile"]], {0})
         said = json.loads(done.output)
         stages = {name: stage["seconds"] for name, stage in said["profile"].items()}
         took.append({"seconds": done.seconds, "engine": said["seconds"], **stages})
     names = dict.fromkeys(name for one in took for name in one)
     medians = {name: round(statistics.median(one.get(name, 0) for one in took), 4) for name in names}
-    return {"case": case.name, "rows": made.missing[case.database] or made.pairs, "rounds": rounds, **medians}
+    return {"case": case.name, "rows": made.missing[case.database], "rounds": rounds, **medians}
 
 
 def markdown(lines: list[Line]) -> str:
