@@ -35,10 +35,9 @@ def measured(case: Case, made: data.Data, rounds: int) -> dict[str, Any]:
         database.disconnect()
         done = run([[*recon_command(), "fix", "-d", database.url, "--json", "--profile"]], {0})
         said = json.loads(done.output)
-        stages = {name: stage["seconds"] for name, stage in said["profile"].items()}
+        stages = {name: said["profile"].get(name, {"seconds": 0.0})["seconds"] for name in STAGES}
         took.append({"seconds": done.seconds, "engine": said["seconds"], **stages})
-    names = dict.fromkeys(name for one in took for name in one)
-    medians = {name: round(statistics.median(one.get(name, 0) for one in took), 4) for name in names}
+    medians = {name: round(statistics.median(one[name] for one in took), 4) for name in took[0]}
     return {"case": case.name, "rows": made.missing[case.database], "rounds": rounds, **medians}
 
 
