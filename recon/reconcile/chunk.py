@@ -27,6 +27,9 @@ from recon.reconcile.request import FixRequest, Job
 from recon.values import repairs
 from recon.values.repairs import to_change
 
+PIECE_ROWS = 2 * CHUNK_ROWS
+"""Calculations that are read, priced and written at once, where dates are filled cell by cell. Most chunks are one such
+piece: each has the server go through the dates' curtailment."""
 NOTHING_VERIFIED = pl.DataFrame(schema=COUNTS)
 """Of no date."""
 
@@ -130,7 +133,7 @@ def _fill_cells(tables: Tables, job: Job, dates: Sequence[date], before: CellSur
     """Writes what some dates lack. Only what the survey left open is read of them."""
     surveyed, lots, counts = before.lacking, [], [before.counts]
     whole_periods, state = job.settings.fleet.needs_whole_periods, source_state(before.source)
-    for piece in surveyed.pieces(surveyed.unfilled, 2 * CHUNK_ROWS, None if whole_periods else before.doubtful):
+    for piece in surveyed.pieces(surveyed.unfilled, PIECE_ROWS, None if whole_periods else before.doubtful):
         compared = piece.join(before.doubtful, on=CELL, how="semi")
         told = piece.join(compared, on=CELL, how="anti")
         lone, bare = (rows.join(told, on=CELL, how="semi") for rows in (before.lone, surveyed.bare))
