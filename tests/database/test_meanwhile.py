@@ -151,7 +151,7 @@ def test_so_many_keys_are_priced_at_once_as_fit_a_chunk(
     rows = fill(database, source_rows([DAY], farms=12, periods=range(1, 47)))
     database.add_calculations(*oracle.calculations(rows, whole=fleet == "whole"))
     database.execute(f"delete from {TABLE} where farm_id = 'T_FARM-1' and miner_model = 'S9'")
-    monkeypatch.setattr(chunk, "CHUNK_ROWS", 100)
+    monkeypatch.setattr(chunk, "PIECE_ROWS", 100)
     append, sizes = chunk._append, []
 
     def noted(tables: Tables, job: Any, keys: Any, *others: Any) -> Any:

@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import re
+import select
 import signal
 import struct
 import subprocess
@@ -31,17 +32,16 @@ def on_a_terminal(
         stdout=slave,
         stderr=slave,
     )
-    os.close(slave)
     os.write(master, typed.encode())
-    shown = b""
-    try:
-        while part := os.read(master, 4096):
-            shown += part
-            if interrupt_at and re.search(interrupt_at, shown.decode(errors="replace")):
-                process.send_signal(signal.SIGINT)
-                interrupt_at = ""
-    except OSError:  # the end, on Linux
-        pass
+    shown, ended = b"", False
+    while select.select([master], [], [], 0.2)[0] or not ended:  # once more, when nothing is written any longer
+        ended = process.poll() is not None
+        if select.select([master], [], [], 0)[0]:
+            shown += os.read(master, 4096)
+        if interrupt_at and re.search(interrupt_at, shown.decode(errors="replace")):
+            process.send_signal(signal.SIGINT)
+            interrupt_at = ""
+    os.close(slave)  # only now: what a terminal was sent may be lost with the last one who holds it open
     os.close(master)
     return process.wait(30), shown.decode().replace("\r\n", "\n")
 
