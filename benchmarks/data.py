@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -235,8 +234,3 @@ def _settle(database: Database) -> None:
     database.execute("vacuum (freeze, analyze)")
     database.execute("checkpoint")
     database.disconnect()
-
-
-def cores() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -11,7 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.data import ROOT, cores
+from benchmarks.data import ROOT
+from recon.core.environment import processors
 
 COLUMNS = (
     "case",
@@ -62,7 +63,7 @@ def circumstances(server_version: str) -> dict[str, Any]:
         ["git", "describe", "--always", "--dirty", "--abbrev=10"], cwd=ROOT, capture_output=True, text=True
     )
     versions = "; ".join(f"{name} {number}" for name, number in found.items())
-    return {"commit": commit.stdout.strip(), "cores": cores(), "versions": f"{sys.platform}; {versions}"}
+    return {"commit": commit.stdout.strip(), "cores": processors(), "versions": f"{sys.platform}; {versions}"}
 
 
 def write(path: Path, rows: Iterable[dict[str, Any]], columns: Sequence[str] = COLUMNS) -> None:

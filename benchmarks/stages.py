@@ -15,6 +15,7 @@ from benchmarks.contenders import recon_command
 from benchmarks.data import ROOT
 from benchmarks.measure import run
 from benchmarks.results import Line
+from benchmarks.table import grid, measured_on
 from recon.postgres.profile import STAGES
 from tests.support.readme import rewrite
 
@@ -22,7 +23,9 @@ HERE = Path(__file__).parent
 NAME = "stages"
 """Of the table's place in the README beside this."""
 WHICH = ("backfill", "as found", "holes")
-COLUMNS = ("case", "rows", "rounds", "seconds", "engine", *STAGES, "code", "cores", "versions")
+SECONDS = {name: f"{name}_s" for name in STAGES}
+"""The columns of the stages."""
+COLUMNS = ("case", "rows", "rounds", "seconds", "engine_s", *SECONDS.values(), "commit", "cores", "versions")
 SHOWN_S = 0.05
 """What takes less is not shown."""
 
@@ -35,24 +38,22 @@ def measured(case: Case, made: data.Data, rounds: int) -> dict[str, Any]:
         database.disconnect()
         done = run([[*recon_command(), "fix", "-d", database.url, "--json", "--profile"]], {0})
         said = json.loads(done.output)
-        stages = {name: said["profile"].get(name, {"seconds": 0.0})["seconds"] for name in STAGES}
-        took.append({"seconds": done.seconds, "engine": said["seconds"], **stages})
+        stages = {column: said["profile"].get(name, {"seconds": 0.0})["seconds"] for name, column in SECONDS.items()}
+        took.append({"seconds": done.seconds, "engine_s": said["seconds"], **stages})
     medians = {name: round(statistics.median(one[name] for one in took), 4) for name in took[0]}
     return {"case": case.name, "rows": made.missing[case.database], "rounds": rounds, **medians}
 
 
 def markdown(lines: list[Line]) -> str:
     """The table; before it what it was measured on."""
-    first = lines[0]
-    shown = [name for name in STAGES if any(float(line[name] or 0) >= SHOWN_S for line in lines)]
-    head = f"Commit {first['code']}, {first['cores']} cores shared with the server, {first['versions']}. "
-    head += f"Medians of {first['rounds']} rounds at 1x."
+    shown = {name: key for name, key in SECONDS.items() if any(float(line[key]) >= SHOWN_S for line in lines)}
+    head = f"Commit {measured_on(lines[0])} Medians of {lines[0]['rounds']} rounds at 1x."
     table = [("case", "whole process", "start-up", *shown), ("---", *["---:"] * (len(shown) + 2))]
     for line in lines:
-        whole, engine = float(line["seconds"]), float(line["engine"])
-        cells = (f"{float(line[name] or 0):.2f}" for name in shown)
+        whole, engine = float(line["seconds"]), float(line["engine_s"])
+        cells = (f"{float(line[key]):.2f}" for key in shown.values())
         table.append((line["case"], f"{whole:.2f}", f"{whole - engine:.2f}", *cells))
-    return "\n".join([head, "", *("| " + " | ".join(cells) + " |" for cells in table)])
+    return f"{head}\n\n{grid(table)}"
 
 
 def main() -> None:
@@ -66,8 +67,7 @@ def main() -> None:
         compileall.compile_dir(ROOT / "recon", quiet=1)  # as pip does
         cases = [case for case in CASES if case.name in WHICH]
         with server.running() as running:
-            found = results.circumstances(server.version_of(running))
-            common = {"code": found.pop("commit"), **found}
+            common = results.circumstances(server.version_of(running))
             with data.made(running, scale=1, days=data.DAYS, names={case.database for case in cases}) as made:
                 rows = [measured(case, made, options.rounds) | common for case in cases]
         results.write(options.out, rows, COLUMNS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def markdown(lines: Sequence[Line]) -> str:
     table = [HEADER, ("---", "---", *["---:"] * (len(HEADER) - 2))]
     for case, group in groupby(lines, key=case_name):
         table += [(case if number == 0 else "", *_cells(line)) for number, line in enumerate(group)]
-    rows = "\n".join("| " + " | ".join(cells) + " |" for cells in table)
+    rows = grid(table)
     return "\n\n".join(filter(None, (_circumstances(lines), rows, _notes(lines))))
 
 
@@ -52,8 +52,18 @@ def short(lines: Sequence[Line]) -> str:
         for line in lines
         if case_name(line) in FEW and line["keys"]
     }
-    rows = "\n".join("| " + " | ".join(cells) + " |" for cells in table)
+    rows = grid(table)
     return f"{rows}\n\n{'; '.join(keys.values())}."
+
+
+def grid(table: Iterable[Sequence[str]]) -> str:
+    """Rows of cells as Markdown."""
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in table)
+
+
+def measured_on(line: Line) -> str:
+    """The commit, the machine and the versions of a line."""
+    return f"{line['commit']}, {line['cores']} cores shared with the server, {line['versions']}."
 
 
 def case_name(line: Line) -> str:
@@ -97,10 +107,9 @@ def _circumstances(lines: Sequence[Line]) -> str:
     for line in lines:
         of_commit.setdefault(line["commit"], []).append(line)
     told = []
-    for commit, some in of_commit.items():
+    for some in of_commit.values():
         named = f"{', '.join(dict.fromkeys(map(case_name, some)))}: commit" if told else "Commit"
-        shared = f"{named} {commit}, {some[0]['cores']} cores shared with the server, {some[0]['versions']}."
-        told.append(f"{shared} {_sizes(some)}.")
+        told.append(f"{named} {measured_on(some[0])} {_sizes(some)}.")
     return f"{' '.join(told)} Medians (fastest-slowest)."
 
 

@@ -77,13 +77,17 @@ def forget_impossible_sizes(environ: MutableMapping[str, str] | None = None) -> 
             del environ[name]
 
 
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def share_processors(environ: MutableMapping[str, str] | None = None) -> None:
     """Has Polars, which is not loaded yet, leave half of the processors to the server and to our own threads, unless
     somebody says how many it is to use.
     """
     environ = os.environ if environ is None else environ
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    environ.setdefault(POLARS_THREADS, str(max(1, min(usable // 2, MOST_THREADS))))
+    environ.setdefault(POLARS_THREADS, str(max(1, min(processors() // 2, MOST_THREADS))))
 
 
 def variable(setting: str, environ: Mapping[str, str]) -> str | None:

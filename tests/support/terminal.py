@@ -34,9 +34,9 @@ def on_a_terminal(
     )
     os.write(master, typed.encode())
     shown, ended = b"", False
-    while select.select([master], [], [], 0.2)[0] or not ended:  # once more, when nothing is written any longer
+    while (ready := select.select([master], [], [], 0.2)[0]) or not ended:  # once more after the end
         ended = process.poll() is not None
-        if select.select([master], [], [], 0)[0]:
+        if ready:
             shown += os.read(master, 4096)
         if interrupt_at and re.search(interrupt_at, shown.decode(errors="replace")):
             process.send_signal(signal.SIGINT)
