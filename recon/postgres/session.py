@@ -33,6 +33,9 @@ QUEUE_S = 120.0
 """How long a pooler may let a transaction wait for a connection (PgBouncer's own `query_wait_timeout`)."""
 PATIENCE_S = 2.0
 """How long a COPY waits for its turn at the most: another's may be waiting for what this transaction holds."""
+COPIED_ROWS = 4_000
+"""Rows in one message of a COPY: the server stores them while the next are encoded. Sent as one message it would wait
+for all of them: a seventh more time."""
 STATEMENTS_IN_ONE = 2
 """What we call one statement may be prepared first; either can take as long as the statement timeout allows."""
 
@@ -141,7 +144,8 @@ class Session:
 
         def ingest(statement: AdbcStatement) -> int:
             statement.set_options(**append_to(table, temporary))
-            statement.bind_stream(frame)
+            rows = frame.to_arrow(compat_level=pl.CompatLevel.newest())  # Polars' own stream is of one piece
+            statement.bind_stream(rows.to_reader(COPIED_ROWS))
             return int(statement.execute_update())
 
         if temporary:
