@@ -69,24 +69,24 @@ def price(energy: pl.LazyFrame, miners: pl.LazyFrame, fleet: Fleet = Fleet.FRACT
     energy: one row per KEY with energy_mwh, difficulty (dimensionless, Float64 or Decimal) and subsidy_btc.
     miners: one row per miner model (schema.MINERS). Both orders are kept, models within keys.
     """
-    return priced(energy.join(miners, how="cross", maintain_order="left_right"), fleet)
+    return priced(_paired(_with_float(energy), miners), fleet)
 
 
 def priced(pairs: pl.LazyFrame, fleet: Fleet = Fleet.FRACTIONAL) -> pl.LazyFrame:
     """The pairs with `bitcoin_mined` (BTC, Decimal(38,8)). No row is dropped: a null difficulty gives a null BTC.
 
-    pairs: one row per key and miner model with energy_mwh, difficulty, subsidy_btc, hashrate_ths and power_w; with a
-    whole fleet every key of its settlement periods, since machines are floored per period.
+    pairs: as of `wanted`; with a whole fleet every key of its settlement periods: machines are floored per period.
     """
     usable = pl.col("energy_mwh") * (1.0 if fleet is Fleet.FRACTIONAL else whole_machine_share())
-    btc = satoshi_rounded(bitcoin(usable, pl.col("difficulty").cast(pl.Float64)))
+    btc = satoshi_rounded(bitcoin(usable, pl.col("difficulty_float")))
     return pairs.with_columns(bitcoin_mined=btc)
 
 
 def calculations(
     keys: pl.LazyFrame, miners: pl.LazyFrame, terms: pl.LazyFrame, fleet: Fleet = Fleet.FRACTIONAL
 ) -> pl.LazyFrame:
-    """What the calculations table should hold for whole dates: one priced row per key and miner model.
+    """What the calculations table should hold for whole dates: one priced row per key and miner model, its difficulty
+    also as Float64 (`difficulty_float`).
 
     keys: one row per KEY with energy_mwh. terms: one row per settlement date with `difficulty` and `subsidy_btc`;
     the rows of a date without them are there, with a null BTC.
@@ -96,5 +96,15 @@ def calculations(
 
 def wanted(keys: pl.LazyFrame, miners: pl.LazyFrame, terms: pl.LazyFrame) -> pl.LazyFrame:
     """One row per key and miner model, with all that `priced` needs; arguments as for `calculations`."""
-    energy = keys.join(terms, on="settlement_date", how="left", maintain_order="left")
-    return energy.join(miners, how="cross", maintain_order="left_right")
+    return _paired(keys.join(_with_float(terms), on="settlement_date", how="left", maintain_order="left"), miners)
+
+
+def _with_float(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Rows with their `difficulty` as Float64, too: that takes three times as long as pricing, so it is done before
+    each is joined with every miner model.
+    """
+    return rows.with_columns(difficulty_float=pl.col("difficulty").cast(pl.Float64))
+
+
+def _paired(keys: pl.LazyFrame, miners: pl.LazyFrame) -> pl.LazyFrame:
+    return keys.join(miners, how="cross", maintain_order="left_right")

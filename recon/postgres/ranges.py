@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import polars as pl
 
 from recon.core.errors import DatabaseError
@@ -13,7 +15,7 @@ VALUES = ("bitcoin_mined", "difficulty")
 
 
 def check_priced(rows: pl.DataFrame) -> None:
-    """DatabaseError for calculations (bitcoin.calculations) without BTC: their difficulty is not known, or they are
+    """DatabaseError for calculations (price.calculations) without BTC: their difficulty is not known, or they are
     more than any number that is stored.
     """
     unpriced = rows.filter(pl.col("bitcoin_mined").is_null())
@@ -33,9 +35,9 @@ def check_range(rows: pl.DataFrame, layout: Layout) -> None:
         column = layout.stored_columns[name]
         if column.digits is None:
             continue
-        whole = column.digits - (column.decimals or 0)
-        beyond = rows.filter(pl.col(name).cast(pl.Float64).abs() >= 10.0**whole)
-        if not beyond.is_empty():
+        values, bound = rows.get_column(name), Decimal(10) ** (column.digits - (column.decimals or 0))
+        if values.max() >= bound:  # type: ignore[operator]
+            beyond = rows.filter(pl.col(name) >= pl.lit(bound).cast(values.dtype))
             kind = f"numeric({column.digits},{column.decimals})"
             what = f"{_first(beyond)} has a {name} of {beyond.item(0, name)}, which {kind} cannot hold"
             table, own = layout.calculations.name.quoted, layout.calculations.column(name)

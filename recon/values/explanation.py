@@ -241,9 +241,9 @@ def _with_causes(
 
 def _with_steps(priced: pl.LazyFrame) -> pl.LazyFrame:
     """Priced rows with the steps in between: `joules_per_hash`, `hashes` and `expected_blocks` of the whole energy."""
-    energy, difficulty = pl.col("energy_mwh"), pl.col("difficulty").cast(pl.Float64)
+    energy = pl.col("energy_mwh")
     steps = {"joules_per_hash": joules_per_hash(), "hashes": hashes(energy)}
-    return priced.with_columns(**steps, expected_blocks=blocks(energy, difficulty))
+    return priced.with_columns(**steps, expected_blocks=blocks(energy, pl.col("difficulty_float")))
 
 
 def _line(row: dict[str, Any], stored: list[dict[str, Any]]) -> ModelLine:

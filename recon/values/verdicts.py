@@ -43,7 +43,7 @@ def judge(
     """One row per stored row of some whole dates, with `verdict`, `expected_btc`, `expected_difficulty`, `ratio` and
     `cause`, which `why` tells and is null here.
 
-    wanted: one row per CALC_KEY as bitcoin.calculations gives it (bitcoin_mined, difficulty), and `whole_btc`, what
+    wanted: one row per CALC_KEY as price.calculations gives it (bitcoin_mined, difficulty_float), and `whole_btc`, what
     whole machines would have mined. stored: STORED. miners: one row per configured miner model.
     ratio is stored over expected BTC, null where nothing is expected.
 
@@ -117,7 +117,7 @@ def _expectation(wanted: pl.LazyFrame) -> pl.LazyFrame:
     return wanted.select(
         *CALC_KEY,
         expected_btc=pl.col("bitcoin_mined").cast(pl.Float64),
-        expected_difficulty=pl.col("difficulty").cast(pl.Float64),
+        expected_difficulty=pl.col("difficulty_float"),
     )
 
 

@@ -35,8 +35,8 @@ Row = tuple[Key, str, float | None, float | None]
 
 def wanted(*keys: Key, btc: float = BTC_DUE, whole: float = WHOLE, priced: bool = True) -> pl.LazyFrame:
     """What should be stored: every key with S9 and M20S, all worth the same."""
-    schema = {**CALC_KEY_SCHEMA, "bitcoin_mined": BTC, "difficulty": pl.Decimal(38, 8), "whole_btc": BTC}
-    values = (Decimal(str(btc)), Decimal(DUE), Decimal(str(whole))) if priced else (None, None, None)
+    schema = {**CALC_KEY_SCHEMA, "bitcoin_mined": BTC, "difficulty_float": pl.Float64, "whole_btc": BTC}
+    values = (Decimal(str(btc)), DUE, Decimal(str(whole))) if priced else (None, None, None)
     return pl.LazyFrame([(*key, model, *values) for key in keys for model in ("S9", "M20S")], schema, orient="row")
 
 
