@@ -21,7 +21,7 @@ from recon.postgres import session as driver
 from recon.postgres import stopping
 from recon.postgres.driver import scan_with_connectorx
 from recon.postgres.errors import is_transient
-from recon.postgres.session import connect
+from recon.postgres.session import COPIED_ROWS, connect
 from tests.support.databases import Database
 from tests.support.servers import wait_until
 
@@ -71,6 +71,28 @@ class TestCopy:
         with session.transaction():
             assert session.copy(TableName('odd "name"', "Power 1"), one_column("a b", 1, 2)) == 2
         assert database.scalar('select sum("a b")::int from "Power 1"."odd ""name"""') == 3
+
+    @pytest.mark.parametrize("rows", [COPIED_ROWS, 2 * COPIED_ROWS + 1])
+    def test_what_takes_several_messages_arrives_once(
+        self, database: Database, session: driver.Session, rows: int
+    ) -> None:
+        database.execute("create table many (n int)")
+        with session.transaction():
+            assert session.copy(TableName("many"), one_column("n", *range(rows))) == rows
+        found = database.rows("select count(*)::int, count(distinct n)::int, min(n), max(n) from many")
+        assert found == [(rows, rows, 0, rows - 1)]
+
+    @pytest.mark.parametrize("place", [0, COPIED_ROWS - 1, COPIED_ROWS, 3 * COPIED_ROWS])
+    def test_a_row_that_is_refused_in_any_message_leaves_nothing(
+        self, database: Database, session: driver.Session, place: int
+    ) -> None:
+        database.execute(f"create table many (n int check (n <> {place}))")
+        with pytest.raises(DatabaseError) as caught, session.transaction():
+            session.copy(TableName("many"), one_column("n", *range(3 * COPIED_ROWS + 1)))
+        assert caught.value.sqlstate == "23514"
+        with session.transaction():
+            assert session.copy(TableName("many"), one_column("n", place + 1)) == 1
+        assert database.rows("select n from many") == [(place + 1,)]
 
     def test_no_row_is_a_copy_too(self, database: Database, session: driver.Session) -> None:
         database.execute("create table empty (n int)")
