@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Container, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
 from recon.core import gaps
 from recon.core.chunks import chunks
-from recon.core.errors import ConnectError, DatabaseError
+from recon.core.errors import DatabaseError
 from recon.core.gaps import Survey
 from recon.core.window import Window
-from recon.postgres.pool import Pool, side_by_side
-from recon.postgres.profile import stage
+from recon.postgres.pool import Pool
 from recon.postgres.scope import Cells, Scope
 from recon.postgres.tables import Tables, stored_sums
 from recon.reconcile.request import Job, ValueCheck
+from recon.reconcile.sides import as_of_one_moment, of_both, shared_out
 from recon.reconcile.status import Status
 from recon.reconcile.watcher import Compared, unwatched
 
@@ -30,16 +28,13 @@ if TYPE_CHECKING:
 
 SCAN_ROWS = 250_000
 """Rows that a connection compares at once: fewer take less memory, but more time."""
-ONE_CONNECTION_DAYS = 92
-"""A survey of up to a quarter takes less time than a second connection."""
-ROWS, SUMS = "postgres/survey_stored", "postgres/stored_sums"
-"""What is read of the calculations: rows and keys by settlement date and miner model; these with sums of the values."""
+KEYS, ROWS, SUMS = "postgres/survey_source", "postgres/survey_stored", "postgres/stored_sums"
+"""What is read of the curtailment by settlement date, and of the calculations by settlement date and miner model: rows
+and keys; these with sums of the values."""
 PROBED_DAYS = 14
 """So many of the newest days are looked at before it is decided how all are."""
 SLICE_ROWS = 75_000
 """Rows of the curtailment that are in memory at once, per connection, where they are read one by one."""
-Task = TypeVar("Task")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -166,7 +161,7 @@ def surveyed(
     comparison = comparison or KeyComparison()
     agreed = None
     workers = check.workers if check else comparison.workers
-    with _as_of_one_moment(tables, pool, window, workers) as sides:
+    with as_of_one_moment(tables, pool, window, workers) as sides:
         by_cell = _by_cell(sides, job, window) if comparison.by_cell else None
         if by_cell:
             source, stored, newest = by_cell.source, by_cell.stored, tables.newest(date.max)
@@ -194,12 +189,11 @@ def _with_sums(
 
     judge = job.judge(check.tolerance)
 
-    def read(side: Tables, part: Window) -> tuple[list[Due], pl.DataFrame]:
-        due = side.halved(lambda some: Due.read(side, Scope.of_window(some), judge), part)
-        return list(due), side.aggregate(part, SUMS)
+    def read(side: Tables, part: Window) -> list[Due]:
+        return list(side.halved(lambda some: Due.read(side, Scope.of_window(some), judge), part))
 
-    dues, stored = zip(*_side_by_side(sides, read, sides[0].cut(window, len(sides), SLICE_ROWS)), strict=True)
-    every, sums = [due for some in dues for due in some], pl.concat(stored)
+    dues, sums = of_both(sides, window, read, sides[0].cut(window, len(sides), SLICE_ROWS), SUMS)
+    every = [due for some in dues for due in some]
     source, totals = pl.concat([due.source for due in every]), pl.concat([due.totals for due in every])
     return source, sums, all_right(totals, stored_sums(sums), sides[0].layout)
 
@@ -225,7 +219,7 @@ def _by_cell(sides: Sequence[Tables], job: Job, window: Window) -> CellSurvey | 
         side = replace(side, since=told.since)
         return [*side.halved(lambda some: CellSurvey.quick(side, Scope.of_window(some), cells, job.models), part)]
 
-    found = _side_by_side(sides, look, sides[0].cut(window, len(sides), SLICE_ROWS))
+    found = shared_out(sides, look, sides[0].cut(window, len(sides), SLICE_ROWS))
     return CellSurvey.together([part for parts in found for part in parts])
 
 
@@ -244,7 +238,7 @@ def recount(
 
     scans = chunks(((day, sizes[day]) for day in days), max_dates=len(days), max_rows=SCAN_ROWS)
     parts = []
-    for done, part in _side_by_side(sides, compare, scans):
+    for done, part in shared_out(sides, compare, scans):
         comparison.compared(done, len(days))
         parts.append(part)
     return parts
@@ -266,37 +260,13 @@ def exact(status: Status, pool: Pool, tables: Tables) -> Status:
     return status
 
 
-@contextmanager
-def _as_of_one_moment(tables: Tables, pool: Pool | None, window: Window, workers: int) -> Iterator[list[Tables]]:
-    """The tables, for a wide window through so many sessions, in transactions that read the same snapshot."""
-    first, last = window.bounds
-    session = tables.session
-    with ExitStack() as held:
-        held.enter_context(session.transaction(read_only=True, snapshot=True))
-        sessions = [session]
-        # A pooler may have no second one to lend until this one's transaction ends, which would wait for it.
-        if pool and (last - first).days > ONE_CONNECTION_DAYS and not session.is_pooled:
-            with suppress(ConnectError):  # a server without more to spare
-                sessions.extend(held.enter_context(pool.session()) for _ in range(side_by_side(pool, workers) - 1))
-        for beside in sessions[1:]:
-            snapshot = session.rows("select pg_export_snapshot() as id")[0]["id"]
-            held.enter_context(beside.transaction(read_only=True, snapshot=True))
-            beside.execute(f"set transaction snapshot '{snapshot}'")
-        yield [Tables(one, tables.layout) for one in sessions]
-
-
 def aggregates(sides: Sequence[Tables], window: Window) -> tuple[pl.DataFrame, pl.DataFrame, date | None]:
-    """Both tables' aggregates, and the newest settlement date of the whole curtailment. Where there are several
-    sessions, each reads as many of the window's rows.
-    """
-
-    def of(side: Tables, part: Window) -> list[pl.DataFrame]:
-        return [side.aggregate(part, name) for name in ("postgres/survey_source", ROWS)]
-
-    sources, stored = zip(*_side_by_side(sides, of, sides[0].cut(window, len(sides))), strict=True)
+    """Both tables' aggregates, and the newest settlement date of the whole curtailment."""
+    parts = sides[0].cut(window, len(sides) + 1 if len(sides) > 1 else 1)  # with the calculations two for each of two
+    sources, stored = of_both(sides, window, lambda side, part: side.aggregate(part, KEYS), parts, ROWS)
     source = pl.concat(sources)
     newest: date | None = source.item(0, "newest")
-    return source.drop("newest").drop_nulls("settlement_date"), pl.concat(stored), newest
+    return source.drop("newest").drop_nulls("settlement_date"), stored, newest
 
 
 def _sizes(source: pl.DataFrame, stored: pl.DataFrame) -> dict[date, int]:
@@ -305,23 +275,3 @@ def _sizes(source: pl.DataFrame, stored: pl.DataFrame) -> dict[date, int]:
     for day, count in stored.select("settlement_date", "rows").iter_rows():
         rows[day] = rows.get(day, 0) + count
     return rows
-
-
-def _side_by_side(
-    sides: Sequence[Tables], work: Callable[[Tables, Task], Result], tasks: Iterable[Task]
-) -> Iterator[Result]:
-    """What every task comes to, in order; each session works on one at a time."""
-    free: SimpleQueue[Tables] = SimpleQueue()
-    for side in sides:
-        free.put(side)
-
-    def run(task: Task) -> Result:
-        side = free.get()
-        try:
-            with stage("survey"):
-                return work(side, task)
-        finally:
-            free.put(side)
-
-    with ThreadPoolExecutor(len(sides), thread_name_prefix="survey") as executor:
-        yield from executor.map(run, tasks)
