@@ -18,7 +18,7 @@ from recon.postgres.inspect import inspect
 from recon.postgres.session import connect
 from recon.postgres.tables import Tables
 from recon.reconcile import survey
-from recon.reconcile.request import Job
+from recon.reconcile.request import Job, ValueCheck
 from recon.reference.reference import load
 from tests.support import oracle
 from tests.support.builders import DAY, MODELS, days, fill, source_rows
@@ -144,6 +144,36 @@ def test_a_wide_window_is_surveyed_in_halves_of_as_many_rows(database: Database)
         assert 8 <= len(parts) <= 10
         assert max(sum(day in part for day, *_ in rows) for part in parts) < len(rows) / 5
     agrees(database)
+
+
+@pytest.mark.parametrize(("workers", "parts"), [(1, (1, 1)), (2, (1, 3)), (3, (1, 4)), (5, (2, 6))])
+def test_any_number_of_sessions_sees_the_same(
+    database: Database, monkeypatch: pytest.MonkeyPatch, workers: int, parts: tuple[int, int]
+) -> None:
+    """parts: in how many of them the calculations and the curtailment are gone through."""
+    dates = days(DAY, 120)
+    rows = fill(database, source_rows(dates, farms=2))
+    right = oracle.calculations(rows)
+    other = [(DAY, 99, "T_GONE-1", "S9", "1", "1"), *right[100:103], (*right[50][:4], "7", right[50][5])]
+    database.add_calculations(*right[:50], *right[51::2], *other)
+    asked: list[str] = []
+    query = Tables.survey_query
+
+    def noted(of: Tables, name: str, condition: str) -> str:
+        asked.append(name)
+        return query(of, name, condition)
+
+    monkeypatch.setattr(Tables, "survey_query", noted)
+    job = Job("1", "test", database.settings, REFERENCE)
+    found = survey.status(job, Window(), comparison=survey.KeyComparison(workers=workers))
+    assert (asked.count(survey.ROWS), asked.count(survey.KEYS)) == parts
+    asked.clear()
+    checked = survey.status(job, Window(), check=ValueCheck(workers=workers))
+    assert asked.count(survey.SUMS) == parts[0]
+    expected = oracle.status(database)
+    for report in (found, checked):
+        the_same(report.to_dict(), expected)
+    assert checked.to_dict()["values"]["wrong"] == 1
 
 
 @pytest.mark.parametrize("reader", ["adbc", "connectorx"])
