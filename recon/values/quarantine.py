@@ -22,7 +22,7 @@ from recon.postgres.inspect import VALUES, inspect
 from recon.postgres.session import connect
 from recon.postgres.sql import sql
 from recon.postgres.tables import Tables
-from recon.values.restoring import check, fitting, put_back
+from recon.values.restoring import fitting, put_back
 
 COMMAND = "quarantine restore"
 
@@ -43,7 +43,7 @@ class RestoreReport:
 
     @property
     def exit_code(self) -> ExitCode:
-        """0, or 4 when dates were left alone, or would be: their rows changed since, or the table refuses them."""
+        """0, or 4 when dates were left alone because their rows changed since."""
         failed = any(result.status == "failed" for result in self.results)
         return ExitCode.INCOMPLETE if failed else ExitCode.OK
 
@@ -172,7 +172,7 @@ def restore(
         found = session.rows(sql("values/quarantine_dates", day=sql("values/quarantine_day")), of_run)
         planned = [PlannedDate(row["settlement_date"], row["rows"], row["rows"]) for row in found]
         if dry_run or not planned:
-            return RestoreReport(None, of_run, tuple(_foreseen(tables, of_run, it) for it in planned), dry_run, notes)
+            return RestoreReport(None, of_run, tuple(date.result for date in planned), dry_run, notes)
         confirm(sum(row["rows"] for row in found))
         ledger.ensure(session)
         ends = (planned[0].day, planned[-1].day)
@@ -181,18 +181,6 @@ def restore(
             results = [_restore_date(tables, of_run, run_id, it) for it in planned]
             ledger.finish(session, run_id)
     return RestoreReport(run_id, of_run, tuple(results), dry_run, notes)
-
-
-def _foreseen(tables: Tables, of_run: str, planned: PlannedDate) -> DateResult:
-    """What is known beforehand of putting a date's rows back."""
-    try:
-        with tables.session.transaction(read_only=True, snapshot=True):
-            check(tables, of_run, planned.day)
-    except PermissionDenied:
-        raise
-    except DatabaseError as error:
-        return DateResult(planned.day, "failed", planned.expected, error=str(error))
-    return planned.result
 
 
 def _restore_date(tables: Tables, of_run: str, run_id: str, planned: PlannedDate) -> DateResult:

@@ -97,8 +97,11 @@ def put_back(tables: Tables, of_run: str, run_id: str, day: date) -> tuple[int, 
     DatabaseError where one of them would not be as it was, or where what the run left was changed since.
     """
     changes = Changes.begin(tables, run_id)
-    kept = _unchanged(changes, of_run, day)
+    kept = _kept(changes, of_run, day)
     replaced = kept.filter(pl.col("action") == "replace")
+    changed = replaced.get_column("row_id").null_count()
+    if changed:
+        raise _changed(changed, of_run)
     taken = _take_out_old(changes, of_run, day) if (kept.get_column("action") == "old").any() else 0
     now: list[str] = []
     if not replaced.is_empty():
@@ -110,29 +113,6 @@ def put_back(tables: Tables, of_run: str, run_id: str, day: date) -> tuple[int, 
     _compare(changes, ids, now)
     tables.session.execute(sql("values/quarantine_mark"), run_id, ids)
     return len(ids), taken
-
-
-def check(tables: Tables, of_run: str, day: date) -> None:
-    """Looks, inside the caller's transaction, at what stands in the way of `put_back`, as far as that shows beforehand:
-    rows that were changed since, and keys of which a unique index admits one row. DatabaseError where something does.
-    """
-    changes = Changes.begin(tables, of_run)
-    _unchanged(changes, of_run, day)
-    if tables.layout.unique_index:
-        day_of = sql("values/quarantine_day")
-        (found,) = changes.session.query("values/quarantine_collides", of_run, day, **changes.parts, day=day_of)
-        if found["rows"]:
-            what = counted(found["rows"], "row has a key", "rows have keys")
-            raise DatabaseError(f"{what} that another row has too, and the table has a unique index", LOOK)
-
-
-def _unchanged(changes: Changes, of_run: str, day: date) -> pl.DataFrame:
-    """The rows of a date (KEPT); DatabaseError where some of those that stand in their place were changed since."""
-    kept = _kept(changes, of_run, day)
-    changed = kept.filter(pl.col("action") == "replace").get_column("row_id").null_count()
-    if changed:
-        raise _changed(changed, of_run)
-    return kept
 
 
 def _kept(changes: Changes, of_run: str, day: date) -> pl.DataFrame:

@@ -188,43 +188,9 @@ def test_a_row_that_was_changed_in_any_column_is_left_alone(tables: Database, ru
     run_id = repaired(tables, run_recon)
     tables.execute(f"update {TABLE} set lines = 'mine' where id = 1")
     after = tables.whole_rows()
-    for options, left in ((("--dry-run",), "would be left alone"), ((), "left alone")):
-        done = restore(tables, run_recon, run_id, *options)
-        assert done.returncode == 4
-        assert f"{DAY} {left}: 1 row of run {run_id} changed after the run" in done.stdout
+    done = restore(tables, run_recon, run_id)
+    assert (done.returncode, "1 row of run" in done.stdout) == (4, True)
     assert tables.whole_rows() == after
-
-
-def test_a_dry_run_says_of_a_key_that_a_unique_index_admits_one_row(tables: Database, run_recon: Run) -> None:
-    """The stale row is of the duplicate's date, the orphan, too: a date comes back whole or not at all."""
-    run_id = repaired(tables, run_recon)
-    key = "settlement_date, settlement_period, farm_id, miner_model"
-    tables.execute(f"create unique index one on {TABLE} ({key})")
-    after = tables.whole_rows()
-    dry = restore(tables, run_recon, run_id, "--dry-run")
-    assert dry.returncode == 4, dry.stderr
-    assert f"{DAY} would be left alone: 1 row has a key that another row has too" in dry.stdout
-    assert "dry run: 0 rows on 0 dates would be put back" in dry.stdout
-    done = restore(tables, run_recon, run_id, "--json")
-    assert (done.returncode, document(done, 4)["restored"]) == (4, 0)
-    assert tables.whole_rows() == after
-    tables.execute("drop index one")
-    dry = restore(tables, run_recon, run_id, "--dry-run")
-    assert (dry.returncode, "dry run: 3 rows on 1 date would be put back" in dry.stdout) == (0, True)
-    assert document(restore(tables, run_recon, run_id, "--json"))["restored"] == 3
-
-
-def test_orphans_twice_cannot_both_come_back_under_a_unique_index(database: Database, run_recon: Run) -> None:
-    fill(database, SOURCE)
-    orphan = (DAY, 1, "T_GONE-1", "S9", "1.5", "7.0")
-    database.add_calculations(*RIGHT, orphan, orphan)
-    run_id = document(run_recon(*REPAIR, url=database.url))["run_id"]
-    key = "settlement_date, settlement_period, farm_id, miner_model"
-    database.execute(f"create unique index one on {TABLE} ({key})")
-    dry = restore(database, run_recon, run_id, "--dry-run")
-    assert (dry.returncode, "2 rows have keys that another row has too" in dry.stdout) == (4, True)
-    assert restore(database, run_recon, run_id).returncode == 4
-    assert oracle.stored(database) == RIGHT
 
 
 @pytest.mark.parametrize("null", ["farm_id", "settlement_period", "miner_model"])

@@ -65,10 +65,8 @@ def restored(call: Call, found: Any) -> None:
         call.say(f"note: {note}")
     for result in found.results:
         if result.error:
-            would_be = "would be " if found.dry_run else ""
-            call.say(f"{result.day} {would_be}left alone: {result.error}")
+            call.say(f"{result.day} left alone: {result.error}")
     if found.dry_run:
-        open_dates = [result for result in found.results if not result.error]
-        planned, dates = sum(result.missing for result in open_dates), counted(len(open_dates), "date")
+        planned, dates = sum(result.missing for result in found.results), counted(len(found.results), "date")
         return call.say(f"dry run: {counted(planned, 'row')} on {dates} would be put back; nothing was changed")
     call.say(f"{counted(found.restored, 'row')} put back" + (f" (run {found.run_id})" if found.run_id else ""))
