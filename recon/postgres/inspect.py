@@ -156,7 +156,8 @@ def _fit(table: Table, rows: list[dict[str, Any]]) -> dict[str, Column]:
                 f"rename it with --{_option(table)}-columns {ours}=NAME; it has {', '.join(found)}",
             )
         row = found[theirs]
-        decimals = (row["typmod"] - 4) & 0xFFFF if row["base_type"] == "numeric" and row["typmod"] >= 4 else None
+        constrained = row["base_type"] == "numeric" and row["typmod"] >= 4
+        decimals = (((row["typmod"] - 4) & 0x7FF) ^ 0x400) - 0x400 if constrained else None  # 11 bits with a sign
         short = ours == "bitcoin_mined" and decimals is not None and decimals < SATOSHI_DECIMALS
         if row["base_type"] not in types or short:
             raise SchemaError(

@@ -37,7 +37,7 @@ def check_range(rows: pl.DataFrame, layout: Layout) -> None:
             continue
         values, bound = rows.get_column(name), Decimal(10) ** (column.digits - (column.decimals or 0))
         if values.max() >= bound:  # type: ignore[operator]
-            beyond = rows.filter(pl.col(name) >= pl.lit(bound).cast(values.dtype))
+            beyond = rows.filter([value >= bound for value in values])
             kind = f"numeric({column.digits},{column.decimals})"
             what = f"{_first(beyond)} has a {name} of {beyond.item(0, name)}, which {kind} cannot hold"
             table, own = layout.calculations.name.quoted, layout.calculations.column(name)

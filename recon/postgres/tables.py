@@ -33,7 +33,6 @@ from recon.postgres.session import Session
 from recon.postgres.sql import date_list, literal, numbers, sql
 from recon.postgres.versions import Moment, identity
 
-NO_BOUND = 2**62
 Result = TypeVar("Result")
 
 
@@ -236,12 +235,10 @@ class Tables:
         condition = beyond_the_calendar(window)
         return Undated(**self.rows("postgres/undated", undated=condition)[0]) if condition else Undated()
 
-    def cut(self, window: Window, parts: int, rows: int = NO_BOUND) -> list[Window]:
+    def cut(self, window: Window, parts: int, rows: int = 2**62) -> list[Window]:
         """The window in about so many parts, or more where these would have more than so many `rows` of the
         curtailment, of which each has about as many.
         """
-        if parts == 1 and rows == NO_BOUND:
-            return [window]
         first, last = window.bounds
         known = (self.layout.curtailment_oid, dict(self.layout.curtailment.columns)["settlement_date"])
         bounds = {"first": literal(first), "last": literal(last), "least": str(parts), "rows": str(rows)}

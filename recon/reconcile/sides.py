@@ -18,6 +18,9 @@ from recon.postgres.tables import Tables
 
 ONE_CONNECTION_DAYS = 92
 """A survey of up to a quarter takes less time than a second connection."""
+LARGE_ROWS = 6_000_000
+"""Rows of the curtailment whose calculations are summed by one statement: a server takes some seconds for them, and
+other sessions, which wait in their transactions, are not ended as idle."""
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -45,22 +48,24 @@ def of_both(
     sides: Sequence[Tables],
     window: Window,
     of_source: Callable[[Tables, Window], Result],
-    parts: Sequence[Window],
+    parts: Sequence[Window] | None,
     of_stored: str,
 ) -> tuple[list[Result], pl.DataFrame]:
-    """What `of_source` makes of parts of the curtailment, and the calculations' aggregates (`of_stored`).
+    """What `of_source` makes of parts of the curtailment (None: the same as of the calculations), and the calculations'
+    aggregates (`of_stored`).
 
-    These are read first, by half of the sessions and in few parts: rows that an index of dates finds take a quarter
-    more time than a table from end to end.
+    These are read first, and in half as many parts as there are sessions, unless these exceed LARGE_ROWS: rows that an
+    index of dates finds take a quarter more time than a table that is gone through from end to end.
     """
-    few = sides[0].cut(window, max(1, len(sides) // 2))
+    few = sides[0].cut(window, max(1, len(sides) // 2), LARGE_ROWS)
 
     def read(side: Tables, task: tuple[bool, Window]) -> Any:
         is_stored, part = task
         return side.aggregate(part, of_stored) if is_stored else of_source(side, part)
 
-    found = list(shared_out(sides, read, [*((True, part) for part in few), *((False, part) for part in parts)]))
-    return found[len(few) :], pl.concat(found[: len(few)])
+    tasks = [*((True, part) for part in few), *((False, part) for part in parts or few)]
+    answers = list(shared_out(sides, read, tasks))
+    return answers[len(few) :], pl.concat(answers[: len(few)])
 
 
 def shared_out(

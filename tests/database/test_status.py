@@ -17,7 +17,7 @@ from recon.core.window import Window
 from recon.postgres.inspect import inspect
 from recon.postgres.session import connect
 from recon.postgres.tables import Tables
-from recon.reconcile import survey
+from recon.reconcile import sides, survey
 from recon.reconcile.request import Job, ValueCheck
 from recon.reference.reference import load
 from tests.support import oracle
@@ -170,8 +170,11 @@ def test_any_number_of_sessions_sees_the_same(
     asked.clear()
     checked = survey.status(job, Window(), check=ValueCheck(workers=workers))
     assert asked.count(survey.SUMS) == parts[0]
+    monkeypatch.setattr(sides, "LARGE_ROWS", len(rows) // 4)
+    in_parts = survey.status(job, Window(), comparison=survey.KeyComparison(workers=workers))
+    assert asked.count(survey.ROWS) >= 4
     expected = oracle.status(database)
-    for report in (found, checked):
+    for report in (found, checked, in_parts):
         the_same(report.to_dict(), expected)
     assert checked.to_dict()["values"]["wrong"] == 1
 

@@ -174,6 +174,10 @@ UNFIT = {
         [f"alter table {TABLE} alter bitcoin_mined type numeric(20,6)"],
         ("bitcoin_mined is numeric(20,6), expected numeric with at least 8 decimals",),
     ),
+    "whole hundreds": (
+        [f"alter table {TABLE} alter bitcoin_mined type numeric(20,-2)"],
+        ("bitcoin_mined is numeric(20,-2), expected numeric with at least 8 decimals",),
+    ),
     "a timestamp": (
         [f"alter table {CURTAILMENT} alter settlement_date type timestamp"],
         ("settlement_date is timestamp without time zone, expected date",),

@@ -136,6 +136,7 @@ def test_a_key_made_to_share_an_unseeded_hash_with_another_is_told_from_it(
 TYPES = {
     "numeric(12,8), numeric(20,2)": ("numeric(12,8)", "numeric(20,2)"),
     "numeric(30,10), numeric(20,0)": ("numeric(30,10)", "numeric(20,0)"),
+    "numeric(30,8), numeric(18,-2)": ("numeric(30,8)", "numeric(18,-2)"),
     "float8": ("float8", "float8"),
 }
 

@@ -50,9 +50,8 @@ def restore(call: Call, run_id: RunId, dry_run: DryRun = False, yes: Yes = False
 
     Risks: it puts rows back as they were. Dates that changed since are left alone, and so is what could not come back
         equal.
-    Output: the rows put back, and the dates left alone with the reason. A dry run foresees rows that changed, and keys
-        of which a unique index admits one.
-    Exit status: 0 every row was put back; 2; 3; 4 some dates were left alone, or would be.
+    Output: the rows put back, and the dates left alone with the reason.
+    Exit status: 0 every row was put back; 2; 3; 4 some dates were left alone.
     Examples:
         recon quarantine restore 7f3a0c21 --dry-run
         recon quarantine restore 7f3a0c21 --yes

@@ -44,7 +44,7 @@ def calculations(*btc: str) -> pl.DataFrame:
         (Column("numeric", decimals=8, digits=9), "9.99999999"),
         (Column("numeric", decimals=8, digits=18), "9999999999.99999999"),  # as a float that is 10,000,000,000
         (Column("numeric", decimals=10, digits=8), "0.00999999"),
-        (Column("numeric", decimals=-2, digits=3), "99999.99999999"),
+        (Column("numeric", decimals=-2, digits=3), "99949"),
         (Column("numeric", decimals=0, digits=1000), "999999999999999999999.99999999"),
         (Column("numeric"), "999999999999999999999.99999999"),
         (Column("float8"), "999999999999999999999.99999999"),
@@ -61,6 +61,7 @@ def test_a_number_that_fits_is_let_through(column: Column, most: str) -> None:
         (Column("numeric", decimals=8, digits=18), "10000000000"),
         (Column("numeric", decimals=10, digits=8), "0.01"),
         (Column("numeric", decimals=-2, digits=3), "100000"),
+        (Column("numeric", decimals=10, digits=1), "0.00000001"),
     ],
 )
 def test_the_first_that_does_not_is_named_and_all_are_counted(column: Column, least: str) -> None:
