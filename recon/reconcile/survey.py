@@ -262,7 +262,7 @@ def exact(status: Status, pool: Pool, tables: Tables) -> Status:
 
 def aggregates(sides: Sequence[Tables], window: Window) -> tuple[pl.DataFrame, pl.DataFrame, date | None]:
     """Both tables' aggregates, and the newest settlement date of the whole curtailment."""
-    parts = sides[0].cut(window, len(sides) + 1) if len(sides) > 1 else None  # beside the calculations: two for each
+    parts = sides[0].cut(window, 2 * len(sides) + 1) if len(sides) > 1 else None  # so many that all end at one time
     sources, stored = of_both(sides, window, lambda side, part: side.aggregate(part, KEYS), parts, ROWS)
     source = pl.concat(sources)
     newest: date | None = source.item(0, "newest")

@@ -146,7 +146,7 @@ def test_a_wide_window_is_surveyed_in_halves_of_as_many_rows(database: Database)
     agrees(database)
 
 
-@pytest.mark.parametrize(("workers", "parts"), [(1, (1, 1)), (2, (1, 3)), (3, (1, 4)), (5, (2, 6))])
+@pytest.mark.parametrize(("workers", "parts"), [(1, (1, 1)), (2, (1, 5)), (3, (1, 7)), (5, (2, 11))])
 def test_any_number_of_sessions_sees_the_same(
     database: Database, monkeypatch: pytest.MonkeyPatch, workers: int, parts: tuple[int, int]
 ) -> None:
