@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from queue import SimpleQueue
-from typing import Any, TypeVar
-
-import polars as pl
+from typing import TypeVar
 
 from recon.core.errors import ConnectError
 from recon.core.window import Window
@@ -18,9 +16,6 @@ from recon.postgres.tables import Tables
 
 ONE_CONNECTION_DAYS = 92
 """A survey of up to a quarter takes less time than a second connection."""
-LARGE_ROWS = 6_000_000
-"""Rows of the curtailment whose calculations are summed by one statement: a server takes some seconds for them, and
-other sessions, which wait in their transactions, are not ended as idle."""
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -42,30 +37,6 @@ def as_of_one_moment(tables: Tables, pool: Pool | None, window: Window, workers:
             held.enter_context(beside.transaction(read_only=True, snapshot=True))
             beside.execute(f"set transaction snapshot '{snapshot}'")
         yield [Tables(one, tables.layout) for one in sessions]
-
-
-def of_both(
-    sides: Sequence[Tables],
-    window: Window,
-    of_source: Callable[[Tables, Window], Result],
-    parts: Sequence[Window] | None,
-    of_stored: str,
-) -> tuple[list[Result], pl.DataFrame]:
-    """What `of_source` makes of parts of the curtailment (None: the same as of the calculations), and the calculations'
-    aggregates (`of_stored`).
-
-    These are read first, and in half as many parts as there are sessions, unless these exceed LARGE_ROWS: rows that an
-    index of dates finds take a quarter more time than a table that is gone through from end to end.
-    """
-    few = sides[0].cut(window, max(1, len(sides) // 2), LARGE_ROWS)
-
-    def read(side: Tables, task: tuple[bool, Window]) -> Any:
-        is_stored, part = task
-        return side.aggregate(part, of_stored) if is_stored else of_source(side, part)
-
-    tasks = [*((True, part) for part in few), *((False, part) for part in parts or few)]
-    answers = list(shared_out(sides, read, tasks))
-    return answers[len(few) :], pl.concat(answers[: len(few)])
 
 
 def shared_out(
