@@ -39,9 +39,7 @@ def as_of_one_moment(tables: Tables, pool: Pool | None, window: Window, workers:
         yield [Tables(one, tables.layout) for one in sessions]
 
 
-def shared_out(
-    sides: Sequence[Tables], work: Callable[[Tables, Task], Result], tasks: Iterable[Task]
-) -> Iterator[Result]:
+def spread(sides: Sequence[Tables], work: Callable[[Tables, Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
     """What every task comes to, in order; each session works on one at a time."""
     free: SimpleQueue[Tables] = SimpleQueue()
     for side in sides:

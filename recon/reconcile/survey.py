@@ -19,7 +19,7 @@ from recon.postgres.pool import Pool
 from recon.postgres.scope import Cells, Scope
 from recon.postgres.tables import Tables, stored_sums
 from recon.reconcile.request import Job, ValueCheck
-from recon.reconcile.sides import as_of_one_moment, shared_out
+from recon.reconcile.sides import as_of_one_moment, spread
 from recon.reconcile.status import Status
 from recon.reconcile.watcher import Compared, unwatched
 
@@ -194,19 +194,19 @@ def _with_sums(
 
     judge = job.judge(check.tolerance)
 
-    def read(side: Tables, task: tuple[bool, Window]) -> list[Any]:
-        is_stored, part = task
-        if is_stored:
-            return [side.aggregate(part, SUMS)]
+    def read(side: Tables, part: Window) -> list[Due]:
         return list(side.halved(lambda some: Due.read(side, Scope.of_window(some), judge), part))
 
-    large = [(True, part) for part in sides[0].cut(window, max(1, len(sides) // 2), LARGE_ROWS)]
-    small = [(False, part) for part in sides[0].cut(window, len(sides), SLICE_ROWS)]
-    answers = [*shared_out(sides, read, [*large, *small])]
-    sums, every = (
-        pl.concat(rows for (rows,) in answers[: len(large)]),
-        [due for some in answers[len(large) :] for due in some],
-    )
+    def summed(side: Tables, part: Window) -> pl.DataFrame:
+        return side.aggregate(part, SUMS)
+
+    large = sides[0].cut(window, max(1, len(sides) // 2), LARGE_ROWS)
+    small = sides[0].cut(window, len(sides), SLICE_ROWS)
+    tasks: list[tuple[Callable[[Tables, Window], Any], Window]] = [(summed, part) for part in large]
+    tasks += [(read, part) for part in small]
+    answers = list(spread(sides, lambda side, task: task[0](side, task[1]), tasks))
+    sums = pl.concat(answers[: len(large)])
+    every = [one for dues in answers[len(large) :] for one in dues]
     source, totals = pl.concat([due.source for due in every]), pl.concat([due.totals for due in every])
     return source, sums, all_right(totals, stored_sums(sums), sides[0].layout)
 
@@ -232,7 +232,7 @@ def _by_cell(sides: Sequence[Tables], job: Job, window: Window) -> CellSurvey | 
         side = replace(side, since=told.since)
         return [*side.halved(lambda some: CellSurvey.quick(side, Scope.of_window(some), cells, job.models), part)]
 
-    found = shared_out(sides, look, sides[0].cut(window, len(sides), SLICE_ROWS))
+    found = spread(sides, look, sides[0].cut(window, len(sides), SLICE_ROWS))
     return CellSurvey.together([part for parts in found for part in parts])
 
 
@@ -251,7 +251,7 @@ def recount(
 
     scans = chunks(((day, sizes[day]) for day in days), max_dates=len(days), max_rows=SCAN_ROWS)
     parts = []
-    for done, part in shared_out(sides, compare, scans):
+    for done, part in spread(sides, compare, scans):
         comparison.compared(done, len(days))
         parts.append(part)
     return parts
@@ -281,7 +281,7 @@ def aggregates(sides: Sequence[Tables], window: Window) -> tuple[pl.DataFrame, p
     def of(side: Tables, part: Window) -> list[pl.DataFrame]:
         return [side.aggregate(part, name) for name in (KEYS, ROWS)]
 
-    sources, stored = zip(*shared_out(sides, of, sides[0].cut(window, len(sides))), strict=True)
+    sources, stored = zip(*spread(sides, of, sides[0].cut(window, len(sides))), strict=True)
     source = pl.concat(sources)
     newest: date | None = source.item(0, "newest")
     return source.drop("newest").drop_nulls("settlement_date"), pl.concat(stored), newest

@@ -1,1 +1,1 @@
-case when {value} between '1e-300' and '1e300' then {value}::float8 when abs({value}) > '1e300' and {value} <> 'NaN' then 'Infinity' when abs({value}) < '1e-300' then 0 else {value}::float8 end
+case when abs({value}) > '1e300' and {value} <> 'NaN' then 'Infinity' when abs({value}) < '1e-300' then 0 else {value}::float8 end
