@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections.abc import Iterator
@@ -71,18 +72,23 @@ def test_one_that_leaves_during_a_commit_is_named_by_who_waits(own_server: Serve
     settings = Settings(database_url=database.url, timeouts=Timeouts(connect_s=2, statement_s=1))
     with connect(settings, "recon/fix/7f3a") as session:
         let(database, "away")
-        waiting = threading.Thread(target=_write, args=(session,), daemon=True)
+        seen = threading.Event()
+        waiting = threading.Thread(target=_write, args=(session, seen), daemon=True)
         waiting.start()
         wait_until(lambda: session.connection.silence() is not None, 20, "silence")
         error = session.connection.silence()
         assert error is not None
         assert error.code == "standby"
         assert "synchronous standby, which is away" in error.message
+        seen.set()
         let(database, "")
         waiting.join(10)
     database.disconnect()
 
 
-def _write(session: Any) -> None:
-    with suppress(ReconError), session.transaction():
-        session.execute("create table public.written (a integer)")
+def _write(session: Any, seen: threading.Event) -> None:
+    """Commits until one waits: that is up to another process of the server, which may read the settings last."""
+    with suppress(ReconError):
+        for number in itertools.takewhile(lambda _: not seen.is_set(), itertools.count()):
+            with session.transaction():
+                session.execute(f"create table public.written_{number} (a integer)")
