@@ -281,7 +281,7 @@ def loaded(
 ) -> set[str]:
     """Every module that a command of the program loads, or another line of Python."""
     done = subprocess.run(
-        [sys.executable, "-c", f"import sys; {program}; print(*sys.modules)", *arguments],
+        [sys.executable, "-c", f"import sys; {program}\nprint(*sys.modules)", *arguments],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
@@ -302,6 +302,24 @@ def test_a_command_that_finds_nothing_to_do_loads_no_more_than_it_needs(database
     modules = loaded("fix", "--json", "-d", database.url)
     assert {"polars", "adbc_driver_manager._lib"} <= modules
     assert not modules & UNNEEDED
+
+
+BEGUN_FIRST = """
+from recon.cli import process, app
+from recon.postgres import driver
+begin = driver.begin
+def begun(*arguments):
+    assert 'recon.postgres.session' not in sys.modules
+    begin(*arguments)
+    begun.times = 1
+driver.begin = begun
+assert app.main(sys.argv[1:]) == 0 and begun.times
+"""
+
+
+@pytest.mark.parametrize("command", [["status"], ["fix"], ["fix", "--dry-run"], ["runs"], ["analyze"]])
+def test_a_connection_is_begun_before_what_takes_long_to_load(database: Database, command: list[str]) -> None:
+    assert "recon.postgres.session" in loaded(*command, "-q", "-d", database.url, program=BEGUN_FIRST)
 
 
 def test_the_status_of_a_date_loads_no_more_than_it_needs(database: Database) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from recon.cli.options import BatchOptions, RepairOptions, ToleranceOptions
 from recon.core.settings import DEFAULT_WORKERS, ChangeLimit, parse_repairs
-from recon.reconcile.request import FixRequest
-from recon.values.policy import RepairPolicy
 
 if TYPE_CHECKING:
     from recon.core.window import Window
+    from recon.reconcile.request import FixRequest
 
 
 def fix_request(
@@ -22,13 +22,23 @@ def fix_request(
     workers: int = DEFAULT_WORKERS,
     deep: bool = False,
     dry_run: bool = False,
+    begin: Callable[[], None] | None = None,
 ) -> FixRequest:
-    """What a run is asked to do. deep: to compare every key. UsageError when an option cannot be right."""
+    """What a run is asked to do. deep: to compare every key. UsageError when an option cannot be right.
+
+    begin: called once it is known that they are, before modules that take their time are loaded.
+    """
     limit = ChangeLimit.parse(repair.max_changes)
+    repairs, tolerance = parse_repairs(repair.repair), near.tolerance
     batches = batches or BatchOptions()
+    if begin:
+        begin()
+    from recon.reconcile.request import FixRequest
+    from recon.values.policy import RepairPolicy
+
     return FixRequest(
         window,
-        RepairPolicy(parse_repairs(repair.repair), near.tolerance),
+        RepairPolicy(repairs, tolerance),
         limit,
         batches.batch_size,
         workers,

@@ -27,9 +27,9 @@ def streamed(statement: AdbcStatement) -> pl.DataFrame:
     """The rows of a statement that runs with COPY, as they come. An error on the way keeps its SQLSTATE, which Polars
     would lose; the reader that knows better brings PyArrow.
     """
-    from adbc_driver_manager._reader import AdbcRecordBatchReader
-
     handle, _ = statement.execute_query()
+    from adbc_driver_manager._reader import AdbcRecordBatchReader  # while the server is at work
+
     return pl.DataFrame(pl.from_arrow(AdbcRecordBatchReader._import_from_c(handle.address).read_all()))
 
 

@@ -204,6 +204,15 @@ class TestFullDisks:
         assert Path("/dev/full").is_char_device()
 
 
+@pytest.mark.parametrize(("option", "value"), [("--repair", "gaps"), ("--max-changes", "few"), ("--atol", "-1")])
+def test_a_wrong_option_is_told_before_a_server_is_thought_of(
+    run_recon: Run, recon_home: Path, option: str, value: str
+) -> None:
+    done = run_recon("-d", "embedded", "fix", option, value)
+    assert is_one_line(done, 2) and option in done.stderr
+    assert not recon_home.exists() or not list(recon_home.iterdir())
+
+
 def test_before_the_demo_the_embedded_server_is_not_made_for_nothing(run_recon: Run, recon_home: Path) -> None:
     for command in (["status"], ["fix"], ["runs"], ["daily"], ["explain", DAY, "1", "T_A-1"]):
         done = run_recon("-d", "embedded", *command)

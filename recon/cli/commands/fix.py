@@ -83,10 +83,13 @@ def _fill(
 ) -> int:
     """Fills the dates of a window, and says what came of it."""
     from recon.cli import requests
+
+    request = requests.fix_request(
+        window, repair, near, batches, workers=call.workers, dry_run=dry_run, begin=call.begin
+    )
     from recon.cli.show import runs
     from recon.reconcile import fix as reconcile_fix
 
-    request = requests.fix_request(window, repair, near, batches, workers=call.workers, dry_run=dry_run)
     with call.watching() as watcher:
         confirm = call.consent(repair.yes)
         report = reconcile_fix.fix(call.job, request, watcher=watcher, engine=call.engine, confirm=confirm)
