@@ -83,6 +83,8 @@ class Layout:
             "stored_rows": self.calculations.stored_rows if self.is_table else self.calculations.relation,
             "source_versions": self.curtailment.stored_rows if self.source_versions else self.curtailment.relation,
             "stored_versions": self.calculations.stored_rows if self.stored_versions else self.calculations.relation,
+            # The fence would have a foreign server send its rows, where it can send what they come to.
+            "dates_first": "order by settlement_date offset 0" if self.source_versions else "",
             "row_id": ROW_ID if self.is_table else "(row_number() over ())::text",
             "volume": volume,
             **values,
