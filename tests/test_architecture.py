@@ -36,6 +36,7 @@ OPTIONAL = {"altair", "jinja2", "vl_convert", "prometheus_client", "distributed"
 HEAVY = DRIVERS | OPTIONAL | {"polars", "pyarrow", "pandas", "numpy"}
 UNNEEDED = {
     *("adbc_driver_manager.dbapi", "asyncio", "connectorx", "pydantic", "pyarrow.lib", "rich", "tenacity"),
+    "html.entities",
 }
 """What is not worth its time where the tables agree and nobody reads a table of figures."""
 SLOW = {"asyncio", "csv", "email", "http", "rich", "socket", "tempfile", "zipfile"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from html import escape
 
 import polars as pl
 
@@ -40,7 +39,7 @@ class Shown(ABC):
 
     def _repr_html_(self) -> str:
         """What IPython asks for."""
-        return f"<div>{to_html(self.table)}<p>{escape(_plain(self.sentence))}</p></div>"
+        return f"<div>{to_html(self.table)}<p>{_escaped(_plain(self.sentence))}</p></div>"
 
 
 def to_html(frame: pl.DataFrame) -> str:
@@ -57,7 +56,7 @@ def to_html(frame: pl.DataFrame) -> str:
 
 def _line(tag: str, attributes: list[str], cells: Iterable[str]) -> str:
     pairs = zip(attributes, cells, strict=True)
-    return f"<tr>{''.join(f'<{tag}{attribute}>{escape(cell)}</{tag}>' for attribute, cell in pairs)}</tr>"
+    return f"<tr>{''.join(f'<{tag}{attribute}>{_escaped(cell)}</{tag}>' for attribute, cell in pairs)}</tr>"
 
 
 def _plain(text: str) -> str:
@@ -80,3 +79,9 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:,.10g}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else _plain(str(value))
+
+
+def _escaped(text: str) -> str:
+    from html import escape  # brings a table of two thousand entities, which a terminal never sees
+
+    return escape(text)
