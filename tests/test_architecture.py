@@ -308,13 +308,12 @@ def test_a_command_that_finds_nothing_to_do_loads_no_more_than_it_needs(database
 BEGUN_FIRST = """
 from recon.cli import process, app
 from recon.postgres import driver
-begin = driver.begin
-def begun(*arguments):
-    assert 'recon.postgres.session' not in sys.modules
-    begin(*arguments)
-    begun.times = 1
-driver.begin = begun
-assert app.main(sys.argv[1:]) == 0 and begun.times
+begin, begun = driver.begin, []
+def noted(*arguments):
+    assert not {'polars', 'recon.postgres.session'} & {*sys.modules}
+    begun.append(begin(*arguments))
+driver.begin = noted
+assert app.main(sys.argv[1:]) == 0 and begun
 """
 
 

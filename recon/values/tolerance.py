@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 from recon.core.errors import UsageError
 from recon.core.settings import DEFAULT_ATOL_BTC, DEFAULT_RTOL
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @dataclass(frozen=True)
